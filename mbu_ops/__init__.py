@@ -1,0 +1,64 @@
+"""Differentiable image-editing ops: add, remove, swap, segment and mix a local thing, learnt from two folders of images.
+
+Importing this package imports no torch; the first use of a name does.
+
+Example:
+    >>> import mbu_ops
+    >>> str(mbu_ops.ChainSpec.parse("remove:smile add:glasses,guide=3"))
+    'remove:smile add:glasses,guide=3'
+"""
+
+from typing import TYPE_CHECKING
+
+from mbu_ops._lazy import lazy_exports
+from mbu_ops._version import __version__
+
+if TYPE_CHECKING:
+    from mbu_ops.frames.framed import Framed
+    from mbu_ops.methods.mbu import MBU
+    from mbu_ops.ops.bound import Bound, Chain
+    from mbu_ops.ops.chain import ChainSpec, chain
+    from mbu_ops.ops.edit import Edit
+    from mbu_ops.ops.interpolate import Interpolate
+    from mbu_ops.ops.remove import Remove
+    from mbu_ops.ops.segment import Segment
+    from mbu_ops.ops.swap import Swap
+    from mbu_ops.ops.transfer import Transfer
+    from mbu_ops.weights import load_pretrained
+else:
+    __getattr__, __dir__ = lazy_exports(
+        __name__,
+        {
+            "Bound": "mbu_ops.ops.bound",
+            "Chain": "mbu_ops.ops.bound",
+            "ChainSpec": "mbu_ops.ops.chain",
+            "Edit": "mbu_ops.ops.edit",
+            "Framed": "mbu_ops.frames.framed",
+            "Interpolate": "mbu_ops.ops.interpolate",
+            "MBU": "mbu_ops.methods.mbu",
+            "Remove": "mbu_ops.ops.remove",
+            "Segment": "mbu_ops.ops.segment",
+            "Swap": "mbu_ops.ops.swap",
+            "Transfer": "mbu_ops.ops.transfer",
+            "chain": "mbu_ops.ops.chain",
+            "load_pretrained": "mbu_ops.weights",
+        },
+        globals(),
+    )
+
+__all__ = [
+    "MBU",
+    "Bound",
+    "Chain",
+    "ChainSpec",
+    "Edit",
+    "Framed",
+    "Interpolate",
+    "Remove",
+    "Segment",
+    "Swap",
+    "Transfer",
+    "__version__",
+    "chain",
+    "load_pretrained",
+]

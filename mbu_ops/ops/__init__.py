@@ -1,0 +1,48 @@
+"""The verbs, one file each: plain ``nn.Module`` on images of any size. Names are imported when first used."""
+
+from typing import TYPE_CHECKING
+
+from mbu_ops._lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from mbu_ops.ops.base import Op
+    from mbu_ops.ops.bound import Bound, Chain
+    from mbu_ops.ops.chain import ChainSpec, StepSpec
+    from mbu_ops.ops.edit import Edit
+    from mbu_ops.ops.interpolate import Interpolate
+    from mbu_ops.ops.remove import Remove
+    from mbu_ops.ops.segment import Segment
+    from mbu_ops.ops.swap import Swap
+    from mbu_ops.ops.transfer import Transfer
+else:
+    __getattr__, __dir__ = lazy_exports(
+        __name__,
+        {
+            "Bound": "mbu_ops.ops.bound",
+            "Chain": "mbu_ops.ops.bound",
+            "ChainSpec": "mbu_ops.ops.chain",
+            "Edit": "mbu_ops.ops.edit",
+            "Interpolate": "mbu_ops.ops.interpolate",
+            "Op": "mbu_ops.ops.base",
+            "Remove": "mbu_ops.ops.remove",
+            "Segment": "mbu_ops.ops.segment",
+            "StepSpec": "mbu_ops.ops.chain",
+            "Swap": "mbu_ops.ops.swap",
+            "Transfer": "mbu_ops.ops.transfer",
+        },
+        globals(),
+    )
+
+__all__ = [
+    "Bound",
+    "Chain",
+    "ChainSpec",
+    "Edit",
+    "Interpolate",
+    "Op",
+    "Remove",
+    "Segment",
+    "StepSpec",
+    "Swap",
+    "Transfer",
+]
