@@ -1,0 +1,1 @@
+"""With/without image sets: folders of pictures, CelebA's layout, and the batches drawn from them."""

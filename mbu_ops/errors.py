@@ -1,0 +1,51 @@
+"""Every error this library raises on purpose. Each is also the builtin that a caller would expect."""
+
+from __future__ import annotations
+
+
+class MBUOpsError(Exception):
+    """Base of all errors of this library: the message says what was expected, what came, and what to do."""
+
+
+class ConfigurationError(MBUOpsError, ValueError):
+    """A setting, or a combination of settings, that cannot work."""
+
+
+class ShapeError(MBUOpsError, ValueError):
+    """A tensor of the wrong shape."""
+
+
+class DTypeError(MBUOpsError, TypeError):
+    """A tensor of the wrong dtype, or something that is no tensor."""
+
+
+class DeviceError(MBUOpsError, ValueError):
+    """Tensors that should share a device and do not."""
+
+
+class UnsupportedVerbError(MBUOpsError, NotImplementedError):
+    """A method was asked for a verb it does not have."""
+
+
+class ChainSyntaxError(MBUOpsError, ValueError):
+    """A chain step that does not follow the grammar."""
+
+
+class FamilyError(MBUOpsError, LookupError):
+    """An unknown family or attribute, or a family that cannot be used."""
+
+
+class WeightsError(MBUOpsError, ValueError):
+    """A weights file that is missing, foreign, damaged or does not match what was promised."""
+
+
+class ImageFileError(MBUOpsError, OSError):
+    """An image file that cannot be read or written."""
+
+
+class DataError(MBUOpsError, ValueError):
+    """A set of images that cannot be trained or measured on."""
+
+
+class TrainingStateError(MBUOpsError, RuntimeError):
+    """A training state that cannot be saved, or does not fit the run that wants to resume it."""

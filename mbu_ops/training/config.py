@@ -1,0 +1,82 @@
+"""The settings of a training run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from mbu_ops.errors import ConfigurationError, TrainingStateError
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """Settings of a training run; defaults are the ones the shipped ``lite`` weights were trained with.
+
+    Attributes:
+        method: name of the method.
+        config: name of one of the method's configurations.
+        recipe: name of the published set of loss weights to start from.
+        loss_weights: loss weights to set instead, ``(term, weight)`` pairs.
+        distance: reconstruction distance, ``"l1"`` as published or ``"l2"``.
+        steps: steps of the whole run.
+        coarse_steps: how many of them, from the first on, pass at half the resolution.
+        batch_size: images of each domain in a step.
+        learning_rate: Adam's, for networks and discriminator alike.
+        gradient_clip: largest norm of each group's gradient.
+        average_decay: decay of the exponential moving average of the weights, which is what is exported.
+        flip: whether to mirror half of the images.
+        seed: seed of the first weights and of every batch.
+        save_every: steps between two states on disk.
+        sample_every: steps between two sample sheets.
+        log_every: steps between two lines of the log.
+    """
+
+    method: str = "mbu"
+    config: str = "lite"
+    recipe: str = "glasses"
+    loss_weights: tuple[tuple[str, float], ...] = ()
+    distance: str = "l1"
+    steps: int = 12_000
+    coarse_steps: int = 8_000
+    batch_size: int = 32
+    learning_rate: float = 2e-4
+    gradient_clip: float = 5.0
+    average_decay: float = 0.999
+    flip: bool = True
+    seed: int = 0
+    save_every: int = 500
+    sample_every: int = 1_000
+    log_every: int = 50
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "learning_rate", "gradient_clip", "save_every", "sample_every", "log_every"):
+            if not getattr(self, name) > 0:
+                raise ConfigurationError(f"{name} must be above 0, got {getattr(self, name)}")
+        if not 0 <= self.average_decay < 1:
+            raise ConfigurationError(f"average_decay must be at least 0 and below 1, got {self.average_decay}")
+        if self.coarse_steps < 0:
+            raise ConfigurationError(f"coarse_steps must be 0 or more, got {self.coarse_steps}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON can hold them."""
+        return asdict(self) | {"loss_weights": [list(pair) for pair in self.loss_weights]}
+
+    def check_resumable(self, saved: dict[str, Any]) -> None:
+        """Raise unless a run with the saved settings can go on with these.
+
+        Only how long to train and how often to write may change: anything else would be another run.
+
+        Raises:
+            TrainingStateError: naming each setting that differs.
+        """
+        free = {"steps", "save_every", "sample_every", "log_every"}
+        now = self.to_dict()
+        differing = [
+            f"{field.name} (saved {saved.get(field.name)!r}, now {now[field.name]!r})"
+            for field in fields(self)
+            if field.name not in free and saved.get(field.name) != now[field.name]
+        ]
+        if differing:
+            raise TrainingStateError(
+                f"cannot resume with other settings: {'; '.join(differing)}; use the saved ones or another --out"
+            )

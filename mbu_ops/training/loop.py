@@ -1,0 +1,346 @@
+"""The training loop: one for every method, resumable at every saved step."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel
+
+from mbu_ops import weights
+from mbu_ops.data.domains import Domains
+from mbu_ops.errors import ConfigurationError, MBUOpsError, TrainingStateError
+from mbu_ops.files import atomic_path
+from mbu_ops.methods import get_method
+from mbu_ops.objectives import Objective, build_objective
+from mbu_ops.training.config import TrainingConfig
+from mbu_ops.training.guides import choose_guides
+from mbu_ops.training.samples import sample_sheet
+from mbu_ops.training.state import read_state, restore, write_state
+
+STATE, WEIGHTS, LOG, SAMPLES = "state.safetensors", "weights.safetensors", "log.jsonl", "samples"
+
+
+class Reporter(Protocol):
+    """Whoever wants to know how a run goes."""
+
+    def step(self, step: int, values: dict[str, float]) -> None:
+        """Take the losses and measurements of a logged step."""
+
+    def note(self, line: str) -> None:
+        """Take a line that a person should read."""
+
+
+@dataclass(slots=True)
+class Labels:
+    """What the weights' metadata says about a run beside its settings.
+
+    Attributes:
+        family: the family the attribute belongs to, if any.
+        attribute: the name of the content.
+        licence: under what terms the weights may be used.
+        facts: anything else worth knowing, as JSON can hold it.
+    """
+
+    attribute: str
+    family: str | None = None
+    licence: str = "unknown: decided by the training images"
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Trainer:
+    """Train a method on two domains, and keep everything in one folder.
+
+    The folder gets ``state.safetensors`` (to go on from), ``weights.safetensors`` (the averaged weights with default
+    guide codes, to use), ``log.jsonl`` (a line per logged step) and ``samples/``.
+
+    Args:
+        config: the settings.
+        domains: the training images, at the method's resolution.
+        out: the run's folder; made if missing.
+        labels: what to write on the weights.
+        preview: images for the sample sheets; the first training images when ``None``.
+        reporter: who is told how it goes.
+        mixed_precision: ``"no"``, ``"bf16"`` or ``"fp16"``; see Accelerate.
+
+    Raises:
+        ConfigurationError: if the images do not have the method's resolution.
+        TrainingStateError: if the folder cannot be made.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        domains: Domains,
+        out: Path,
+        labels: Labels,
+        preview: Domains | None = None,
+        reporter: Reporter | None = None,
+        mixed_precision: str = "no",
+    ) -> None:
+        from accelerate import Accelerator  # an extra: only whoever trains needs it
+
+        self.config, self.domains, self.out, self.labels, self.reporter = config, domains, out, labels, reporter
+        self.preview = preview or domains
+        self.accelerator = Accelerator(mixed_precision=mixed_precision)
+        self.step = 0
+        self._method = get_method(config.method)
+        self._full = self._method.configs.get(config.config)
+        if self._full is None:
+            raise ConfigurationError(
+                f"expected a configuration of {config.method} ({', '.join(self._method.configs)}), got {config.config!r}"
+            )
+        if self._full.resolution != domains.resolution:
+            raise ConfigurationError(
+                f"{config.method} {config.config} trains at {self._full.resolution} px, got images at {domains.resolution} px"
+            )
+        try:
+            (out / SAMPLES).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TrainingStateError(f"could not make the run's folder {str(out)!r}: {error}") from error
+        torch.manual_seed(config.seed)
+        self._build(self._coarse() if config.coarse_steps else self._full)
+
+    # -- networks -----------------------------------------------------------------------------------------------------
+
+    def _coarse(self) -> Any:
+        if self._full.patch % 2:
+            raise ConfigurationError(
+                f"coarse_steps needs a configuration that refines to its full resolution; {self.config.config} does not "
+                "(patch is odd): use coarse_steps 0"
+            )
+        return replace(self._full, resolution=self._full.resolution // 2, patch=self._full.patch // 2)
+
+    def _build(self, network_config: Any) -> None:
+        self._set_networks(self._method(network_config))
+        self.objective.model.train()
+
+    def _set_networks(self, model: nn.Module, averaged: nn.Module | None = None) -> None:
+        """Make the objective, the optimisers and the average of these networks; Adam starts afresh."""
+        device = self.accelerator.device
+        model = model.to(device, memory_format=torch.channels_last)
+        config = self.config
+        self.objective: Objective = build_objective(
+            model, config.method, config.recipe, dict(config.loss_weights), config.distance
+        )
+        self._parts: dict[str, nn.Module] = {"objective": self.objective.to(device)}  # type: ignore[attr-defined]
+        self.average = AveragedModel(averaged or model, avg_fn=self._averaging, use_buffers=True)
+        self._parts["average"] = self.average.to(device, memory_format=torch.channels_last)
+        self.groups = self.objective.parameter_groups()
+        self.optimisers = {
+            name: self.accelerator.prepare(torch.optim.Adam(parameters, config.learning_rate, (0.5, 0.999)))
+            for name, parameters in self.groups.items()
+        }
+
+    def _averaging(self, average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+        # early averages forget faster, so that a short run does not export its first random weights
+        decay = min(self.config.average_decay, (1 + int(count)) / (10 + int(count)))
+        return torch.lerp(current, average, decay) if average.is_floating_point() else current
+
+    def _refine(self) -> None:
+        """Go from half the resolution to the full one with the same pictures, and keep the discriminator."""
+        kept = {key: value for key, value in self._parts["objective"].state_dict().items() if not key.startswith("model.")}
+        count = self.average.n_averaged.clone()
+        self._set_networks(self.objective.model.refined(), self.average.module.refined())  # type: ignore[operator]
+        self._parts["objective"].load_state_dict(kept, strict=False)
+        self.average.n_averaged.copy_(count)
+
+    # -- states -------------------------------------------------------------------------------------------------------
+
+    def resume(self) -> None:
+        """Go back to the state in the run's folder.
+
+        Raises:
+            TrainingStateError: if there is none, it is damaged, or it belongs to a run with other settings.
+        """
+        tensors, facts = read_state(self.out / STATE)
+        self.config.check_resumable(facts["config"])
+        self._build(self._method.config_from_dict(facts["network"]))
+        restore(tensors, self._parts, {name: one.optimizer for name, one in self.optimisers.items()})
+        self.step = int(facts["step"])
+        _truncate_log(self.out / LOG, self.step)
+
+    def save(self) -> None:
+        """Write the state and the weights.
+
+        Raises:
+            TrainingStateError: if they cannot be written; what was saved before stays.
+        """
+        if not self.accelerator.is_main_process:
+            return
+        network = self._method.config_to_dict(self.objective.model.config)
+        facts = {"step": self.step, "config": self.config.to_dict(), "network": network}
+        optimisers = {name: one.optimizer for name, one in self.optimisers.items()}
+        write_state(self.out / STATE, self._parts, optimisers, facts)
+
+    def export(self) -> Path:
+        """Write the averaged weights with their default guide codes, and return where.
+
+        Raises:
+            TrainingStateError: if they cannot be written.
+        """
+        model = self.average.module
+        path = self.out / WEIGHTS
+        guides = choose_guides(model, self._sized(self.domains.with_), self._sized(self.domains.without))
+        training = {"steps": self.step, "settings": self.config.to_dict(), "data": self.domains.source}
+        info = weights.WeightsInfo(
+            method=self.config.method,
+            config=self._method.config_to_dict(model.config),
+            family=self.labels.family,
+            attributes=(self.labels.attribute,),
+            resolution=int(model.config.resolution),
+            licence=self.labels.licence,
+            training=training | self.labels.facts,
+        )
+        try:
+            weights.save(path, model, info, guides=guides)
+        except OSError as error:
+            raise TrainingStateError(f"could not write {str(path)!r}: {error}; the state is intact: use --resume") from error
+        return path
+
+    # -- the loop -----------------------------------------------------------------------------------------------------
+
+    def run(self) -> bool:
+        """Train to the last step, saving as it goes.
+
+        Returns:
+            Whether the last step was reached; False after an interrupt (Ctrl-C), which ends the step under way and
+            saves.
+
+        Raises:
+            TrainingStateError: if a state cannot be written, or the losses stop being finite.
+        """
+        config = self.config
+        with _interrupts() as interrupted:
+            while self.step < config.steps and not interrupted.is_set():
+                if self.step == config.coarse_steps and self._full != self.objective.model.config:
+                    self._refine()
+                started = time.perf_counter()
+                values = self._train_step()
+                self.step += 1
+                if self.step % config.log_every == 0 or self.step == 1:
+                    self._log(values, time.perf_counter() - started)
+                if self.step % config.sample_every == 0:
+                    self._sample()
+                if self.step % config.save_every == 0 and self.step < config.steps:
+                    self.save()
+        self.save()
+        if self.accelerator.is_main_process:
+            self._sample()
+            self.export()
+        return self.step >= config.steps
+
+    def _train_step(self) -> dict[str, Tensor]:
+        accelerator = self.accelerator
+        # every process draws its own images of the step
+        seed = self.config.seed * accelerator.num_processes + accelerator.process_index
+        pair = self.domains.batch(self.config.batch_size, seed, self.step, self.config.flip)
+        without, with_ = (self._fitted(batch.to(accelerator.device)) for batch in pair)
+        values: dict[str, Tensor] = {}
+        with accelerator.autocast():
+            for group, terms, measurements in self.objective.steps(without, with_):
+                loss = torch.stack(list(terms.values())).sum()
+                self._update(group, loss)
+                values |= {name: value.detach() for name, value in (terms | measurements).items()}
+        with torch.no_grad():
+            self.average.update_parameters(self.objective.model)
+        return values
+
+    def _update(self, group: str, loss: Tensor) -> None:
+        optimiser, parameters = self.optimisers[group], self.groups[group]
+        optimiser.zero_grad()
+        self.accelerator.backward(loss)
+        if self.accelerator.num_processes > 1:
+            # by hand, since the groups share one forward pass, which the usual wrapper cannot follow
+            for parameter in parameters:
+                if parameter.grad is not None:
+                    parameter.grad.copy_(self.accelerator.reduce(parameter.grad, "mean"))
+        self.accelerator.clip_grad_norm_(parameters, self.config.gradient_clip)
+        optimiser.step()
+
+    def _fitted(self, batch: Tensor) -> Tensor:
+        factor = batch.shape[-1] // self.objective.model.config.resolution  # type: ignore[union-attr, operator]
+        batch = F.avg_pool2d(batch, factor) if factor > 1 else batch
+        return batch.contiguous(memory_format=torch.channels_last)
+
+    def _sized(self, pixels: Tensor, limit: int = 512) -> Tensor:
+        return self._fitted(pixels[:limit].to(self.accelerator.device, torch.float32) / 255)
+
+    # -- reports ------------------------------------------------------------------------------------------------------
+
+    def _log(self, values: dict[str, Tensor], seconds: float) -> None:
+        numbers = {name: float(value) for name, value in values.items()}
+        if not all(map(_finite, numbers.values())):
+            raise TrainingStateError(
+                f"the losses stopped being finite at step {self.step}: {numbers}; the last saved state is intact: "
+                "lower the learning rate and start again"
+            )
+        if not self.accelerator.is_main_process:
+            return
+        line = {"step": self.step, **numbers, "seconds": round(seconds, 4)}
+        try:
+            with (self.out / LOG).open("a", encoding="utf-8") as log:
+                log.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise TrainingStateError(f"could not write the log: {error}; the last saved state is intact") from error
+        if self.reporter:
+            self.reporter.step(self.step, numbers)
+
+    def _sample(self) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        model = self.average.module
+        model.eval()
+        path = self.out / SAMPLES / f"step_{self.step:06d}.png"
+        try:
+            sample_sheet(path, model, self._sized(self.preview.with_, 8), self._sized(self.preview.without, 8))
+        except (OSError, MBUOpsError) as error:
+            raise TrainingStateError(f"could not write the sample sheet: {error}; the last saved state is intact") from error
+
+
+def _finite(number: float) -> bool:
+    return number - number == 0
+
+
+def _truncate_log(log: Path, step: int) -> None:
+    """Drop the lines of steps that were lost with an interrupted run, so that no step is there twice."""
+    if not log.exists():
+        return
+    kept = [line for line in log.read_text("utf-8").splitlines() if line and json.loads(line)["step"] <= step]
+    with atomic_path(log) as temporary:
+        temporary.write_text("".join(line + "\n" for line in kept), "utf-8")
+
+
+@contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C into a request to stop after the step under way; the second acts at once."""
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted  # signals belong to the main thread
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number: int, _frame: object) -> None:
+        if interrupted.is_set():
+            signal.signal(number, before[signal.Signals(number)])
+            os.kill(os.getpid(), number)
+        interrupted.set()
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield interrupted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,77 @@
+"""Training states on disk: one safetensors file, replaced as a whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from mbu_ops.errors import TrainingStateError
+from mbu_ops.files import atomic_path
+
+
+def write_state(path: Path, parts: dict[str, nn.Module], optimisers: dict[str, Optimizer], facts: dict[str, Any]) -> None:
+    """Write modules and optimisers, and JSON facts beside them, so that no crash leaves half a state.
+
+    Raises:
+        TrainingStateError: if it cannot be written; the state that was there before is untouched.
+    """
+    tensors = {f"{name}/{key}": value for name, part in parts.items() for key, value in part.state_dict().items()}
+    for name, optimiser in optimisers.items():
+        for index, entry in optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser:{name}/{index}/{key}": value for key, value in entry.items()}
+    # safetensors refuses tensors that share memory or are not contiguous: a copy is neither
+    copies = {key: value.detach().cpu().clone(memory_format=torch.contiguous_format) for key, value in tensors.items()}
+    try:
+        with atomic_path(path) as temporary:
+            safetensors.torch.save_file(copies, temporary, metadata={"facts": json.dumps(facts)})
+    except (OSError, SafetensorError) as error:
+        raise TrainingStateError(
+            f"could not write the training state {str(path)!r}: {error}; what was saved before is intact: make room, "
+            "then go on with --resume"
+        ) from error
+
+
+def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what :func:`write_state` wrote.
+
+    Raises:
+        TrainingStateError: if there is no state, or it is damaged.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            facts = json.loads((file.metadata() or {})["facts"])
+            return {key: file.get_tensor(key) for key in file.keys()}, facts  # noqa: SIM118 - not a dict
+    except FileNotFoundError:
+        raise TrainingStateError(f"expected a training state at {str(path)!r}, there is none; start without --resume") from None
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise TrainingStateError(f"{str(path)!r} is not a training state: {type(error).__name__}: {error}") from error
+
+
+def restore(tensors: dict[str, Tensor], parts: dict[str, nn.Module], optimisers: dict[str, Optimizer]) -> None:
+    """Put the tensors of a state back into modules and optimisers of the same shapes.
+
+    Raises:
+        TrainingStateError: if they do not fit.
+    """
+    try:
+        for name, part in parts.items():
+            part.load_state_dict(_below(tensors, f"{name}/"))
+        for name, optimiser in optimisers.items():
+            state: dict[int, dict[str, Tensor]] = {}
+            for key, value in _below(tensors, f"optimiser:{name}/").items():
+                index, entry = key.split("/")
+                state.setdefault(int(index), {})[entry] = value
+            optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    except (RuntimeError, ValueError) as error:
+        raise TrainingStateError(f"the training state does not fit these networks: {error}") from error
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
