@@ -1,0 +1,24 @@
+"""Image files in and out: what was read is remembered, so that what is written goes back to it. Imports no torch."""
+
+from mbu_ops.images.file import READABLE_SUFFIXES, WRITABLE_SUFFIXES, ImageFile, ImageKind
+from mbu_ops.images.paths import FoundImage, find, output_path, output_paths
+from mbu_ops.images.read import DEFAULT_MAX_PIXELS, read
+from mbu_ops.images.write import encode, encode_mask, write, write_bytes, write_mask
+
+__all__ = [
+    "DEFAULT_MAX_PIXELS",
+    "FoundImage",
+    "ImageFile",
+    "ImageKind",
+    "READABLE_SUFFIXES",
+    "WRITABLE_SUFFIXES",
+    "encode",
+    "encode_mask",
+    "find",
+    "output_path",
+    "output_paths",
+    "read",
+    "write",
+    "write_bytes",
+    "write_mask",
+]

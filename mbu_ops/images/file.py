@@ -1,0 +1,134 @@
+"""What an image file holds: its pixels, and everything needed to write an edited picture back in its kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.ExifTags import Base
+
+if TYPE_CHECKING:
+    import torch
+
+Pixels = NDArray[np.unsignedinteger[Any]]
+"""Integer samples of 8 or 16 bits: uint8 or uint16."""
+
+FORMAT_OF_SUFFIX = {
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jpe": "JPEG",
+    ".jfif": "JPEG",
+    ".png": "PNG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+}
+"""Formats that can be written, by lower-case suffix."""
+
+WRITABLE_SUFFIXES = tuple(FORMAT_OF_SUFFIX)
+READABLE_SUFFIXES = (*WRITABLE_SUFFIXES, ".gif")
+"""A GIF can be read but not written: its palette cannot hold an edit, so its edits become PNG files."""
+
+TIFF_TEXT_TAGS = frozenset(
+    {Base.ImageDescription, Base.Make, Base.Model, Base.Software, Base.DateTime, Base.Artist, Base.Copyright}
+)
+"""The EXIF tags that a compressed TIFF file can carry: Pillow cannot nest the others in one."""
+
+
+@dataclass(frozen=True, slots=True)
+class JPEGTables:
+    """How a JPEG file was compressed. Writing with the same tables loses next to nothing where pixels did not change.
+
+    Attributes:
+        quantisation: quantisation tables, 64 numbers each.
+        subsampling: Pillow's number of the chroma subsampling: 0 = 4:4:4, 1 = 4:2:2, 2 = 4:2:0.
+        progressive: whether the file was progressive.
+    """
+
+    quantisation: tuple[tuple[int, ...], ...]
+    subsampling: int
+    progressive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ImageKind:
+    """What an edited picture goes back to when it is written.
+
+    Attributes:
+        format: ``"JPEG"``, ``"PNG"``, ``"WEBP"``, ``"TIFF"``, ``"BMP"`` or ``"GIF"``.
+        grey: one sample a pixel, not three.
+        bits: 8 or 16 (16 for grey only: Pillow decodes 16-bit colour as 8 bits).
+        alpha: has an alpha channel.
+        icc: ICC profile that the pixels are in.
+        exif: EXIF block, with the orientation (already applied) and the thumbnail (no longer true) taken out.
+        dpi: dots per inch, horizontal and vertical.
+        jpeg: how a JPEG file was compressed.
+        lossless: for WebP, whether the file was lossless.
+    """
+
+    format: str = "PNG"
+    grey: bool = False
+    bits: int = 8
+    alpha: bool = False
+    icc: bytes | None = None
+    exif: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    jpeg: JPEGTables | None = None
+    lossless: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageFile:
+    """A decoded image file, upright.
+
+    Attributes:
+        pixels: ``(H, W, 3)`` RGB, uint8 or uint16; a grey picture has three equal channels.
+        alpha: ``(H, W)`` of the same dtype, or ``None``.
+        kind: what to go back to when writing.
+    """
+
+    pixels: Pixels
+    alpha: Pixels | None
+    kind: ImageKind
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return int(self.pixels.shape[1])
+
+    def to_tensor(self, dtype: torch.dtype | None = None) -> torch.Tensor:
+        """Return the pixels as an op wants them.
+
+        Args:
+            dtype: a floating-point dtype; float32 by default. float32 and float64 hold every value exactly enough to
+                be written back unchanged; float16 does for 8-bit pictures, bfloat16 does not.
+
+        Returns:
+            ``(3, H, W)`` RGB in [0, 1], contiguous, on the CPU.
+
+        Example:
+            >>> ImageFile(np.full((2, 4, 3), 255, np.uint8), None, ImageKind()).to_tensor().shape
+            torch.Size([3, 2, 4])
+        """
+        import torch
+
+        dtype = dtype or torch.float32
+        # 16-bit samples overflow float16: divide first, in a dtype that holds them
+        work = torch.promote_types(dtype, torch.float32)
+        samples: Any = self.pixels if self.pixels.dtype == np.uint8 else self.pixels.astype(np.int32)
+        top = np.iinfo(self.pixels.dtype).max
+        return (
+            torch.from_numpy(samples)
+            .permute(2, 0, 1)
+            .to(work, memory_format=torch.contiguous_format)
+            .div_(top)
+            .to(dtype)
+        )

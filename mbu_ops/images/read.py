@@ -1,0 +1,212 @@
+"""Read an image file, pipe or byte string: upright RGB pixels, and the kind to go back to."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+from PIL import (
+    BmpImagePlugin,
+    ExifTags,
+    GifImagePlugin,
+    Image,
+    ImageCms,
+    ImageOps,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
+from PIL import ImageFile as PillowFile
+
+from mbu_ops.errors import ImageFileError
+from mbu_ops.images.file import TIFF_TEXT_TAGS, ImageFile, ImageKind, JPEGTables, Pixels
+
+DEFAULT_MAX_PIXELS = 100_000_000
+"""Larger pictures are refused before any pixel is decoded: a few kilobytes can claim to be gigabytes."""
+
+MAX_FILE_BYTES = 1 << 30
+"""Longer files and pipes are refused: no picture of :data:`DEFAULT_MAX_PIXELS` needs more."""
+
+# named by class and not by word: Pillow knows a format only once its module is imported
+_READERS: tuple[type[PillowFile.ImageFile], ...] = (
+    JpegImagePlugin.JpegImageFile,
+    PngImagePlugin.PngImageFile,
+    WebPImagePlugin.WebPImageFile,
+    TiffImagePlugin.TiffImageFile,
+    BmpImagePlugin.BmpImageFile,
+    GifImagePlugin.GifImageFile,
+)
+_PILLOW_FORMATS = [str(reader.format) for reader in _READERS]
+_FORMAT_NAMES = "JPEG, PNG, WebP, TIFF, BMP or GIF"
+
+
+def read(source: str | os.PathLike[str] | bytes | BinaryIO, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ImageFile:
+    """Decode one picture.
+
+    Grey, palette, CMYK and 16-bit grey pictures all come out as RGB; the EXIF orientation is applied. CMYK goes
+    through its ICC profile into sRGB. 16-bit colour comes out as 8 bits.
+
+    Args:
+        source: a path, encoded bytes, or an open binary file or pipe, which is read to its end.
+        max_pixels: refuse pictures of more pixels than this, before decoding them.
+
+    Returns:
+        The picture and its kind.
+
+    Raises:
+        ImageFileError: if it is missing, empty, no image, truncated, animated, too large or of an unsupported kind;
+            the message names the file.
+
+    Example:
+        >>> from mbu_ops.images import encode
+        >>> grey = np.full((2, 3, 3), 7, np.uint8)
+        >>> read(encode(grey, format="PNG")).pixels.shape
+        (2, 3, 3)
+    """
+    name = _name(source)
+    data = _read_bytes(source, name)
+    if not data:
+        raise ImageFileError(f"{name}: expected an image, got an empty file; remove it or fetch it again")
+    try:
+        with Image.open(BytesIO(data), formats=_PILLOW_FORMATS) as image:
+            return _decode(image, data, max_pixels)
+    except _RefusedError as error:
+        raise ImageFileError(f"{name}: {error}") from None
+    except UnidentifiedImageError:
+        raise ImageFileError(
+            f"{name}: expected a {_FORMAT_NAMES} image, got a file that starts {data[:12]!r}"
+        ) from None
+    except Exception as error:  # a hostile file can make a decoder raise nearly anything
+        raise ImageFileError(
+            f"{name}: expected a whole image, got a damaged one ({error or type(error).__name__}); fetch it again"
+        ) from error
+
+
+class _RefusedError(Exception):
+    """A picture that Pillow could decode but this library does not take."""
+
+
+def _name(source: object) -> str:
+    if isinstance(source, str | os.PathLike):
+        return repr(os.fspath(source))  # quoted: a name may hold a newline, or bytes that cannot be printed
+    return "piped image"
+
+
+def _read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO, name: str) -> bytes:
+    if isinstance(source, bytes):
+        return source
+    try:
+        if not isinstance(source, str | os.PathLike):
+            data = source.read(MAX_FILE_BYTES + 1)
+        else:
+            path = Path(source)
+            mode = path.stat().st_mode
+            if not stat.S_ISREG(mode):
+                what = "a folder" if stat.S_ISDIR(mode) else "something that is no regular file"
+                raise ImageFileError(f"{name}: expected an image file, got {what}")
+            with path.open("rb") as file:
+                data = file.read(MAX_FILE_BYTES + 1)
+    except ImageFileError:
+        raise
+    except FileNotFoundError:
+        raise ImageFileError(f"{name}: no such file; check the path") from None
+    except (OSError, ValueError) as error:
+        raise ImageFileError(f"{name}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise ImageFileError(f"{name}: expected at most {MAX_FILE_BYTES >> 20} MiB, got more")
+    return data
+
+
+def _decode(image: Image.Image, data: bytes, max_pixels: int) -> ImageFile:
+    if image.width * image.height > max_pixels:
+        raise _RefusedError(
+            f"expected at most {max_pixels / 1e6:g} million pixels, got {image.width} x {image.height}; "
+            "shrink it, or raise max_pixels if you trust the file"
+        )
+    source_format = "JPEG" if image.format == "MPO" else str(image.format)
+    # an MPO is a JPEG photo with more pictures behind it: its first one is the photo
+    if image.format != "MPO" and getattr(image, "is_animated", False):
+        raise _RefusedError("expected one picture, got an animation or several pages; extract the one you want")
+    image.load()
+    icc, dpi, jpeg = image.info.get("icc_profile"), image.info.get("dpi"), _jpeg_tables(image)
+    try:
+        upright, exif = ImageOps.exif_transpose(image), _exif(image, source_format)
+    except Exception:  # EXIF that cannot be parsed is dropped: the picture itself is whole
+        upright, exif = image, None
+    if jpeg and jpeg.subsampling == 1 and upright.size != image.size:
+        jpeg = replace(jpeg, subsampling=0)  # 4:2:2 halves one direction only, and that direction turned
+    image = upright
+    if image.mode == "CMYK":
+        image, icc, jpeg = _cmyk_to_rgb(image, icc), None, None
+    pixels, alpha, grey = _samples(image)
+    kind = ImageKind(
+        format=source_format,
+        grey=grey,
+        bits=16 if pixels.dtype == np.uint16 else 8,
+        alpha=alpha is not None,
+        icc=icc or None,
+        exif=exif,
+        dpi=(float(dpi[0]), float(dpi[1])) if dpi else None,
+        jpeg=jpeg,
+        lossless=source_format == "WEBP" and b"VP8L" in data,
+    )
+    return ImageFile(pixels, alpha, kind)
+
+
+def _samples(image: Image.Image) -> tuple[Pixels, Pixels | None, bool]:
+    """Return RGB pixels, alpha and whether the picture is grey."""
+    if image.mode.startswith("I"):
+        wide = np.asarray(image)
+        if wide.min(initial=0) < 0 or wide.max(initial=0) > 0xFFFF:
+            raise _RefusedError("expected 8 or 16 bits a sample, got 32; convert it to 16 bits")
+        return np.repeat(wide.astype(np.uint16)[..., None], 3, axis=2), None, True
+    if image.mode in ("F", "LAB"):
+        raise _RefusedError(f"expected grey, RGB or CMYK samples of 8 or 16 bits, got mode {image.mode}; convert it")
+    grey = image.mode in ("1", "L", "LA", "La")
+    transparent = image.has_transparency_data
+    if image.mode == "1" and transparent:
+        image = image.convert("L")
+    samples = np.array(
+        image.convert("LA" if grey and transparent else "L" if grey else "RGBA" if transparent else "RGB")
+    )
+    samples = np.atleast_3d(samples)
+    colour, alpha = (samples[..., :-1], samples[..., -1].copy()) if transparent else (samples, None)
+    pixels = np.repeat(colour, 3, axis=2) if grey else np.ascontiguousarray(colour)
+    return pixels, alpha, grey
+
+
+def _cmyk_to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
+    if icc:
+        try:
+            profile = ImageCms.ImageCmsProfile(BytesIO(icc))
+            srgb = ImageCms.createProfile("sRGB")
+            return cast(Image.Image, ImageCms.profileToProfile(image, profile, srgb, outputMode="RGB"))
+        except (ImageCms.PyCMSError, OSError):
+            pass  # a broken profile is no reason to refuse the picture: fall back to the plain formula
+    return image.convert("RGB")
+
+
+def _exif(image: Image.Image, source_format: str) -> bytes | None:
+    exif = image.getexif()
+    exif.get_ifd(ExifTags.IFD.Exif)  # loaded now: the pointers mean nothing once the tags move
+    exif.get_ifd(ExifTags.IFD.GPSInfo)
+    for tag in list(exif):
+        # in a TIFF file the same list also says how the pixels are stored
+        if tag == ExifTags.Base.Orientation or (source_format == "TIFF" and tag not in TIFF_TEXT_TAGS):
+            del exif[tag]
+    return exif.tobytes() if len(exif) else None
+
+
+def _jpeg_tables(image: Image.Image) -> JPEGTables | None:
+    if not isinstance(image, JpegImagePlugin.JpegImageFile):
+        return None
+    tables = tuple(tuple(table) for _, table in sorted(image.quantization.items()))
+    subsampling = JpegImagePlugin.get_sampling(image)
+    return JPEGTables(tables, max(subsampling, 0), bool(image.info.get("progressive")))

@@ -1,0 +1,267 @@
+"""Write pictures and masks: in the kind of file they came from, and whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mbu_ops.errors import DTypeError, ImageFileError, ShapeError
+from mbu_ops.images.file import FORMAT_OF_SUFFIX, TIFF_TEXT_TAGS, WRITABLE_SUFFIXES, ImageFile, ImageKind, Pixels
+
+if TYPE_CHECKING:
+    import torch
+
+JPEG_QUALITY = 95
+_ALPHA_FORMATS = frozenset({"PNG", "WEBP", "TIFF"})
+_DEEP_FORMATS = frozenset({"PNG", "TIFF"})
+_METADATA_FORMATS = frozenset({"JPEG", "PNG", "WEBP", "TIFF"})
+_LARGEST_JPEG_EXIF = 0xFFFF - 2
+_LUMA = np.array([19595, 38470, 7471], np.uint64)  # ITU-R 601 in 1/65536: exact where the three channels are equal
+
+
+def write(
+    path: str | os.PathLike[str],
+    pixels: torch.Tensor | NDArray[Any],
+    like: ImageFile | None = None,
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write a picture, in the format its suffix names and otherwise as ``like`` was.
+
+    Grey stays grey, 16-bit grey stays 16 bits, alpha, ICC profile and EXIF are kept, wherever the format can hold
+    them (TIFF: only the text tags of EXIF); alpha is laid over white where it cannot. JPEG reuses the source's own
+    tables, else quality 95 and 4:4:4. The file appears under its name complete or not at all. Missing folders are made.
+
+    Args:
+        path: where to.
+        pixels: a tensor ``(3, H, W)`` RGB in [0, 1], or an array ``(H, W, 3)`` of uint8, uint16 or floats in [0, 1].
+        like: the file that the picture was made from.
+        overwrite: replace an existing file.
+
+    Raises:
+        ImageFileError: if the suffix is none that can be written, the file exists, or it cannot be written.
+        ShapeError: if the pixels have another shape, or another size than an alpha channel to be kept.
+        DTypeError: if the pixels are of another dtype.
+    """
+    path = Path(path)
+    write_bytes(path, encode(pixels, like, format=format_of(path)), overwrite=overwrite)
+
+
+def write_mask(path: str | os.PathLike[str], mask: torch.Tensor | NDArray[Any], *, overwrite: bool = False) -> None:
+    """Write a mask as an 8-bit grey PNG file, 255 = content.
+
+    Args:
+        path: where to; must end in ``.png``.
+        mask: ``(1, H, W)`` or ``(H, W)`` in [0, 1].
+        overwrite: replace an existing file.
+
+    Raises:
+        ImageFileError: as :func:`write`.
+        ShapeError: if the mask has another shape.
+        DTypeError: if it is not floating point.
+    """
+    path = Path(path)
+    if format_of(path) != "PNG":
+        raise ImageFileError(f"{str(path)!r}: a mask is written as PNG; end its name in .png")
+    write_bytes(path, encode_mask(mask), overwrite=overwrite)
+
+
+def encode(pixels: torch.Tensor | NDArray[Any], like: ImageFile | None = None, format: str | None = None) -> bytes:
+    r"""Return a picture as the bytes of an image file; see :func:`write`.
+
+    Args:
+        pixels: a tensor ``(3, H, W)`` RGB in [0, 1], or an array ``(H, W, 3)`` of uint8, uint16 or floats in [0, 1].
+        like: the file that the picture was made from.
+        format: ``"JPEG"``, ``"PNG"``, ``"WEBP"``, ``"TIFF"`` or ``"BMP"``; that of ``like`` by default, else PNG.
+
+    Raises:
+        ImageFileError: if the format cannot be written, or cannot hold a picture of this size.
+        ShapeError: as :func:`write`.
+        DTypeError: as :func:`write`.
+
+    Example:
+        >>> encode(np.zeros((4, 4, 3), np.uint8), format="PNG")[:4]
+        b'\x89PNG'
+    """
+    kind = like.kind if like else ImageKind()
+    format = format or (kind.format if kind.format in FORMAT_OF_SUFFIX.values() else "PNG")
+    if format not in FORMAT_OF_SUFFIX.values():
+        known = ", ".join(sorted(set(FORMAT_OF_SUFFIX.values())))
+        raise ImageFileError(f"expected a format that can be written ({known}), got {format!r}")
+    bits = 16 if kind.bits == 16 and kind.grey and format in _DEEP_FORMATS else 8
+    samples = _to_samples(pixels, bits)
+    alpha = like.alpha if like else None
+    if alpha is not None:
+        if alpha.shape != samples.shape[:2]:
+            raise ShapeError(
+                f"expected a picture of the size of its alpha channel, {alpha.shape[0]} x {alpha.shape[1]}, got "
+                f"{samples.shape[0]} x {samples.shape[1]}; write it without `like`"
+            )
+        alpha = _change_depth(alpha, bits)
+        if format not in _ALPHA_FORMATS or bits == 16:  # Pillow has no 16-bit grey with alpha
+            samples, alpha = _over_white(samples, alpha), None
+    if kind.grey:
+        samples = _luma(samples)
+    if alpha is not None:
+        samples = np.dstack([samples, alpha])
+    buffer = BytesIO()
+    try:
+        Image.fromarray(samples).save(buffer, format, **_parameters(kind, format))
+    except (OSError, ValueError, RuntimeError) as error:  # such as a side longer than the format can hold
+        raise ImageFileError(f"a picture of this size or kind cannot be written as {format} ({error})") from error
+    return buffer.getvalue()
+
+
+def encode_mask(mask: torch.Tensor | NDArray[Any]) -> bytes:
+    """Return a mask as the bytes of an 8-bit grey PNG file; see :func:`write_mask`."""
+    values = _to_array(mask)
+    if values.ndim == 3 and values.shape[0] == 1:
+        values = values[0]
+    if values.ndim != 2 or not values.size:
+        raise ShapeError(f"expected one mask (1, H, W) or (H, W), got {tuple(values.shape)}")
+    buffer = BytesIO()
+    Image.fromarray(_quantise(values, 8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = False) -> None:
+    """Write a file that appears under its name complete or not at all.
+
+    Args:
+        path: where to; missing folders are made.
+        data: what to write.
+        overwrite: replace an existing file.
+
+    Raises:
+        ImageFileError: if the file exists, or cannot be written.
+    """
+    path = Path(path)
+    # same folder, so that the rename is atomic; hidden, so that nobody takes it for a picture
+    temporary = path.parent / f".mbu-ops-{secrets.token_hex(8)}.tmp"
+    try:
+        if not overwrite and os.path.lexists(path):
+            raise ImageFileError(f"{str(path)!r} exists already; remove it, or ask to overwrite it")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:  # Ctrl-C too
+            temporary.unlink(missing_ok=True)
+            raise
+    except ImageFileError:
+        raise
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ImageFileError(
+            f"{str(path)!r}: cannot be written ({reason}); nothing was left under that name"
+        ) from error
+
+
+def format_of(path: Path) -> str:
+    """Return the format that the suffix of a path names.
+
+    Raises:
+        ImageFileError: if it names none that can be written.
+    """
+    try:
+        return FORMAT_OF_SUFFIX[path.suffix.lower()]
+    except KeyError:
+        raise ImageFileError(
+            f"{str(path)!r}: expected a name that ends in one of {' '.join(WRITABLE_SUFFIXES)}, got {path.suffix!r}"
+        ) from None
+
+
+def _parameters(kind: ImageKind, format: str) -> dict[str, Any]:
+    parameters: dict[str, Any] = {}
+    if format in _METADATA_FORMATS:
+        exif = _tiff_exif(kind.exif) if format == "TIFF" else kind.exif
+        if exif and not (format == "JPEG" and len(exif) > _LARGEST_JPEG_EXIF):
+            parameters["exif"] = exif
+        if kind.icc:
+            parameters["icc_profile"] = kind.icc
+    if kind.dpi and format != "WEBP":
+        parameters["dpi"] = kind.dpi
+    if format == "JPEG":
+        if kind.jpeg:
+            parameters["qtables"] = [list(table) for table in kind.jpeg.quantisation]
+            parameters["subsampling"] = kind.jpeg.subsampling
+            parameters["progressive"] = kind.jpeg.progressive
+        else:
+            parameters |= {"quality": JPEG_QUALITY, "subsampling": 0}
+    elif format == "WEBP":
+        lossless = kind.lossless or kind.format != "WEBP"
+        parameters |= {"lossless": True, "exact": True} if lossless else {"quality": JPEG_QUALITY, "exact": True}
+    elif format == "TIFF":
+        parameters["compression"] = "tiff_adobe_deflate"
+    return parameters
+
+
+def _tiff_exif(exif: bytes | None) -> bytes | None:
+    kept = Image.Exif()
+    kept.load(exif or b"")
+    for tag in list(kept):
+        if tag not in TIFF_TEXT_TAGS:
+            del kept[tag]
+    return kept.tobytes() if len(kept) else None
+
+
+def _to_array(values: torch.Tensor | NDArray[Any]) -> NDArray[Any]:
+    if isinstance(values, np.ndarray):
+        return values
+    if not values.is_floating_point():
+        raise DTypeError(f"expected a floating-point tensor in [0, 1], got {values.dtype}; divide by its maximum")
+    return np.asarray(values.detach().float().cpu().numpy())
+
+
+def _to_samples(pixels: torch.Tensor | NDArray[Any], bits: int) -> Pixels:
+    """Return ``(H, W, 3)`` integers of that many bits."""
+    array = _to_array(pixels)
+    if not isinstance(pixels, np.ndarray) and array.ndim == 3:
+        array = array.transpose(1, 2, 0)
+    if array.ndim != 3 or array.shape[2] != 3 or not array.size:
+        raise ShapeError(
+            f"expected one picture, a tensor (3, H, W) or an array (H, W, 3), got {type(pixels).__name__} of shape "
+            f"{tuple(pixels.shape)}"
+        )
+    if array.dtype in (np.uint8, np.uint16):
+        return _change_depth(array, bits)
+    return _quantise(array, bits)
+
+
+def _quantise(values: NDArray[Any], bits: int) -> Pixels:
+    if not np.issubdtype(values.dtype, np.floating):
+        raise DTypeError(f"expected uint8, uint16 or floating-point values in [0, 1], got {values.dtype}")
+    if not np.isfinite(values).all():
+        raise ImageFileError("expected finite pixel values, got NaN or infinity; verify the weights that made them")
+    depth = np.uint16 if bits == 16 else np.uint8
+    scaled = values.astype(np.float32, copy=False).clip(0, 1) * np.float32(np.iinfo(depth).max)
+    return np.rint(scaled).astype(depth)
+
+
+def _change_depth(samples: Pixels, bits: int) -> Pixels:
+    if bits == 16 and samples.dtype == np.uint8:
+        return samples.astype(np.uint16) * 257
+    if bits == 8 and samples.dtype == np.uint16:
+        return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return samples
+
+
+def _over_white(samples: Pixels, alpha: Pixels) -> Pixels:
+    top = int(np.iinfo(samples.dtype).max)
+    cover = alpha[..., None].astype(np.uint64)
+    laid = (samples * cover + top * (top - cover) + top // 2) // top
+    return laid.astype(samples.dtype)
+
+
+def _luma(samples: Pixels) -> Pixels:
+    return ((samples @ _LUMA + 0x8000) >> np.uint64(16)).astype(samples.dtype)
