@@ -60,8 +60,17 @@ class Domains:
         resolution: int,
         partition: Partition = "train",
         report: Callable[[str], None] | None = None,
+        limit: int | None = None,
     ) -> Domains:
         """Read the images of an attribute from one or more folders in CelebA's layout.
+
+        Args:
+            folders: the folders; their images are pooled.
+            attribute: which labels make an image ``with`` or ``without``, and which to balance.
+            resolution: side of the square every framed image is resized to.
+            partition: ``"train"``, ``"validation"`` or ``"test"``, by the official split.
+            report: called with one line for each file that cannot be read.
+            limit: read at most this many images a domain from each folder, the first ones.
 
         Raises:
             DataError: if a folder is not in that layout or too few images match.
@@ -70,7 +79,7 @@ class Domains:
         pixels: dict[str, Tensor] = {}
         labels: dict[str, NDArray[np.bool_]] = {}
         for side, rule in (("with", attribute.with_rule), ("without", attribute.without_rule)):
-            chosen = [one.matching(rule, partition) for one in sets]
+            chosen = [one.matching(rule, partition)[:limit] for one in sets]
             paths = [path for one, indices in zip(sets, chosen, strict=True) for path in one.paths(indices)]
             pixels[side], kept = load_files(paths, resolution, FACE_FRAME, report)
             balanced = [

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from mbu_ops.errors import ConfigurationError, TrainingStateError
+from mbu_ops.methods import get_method
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +81,15 @@ class TrainingConfig:
             raise TrainingStateError(
                 f"cannot resume with other settings: {'; '.join(differing)}; use the saved ones or another --out"
             )
+
+
+def network_config(method: str, name: str) -> Any:
+    """Return a named configuration of a method's networks.
+
+    Raises:
+        ConfigurationError: if the method or the configuration is unknown.
+    """
+    configs = get_method(method).configs
+    if name not in configs:
+        raise ConfigurationError(f"expected a configuration of {method} ({', '.join(configs)}), got {name!r}")
+    return configs[name]

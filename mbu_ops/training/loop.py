@@ -24,7 +24,7 @@ from mbu_ops.errors import ConfigurationError, MBUOpsError, TrainingStateError
 from mbu_ops.files import atomic_path
 from mbu_ops.methods import get_method
 from mbu_ops.objectives import Objective, build_objective
-from mbu_ops.training.config import TrainingConfig
+from mbu_ops.training.config import TrainingConfig, network_config
 from mbu_ops.training.guides import choose_guides
 from mbu_ops.training.samples import sample_sheet
 from mbu_ops.training.state import read_state, restore, write_state
@@ -96,11 +96,7 @@ class Trainer:
         self.accelerator = Accelerator(mixed_precision=mixed_precision)
         self.step = 0
         self._method = get_method(config.method)
-        self._full = self._method.configs.get(config.config)
-        if self._full is None:
-            raise ConfigurationError(
-                f"expected a configuration of {config.method} ({', '.join(self._method.configs)}), got {config.config!r}"
-            )
+        self._full = network_config(config.method, config.config)
         if self._full.resolution != domains.resolution:
             raise ConfigurationError(
                 f"{config.method} {config.config} trains at {self._full.resolution} px, got images at {domains.resolution} px"

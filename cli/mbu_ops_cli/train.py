@@ -1,0 +1,191 @@
+"""`mbu-ops train`: learn a content from pictures with it and pictures without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mbu_ops.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from mbu_ops.data.domains import Domains
+    from mbu_ops.families.spec import AttributeSpec
+    from mbu_ops.training.config import TrainingConfig
+
+FOLDER = click.Path(path_type=Path)
+
+
+def _term(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
+    pairs = []
+    for value in values:
+        name, equals, number = value.partition("=")
+        try:
+            pairs.append((name, float(number)))
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise click.BadParameter(f"expected TERM=WEIGHT, such as confusion=0.05, got {value!r}")
+    return tuple(pairs)
+
+
+@click.command(short_help="Learn a content from pictures with it and pictures without it.")
+@click.option("--family", help="Family of the attribute.  [default: faces]")
+@click.option("--attribute", help="Attribute to learn; says which pictures of --data show it.")
+@click.option("--data", type=FOLDER, multiple=True, help="Folder in CelebA's layout; may be given several times.")
+@click.option("--with", "with_", type=FOLDER, help="Folder of pictures with the content.")
+@click.option("--without", type=FOLDER, help="Folder of pictures without it.")
+@click.option("--out", type=FOLDER, required=True, help="Folder for states, weights, log and sample sheets.")
+@click.option("--resume", is_flag=True, help="Go on from the state in --out.")
+@click.option("--method", default="mbu", show_default=True, help="Method to train.")
+@click.option("--config", default="lite", show_default=True, help="Configuration of the method: lite or paper.")
+@click.option("--recipe", help="Published loss weights to start from.  [default: the attribute's, or glasses]")
+@click.option("--loss", multiple=True, metavar="TERM=WEIGHT", callback=_term, help="Set a loss weight; 0 switches it off.")
+@click.option("--distance", type=click.Choice(["l1", "l2"]), default="l1", show_default=True, help="Of the reconstructions.")
+@click.option("--steps", type=click.IntRange(min=1), help="Steps of the whole run.")
+@click.option("--coarse-steps", type=click.IntRange(min=0), help="First steps, at half the resolution.")
+@click.option("--batch-size", type=click.IntRange(min=2), help="Images of each domain in a step.")
+@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), help="Of networks and discriminator.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of the first weights and of every batch.")
+@click.option("--save-every", type=click.IntRange(min=1), help="Steps between states.")
+@click.option("--sample-every", type=click.IntRange(min=1), help="Steps between sample sheets.")
+@click.option("--mixed-precision", type=click.Choice(["no", "bf16", "fp16"]), default="no", show_default=True)
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads.  [default: all cores]")
+@click.option("--licence", help="Terms of the weights, written into them.")
+@click.option("--quiet", is_flag=True, help="No progress line.")
+def train(
+    family: str | None,
+    attribute: str | None,
+    data: tuple[Path, ...],
+    with_: Path | None,
+    without: Path | None,
+    out: Path,
+    resume: bool,
+    method: str,
+    config: str,
+    recipe: str | None,
+    loss: tuple[tuple[str, float], ...],
+    distance: str,
+    steps: int | None,
+    coarse_steps: int | None,
+    batch_size: int | None,
+    learning_rate: float | None,
+    seed: int | None,
+    save_every: int | None,
+    sample_every: int | None,
+    mixed_precision: str,
+    threads: int | None,
+    licence: str | None,
+    quiet: bool,
+) -> None:
+    """Learn a content from pictures with it and pictures without it; no masks and no pairs are needed.
+
+    \b
+    Two folders:        mbu-ops train --with hats/ --without nohats/ --out my-hats
+    CelebA's layout:    mbu-ops train --attribute glasses --data celeba/ --out my-glasses
+    Use what it learnt: mbu-ops chain add:./my-hats -i photo.jpg -o hats.jpg
+
+    Ctrl-C finishes the step, saves, and leaves a run that --resume continues exactly where it stopped.
+    """
+    plan = _plan(family, attribute, data, with_, without)
+    if (out / "state.safetensors").exists() and not resume:
+        raise ConfigurationError(f"{str(out)!r} holds a training run; add --resume to go on with it, or use another --out")
+    import torch
+
+    from mbu_ops.training.loop import Labels, Trainer
+    from mbu_ops.training.progress import ProgressReporter
+
+    if threads:
+        torch.set_num_threads(threads)
+    settings = _settings(
+        plan,
+        method=method,
+        config=config,
+        recipe=recipe,
+        loss_weights=loss,
+        distance=distance,
+        steps=steps,
+        coarse_steps=coarse_steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        seed=seed,
+        save_every=save_every,
+        sample_every=sample_every,
+    )
+    with ProgressReporter(settings.steps, quiet=quiet) as reporter:
+        domains, preview = _domains(plan, data, with_, without, settings, reporter.note)
+        reporter.note(f"{len(domains.with_)} images with the content, {len(domains.without)} without it")
+        labels = Labels(
+            attribute=plan.name if plan else "content",
+            family=(family or "faces") if plan else None,
+            licence=licence or "decided by the licence of the training images",
+        )
+        trainer = Trainer(settings, domains, out, labels, preview, reporter, mixed_precision)
+        if resume:
+            trainer.resume()
+            reporter.note(f"going on from step {trainer.step}")
+        finished = trainer.run()
+    if not finished:
+        click.echo(f"stopped at step {trainer.step} and saved; go on with --resume", err=True)
+        raise KeyboardInterrupt
+    click.echo(str(out / "weights.safetensors"))
+
+
+def _plan(
+    family: str | None, attribute: str | None, data: tuple[Path, ...], with_: Path | None, without: Path | None
+) -> AttributeSpec | None:
+    """Return the attribute to learn from --data, or None for two plain folders.
+
+    Raises:
+        ConfigurationError: if the options name neither or both kinds of images.
+    """
+    if data and (with_ or without):
+        raise ConfigurationError("expected --data or --with and --without, got both; give one kind of images")
+    if data:
+        if attribute is None:
+            raise ConfigurationError("--data needs --attribute, which says which pictures show the content")
+        from mbu_ops.families.registry import parse_attribute
+
+        return parse_attribute(attribute, default_family=family or "faces")[1]
+    if with_ is None or without is None:
+        raise ConfigurationError("expected --with DIR and --without DIR, or --attribute NAME and --data DIR")
+    return None
+
+
+def _settings(plan: AttributeSpec | None, **given: object) -> TrainingConfig:
+    """Return the training configuration: what was given, then the attribute's recipe, then the defaults."""
+    from mbu_ops.training.config import TrainingConfig, network_config
+
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if plan is not None:
+        chosen.setdefault("recipe", plan.recipe)
+    if network_config(str(chosen["method"]), str(chosen["config"])).patch % 2:
+        chosen.setdefault("coarse_steps", 0)  # these layers cannot be refined from half the resolution
+    return TrainingConfig(**chosen)  # type: ignore[arg-type]
+
+
+def _domains(
+    plan: AttributeSpec | None,
+    data: tuple[Path, ...],
+    with_: Path | None,
+    without: Path | None,
+    settings: TrainingConfig,
+    report: Callable[[str], None],
+) -> tuple[Domains, Domains | None]:
+    """Read the training images, and validation images for the sample sheets where the data has some."""
+    from mbu_ops.data.domains import Domains
+    from mbu_ops.errors import DataError
+    from mbu_ops.training.config import network_config
+
+    resolution = network_config(settings.method, settings.config).resolution
+    if with_ is not None and without is not None:
+        return Domains.from_folders(with_, without, resolution, report), None
+    if plan is None:
+        raise ConfigurationError("expected an attribute to learn from --data")
+    domains = Domains.from_celeba(data, plan, resolution, report=report)
+    try:
+        return domains, Domains.from_celeba(data, plan, resolution, "validation", report, limit=8)
+    except DataError:  # training data alone is fine: the sheets then show training images
+        return domains, None

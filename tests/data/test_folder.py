@@ -1,0 +1,85 @@
+"""Folders of pictures: what is skipped, what is an error, what a batch holds."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mbu_ops.data.domains import Domains
+from mbu_ops.data.folder import load_folder
+from mbu_ops.errors import DataError
+
+
+def fill(folder, count, colour=(10, 20, 30), size=(40, 30)):
+    folder.mkdir(parents=True, exist_ok=True)
+    for index in range(count):
+        Image.new("RGB", size, colour).save(folder / f"{index}.png")
+    return folder
+
+
+def test_the_largest_centred_square_is_kept(tmp_path):
+    folder = fill(tmp_path, 8)
+    picture = np.zeros((30, 50, 3), np.uint8)
+    picture[:, 10:40] = 255  # exactly the centred square
+    Image.fromarray(picture).save(folder / "9.png")
+    pixels = load_folder(folder, 16)
+    assert pixels.shape == (9, 3, 16, 16)
+    assert pixels.dtype == torch.uint8
+    assert pixels[-1].min() > 230  # the filter looks a little past the edge
+
+
+def test_a_broken_picture_is_skipped_and_named(tmp_path):
+    folder = fill(tmp_path, 9)
+    (folder / "broken.jpg").write_bytes((folder / "0.png").read_bytes()[:60])
+    lines = []
+    assert len(load_folder(folder, 16, lines.append)) == 9
+    assert len(lines) == 1
+    assert "broken.jpg" in lines[0]
+
+
+def test_an_empty_folder_is_an_error(tmp_path):
+    with pytest.raises(DataError, match="at least 8"):
+        load_folder(tmp_path, 16)
+
+
+def test_a_missing_folder_is_an_error(tmp_path):
+    with pytest.raises(DataError, match="not one"):
+        load_folder(tmp_path / "missing", 16)
+
+
+def test_too_few_pictures_are_an_error(tmp_path):
+    with pytest.raises(DataError, match="got 7 of 7"):
+        load_folder(fill(tmp_path, 7), 16)
+
+
+def test_batches_depend_on_seed_and_step_alone(tmp_path):
+    domains = Domains(
+        without=torch.randint(0, 256, (12, 3, 8, 8), dtype=torch.uint8),
+        with_=torch.randint(0, 256, (9, 3, 8, 8), dtype=torch.uint8),
+    )
+    first = domains.batch(4, seed=3, step=7)
+    domains.batch(4, seed=3, step=8)
+    again = domains.batch(4, seed=3, step=7)
+    other = domains.batch(4, seed=3, step=8)
+    assert all(torch.equal(one, two) for one, two in zip(first, again, strict=True))
+    assert not torch.equal(first[0], other[0])
+    assert first[0].shape == (4, 3, 8, 8)
+    assert 0 <= float(first[0].min())
+    assert float(first[0].max()) <= 1
+
+
+def test_half_of_a_batch_is_mirrored():
+    ramp = torch.arange(8, dtype=torch.uint8).expand(1, 3, 8, 8).contiguous()
+    domains = Domains(without=ramp, with_=ramp)
+    _, drawn = domains.batch(400, seed=0, step=0)
+    mirrored = (drawn[:, 0, 0, 0] > drawn[:, 0, 0, -1]).float().mean()
+    assert 0.4 < float(mirrored) < 0.6
+    _, plain = domains.batch(400, seed=0, step=0, flip=False)
+    assert torch.equal(plain[0], ramp[0].float() / 255)
+
+
+def test_unlikely_pictures_are_not_drawn():
+    pixels = torch.arange(3, dtype=torch.uint8)[:, None, None, None].expand(3, 3, 4, 4).contiguous()
+    domains = Domains(without=pixels, with_=pixels, without_odds=np.array([0.5, 0.0, 0.5]))
+    without, _ = domains.batch(64, seed=0, step=0)
+    assert set((without[:, 0, 0, 0] * 255).round().tolist()) == {0.0, 2.0}
