@@ -2,8 +2,8 @@
 
 from mbu_ops.images.file import READABLE_SUFFIXES, WRITABLE_SUFFIXES, ImageFile, ImageKind
 from mbu_ops.images.paths import FoundImage, find, output_path, output_paths
-from mbu_ops.images.read import DEFAULT_MAX_PIXELS, read
-from mbu_ops.images.write import encode, encode_mask, write, write_bytes, write_mask
+from mbu_ops.images.reader import DEFAULT_MAX_PIXELS, read
+from mbu_ops.images.writer import encode, encode_mask, write, write_bytes, write_mask
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",

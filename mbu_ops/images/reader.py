@@ -79,6 +79,10 @@ def read(source: str | os.PathLike[str] | bytes | BinaryIO, *, max_pixels: int =
             return _decode(image, data, max_pixels)
     except _RefusedError as error:
         raise ImageFileError(f"{name}: {error}") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # Pillow's own, higher limit
+        raise ImageFileError(
+            f"{name}: expected at most {max_pixels / 1e6:g} million pixels, got more ({error})"
+        ) from None
     except UnidentifiedImageError:
         raise ImageFileError(
             f"{name}: expected a {_FORMAT_NAMES} image, got a file that starts {data[:12]!r}"

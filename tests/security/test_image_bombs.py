@@ -1,0 +1,111 @@
+"""Files that claim to be, or unpack to, far more than they are."""
+
+import struct
+import zlib
+from io import BytesIO
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from mbu_ops.errors import ImageFileError
+from mbu_ops.images import DEFAULT_MAX_PIXELS, ImageFile, read, reader
+
+
+def encoded(format, **options):
+    buffer = BytesIO()
+    picture = Image.fromarray(np.arange(768, dtype=np.uint8).reshape(16, 16, 3) % 251)
+    picture.save(buffer, format, **options)
+    return bytearray(buffer.getvalue())
+
+
+def png_chunk(name, data):
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def huge(format):
+    """Return a small valid file whose header claims 60,000 x 60,000 pixels."""
+    data, side = encoded(format), 60_000
+    if format == "PNG":
+        data[8:33] = png_chunk(b"IHDR", struct.pack(">II", side, side) + bytes(data[24:29]))
+    elif format == "JPEG":
+        start = data.index(b"\xff\xc0") + 5
+        data[start : start + 4] = struct.pack(">HH", side, side)
+    elif format == "GIF":
+        data[6:10] = struct.pack("<HH", side, side)
+    elif format == "BMP":
+        data[18:26] = struct.pack("<ii", side, side)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "BMP"])
+def test_a_small_file_that_claims_to_be_huge_is_refused(format):
+    assert len(huge(format)) < 4096
+    with pytest.raises(ImageFileError, match="expected at most 100 million pixels"):
+        read(huge(format))
+
+
+def test_the_limit_is_ours_and_not_only_pillows():
+    data = encoded("PNG")
+    data[8:33] = png_chunk(b"IHDR", struct.pack(">II", 10_001, 10_000) + bytes(data[24:29]))
+    assert DEFAULT_MAX_PIXELS == 10_000 * 10_000
+    with (
+        pytest.warns(Image.DecompressionBombWarning),
+        pytest.raises(ImageFileError, match="got 10001 x 10000"),
+    ):
+        read(bytes(data))
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        png_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(200 << 20), 9)),
+        png_chunk(b"iCCP", b"profile\0\0" + zlib.compress(bytes(200 << 20), 9)),
+    ],
+    ids=["text", "profile"],
+)
+def test_metadata_that_unpacks_without_end_does_not_fill_the_memory(chunk):
+    resource = pytest.importorskip("resource")
+    data = encoded("PNG")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    try:
+        image = read(bytes(data[:33] + chunk + data[33:]))
+        assert image.kind.icc is None
+    except ImageFileError:
+        pass  # refused is as good as ignored
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 << 10
+
+
+def test_an_endless_pipe_is_cut_off(monkeypatch):
+    monkeypatch.setattr(reader, "MAX_FILE_BYTES", 1 << 20)
+    pipe = BytesIO(bytes(5 << 20))
+    with pytest.raises(ImageFileError, match="expected at most 1 MiB"):
+        read(pipe)
+    assert pipe.tell() == (1 << 20) + 1
+
+
+def test_a_device_is_not_read():
+    with pytest.raises(ImageFileError, match="no regular file"):
+        read("/dev/zero")
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF"]),
+    st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=12),
+    st.integers(0, 10_000),
+)
+@pytest.mark.filterwarnings("ignore")
+def test_a_damaged_file_is_read_or_refused_and_nothing_else(format, changes, length):
+    data = encoded(format)
+    for place, value in changes:
+        data[place % len(data)] = value
+    content = bytes(data[: max(length % (2 * len(data)), 1)])
+    try:
+        image = read(content, max_pixels=1_000_000)
+    except ImageFileError:
+        return
+    assert isinstance(image, ImageFile)
+    assert image.pixels.ndim == 3
