@@ -1,4 +1,4 @@
-"""Differentiable image-editing ops: add, remove, swap, segment and mix a local thing, learnt from two folders of images.
+"""Differentiable image-editing ops: add, remove, swap, segment and mix a local thing, learnt from two image folders.
 
 Importing this package imports no torch; the first use of a name does.
 

@@ -1,0 +1,93 @@
+"""The command line's front door: a group that imports a command when it is used, and what each error exits with."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from mbu_ops import __version__
+from mbu_ops.errors import MBUOpsError, WeightsError
+
+OK, SOME_FAILED, USAGE, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "chain": ("mbu_ops_cli.chain:chain", "Edit pictures: remove:smile add:glasses ..."),
+    "families": ("mbu_ops_cli.families:families", "What can be edited, and what is installed for it."),
+    "train": ("mbu_ops_cli.train:train", "Learn a new edit from two folders of pictures."),
+    "weights": ("mbu_ops_cli.weights:weights", "List, check and convert trained weights."),
+}
+"""Each command's home and the line that the main help shows for it, so that help imports none of them."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are first used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the names of the commands."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import and return a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands from the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in sorted(COMMANDS.items())])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="mbu-ops")
+def cli() -> None:
+    """Add, remove, swap and segment a local thing in pictures: glasses, a smile, a beard.
+
+    Try it: mbu-ops chain remove:smile add:glasses
+    """
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Args:
+        args: arguments; those of the process by default.
+
+    Returns:
+        0 = done, 1 = some inputs failed, 2 = wrong usage, 3 = a plugin or weights cannot be used, 130 = interrupted.
+    """
+    try:
+        code = cli.main(args, prog_name="mbu-ops", standalone_mode=False)
+    except click.Abort:
+        click.echo("mbu-ops: interrupted; files already written are whole", err=True)
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except MBUOpsError as error:
+        click.echo(f"mbu-ops: {error}", err=True)
+        return exit_code(error)
+    return code if isinstance(code, int) else OK
+
+
+def exit_code(error: MBUOpsError) -> int:
+    """Return what the process exits with after an error that ended it.
+
+    Example:
+        >>> exit_code(WeightsError("damaged"))
+        3
+    """
+    if isinstance(error, WeightsError):
+        return UNAVAILABLE
+    return USAGE
+
+
+def main() -> NoReturn:
+    """Run the command line and exit: the ``mbu-ops`` script."""
+    sys.exit(run())

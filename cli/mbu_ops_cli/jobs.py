@@ -1,0 +1,133 @@
+"""Which picture is read from where and written where: all of it decided, and checked, before any work is done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mbu_ops.errors import ConfigurationError
+
+PIPE = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One picture to edit.
+
+    Attributes:
+        source: file to read; None = stdin.
+        target: file to write; None = stdout.
+        mask: where to write the mask of what changed; None = nowhere.
+    """
+
+    source: Path | None
+    target: Path | None
+    mask: Path | None = None
+
+    def __str__(self) -> str:
+        return PIPE if self.source is None else str(self.source)
+
+
+@dataclass(frozen=True, slots=True)
+class JobList:
+    """What a command is to do.
+
+    Attributes:
+        todo: pictures to edit.
+        skipped: pictures whose results are there already.
+    """
+
+    todo: tuple[Job, ...]
+    skipped: tuple[Job, ...] = ()
+
+
+def list_jobs(inputs: Sequence[str], out: str | None, *, makes_mask: bool, save_mask: bool, existing: str) -> JobList:
+    """Pair every input with its output.
+
+    Args:
+        inputs: files, folders, patterns, or only ``-`` for stdin.
+        out: a file, a folder, or ``-`` for stdout; None is stdout for a piped picture.
+        makes_mask: the results are masks, written as PNG.
+        save_mask: write the mask of what changed beside each result, as ``NAME.mask.png``.
+        existing: what to do where a result exists: ``error``, ``skip`` or ``overwrite``.
+
+    Raises:
+        ConfigurationError: if the options do not go together, or results exist and ``existing`` is ``error``.
+        ImageFileError: if an input is missing, two results would collide, or one would replace an input.
+    """
+    if PIPE in inputs:
+        if len(inputs) > 1:
+            raise ConfigurationError("expected -i - alone, got other inputs beside it; pipe one picture, or name files")
+        jobs = [Job(None, None if out in (None, PIPE) else Path(str(out)))]
+    elif out is None:
+        raise ConfigurationError("expected -o OUT, a folder or a file for the results, got none")
+    else:
+        jobs = _file_jobs(inputs, out, makes_mask)
+    if save_mask:
+        jobs = [_with_mask(job) for job in jobs]
+        _refuse_overlap(jobs)
+    if makes_mask:
+        for job in jobs:
+            if job.target is not None and job.target.suffix.lower() != ".png":
+                raise ConfigurationError(
+                    f"a mask is written as PNG: expected -o to end in .png, got {str(job.target)!r}"
+                )
+    _check_writable(jobs)
+    return _apply_existing(jobs, existing)
+
+
+def _file_jobs(inputs: Sequence[str], out: str, makes_mask: bool) -> list[Job]:
+    from mbu_ops.images import find, output_paths
+
+    for given in inputs:
+        if Path(given).is_dir() and Path(given).resolve() == Path(out).resolve():
+            raise ConfigurationError(f"-i and -o are the same folder, {given!r}; choose another folder for the results")
+    found = find(inputs, out=out if out != PIPE else None)
+    if out == PIPE:
+        if len(found) > 1:
+            raise ConfigurationError(f"-o - takes one picture, got {len(found)}; name a folder with -o")
+        return [Job(found[0].path, None)]
+    targets = output_paths(found, out, suffix=".png" if makes_mask else None)
+    return [Job(image.path, target) for image, target in zip(found, targets, strict=True)]
+
+
+def _with_mask(job: Job) -> Job:
+    if job.target is None:
+        raise ConfigurationError(
+            "--save-mask writes a file beside each result, but the result goes to stdout; use -o FILE"
+        )
+    # the whole name, so that a.jpg and a.png keep masks of their own
+    return Job(job.source, job.target, job.target.with_name(f"{job.target.name}.mask.png"))
+
+
+def _refuse_overlap(jobs: Sequence[Job]) -> None:
+    taken = {os.path.realpath(path) for job in jobs for path in (job.source, job.target) if path is not None}
+    for job in jobs:
+        if job.mask is not None and os.path.realpath(job.mask) in taken:
+            raise ConfigurationError(f"the mask {str(job.mask)!r} would replace a picture; choose another -o")
+
+
+def _check_writable(jobs: Sequence[Job]) -> None:
+    for folder in {job.target.parent for job in jobs if job.target is not None}:
+        nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+        if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+            raise ConfigurationError(
+                f"cannot write to {str(folder)!r}: {str(nearest)!r} is not a folder you may write to"
+            )
+
+
+def _apply_existing(jobs: Sequence[Job], existing: str) -> JobList:
+    if existing == "overwrite":
+        return JobList(tuple(jobs))
+    done = [job for job in jobs if job.target is not None and job.target.exists()]
+    if existing == "error":  # a mask left over by an interrupted run is made again by skip
+        done += [job for job in jobs if job not in done and job.mask is not None and job.mask.exists()]
+    if done and existing == "error":
+        more = f" and {len(done) - 1} more" if len(done) > 1 else ""
+        raise ConfigurationError(
+            f"{str(done[0].target)!r}{more} exist already; add --existing skip or --existing overwrite"
+        )
+    left_out = set(done)
+    return JobList(tuple(job for job in jobs if job not in left_out), tuple(done))

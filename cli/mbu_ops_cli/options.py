@@ -1,0 +1,57 @@
+"""Options that several commands share, written once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from mbu_ops.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import torch
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+_Decorator = Callable[[_Command], _Command]
+
+DTYPES = ("float32", "float16", "bfloat16", "float64")
+
+family_option = click.option(
+    "--family", default="faces", show_default=True, help="Family of the attributes that name none."
+)
+method_option = click.option(
+    "--method", metavar="NAME", help="Use weights of this method.  [default: the family's first]"
+)
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="Where to compute: auto, cpu, cuda, cuda:1, mps ..."
+)
+dtype_option = click.option(
+    "--dtype", type=click.Choice(DTYPES), default="float32", show_default=True, help="Number type of the networks."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+
+
+def echo_json(value: object) -> None:
+    """Print a value as indented JSON on stdout."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device of that name, or the best there is for ``auto``. Imports torch.
+
+    Raises:
+        ConfigurationError: if there is no such device here.
+    """
+    import torch
+
+    if name == "auto":
+        return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigurationError(f"--device {name} cannot be used here ({reason}); use --device cpu or auto") from None
+    return device

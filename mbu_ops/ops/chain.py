@@ -1,0 +1,203 @@
+"""Chains: several edits in one line of text. ``remove:smile add:glasses@ref.jpg`` -> ChainSpec -> module.
+
+The specification is plain data and imports no torch; :meth:`ChainSpec.bind` loads weights and builds the module.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mbu_ops.errors import ChainSyntaxError
+from mbu_ops.ops.plan import StepPlan, assemble, plan_steps
+from mbu_ops.ops.step import StepSpec
+
+if TYPE_CHECKING:
+    import torch
+
+    from mbu_ops.ops.bound import Chain
+
+JSON_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSpec:
+    """Edits in the order they are made.
+
+    Attributes:
+        steps: at least one; ``segment``, which turns an image into a mask, only as the last.
+
+    Raises:
+        ChainSyntaxError: if there is no step, or one follows ``segment``.
+
+    Example:
+        >>> spec = ChainSpec.parse("remove:smile add:glasses@ref.jpg")
+        >>> [step.verb for step in spec.steps]
+        ['remove', 'add']
+        >>> ChainSpec.from_json(spec.to_json()) == spec
+        True
+    """
+
+    steps: tuple[StepSpec, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "steps", tuple(self.steps))
+        if not self.steps:
+            raise ChainSyntaxError("expected at least one step, as in remove:smile, got none")
+        for before, after in zip(self.steps, self.steps[1:], strict=False):
+            if before.verb == "segment":
+                text = str(self)
+                position = len(shlex.join(map(str, self.steps[: self.steps.index(after)]))) + 1
+                raise ChainSyntaxError(
+                    f"{str(before)!r} makes a mask, and '{after.verb}:' needs an image: put segment last, or in a "
+                    f"chain of its own\n  {text}\n  {' ' * position}^"
+                )
+
+    @classmethod
+    def parse(cls, text: str | Sequence[str]) -> ChainSpec:
+        """Read a chain.
+
+        Args:
+            text: steps separated by spaces (quote a step that holds spaces as a shell would), or one step an entry.
+
+        Raises:
+            ChainSyntaxError: if a step does not follow the grammar.
+
+        Example:
+            >>> ChainSpec.parse("add:glasses@'my ref.jpg'").steps[0].guide
+            'my ref.jpg'
+        """
+        if isinstance(text, str):
+            try:
+                text = shlex.split(text)
+            except ValueError as error:
+                raise ChainSyntaxError(f"expected steps separated by spaces, got {text!r} ({error})") from None
+        return cls(tuple(StepSpec.parse(step) for step in text))
+
+    def __str__(self) -> str:
+        return shlex.join(map(str, self.steps))
+
+    def to_json(self) -> str:
+        """Return the chain as JSON text; see :meth:`from_json`."""
+        steps = [
+            {
+                "verb": step.verb,
+                "family": step.family,
+                "attribute": step.attribute,
+                "guide": step.guide,
+                "options": dict(step.options),
+            }
+            for step in self.steps
+        ]
+        return json.dumps({"version": JSON_VERSION, "steps": steps})
+
+    @classmethod
+    def from_json(cls, text: str) -> ChainSpec:
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            ChainSyntaxError: if it is not that.
+        """
+        try:
+            data = json.loads(text)
+            if data["version"] != JSON_VERSION:
+                raise ValueError(f"version {data['version']!r}")
+            keys = ("verb", "family", "attribute", "guide")
+            return cls(
+                tuple(
+                    StepSpec(*(_text(step[key]) for key in keys), tuple(step["options"].items()))
+                    for step in data["steps"]
+                )
+            )
+        except ChainSyntaxError:
+            raise
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise ChainSyntaxError(
+                f'expected JSON like {{"version": {JSON_VERSION}, "steps": [...]}} from ChainSpec.to_json, got '
+                f"{text[:80]!r} ({type(error).__name__}: {error})"
+            ) from None
+
+    def plan(
+        self,
+        family: str = "faces",
+        guides: Mapping[str, str | os.PathLike[str] | torch.Tensor] | None = None,
+        method: str | None = None,
+    ) -> tuple[StepPlan, ...]:
+        """Find each step's weights and guides and check that they fit, without importing torch.
+
+        Args:
+            family: family of the steps that name none.
+            guides: attribute to guide (a path, or a tensor ``(1, 3, H, W)`` in [0, 1]) for steps that name none.
+            method: method of the steps that name none; None takes the family's first weights.
+
+        Raises:
+            FamilyError: for an unknown family or attribute.
+            WeightsError: if the weights are missing or damaged, or hold no such default guide.
+            ImageFileError: if a guide is missing or no image.
+            ConfigurationError: if a guide is given that no step uses.
+        """
+        return plan_steps(self.steps, family, guides or {}, method)
+
+    def bind(
+        self,
+        family: str = "faces",
+        guides: Mapping[str, str | os.PathLike[str] | torch.Tensor] | None = None,
+        method: str | None = None,
+        device: str | torch.device | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> Chain:
+        """Load the weights and build the module that makes the edits; steps on the same weights share them.
+
+        Args:
+            family: see :meth:`plan`.
+            guides: see :meth:`plan`.
+            method: see :meth:`plan`.
+            device: where to put the networks; CPU by default.
+            dtype: floating-point type of the networks; float32 by default.
+
+        Returns:
+            A module of one input, ``(B, 3, H, W)`` RGB in [0, 1], whose output is the edited image, or the mask
+            ``(B, 1, H, W)`` if the last step is ``segment``. Its ``edits`` gives every step's result.
+
+        Raises:
+            MBUOpsError: as :meth:`plan`.
+            UnsupportedVerbError: if a step's method cannot do its verb.
+        """
+        return assemble(self.plan(family, guides, method), device, dtype)
+
+
+def chain(
+    steps: str | Sequence[str],
+    family: str = "faces",
+    guides: Mapping[str, str | os.PathLike[str] | torch.Tensor] | None = None,
+    method: str | None = None,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+) -> Chain:
+    """Build a module from the text of a chain: ``mbu_ops.chain("remove:smile add:glasses@ref.jpg")``.
+
+    Args:
+        steps: see :meth:`ChainSpec.parse`.
+        family: family of the steps that name none.
+        guides: attribute to guide picture (path or tensor) for steps that name none.
+        method: method of the steps that name none.
+        device: where to put the networks; CPU by default.
+        dtype: floating-point type of the networks; float32 by default.
+
+    Returns:
+        See :meth:`ChainSpec.bind`.
+
+    Raises:
+        MBUOpsError: see :meth:`ChainSpec.bind`.
+    """
+    return ChainSpec.parse(steps).bind(family, guides, method, device, dtype)
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise TypeError(f"expected text, got {value!r}")

@@ -1,0 +1,177 @@
+"""From the steps of a chain to modules: first which weights and guides each needs (no torch), then the building."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mbu_ops.errors import ConfigurationError, FamilyError, WeightsError
+from mbu_ops.families import parse_attribute
+from mbu_ops.families.names import did_you_mean
+from mbu_ops.ops.step import GUIDED, StepSpec, is_weights_path
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from mbu_ops.images import ImageFile
+    from mbu_ops.ops.bound import Chain
+    from mbu_ops.weights import Pretrained, WeightsInfo
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepPlan:
+    """One step, with everything it needs found and checked.
+
+    Attributes:
+        step: the step.
+        name: its weights, as ``family/attribute`` or a path.
+        method: the method asked for, or None.
+        path: the weights file.
+        info: what that file says of itself.
+        guides: none, one or (to interpolate) two of: a decoded picture, a tensor, the number of a default guide.
+    """
+
+    step: StepSpec
+    name: str
+    method: str | None
+    path: Path
+    info: WeightsInfo
+    guides: tuple[ImageFile | Tensor | int, ...]
+
+
+def plan_steps(
+    steps: Sequence[StepSpec],
+    family: str,
+    guides: Mapping[str, str | os.PathLike[str] | Tensor],
+    method: str | None,
+) -> tuple[StepPlan, ...]:
+    """Find each step's weights and guides; see :meth:`mbu_ops.ops.chain.ChainSpec.plan`.
+
+    Raises:
+        MBUOpsError: if one cannot be found or does not fit.
+    """
+    names = [weights_name(step.attribute, step.family or family) for step in steps]
+    given = {weights_name(attribute, family): guide for attribute, guide in guides.items()}
+    served = {name for name, step in zip(names, steps, strict=True) if _wants_guide(step)}
+    for name in given:
+        if name not in served:
+            raise ConfigurationError(
+                f"a guide is given for {name!r}, but no step that lacks one uses it.{did_you_mean(name, served)}"
+            )
+    return tuple(_plan_step(step, name, given.get(name), method) for step, name in zip(steps, names, strict=True))
+
+
+def weights_name(attribute: str, family: str) -> str:
+    """Return the one name of an attribute's weights: ``family/attribute`` with aliases resolved, or the path.
+
+    Raises:
+        FamilyError: if the family or the attribute is unknown.
+
+    Example:
+        >>> weights_name("eyeglasses", "faces"), weights_name("./hats", "faces")
+        ('faces/glasses', './hats')
+    """
+    if is_weights_path(attribute):
+        return attribute
+    try:
+        found_family, found = parse_attribute(attribute if "/" in attribute else f"{family}/{attribute}", family)
+    except FamilyError as error:
+        if Path(attribute).exists():
+            raise FamilyError(f"{error} To name the weights in that folder, write './{attribute}'.") from None
+        raise
+    return f"{found_family.name}/{found.name}"
+
+
+def _wants_guide(step: StepSpec) -> bool:
+    return step.verb in GUIDED and step.guide is None and "guide" not in dict(step.options)
+
+
+def _plan_step(
+    step: StepSpec, name: str, given: str | os.PathLike[str] | Tensor | None, method: str | None
+) -> StepPlan:
+    from mbu_ops.weights import read_info, resolve
+
+    options = dict(step.options)
+    chosen = str(options["method"]) if "method" in options else method
+    path, _ = resolve(name, method=chosen)
+    info = read_info(path)
+    sources: list[str | os.PathLike[str] | Tensor | int | float] = []
+    if step.verb in GUIDED:
+        first = given if given is not None and _wants_guide(step) else step.guide
+        sources.append(first if first is not None else options.get("guide", 0))
+    if step.verb == "interpolate":
+        sources.append(options["to"])
+    return StepPlan(step, name, chosen, path, info, tuple(_guide(source, name, info) for source in sources))
+
+
+def _guide(source: str | os.PathLike[str] | Tensor | int, name: str, info: WeightsInfo) -> ImageFile | Tensor | int:
+    if isinstance(source, int):
+        if not info.guides:
+            raise WeightsError(
+                f"the weights {name!r} hold no default guide; name a picture, as in add:{name}@guide.jpg"
+            )
+        if source >= info.guides:
+            raise WeightsError(
+                f"the weights {name!r} hold the default guides 0 to {info.guides - 1}, got guide {source}"
+            )
+        return int(source)
+    if isinstance(source, str | os.PathLike):
+        from mbu_ops.images import read
+
+        return read(source)
+    return source
+
+
+def assemble(plans: Sequence[StepPlan], device: str | torch.device | None, dtype: torch.dtype | None) -> Chain:
+    """Load the weights, each file once, and build the chain's module."""
+    from mbu_ops.ops.bound import Chain
+    from mbu_ops.weights import load_pretrained
+
+    loaded: dict[Path, Pretrained] = {}
+    modules: list[tuple[str, nn.Module]] = []
+    for plan in plans:
+        if plan.path not in loaded:
+            loaded[plan.path] = load_pretrained(plan.name, device=device, dtype=dtype, method=plan.method)
+        modules.append((str(plan.step), _module(plan, loaded[plan.path])))
+    return Chain(modules)
+
+
+def _module(plan: StepPlan, pretrained: Pretrained) -> nn.Module:
+    from mbu_ops.ops.bound import Bound, GuidedOp
+    from mbu_ops.ops.interpolate import Interpolate, mix
+    from mbu_ops.ops.remove import Remove
+    from mbu_ops.ops.segment import Segment
+    from mbu_ops.ops.swap import Swap
+    from mbu_ops.ops.transfer import Transfer
+
+    guided: dict[str, type[GuidedOp]] = {"add": Transfer, "swap": Swap, "interpolate": Interpolate}
+    options = dict(plan.step.options)
+    settings = {key: float(options[key]) for key in ("threshold", "softness") if key in options}
+    model = pretrained.model
+    if plan.step.verb == "remove":
+        return Remove(model, **settings)
+    if plan.step.verb == "segment":
+        return Segment(model, **settings)
+    codes = [_code(pretrained, guide) for guide in plan.guides]
+    op = guided[plan.step.verb](model, **settings)
+    return Bound(op, code=mix(*codes, float(options.get("amount", 0.5))) if len(codes) > 1 else codes[0])
+
+
+def _code(pretrained: Pretrained, guide: ImageFile | Tensor | int) -> Tensor:
+    import torch
+
+    from mbu_ops.images import ImageFile
+    from mbu_ops.ops.base import to_frame
+
+    if isinstance(guide, int):
+        assert pretrained.guides is not None  # noqa: S101  (the plan saw that the file holds them)
+        return pretrained.guides[guide : guide + 1]
+    image = guide.to_tensor()[None] if isinstance(guide, ImageFile) else guide
+    model = pretrained.model
+    with torch.no_grad():
+        code: Tensor = model.encode_guide(to_frame(model, image.to(next(model.parameters()).device), "guide"))
+    return code
