@@ -1,0 +1,29 @@
+"""Put pixels on an image under a mask."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def blend(image: Tensor, raw: Tensor, mask: Tensor) -> Tensor:
+    """Return ``mask * raw + (1 - mask) * image``, the last step of every edit (MBU, section 3).
+
+    Written as a linear interpolation, so that the result *is* the image where the mask is 0, bit for bit, and *is*
+    the raw pixels where it is 1.
+
+    Args:
+        image: ``(B, C, H, W)`` floating point.
+        raw: same shape and dtype as ``image``.
+        mask: ``(B, 1, H, W)`` in [0, 1], same dtype as ``image``.
+
+    Returns:
+        ``(B, C, H, W)``.
+
+    Example:
+        >>> import torch
+        >>> image, raw, mask = torch.zeros(1, 3, 1, 2), torch.ones(1, 3, 1, 2), torch.tensor([[[[0.0, 0.25]]]])
+        >>> blend(image, raw, mask)[0, 0]
+        tensor([[0.0000, 0.2500]])
+    """
+    return torch.lerp(image, raw, mask)

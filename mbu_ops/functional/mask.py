@@ -1,0 +1,58 @@
+"""Masks: cut their small values off, and bring them to another size."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def binarise(mask: Tensor, threshold: float = 0.1, softness: float = 0.0) -> Tensor:
+    """Return a mask that is exactly 0 up to ``threshold``, hard or with a ramp above it.
+
+    With ``softness`` 0 this is the indicator ``1[mask > threshold]`` of MBU's removal (section 3); it has no gradient.
+    Otherwise the mask rises from 0 at ``threshold`` to 1 at ``threshold + softness``, and gradients pass on the ramp.
+
+    Args:
+        mask: any shape, values in [0, 1], floating point.
+        threshold: the largest value that becomes 0.
+        softness: length of the ramp.
+
+    Returns:
+        A tensor like ``mask``, in [0, 1].
+
+    Example:
+        >>> import torch
+        >>> mask = torch.tensor([0.1, 0.3, 0.5, 0.9])
+        >>> binarise(mask, 0.1)
+        tensor([0., 1., 1., 1.])
+        >>> binarise(mask, 0.1, 0.4)
+        tensor([0.0000, 0.5000, 1.0000, 1.0000])
+    """
+    if softness == 0:
+        return (mask > threshold).to(mask.dtype)
+    return ((mask - threshold) / softness).clamp(0, 1)
+
+
+def resize(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return pixels at another size: bilinear, antialiased when a side shrinks.
+
+    Args:
+        pixels: ``(B, C, H, W)`` floating point, an image or a mask.
+        size: height and width wanted.
+
+    Returns:
+        ``(B, C, *size)`` of the same dtype; ``pixels`` itself if it has that size.
+
+    Example:
+        >>> import torch
+        >>> resize(torch.rand(2, 3, 7, 400), (16, 16)).shape
+        torch.Size([2, 3, 16, 16])
+    """
+    height, width = pixels.shape[-2:]
+    if (height, width) == tuple(size):
+        return pixels
+    # the antialiasing kernel has no half-precision version on CPU
+    wide = pixels.float() if pixels.dtype in (torch.float16, torch.bfloat16) else pixels
+    shrinks = size[0] < height or size[1] < width
+    return F.interpolate(wide, size, mode="bilinear", antialias=shrinks).to(pixels.dtype)

@@ -1,0 +1,178 @@
+"""What all ops share: the network they ask, the way into its frame and back, and how weights are found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from mbu_ops.errors import DeviceError, UnsupportedVerbError
+from mbu_ops.functional.check import check_code, check_fits, check_image
+from mbu_ops.functional.mask import resize
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Self
+
+    from mbu_ops.methods.mbu import Layer
+
+
+class MethodConfig(Protocol):
+    """What an op reads of a method's configuration."""
+
+    @property
+    def resolution(self) -> int:
+        """Side of the square model frame, in pixels."""
+        ...
+
+
+class Method(Protocol):
+    """What an op needs of a method (:class:`mbu_ops.methods.mbu.MBU` is one): networks that fill a square frame.
+
+    All pixels are RGB in [0, 1] at ``config.resolution``. A method has the functions of the verbs it names.
+    """
+
+    name: str
+    verbs: frozenset[str]
+
+    @property
+    def config(self) -> MethodConfig:
+        """The method's sizes."""
+        ...
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Give the weights; the first one's dtype and device are the networks'."""
+        ...
+
+    def encode_guide(self, guide: Tensor) -> Tensor:
+        """Return the code of what a guide shows."""
+        ...
+
+    def transfer(self, image: Tensor, code: Tensor) -> Layer:
+        """Return a code's content as it would sit on the image."""
+        ...
+
+    def remove(self, image: Tensor) -> Layer:
+        """Return the image free of content, and the soft mask of where the content was."""
+        ...
+
+    def segment(self, image: Tensor) -> Tensor:
+        """Return the soft mask of the image's own content."""
+        ...
+
+
+class Op(nn.Module):
+    """A verb done by a method. The networks run in the weights' dtype; results come back in the image's.
+
+    Args:
+        model: a method that serves the verb; its training mode is left alone (batch norm wants ``.eval()``).
+        guides: default guide codes ``(N, C, S, S)``, if there are any.
+
+    Raises:
+        UnsupportedVerbError: if the method does not serve the verb.
+    """
+
+    verb: ClassVar[str]
+    makes_mask: ClassVar[bool] = False
+    model: Method
+    default_guides: Tensor | None
+
+    def __init__(self, model: Method, *, guides: Tensor | None = None) -> None:
+        super().__init__()
+        if self.verb not in model.verbs:
+            raise UnsupportedVerbError(
+                f"expected a method that can {self.verb}, got {model.name}, which can {', '.join(sorted(model.verbs))}"
+            )
+        if guides is not None:
+            check_code(guides, "guides")
+        self.model = model
+        self.register_buffer("default_guides", guides, persistent=False)
+
+    @classmethod
+    def from_pretrained(
+        cls, name_or_path: str | Path, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> Self:
+        """Return the op with trained weights, in eval mode.
+
+        Args:
+            name_or_path: ``"family/attribute"`` such as ``"faces/glasses"``, or a path to a weights file or to the
+                folder that training wrote.
+            device: where to put it; the CPU by default.
+            dtype: of the weights; float32 by default.
+
+        Raises:
+            FamilyError: if there is no such family or attribute.
+            WeightsError: if there are no such weights, or the file is not sound.
+            UnsupportedVerbError: if the weights' method does not serve the verb.
+        """
+        from mbu_ops.weights import load_pretrained  # the only op code that touches files: loaded when asked for
+
+        pretrained = load_pretrained(name_or_path, device=device, dtype=dtype)
+        op = cls(pretrained.model)
+        op.default_guides = pretrained.guides
+        return op.eval()
+
+    @property
+    def guides(self) -> Tensor | None:
+        """Default guide codes ``(N, C, S, S)`` that came with the weights, or None."""
+        return self.default_guides
+
+    def extra_repr(self) -> str:
+        """Show the settings in ``repr``."""
+        return ", ".join(f"{name}={getattr(self, name)}" for name in ("threshold", "softness") if hasattr(self, name))
+
+
+def to_frame(model: Method, image: Tensor, name: str = "image") -> Tensor:
+    """Check images and return them as the model sees them: the whole image in its frame, in its dtype.
+
+    Args:
+        model: the method.
+        image: ``(B, 3, H, W)`` RGB in [0, 1], any size.
+        name: what to call it in errors.
+
+    Returns:
+        ``(B, 3, R, R)`` with R the model's resolution.
+
+    Raises:
+        DTypeError: if it holds no floating-point numbers.
+        ShapeError: if it is not ``(B, 3, H, W)``, or empty.
+        DeviceError: if it is not where the weights are.
+    """
+    check_image(image, name)
+    weight = next(iter(model.parameters()))
+    if image.device != weight.device:
+        raise DeviceError(
+            f"expected {name} on the weights' device {weight.device}, got {image.device}: move one of them with "
+            ".to(device)"
+        )
+    side = model.config.resolution
+    return resize(image.to(weight.dtype), (side, side))
+
+
+def to_native(pixels: Tensor, image: Tensor) -> Tensor:
+    """Return a mask or raw pixels from the model's frame at the size and in the dtype of an image."""
+    height, width = image.shape[-2:]
+    return resize(pixels, (height, width)).to(image.dtype)
+
+
+def expand_code(model: Method, image: Tensor, code: Tensor) -> Tensor:
+    """Check codes and return one for each image, in the model's dtype.
+
+    Args:
+        model: the method.
+        image: ``(B, 3, H, W)``.
+        code: ``(1, C, S, S)`` for all images, or ``(B, C, S, S)``.
+
+    Returns:
+        ``(B, C, S, S)``.
+
+    Raises:
+        DTypeError: if the code holds no floating-point numbers.
+        ShapeError: if it has neither shape.
+        DeviceError: if it is not where the image is.
+    """
+    check_code(code)
+    check_fits(image, code, "code")
+    return code.to(next(iter(model.parameters())).dtype).expand(image.shape[0], -1, -1, -1)

@@ -1,0 +1,191 @@
+"""Ops with one input: a guided op that remembers its guide, and several ops in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from mbu_ops.errors import ConfigurationError
+from mbu_ops.functional.check import check_code
+from mbu_ops.ops.base import Method, Op
+from mbu_ops.ops.edit import Edit, compose, edit_with
+
+
+class GuidedOp(Op):
+    """An op that needs to be told what to add.
+
+    Args:
+        model: a method that serves the verb.
+        threshold: mask values up to this one leave the image as it is, bit for bit.
+        softness: length of the ramp from there to a full mask; 0 for a hard mask.
+        guides: default guide codes ``(N, C, S, S)``.
+
+    Attributes:
+        encode: turns what the op is told into one code (or one for each image).
+    """
+
+    encode: Callable[..., Tensor]
+
+    def __init__(
+        self, model: Method, threshold: float = 0.05, softness: float = 0.95, *, guides: Tensor | None = None
+    ) -> None:
+        super().__init__(model, guides=guides)
+        self.threshold = threshold
+        self.softness = softness
+
+    def edit_code(self, image: Tensor, code: Tensor) -> Edit:
+        """Return the edit that a code makes on ``(B, 3, H, W)`` images."""
+        raise NotImplementedError
+
+
+def choose_inputs(
+    op: GuidedOp, inputs: tuple[Tensor, ...], code: Tensor | None
+) -> tuple[tuple[Tensor, ...], Tensor | None]:
+    """Return what to bind: the inputs, the code, or the op's first default code.
+
+    Raises:
+        ConfigurationError: if both are given, or neither and the op has no default guides.
+    """
+    if inputs and code is not None:
+        raise ConfigurationError("expected a guide or a code, got both: leave one of them out")
+    if inputs or code is not None:
+        return inputs, code
+    if op.guides is None:
+        raise ConfigurationError(
+            f"expected a guide or a code, got neither, and these weights have no default guides: call "
+            f"{type(op).__name__}.bind(guide)"
+        )
+    return (), op.guides[:1]
+
+
+class Bound(nn.Module):
+    """A guided op with its guide: one image in, one image out.
+
+    Guide and code are buffers that move with the module but stay out of its ``state_dict``.
+
+    Args:
+        op: the op.
+        inputs: what ``op.encode`` takes; encoded at each call, so that gradients reach them and the weights.
+        code: a code instead, which saves that work.
+
+    Raises:
+        ConfigurationError: unless exactly one of inputs and code is given.
+
+    Example:
+        >>> import torch
+        >>> from mbu_ops.ops.transfer import Transfer
+        >>> from mbu_ops.testing import tiny_mbu
+        >>> add = Transfer(tiny_mbu())
+        >>> bound = Bound(add, code=add.encode(torch.rand(1, 3, 30, 30)).detach())
+        >>> torch.nn.Sequential(bound, torch.nn.Upsample(scale_factor=2))(torch.rand(2, 3, 24, 20)).shape
+        torch.Size([2, 3, 48, 40])
+    """
+
+    code: Tensor | None
+
+    def __init__(self, op: GuidedOp, inputs: Sequence[Tensor] = (), *, code: Tensor | None = None) -> None:
+        super().__init__()
+        if bool(inputs) == (code is not None):
+            raise ConfigurationError(f"expected inputs or a code, got {'both' if inputs else 'neither'}")
+        if code is not None:
+            check_code(code)
+        self.op = op
+        self.register_buffer("code", code, persistent=False)
+        self.input_count = len(inputs)
+        for index, tensor in enumerate(inputs):
+            self.register_buffer(f"input{index}", tensor, persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the edited image.
+
+        Args:
+            image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
+
+        Returns:
+            Same shape and dtype.
+        """
+        return self.edit(image).image
+
+    def edit(self, image: Tensor) -> Edit:
+        """Return the result with its mask and raw pixels."""
+        code = self.code
+        if code is None:
+            code = self.op.encode(*(getattr(self, f"input{index}") for index in range(self.input_count)))
+        return self.op.edit_code(image, code)
+
+
+class Chain(nn.Module):
+    """Several one-input steps in a row, each with a name.
+
+    Args:
+        steps: names and modules, first to last: bound ops, ``Remove``, framed ops, or any module from images to images.
+            A ``Segment`` may come last; the chain then returns its mask.
+
+    Raises:
+        ConfigurationError: if there is no step, or a step that makes a mask has one after it.
+
+    Example:
+        >>> import torch
+        >>> from mbu_ops.ops.remove import Remove
+        >>> from mbu_ops.ops.segment import Segment
+        >>> from mbu_ops.testing import tiny_mbu
+        >>> chain = Chain([("remove:hats", Remove(tiny_mbu(0))), ("segment:hats", Segment(tiny_mbu(0)))])
+        >>> image = torch.rand(2, 3, 24, 20)
+        >>> chain(image).shape, [tuple(edit.image.shape) for edit in chain.edits(image)]
+        (torch.Size([2, 1, 24, 20]), [(2, 3, 24, 20), (2, 3, 24, 20)])
+    """
+
+    def __init__(self, steps: Sequence[tuple[str, nn.Module]]) -> None:
+        super().__init__()
+        if not steps:
+            raise ConfigurationError("expected at least one step, got none")
+        for (name, module), (following, _) in pairwise(steps):
+            if getattr(module, "makes_mask", False):
+                raise ConfigurationError(
+                    f"expected {name} as the last step, because it makes a mask and not an image, but {following} "
+                    "comes after it: move it to the end"
+                )
+        self.names = tuple(name for name, _ in steps)
+        self.steps = nn.ModuleList(module for _, module in steps)
+
+    @property
+    def makes_mask(self) -> bool:
+        """Whether the result is a mask."""
+        return bool(getattr(self.steps[-1], "makes_mask", False))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the image after all steps.
+
+        Args:
+            image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
+
+        Returns:
+            Same shape and dtype; ``(B, 1, H, W)`` if the last step makes a mask.
+        """
+        for step in self.steps:
+            image = step(image)
+        return image
+
+    def edits(self, image: Tensor) -> list[Edit]:
+        """Return what each step made of the one before it.
+
+        Args:
+            image: as in :meth:`forward`.
+        """
+        edits: list[Edit] = []
+        for step in self.steps:
+            edits.append(edit_with(step, edits[-1].image if edits else image))
+        return edits
+
+    def edit(self, image: Tensor) -> Edit:
+        """Return all steps as one edit; that of the last step if it makes a mask.
+
+        Args:
+            image: as in :meth:`forward`.
+        """
+        whole, *rest = self.edits(image)
+        for edit in rest:
+            whole = compose(whole, edit)
+        return edit if self.makes_mask and rest else whole

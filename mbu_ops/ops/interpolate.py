@@ -1,0 +1,140 @@
+"""Put a mixture of two guides' content on an image."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from mbu_ops.errors import ShapeError
+from mbu_ops.functional.check import check_fits, check_floating, check_image
+from mbu_ops.ops.base import to_frame
+from mbu_ops.ops.bound import Bound, GuidedOp
+from mbu_ops.ops.edit import Edit
+from mbu_ops.ops.transfer import transfer
+
+
+def mix(first: Tensor, second: Tensor, amount: float | Tensor) -> Tensor:
+    """Return ``(1 - amount) * first + amount * second`` (MBU, section 4).
+
+    Args:
+        first: guide codes ``(1 or B, C, S, S)``.
+        second: guide codes ``(1 or B, C, S, S)``.
+        amount: 0 gives the first, 1 the second; one number, or a tensor ``()`` or ``(B,)`` with one for each image.
+            Values outside [0, 1] exaggerate.
+
+    Returns:
+        ``(1 or B, C, S, S)``.
+
+    Raises:
+        DTypeError: if a tensor amount holds no floating-point numbers.
+        ShapeError: if it has another shape, or the three do not go together.
+        DeviceError: if they are not all on one device.
+
+    Example:
+        >>> import torch
+        >>> mix(torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1), torch.tensor([0.0, 0.5])).flatten()
+        tensor([0.0000, 0.5000])
+    """
+    most = max((first, second), key=len)
+    check_fits(most, first, "first")
+    check_fits(most, second, "second")
+    if not isinstance(amount, Tensor):
+        return torch.lerp(first, second, amount)
+    check_floating(amount, "amount")
+    if amount.ndim > 1:
+        raise ShapeError(f"expected amount as a number or a tensor of shape (B,), got shape {tuple(amount.shape)}")
+    amount = amount.to(first.dtype).view(-1, 1, 1, 1)
+    if len(most) > 1:
+        check_fits(most, amount, "amount")
+    return torch.lerp(first, second, amount)
+
+
+class Interpolate(GuidedOp):
+    """Add content between that of two guides.
+
+    Args:
+        model: a method that can interpolate, such as :class:`mbu_ops.methods.mbu.MBU`.
+        threshold: mask values up to this one leave the image as it is, bit for bit.
+        softness: length of the ramp from there to a full mask; 0 for a hard mask.
+        guides: default guide codes ``(N, C, S, S)``.
+
+    Raises:
+        UnsupportedVerbError: if the method cannot interpolate.
+
+    Example:
+        >>> import torch
+        >>> from mbu_ops.testing import tiny_mbu
+        >>> image, first, second = torch.rand(2, 3, 48, 40), torch.rand(1, 3, 30, 30), torch.rand(1, 3, 30, 30)
+        >>> Interpolate(tiny_mbu())(image, first, second, 0.5).shape
+        torch.Size([2, 3, 48, 40])
+    """
+
+    verb: ClassVar[str] = "interpolate"
+
+    def forward(self, image: Tensor, first: Tensor, second: Tensor, amount: float | Tensor) -> Tensor:
+        """Return the image with the mixture.
+
+        Args:
+            image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
+            first: ``(1, 3, h, w)`` for all images, or ``(B, 3, h, w)``, RGB in [0, 1]; any size.
+            second: as ``first``, of a size of its own.
+            amount: 0 gives the first, 1 the second; one number, or a tensor ``(B,)`` with one for each image.
+
+        Returns:
+            Same shape and dtype as ``image``.
+
+        Raises:
+            ShapeError: if any has another shape, or is empty.
+            DTypeError: if any holds no floating-point numbers.
+            DeviceError: if they and the weights are not all on one device.
+        """
+        return self.edit(image, first, second, amount).image
+
+    def edit(self, image: Tensor, first: Tensor, second: Tensor, amount: float | Tensor) -> Edit:
+        """Return the result with its mask and raw pixels; arguments and errors as in :meth:`forward`."""
+        check_image(image)
+        for name, guide in (("first", first), ("second", second)):
+            check_image(guide, name)
+            check_fits(image, guide, name)
+        if isinstance(amount, Tensor) and amount.ndim == 1:
+            check_fits(image, amount, "amount")
+        return self.edit_code(image, self.encode(first, second, amount))
+
+    def encode(self, first: Tensor, second: Tensor, amount: float | Tensor) -> Tensor:
+        """Return the mixture of what two guides show, to be used any number of times.
+
+        Args:
+            first: ``(N, 3, h, w)`` RGB in [0, 1], floating point.
+            second: ``(N, 3, h, w)``; either N may be 1.
+            amount: as in :meth:`forward`.
+
+        Returns:
+            ``(N, C, S, S)`` in the weights' dtype.
+        """
+        first_code = self.model.encode_guide(to_frame(self.model, first, "first"))
+        second_code = self.model.encode_guide(to_frame(self.model, second, "second"))
+        return mix(first_code, second_code, amount)
+
+    def edit_code(self, image: Tensor, code: Tensor) -> Edit:
+        """Return the edit with a mixed code in place of the guides.
+
+        Args:
+            image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
+            code: ``(1, C, S, S)`` for all images, or ``(B, C, S, S)``, from :meth:`encode` or :func:`mix`.
+        """
+        return transfer(self.model, image, code, self.threshold, self.softness)
+
+    def bind(self, first: Tensor, second: Tensor, amount: float | Tensor = 0.5) -> Bound:
+        """Return the op as a module with one input; with stored codes, use ``Bound(op, code=mix(...))``.
+
+        Args:
+            first: as in :meth:`forward`.
+            second: as in :meth:`forward`.
+            amount: as in :meth:`forward`.
+
+        Returns:
+            The bound op. Guides are encoded at each call, so that gradients reach them and the weights.
+        """
+        return Bound(self, (first, second, torch.as_tensor(amount, device=first.device)))

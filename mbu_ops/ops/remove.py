@@ -1,0 +1,79 @@
+"""Remove the content from an image."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor
+
+from mbu_ops.functional.blend import blend
+from mbu_ops.functional.mask import binarise
+from mbu_ops.ops.base import Method, Op, to_frame, to_native
+from mbu_ops.ops.edit import Edit
+
+
+def remove(model: Method, image: Tensor, threshold: float = 0.1, softness: float = 0.0) -> Edit:
+    """Draw the image free of content, where its content is: ``M * raw + (1 - M) * image`` (MBU, section 3).
+
+    Args:
+        model: a method that can remove.
+        image: ``(B, 3, H, W)`` RGB in [0, 1].
+        threshold: mask values up to this one are no content.
+        softness: 0 for the paper's hard mask, else the length of the ramp above the threshold.
+
+    Returns:
+        The edit, at the image's size and dtype.
+    """
+    layer = model.remove(to_frame(model, image))
+    mask = binarise(to_native(layer.mask, image), threshold, softness)
+    raw = to_native(layer.raw, image)
+    return Edit(blend(image, raw, mask), mask, raw)
+
+
+class Remove(Op):
+    """Remove the content (the glasses, the smile) from every image.
+
+    Args:
+        model: a method that can remove, such as :class:`mbu_ops.methods.mbu.MBU`.
+        threshold: mask values up to this one leave the image as it is, bit for bit (0.1 in the paper).
+        softness: 0 for the paper's hard mask, else the length of the ramp above the threshold.
+        guides: default guide codes; removing needs none, so they are only kept.
+
+    Raises:
+        UnsupportedVerbError: if the method cannot remove.
+
+    Example:
+        >>> import torch
+        >>> from mbu_ops.testing import tiny_mbu
+        >>> Remove(tiny_mbu())(torch.rand(2, 3, 48, 40)).shape
+        torch.Size([2, 3, 48, 40])
+    """
+
+    verb: ClassVar[str] = "remove"
+
+    def __init__(
+        self, model: Method, threshold: float = 0.1, softness: float = 0.0, *, guides: Tensor | None = None
+    ) -> None:
+        super().__init__(model, guides=guides)
+        self.threshold = threshold
+        self.softness = softness
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the image without the content.
+
+        Args:
+            image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
+
+        Returns:
+            Same shape and dtype.
+
+        Raises:
+            ShapeError: if the image has another shape, or is empty.
+            DTypeError: if it holds no floating-point numbers.
+            DeviceError: if it is not where the weights are.
+        """
+        return self.edit(image).image
+
+    def edit(self, image: Tensor) -> Edit:
+        """Return the result with its mask and raw pixels; arguments and errors as in :meth:`forward`."""
+        return remove(self.model, image, self.threshold, self.softness)

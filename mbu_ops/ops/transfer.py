@@ -1,0 +1,128 @@
+"""Put a guide's content on an image."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor
+
+from mbu_ops.functional.blend import blend
+from mbu_ops.functional.check import check_fits, check_image
+from mbu_ops.functional.mask import binarise
+from mbu_ops.ops.base import Method, expand_code, to_frame, to_native
+from mbu_ops.ops.bound import Bound, GuidedOp, choose_inputs
+from mbu_ops.ops.edit import Edit
+
+
+def transfer(model: Method, image: Tensor, code: Tensor, threshold: float = 0.05, softness: float = 0.95) -> Edit:
+    """Blend a guide code's content onto the image: ``m * raw + (1 - m) * image`` (MBU, section 3).
+
+    The paper blends with the network's mask as it is, which is nowhere quite 0; here values up to ``threshold`` become
+    exactly 0 and the rest is stretched back to [0, 1], so that the background stays the input's own.
+
+    Args:
+        model: a method that can transfer.
+        image: ``(B, 3, H, W)`` RGB in [0, 1].
+        code: ``(1, C, S, S)`` for all images, or ``(B, C, S, S)``.
+        threshold: mask values up to this one are no content.
+        softness: length of the ramp above the threshold; 0 for a hard mask.
+
+    Returns:
+        The edit, at the image's size and dtype.
+    """
+    frame = to_frame(model, image)
+    layer = model.transfer(frame, expand_code(model, image, code))
+    mask = binarise(to_native(layer.mask, image), threshold, softness)
+    raw = to_native(layer.raw, image)
+    return Edit(blend(image, raw, mask), mask, raw)
+
+
+class Transfer(GuidedOp):
+    """Add what a guide image shows (its glasses, its smile) to every image.
+
+    Args:
+        model: a method that can transfer, such as :class:`mbu_ops.methods.mbu.MBU`.
+        threshold: mask values up to this one leave the image as it is, bit for bit.
+        softness: length of the ramp from there to a full mask; 0 for a hard mask.
+        guides: default guide codes ``(N, C, S, S)`` for :meth:`bind`.
+
+    Raises:
+        UnsupportedVerbError: if the method cannot transfer.
+
+    Example:
+        >>> import torch
+        >>> from mbu_ops.testing import tiny_mbu
+        >>> add = Transfer(tiny_mbu())
+        >>> image, guide = torch.rand(2, 3, 48, 40), torch.rand(1, 3, 30, 30)
+        >>> edit = add.edit(image, guide)
+        >>> edit.image.shape, edit.mask.shape
+        (torch.Size([2, 3, 48, 40]), torch.Size([2, 1, 48, 40]))
+        >>> outside = (edit.mask == 0).expand_as(image)
+        >>> torch.equal(edit.image[outside], image[outside])
+        True
+        >>> pipeline = torch.nn.Sequential(add.bind(guide))
+        >>> torch.equal(pipeline(image), edit.image)
+        True
+    """
+
+    verb: ClassVar[str] = "transfer"
+
+    def forward(self, image: Tensor, guide: Tensor) -> Tensor:
+        """Return the image with the guide's content.
+
+        Args:
+            image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
+            guide: ``(1, 3, h, w)`` for all images, or ``(B, 3, h, w)``, RGB in [0, 1]; any size.
+
+        Returns:
+            Same shape and dtype as ``image``.
+
+        Raises:
+            ShapeError: if either has another shape, or is empty.
+            DTypeError: if either holds no floating-point numbers.
+            DeviceError: if they and the weights are not all on one device.
+        """
+        return self.edit(image, guide).image
+
+    def edit(self, image: Tensor, guide: Tensor) -> Edit:
+        """Return the result with its mask and raw pixels; arguments and errors as in :meth:`forward`."""
+        check_image(image)
+        check_image(guide, "guide")
+        check_fits(image, guide, "guide")
+        return self.edit_code(image, self.encode(guide))
+
+    def encode(self, guide: Tensor) -> Tensor:
+        """Return what guides show, to be used any number of times.
+
+        Args:
+            guide: ``(N, 3, h, w)`` RGB in [0, 1], floating point.
+
+        Returns:
+            ``(N, C, S, S)`` in the weights' dtype.
+        """
+        return self.model.encode_guide(to_frame(self.model, guide, "guide"))
+
+    def edit_code(self, image: Tensor, code: Tensor) -> Edit:
+        """Return the edit with a code in place of the guide.
+
+        Args:
+            image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
+            code: ``(1, C, S, S)`` for all images, or ``(B, C, S, S)``, as :meth:`encode` gives it.
+        """
+        return transfer(self.model, image, code, self.threshold, self.softness)
+
+    def bind(self, guide: Tensor | None = None, *, code: Tensor | None = None) -> Bound:
+        """Return the op as a module with one input, for ``nn.Sequential``, kornia's containers and the like.
+
+        Args:
+            guide: the guide for every image; encoded at each call, so that gradients reach it and the weights.
+            code: its code instead, which saves that work.
+
+        Returns:
+            The bound op; with neither guide nor code it uses the first default code of the weights.
+
+        Raises:
+            ConfigurationError: if both are given, or neither and the op has no default guides.
+        """
+        inputs, code = choose_inputs(self, () if guide is None else (guide,), code)
+        return Bound(self, inputs, code=code)
