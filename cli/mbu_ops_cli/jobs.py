@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import select
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from mbu_ops.errors import ConfigurationError
 
 PIPE = "-"
+_PICTURE_STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"II*\0", b"MM\0*", b"BM")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,30 @@ class JobList:
 
     todo: tuple[Job, ...]
     skipped: tuple[Job, ...] = ()
+
+
+@dataclass(slots=True)
+class Summary:
+    """What became of the pictures.
+
+    Attributes:
+        written: pictures whose results are written.
+        failed: pictures that could not be edited, and why.
+    """
+
+    written: list[Job] = field(default_factory=list)
+    failed: list[tuple[Job, str]] = field(default_factory=list)
+
+
+def picture_waits(stream: TextIO) -> bool:
+    """Tell whether a picture has been piped in, without taking it out of the pipe and without waiting for one."""
+    try:
+        if stream.isatty() or not select.select([stream], [], [], 0)[0]:
+            return False
+        peek = getattr(stream.buffer, "peek", None)
+        return peek is not None and bytes(peek(8)).startswith(_PICTURE_STARTS)
+    except (OSError, ValueError, AttributeError):  # closed, or nothing that can be waited for
+        return False
 
 
 def list_jobs(inputs: Sequence[str], out: str | None, *, makes_mask: bool, save_mask: bool, existing: str) -> JobList:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,9 +12,6 @@ from mbu_ops.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import torch
-
-_Command = TypeVar("_Command", bound=Callable[..., object])
-_Decorator = Callable[[_Command], _Command]
 
 DTYPES = ("float32", "float16", "bfloat16", "float64")
 
@@ -31,6 +28,21 @@ dtype_option = click.option(
     "--dtype", type=click.Choice(DTYPES), default="float32", show_default=True, help="Number type of the networks."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """How to compute.
+
+    Attributes:
+        device: name of the device, or ``auto``.
+        dtype: number type of the networks, one of :data:`DTYPES`.
+        batch_size: most pictures in a batch.
+    """
+
+    device: str
+    dtype: str
+    batch_size: int
 
 
 def echo_json(value: object) -> None:
@@ -55,3 +67,11 @@ def choose_device(name: str) -> torch.device:
         reason = str(error).splitlines()[0]
         raise ConfigurationError(f"--device {name} cannot be used here ({reason}); use --device cpu or auto") from None
     return device
+
+
+def choose_dtype(name: str) -> torch.dtype:
+    """Return torch's type of that name, one of :data:`DTYPES`. Imports torch."""
+    import torch
+
+    dtype: torch.dtype = getattr(torch, name)
+    return dtype

@@ -1,0 +1,165 @@
+"""``mbu-ops chain``: edit pictures, one edit after another."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mbu_ops.errors import ChainSyntaxError, ConfigurationError
+from mbu_ops.frames.box import Box
+from mbu_ops.ops.chain import ChainSpec
+from mbu_ops_cli.app import OK, SOME_FAILED
+from mbu_ops_cli.jobs import PIPE, Job, JobList, Summary, list_jobs, picture_waits
+from mbu_ops_cli.options import (
+    Compute,
+    choose_device,
+    choose_dtype,
+    device_option,
+    dtype_option,
+    family_option,
+    json_option,
+    method_option,
+)
+from mbu_ops_cli.report import progress, show_plan, show_summary
+
+if TYPE_CHECKING:
+    from mbu_ops.ops.plan import StepPlan
+
+
+@dataclass(frozen=True, slots=True)
+class _Editing:
+    box: Box | None
+    save_mask: bool
+    overwrite: bool
+
+
+@click.command(short_help="Edit pictures: remove:smile add:glasses ...")
+@click.argument("steps", nargs=-1, required=True, metavar="STEP...")
+@click.option("-i", "--input", "inputs", multiple=True, metavar="IN", help="File, folder, quoted pattern or - (stdin).")
+@click.option("-o", "--output", "out", metavar="OUT", help="File, folder (trees are mirrored) or - (stdout).")
+@family_option
+@method_option
+@click.option(
+    "--guide", "guides", multiple=True, metavar="ATTR=PATH", help="Guide picture of the steps that name none."
+)
+@click.option("--frame", metavar="L,T,R,B", help="Edit only this box of every picture, in pixels.")
+@click.option("--save-mask", is_flag=True, help="Write what changed beside each result, as NAME.mask.png.")
+@click.option(
+    "--existing",
+    type=click.Choice(["error", "skip", "overwrite"]),
+    default="error",
+    show_default=True,
+    help="What to do where a result exists.",
+)
+@click.option("--dry-run", is_flag=True, help="Check everything, say what would be done, do nothing.")
+@json_option
+@device_option
+@dtype_option
+@click.option("--batch-size", type=click.IntRange(1, 1024), default=16, show_default=True, help="Pictures at a time.")
+def chain(
+    steps: tuple[str, ...],
+    inputs: tuple[str, ...],
+    out: str | None,
+    family: str,
+    method: str | None,
+    guides: tuple[str, ...],
+    frame: str | None,
+    save_mask: bool,
+    existing: str,
+    dry_run: bool,
+    as_json: bool,
+    device: str,
+    dtype: str,
+    batch_size: int,
+) -> int:
+    """Edit pictures, one edit after another.
+
+    \b
+    STEP is verb:attribute[@guide][,key=value...]
+      remove:smile                 take it away
+      add:glasses@ref.jpg          add those of a guide picture
+      add:glasses,guide=3          add one of the guides that come with the weights
+      swap:facial_hair@ref.jpg     exchange it for the guide's
+      interpolate:smile@a.jpg,to=b.jpg,amount=0.5
+      segment:glasses              as the last step: write its mask as a grey PNG
+    An attribute may be family/attribute, or the path of weights you trained (add:./my-hats).
+    Other options: threshold=, softness= (of the mask, 0 to 1) and method=.
+
+    \b
+    mbu-ops chain remove:smile add:glasses                        the demo
+    mbu-ops chain remove:smile -i photo.jpg -o result.jpg
+    mbu-ops chain add:glasses@ref.jpg -i photos -o results --existing skip
+    cat photo.jpg | mbu-ops chain remove:glasses -i - -o - > result.jpg
+
+    Without -i, a picture that comes with the family is edited and mbu-ops-demo.png shows every step.
+    """  # noqa: D301 - click wants the control character
+    spec = _parse(steps)
+    guide_paths = dict(_parse_guide(guide) for guide in guides)
+    box = Box.parse(frame) if frame is not None else None
+    makes_mask = spec.steps[-1].verb == "segment"
+    if save_mask and makes_mask:
+        raise ConfigurationError("segment writes the mask itself: leave --save-mask out")
+    if not inputs and out is not None and not picture_waits(sys.stdin):
+        raise ConfigurationError("expected -i IN with -o OUT: a file, a folder, a quoted pattern or - for stdin")
+    demo = not inputs and not picture_waits(sys.stdin)
+    jobs = JobList(())
+    if not demo:
+        jobs = list_jobs(inputs or (PIPE,), out, makes_mask=makes_mask, save_mask=save_mask, existing=existing)
+        _check_stdout(jobs, as_json)
+    plans = spec.plan(family, guide_paths, method)
+    if dry_run:
+        show_plan(plans, jobs, demo, as_json)
+        return OK
+    compute = Compute(device, dtype, batch_size)
+    if demo:
+        from mbu_ops_cli.demo import run_demo
+
+        return run_demo(plans, family, compute, as_json)
+    started = time.perf_counter()
+    summary = _run(plans, jobs.todo, compute, _Editing(box, save_mask, existing != "error")) if jobs.todo else Summary()
+    show_summary(spec, summary, jobs.skipped, time.perf_counter() - started, as_json)
+    return SOME_FAILED if summary.failed else OK
+
+
+def _parse(steps: Sequence[str]) -> ChainSpec:
+    try:
+        return ChainSpec.parse(steps)
+    except ChainSyntaxError as error:
+        stray = next((step for step in steps if Path(step).exists()), None)
+        if stray is None:
+            raise
+        raise ChainSyntaxError(
+            f"{error}\n{stray!r} is a file, not a step: give each input an -i of its own, or quote the pattern "
+            "(-i 'photos/*.jpg')"
+        ) from None
+
+
+def _parse_guide(text: str) -> tuple[str, str]:
+    attribute, equals, path = text.partition("=")
+    if not (attribute and equals and path):
+        raise ConfigurationError(f"expected --guide ATTR=PATH, as in glasses=ref.jpg, got {text!r}")
+    return attribute, path
+
+
+def _check_stdout(jobs: JobList, as_json: bool) -> None:
+    if any(job.target is None for job in jobs.todo):
+        if as_json:
+            raise ConfigurationError("the picture and --json would both go to stdout; name a file with -o")
+        if sys.stdout.isatty():
+            raise ConfigurationError("the picture would go to the terminal; name a file with -o, or redirect stdout")
+
+
+def _run(plans: Sequence[StepPlan], jobs: Sequence[Job], compute: Compute, editing: _Editing) -> Summary:
+    device, dtype = choose_device(compute.device), choose_dtype(compute.dtype)
+    from mbu_ops.ops.plan import assemble
+    from mbu_ops_cli.runner import Editor, Runner
+
+    editor = Editor(assemble(plans, device, dtype), device, editing.box, editing.save_mask)
+    with progress(len(jobs)) as advance:
+        return Runner(editor, compute.batch_size, editing.overwrite, advance).run(jobs)

@@ -1,0 +1,87 @@
+"""``mbu-ops families``: what can be edited, and what is installed for it."""
+
+from __future__ import annotations
+
+import click
+
+from mbu_ops.families import AttributeSpec, BrokenPlugin, FamilySpec, SampleSpec, WeightSpec, broken, get_family
+from mbu_ops.families import families as all_families
+from mbu_ops_cli.options import echo_json, json_option
+
+
+@click.group()
+def families() -> None:
+    """What can be edited, and what is installed for it."""
+
+
+@families.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """List every installed family, and the plugins that cannot be used."""
+    found, unusable = all_families(), broken()
+    if as_json:
+        echo_json({"families": [_family(family) for family in found], "broken": [_broken(entry) for entry in unusable]})
+        return
+    for family in found:
+        attributes = ", ".join(attribute.name for attribute in family.attributes)
+        click.echo(f"{family.name:<12} {family.title or family.name}: {attributes or 'no attributes'}")
+    for entry in unusable:
+        click.echo(f"{entry.name or '?':<12} cannot be used ({entry.distribution}): {entry.reason}")
+
+
+@families.command()
+@click.argument("name")
+@json_option
+def show(name: str, as_json: bool) -> None:
+    """Show one family: attributes, trained weights, sample pictures."""
+    family = get_family(name)
+    if as_json:
+        echo_json(_family(family))
+        return
+    click.echo(f"{family.name}: {family.title or family.name}")
+    click.echo("attributes")
+    for attribute in family.attributes:
+        aliases = f" (also {', '.join(attribute.aliases)})" if attribute.aliases else ""
+        click.echo(f"  {attribute.name:<14} {attribute.title}{aliases}")
+    click.echo("weights" if family.weights else "weights: none")
+    for weight in family.weights:
+        figures = "".join(f", {metric} {value:g}" for metric, value in weight.metrics)
+        click.echo(f"  {weight.id:<24} {', '.join(weight.attributes)}; {weight.method}, {weight.licence}{figures}")
+    click.echo("samples" if family.samples else "samples: none")
+    for sample in family.samples:
+        click.echo(f"  {sample.name:<24} {sample.credit}")
+
+
+def _family(family: FamilySpec) -> dict[str, object]:
+    return {
+        "name": family.name,
+        "title": family.title,
+        "attributes": [_attribute(attribute) for attribute in family.attributes],
+        "weights": [_weight(weight) for weight in family.weights],
+        "samples": [_sample(sample) for sample in family.samples],
+    }
+
+
+def _attribute(attribute: AttributeSpec) -> dict[str, object]:
+    return {"name": attribute.name, "title": attribute.title, "aliases": list(attribute.aliases)}
+
+
+def _weight(weight: WeightSpec) -> dict[str, object]:
+    return {
+        "id": weight.id,
+        "method": weight.method,
+        "attributes": list(weight.attributes),
+        "file": weight.file,
+        "sha256": weight.sha256,
+        "size": weight.size,
+        "licence": weight.licence,
+        "metrics": dict(weight.metrics),
+    }
+
+
+def _sample(sample: SampleSpec) -> dict[str, object]:
+    return {"name": sample.name, "credit": sample.credit, "attributes": list(sample.attributes), "box": sample.box}
+
+
+def _broken(entry: BrokenPlugin) -> dict[str, object]:
+    return {"name": entry.name, "distribution": entry.distribution, "reason": entry.reason}

@@ -1,0 +1,109 @@
+"""``mbu-ops weights``: list, check and convert trained weights."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import click
+
+from mbu_ops.families import FamilySpec, WeightSpec
+from mbu_ops.families import families as all_families
+from mbu_ops_cli.options import echo_json, json_option
+
+
+@click.group()
+def weights() -> None:
+    """List, check and convert trained weights."""
+
+
+@weights.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """List the trained weights of all installed families."""
+    rows = [(family, weight) for family in all_families() for weight in family.weights]
+    if as_json:
+        echo_json([_row(family, weight) for family, weight in rows])
+        return
+    for family, weight in rows:
+        state = f"{weight.size / 1e6:.1f} MB" if _is_there(weight) else "missing"
+        names = " ".join(f"{family.name}/{attribute}/{weight.id}" for attribute in weight.attributes)
+        click.echo(f"{names:<40} {weight.method:<8} {state:<10} {weight.licence}")
+    if not rows:
+        click.echo("no family brings trained weights")
+
+
+@weights.command()
+@click.argument("names", nargs=-1, metavar="[NAME_OR_PATH]...")
+def verify(names: tuple[str, ...]) -> None:
+    """Check weights: the file's form, its digest where a family promises one, and every number in it.
+
+    NAME_OR_PATH is family/attribute, a file, or a folder that training wrote; without any, all installed weights are
+    checked.
+    """
+    from mbu_ops.weights import verify as verify_one
+
+    chosen = names or tuple(
+        f"{family.name}/{weight.attributes[0]}/{weight.id}" for family in all_families() for weight in family.weights
+    )
+    for name in chosen:
+        verify_one(name)
+        click.echo(f"{name}: sound")
+    if not chosen:
+        click.echo("no family brings trained weights; name a file")
+
+
+@weights.command()
+@click.argument("name", metavar="NAME_OR_PATH")
+@json_option
+def info(name: str, as_json: bool) -> None:
+    """Show what a weights file says of itself."""
+    from mbu_ops.weights import read_info, resolve
+
+    path, _ = resolve(name)
+    facts = {"path": str(path), **dataclasses.asdict(read_info(path))}
+    if as_json:
+        echo_json(facts)
+        return
+    for key, value in facts.items():
+        click.echo(f"{key:<12} {value}")
+
+
+@weights.command()
+@click.argument("published", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="NEW.safetensors")
+@click.option("--dtype", type=click.Choice(["float32", "float16"]), default="float32", show_default=True)
+@click.option("--family", help="Family to write into the file.")
+@click.option("--attribute", help="Attribute that the weights edit, to write into the file.")
+@click.option("--licence", help="Terms of the weights, to write into the file.")
+def convert(
+    published: Path, output: Path, dtype: str, family: str | None, attribute: str | None, licence: str | None
+) -> None:
+    """Convert a published (pickled) MBU checkpoint into a safetensors file; nothing in it is ever executed."""
+    from mbu_ops.weights.convert import convert as convert_one
+    from mbu_ops_cli.options import choose_dtype
+
+    terms = {} if licence is None else {"licence": licence}
+    convert_one(published, output, dtype=choose_dtype(dtype), family=family, attribute=attribute, **terms)
+    click.echo(str(output))
+
+
+def _row(family: FamilySpec, weight: WeightSpec) -> dict[str, object]:
+    return {
+        "family": family.name,
+        "id": weight.id,
+        "method": weight.method,
+        "attributes": list(weight.attributes),
+        "installed": _is_there(weight),
+        "size": weight.size,
+        "sha256": weight.sha256,
+        "licence": weight.licence,
+        "metrics": dict(weight.metrics),
+    }
+
+
+def _is_there(weight: WeightSpec) -> bool:
+    try:
+        return weight.locate().is_file()
+    except ModuleNotFoundError:
+        return False
