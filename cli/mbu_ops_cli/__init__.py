@@ -1,0 +1,1 @@
+"""The command line of mbu-ops; the commands live one to a module."""
