@@ -134,6 +134,38 @@ class MBU(nn.Module):
         self.without_decoder = upsampling_stack(code_width, hidden, 3 * patch**2)
         self.with_decoder = upsampling_stack(code_width, hidden, 4 * patch**2)
 
+    @classmethod
+    def config_to_dict(cls, config: MBUConfig) -> dict[str, object]:
+        """Return a configuration as JSON can hold it, for a weights file or a training state."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in dataclasses.asdict(config).items()
+        }
+
+    @classmethod
+    def config_from_dict(cls, values: Mapping[str, object]) -> MBUConfig:
+        """Return the configuration that :meth:`config_to_dict` wrote; the values may come from a stranger's file.
+
+        Raises:
+            ConfigurationError: if a field is unknown, of the wrong type, or cannot work.
+
+        Example:
+            >>> MBU.config_from_dict(MBU.config_to_dict(CONFIGS["lite"])) == CONFIGS["lite"]
+            True
+        """
+        known: dict[str, Any] = {}
+        default = MBUConfig()
+        for name, value in values.items():
+            if name not in MBUConfig.__dataclass_fields__:
+                raise ConfigurationError(f"expected the fields of MBUConfig, got {name!r}")
+            several = isinstance(getattr(default, name), tuple)
+            numbers = value if several and isinstance(value, list | tuple) else [value]
+            if several != isinstance(value, list | tuple) or not all(type(n) is int and n > 0 for n in numbers):
+                expected = "a list of positive whole numbers" if several else "a positive whole number"
+                raise ConfigurationError(f"expected {expected} for {name}, got {value!r}")
+            known[name] = tuple(numbers) if several else value
+        return MBUConfig(**known)
+
     # -- networks: pixels in [-1, 1] --------------------------------------------------------------------------------
 
     def _encode(self, encoder: nn.Module, pixels: Tensor) -> Tensor:

@@ -1,0 +1,22 @@
+"""Families of pictures and what can be edited on them: declared by plugins, found by entry point, free of torch."""
+
+from mbu_ops.families.discovery import BrokenPlugin
+from mbu_ops.families.registry import broken, families, get_attribute, get_family, parse_attribute, refresh
+from mbu_ops.families.spec import API_VERSION, AttributeSpec, FamilySpec, Rule, SampleSpec, WeightSpec, rule_holds
+
+__all__ = [
+    "API_VERSION",
+    "AttributeSpec",
+    "BrokenPlugin",
+    "FamilySpec",
+    "Rule",
+    "SampleSpec",
+    "WeightSpec",
+    "broken",
+    "families",
+    "get_attribute",
+    "get_family",
+    "parse_attribute",
+    "refresh",
+    "rule_holds",
+]

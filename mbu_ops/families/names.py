@@ -1,0 +1,55 @@
+"""Names: what one may look like, what a mistyped one was meant to be, and how to print one that cannot be trusted."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+"""What the name of a family, an attribute or a method looks like."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the end of an error message about an unknown name.
+
+    Args:
+        name: what was asked for.
+        known: what there is.
+
+    Returns:
+        The closest known name as a question, or else everything known; both start with a space.
+
+    Example:
+        >>> did_you_mean("glases", ["glasses", "smile"])
+        " Did you mean 'glasses'?"
+        >>> did_you_mean("teapot", ["glasses", "smile"])
+        ' There is: glasses, smile.'
+        >>> did_you_mean("teapot", [])
+        ''
+    """
+    known = sorted(set(known))
+    close = difflib.get_close_matches(name.lower(), known, n=1)
+    if close:
+        return f" Did you mean {close[0]!r}?"
+    return f" There is: {', '.join(known)}." if known else ""
+
+
+def one_line(text: object, limit: int = 300) -> str:
+    r"""Return text from a stranger as one printable line.
+
+    Args:
+        text: anything; an exception whose ``str`` fails is named by its type.
+        limit: longest result, in characters.
+
+    Example:
+        >>> one_line("first\nsecond\x1b[31m")
+        'first second [31m'
+    """
+    try:
+        raw = str(text)
+    except Exception:
+        raw = type(text).__name__
+    printable = "".join(character if character.isprintable() else " " for character in raw[: 4 * limit])
+    line = " ".join(printable.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -1,0 +1,116 @@
+"""Look families and attributes up by name. No torch in here."""
+
+from __future__ import annotations
+
+import functools
+
+from mbu_ops.errors import FamilyError
+from mbu_ops.families import discovery
+from mbu_ops.families.discovery import BrokenPlugin, Plugin
+from mbu_ops.families.names import did_you_mean
+from mbu_ops.families.spec import AttributeSpec, FamilySpec
+
+
+def families() -> tuple[FamilySpec, ...]:
+    """Return every family that can be used, by name.
+
+    A broken plugin is left out with one line on stderr; see :func:`broken`.
+
+    Example:
+        >>> "faces" in [family.name for family in families()]
+        True
+    """
+    found = [_load(plugin) for plugin in discovery.discover(discovery.FAMILIES).plugins]
+    for entry in broken():
+        discovery.report(entry)
+    return tuple(family for family in found if isinstance(family, FamilySpec))
+
+
+def broken() -> tuple[BrokenPlugin, ...]:
+    """Return the family plugins that cannot be used, and why."""
+    found = discovery.discover(discovery.FAMILIES)
+    unloadable = [entry for entry in map(_load, found.plugins) if isinstance(entry, BrokenPlugin)]
+    return tuple(sorted([*found.broken, *unloadable]))
+
+
+def get_family(name: str) -> FamilySpec:
+    """Return the family of that name; imports no other one.
+
+    Raises:
+        FamilyError: if there is none, or its plugin is broken.
+
+    Example:
+        >>> get_family("faces").title
+        'Faces'
+    """
+    found = discovery.discover(discovery.FAMILIES)
+    for plugin in found.plugins:
+        if plugin.name == name:
+            family = _load(plugin)
+            if isinstance(family, BrokenPlugin):
+                raise FamilyError(f"family {name!r}: {family}")
+            return family
+    for entry in found.broken:
+        if entry.name == name:
+            raise FamilyError(f"family {name!r}: {entry}")
+    raise FamilyError(f"there is no family {name!r}.{did_you_mean(name, [plugin.name for plugin in found.plugins])}")
+
+
+def get_attribute(family: FamilySpec | str, attribute: str) -> AttributeSpec:
+    """Return a family's attribute by its name or one of its aliases.
+
+    Args:
+        family: the family or its name.
+        attribute: the attribute's name or alias.
+
+    Raises:
+        FamilyError: if there is none.
+
+    Example:
+        >>> get_attribute("faces", "eyeglasses").name
+        'glasses'
+    """
+    spec = get_family(family) if isinstance(family, str) else family
+    known = {name: entry for entry in spec.attributes for name in (entry.name, *entry.aliases)}
+    try:
+        return known[attribute]
+    except KeyError:
+        hint = did_you_mean(attribute, known)
+        raise FamilyError(f"family {spec.name!r} has no attribute {attribute!r}.{hint}") from None
+
+
+def parse_attribute(text: str, default_family: str = "faces") -> tuple[FamilySpec, AttributeSpec]:
+    """Read ``"family/attribute"`` or ``"attribute"``.
+
+    Args:
+        text: what to read.
+        default_family: the family if the text names none.
+
+    Raises:
+        FamilyError: if the family or the attribute is unknown.
+
+    Example:
+        >>> [spec.name for spec in parse_attribute("smile")]
+        ['faces', 'smile']
+    """
+    family_name, slash, attribute = text.rpartition("/")
+    family = get_family(family_name if slash else default_family)
+    return family, get_attribute(family, attribute)
+
+
+def refresh() -> None:
+    """Forget what was found, for a process that installs plugins while it runs."""
+    discovery.refresh()
+    _load.cache_clear()
+
+
+@functools.cache
+def _load(plugin: Plugin) -> FamilySpec | BrokenPlugin:
+    found = discovery.load(plugin)
+    if isinstance(found, FamilySpec | BrokenPlugin):
+        if isinstance(found, FamilySpec) and found.name != plugin.name:
+            reason = f"the entry point is named {plugin.name!r} and the family {found.name!r}; they must agree"
+            return BrokenPlugin(plugin.name, plugin.distribution, reason)
+        return found
+    reason = f"expected a FamilySpec at {plugin.target!r}, got {type(found).__name__}"
+    return BrokenPlugin(plugin.name, plugin.distribution, reason)

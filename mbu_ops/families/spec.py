@@ -1,0 +1,286 @@
+"""What a family declares: its attributes, its trained weights and its sample pictures. No torch in here.
+
+A family is a kind of picture (faces) and the local things that can be added to or removed from it (glasses, a
+smile). A plugin exposes one :class:`FamilySpec` under the entry-point group ``mbu_ops.families``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import PurePosixPath
+
+from mbu_ops.errors import ConfigurationError
+from mbu_ops.families.names import NAME
+
+API_VERSION = 1
+"""The version of these classes; a family written for another one is refused."""
+
+Rule = tuple[tuple[str, ...], ...]
+"""Any of these, each being all of those labels; ``"!Label"`` means that the label is absent."""
+
+_LABEL = re.compile(r"!?[A-Za-z0-9_]+\Z")
+_WEIGHT_ID = re.compile(r"[a-z0-9][a-z0-9_.-]*\Z")
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
+_TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeSpec:
+    """One thing that pictures of a family have or have not.
+
+    Attributes:
+        name: short name, as in ``add:glasses``.
+        title: name for people.
+        aliases: other names that mean it.
+        with_rule: label rule of the pictures that show it (see :data:`Rule`); empty where no labels exist.
+        without_rule: label rule of the pictures that do not.
+        balance: labels that should be equally common in both sets when training.
+        recipe: name of the published loss weights to train with.
+
+    Raises:
+        ConfigurationError: if a field is malformed.
+
+    Example:
+        >>> hat = AttributeSpec("hat", "Hat", with_rule=(("Wearing_Hat",),), without_rule=(("!Wearing_Hat",),))
+        >>> rule_holds(hat.with_rule, {"Wearing_Hat": True})
+        True
+    """
+
+    name: str
+    title: str
+    aliases: tuple[str, ...] = ()
+    with_rule: Rule = ()
+    without_rule: Rule = ()
+    balance: tuple[str, ...] = ()
+    recipe: str = "glasses"
+
+    def __post_init__(self) -> None:
+        where = f"attribute {self.name!r}"
+        _check_name("attribute name", self.name)
+        _check_text(where, "title", self.title)
+        _check_tuple(where, "aliases", self.aliases, str)
+        for alias in self.aliases:
+            _check_name(f"{where}: alias", alias)
+        for field in ("with_rule", "without_rule"):
+            _check_rule(where, field, getattr(self, field))
+        _check_tuple(where, "balance", self.balance, str)
+        for label in self.balance:
+            _check_pattern(where, "balance label", label, _LABEL)
+        _check_name(f"{where}: recipe", self.recipe)
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSpec:
+    """One file of trained weights that comes with a family.
+
+    Attributes:
+        id: name within the family, for ``family/attribute/id``.
+        method: name of the method that reads it.
+        attributes: names of the attributes it was trained on.
+        file: path inside ``package``, with forward slashes.
+        sha256: digest of the file, 64 lower-case hex digits.
+        size: bytes of the file.
+        licence: what it may be used for.
+        package: importable package that holds the file.
+        metrics: measured figures, as ``(name, value)``.
+
+    Raises:
+        ConfigurationError: if a field is malformed.
+    """
+
+    id: str
+    method: str
+    attributes: tuple[str, ...]
+    file: str
+    sha256: str
+    size: int
+    licence: str
+    package: str = "mbu_ops_checkpoints"
+    metrics: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        where = f"weights {self.id!r}"
+        _check_pattern(where, "id", self.id, _WEIGHT_ID)
+        _check_name(f"{where}: method", self.method)
+        _check_tuple(where, "attributes", self.attributes, str)
+        if not self.attributes:
+            raise ConfigurationError(f"{where}: name at least one attribute")
+        _check_file(where, self.file)
+        _check_pattern(where, "sha256", self.sha256, _SHA256)
+        if type(self.size) is not int or self.size <= 0:
+            raise ConfigurationError(f"{where}: size must be a positive number of bytes, got {self.size!r}")
+        _check_text(where, "licence", self.licence)
+        _check_pattern(where, "package", self.package, _MODULE)
+        _check_tuple(where, "metrics", self.metrics, tuple)
+
+    def locate(self) -> Traversable:
+        """Return where the file should be; it need not exist.
+
+        Raises:
+            ModuleNotFoundError: if the package is not installed.
+        """
+        return resources.files(self.package).joinpath(self.file)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleSpec:
+    """One picture that comes with a family.
+
+    Attributes:
+        name: name within the family.
+        file: path inside ``package``, with forward slashes.
+        package: importable package that holds the file.
+        credit: who made it and under which licence.
+        box: the model frame within the picture as ``(left, top, right, bottom)`` pixels; None = all of it.
+        attributes: names of the attributes it shows.
+
+    Raises:
+        ConfigurationError: if a field is malformed.
+    """
+
+    name: str
+    file: str
+    package: str
+    credit: str
+    box: tuple[int, int, int, int] | None = None
+    attributes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        where = f"sample {self.name!r}"
+        _check_name("sample name", self.name)
+        _check_file(where, self.file)
+        _check_pattern(where, "package", self.package, _MODULE)
+        _check_text(where, "credit", self.credit)
+        _check_tuple(where, "attributes", self.attributes, str)
+        if self.box is not None:
+            _check_tuple(where, "box", self.box, int)
+            if len(self.box) != 4 or not (0 <= self.box[0] < self.box[2] and 0 <= self.box[1] < self.box[3]):
+                raise ConfigurationError(f"{where}: box must be (left, top, right, bottom), got {self.box!r}")
+
+    def locate(self) -> Traversable:
+        """Return where the picture should be; it need not exist.
+
+        Raises:
+            ModuleNotFoundError: if the package is not installed.
+        """
+        return resources.files(self.package).joinpath(self.file)
+
+
+@dataclass(frozen=True, slots=True)
+class FamilySpec:
+    """A kind of picture and everything that is known about editing it.
+
+    Attributes:
+        name: short name, as in ``--family faces``.
+        api_version: :data:`API_VERSION` that it was written for.
+        title: name for people.
+        attributes: what can be added and removed.
+        weights: trained weights; the first that fits is the default.
+        samples: pictures to try it on; the first is the demo's.
+        aligner: ``"module:name"`` of a function that finds model frames in a picture, or None.
+
+    Raises:
+        ConfigurationError: if a field is malformed, or two entries claim one name.
+
+    Example:
+        >>> FamilySpec("pets", title="Pets", attributes=(AttributeSpec("collar", "Collar"),)).attributes[0].name
+        'collar'
+    """
+
+    name: str
+    api_version: int = API_VERSION
+    title: str = ""
+    attributes: tuple[AttributeSpec, ...] = ()
+    weights: tuple[WeightSpec, ...] = ()
+    samples: tuple[SampleSpec, ...] = ()
+    aligner: str | None = None
+
+    def __post_init__(self) -> None:
+        where = f"family {self.name!r}"
+        _check_name("family name", self.name)
+        if self.api_version != API_VERSION:
+            raise ConfigurationError(
+                f"{where}: this mbu-ops reads families of api_version {API_VERSION}, got {self.api_version!r}; "
+                "install versions of the two that fit"
+            )
+        if not isinstance(self.title, str):
+            raise ConfigurationError(f"{where}: title must be text, got {self.title!r}")
+        _check_tuple(where, "attributes", self.attributes, AttributeSpec)
+        _check_tuple(where, "weights", self.weights, WeightSpec)
+        _check_tuple(where, "samples", self.samples, SampleSpec)
+        if self.aligner is not None:
+            _check_pattern(where, "aligner", self.aligner, _TARGET)
+        _check_unique(where, "attribute", [n for a in self.attributes for n in (a.name, *a.aliases)])
+        _check_unique(where, "weights", [weight.id for weight in self.weights])
+        _check_unique(where, "sample", [sample.name for sample in self.samples])
+        known = {attribute.name for attribute in self.attributes}
+        for owner in (*self.weights, *self.samples):
+            if not known.issuperset(owner.attributes):
+                unknown = sorted(set(owner.attributes) - known)
+                raise ConfigurationError(f"{where}: {type(owner).__name__} {owner} names unknown attributes {unknown}")
+
+
+def rule_holds(rule: Rule, labels: Mapping[str, bool]) -> bool:
+    """Return whether a picture with these labels follows the rule.
+
+    Args:
+        rule: see :data:`Rule`.
+        labels: every label that the rule may name, and whether the picture has it.
+
+    Raises:
+        KeyError: if the rule names a label that ``labels`` lacks.
+
+    Example:
+        >>> bearded = (("Male", "Goatee"), ("Male", "!No_Beard"))
+        >>> rule_holds(bearded, {"Male": True, "Goatee": False, "No_Beard": True})
+        False
+    """
+    return any(all(labels[label.removeprefix("!")] != label.startswith("!") for label in group) for group in rule)
+
+
+def _check_name(what: str, name: object) -> None:
+    if not isinstance(name, str) or not NAME.match(name):
+        raise ConfigurationError(
+            f"{what} must be lower-case letters, digits and underscores, a letter first; got {name!r}"
+        )
+
+
+def _check_pattern(where: str, field: str, value: object, pattern: re.Pattern[str]) -> None:
+    if not isinstance(value, str) or not pattern.match(value):
+        raise ConfigurationError(f"{where}: {field} must match {pattern.pattern}, got {value!r}")
+
+
+def _check_text(where: str, field: str, value: object) -> None:
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigurationError(f"{where}: {field} must be non-empty text, got {value!r}")
+
+
+def _check_tuple(where: str, field: str, value: object, item: type) -> None:
+    if not isinstance(value, tuple) or not all(type(entry) is item for entry in value):
+        raise ConfigurationError(f"{where}: {field} must be a tuple of {item.__name__}, got {value!r}")
+
+
+def _check_rule(where: str, field: str, rule: object) -> None:
+    _check_tuple(where, field, rule, tuple)
+    assert isinstance(rule, tuple)  # noqa: S101  (told to the type checker; the line above raises)
+    for group in rule:
+        if not group or not all(isinstance(label, str) and _LABEL.match(label) for label in group):
+            raise ConfigurationError(f"{where}: {field} must hold tuples of label names, got {group!r}")
+
+
+def _check_file(where: str, file: object) -> None:
+    # a plugin names a file in its package, never one anywhere on the user's disk
+    path = PurePosixPath(file) if isinstance(file, str) else PurePosixPath()
+    if not path.parts or path.is_absolute() or ".." in path.parts or "\\" in str(file) or ":" in str(file):
+        raise ConfigurationError(f"{where}: file must be a relative path inside its package, got {file!r}")
+
+
+def _check_unique(where: str, what: str, names: list[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigurationError(f"{where}: {what} names must be unique, got twice: {', '.join(twice)}")
