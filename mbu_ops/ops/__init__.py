@@ -7,11 +7,12 @@ from mbu_ops._lazy import lazy_exports
 if TYPE_CHECKING:
     from mbu_ops.ops.base import Op
     from mbu_ops.ops.bound import Bound, Chain
-    from mbu_ops.ops.chain import ChainSpec, StepSpec
+    from mbu_ops.ops.chain import ChainSpec
     from mbu_ops.ops.edit import Edit
     from mbu_ops.ops.interpolate import Interpolate
     from mbu_ops.ops.remove import Remove
     from mbu_ops.ops.segment import Segment
+    from mbu_ops.ops.step import StepSpec
     from mbu_ops.ops.swap import Swap
     from mbu_ops.ops.transfer import Transfer
 else:
@@ -26,7 +27,7 @@ else:
             "Op": "mbu_ops.ops.base",
             "Remove": "mbu_ops.ops.remove",
             "Segment": "mbu_ops.ops.segment",
-            "StepSpec": "mbu_ops.ops.chain",
+            "StepSpec": "mbu_ops.ops.step",
             "Swap": "mbu_ops.ops.swap",
             "Transfer": "mbu_ops.ops.transfer",
         },

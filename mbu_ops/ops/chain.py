@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mbu_ops.errors import ChainSyntaxError
 from mbu_ops.ops.plan import StepPlan, assemble, plan_steps
-from mbu_ops.ops.step import StepSpec
+from mbu_ops.ops.step import OptionValue, StepSpec
 
 if TYPE_CHECKING:
     import torch
@@ -106,13 +106,7 @@ class ChainSpec:
             data = json.loads(text)
             if data["version"] != JSON_VERSION:
                 raise ValueError(f"version {data['version']!r}")
-            keys = ("verb", "family", "attribute", "guide")
-            return cls(
-                tuple(
-                    StepSpec(*(_text(step[key]) for key in keys), tuple(step["options"].items()))
-                    for step in data["steps"]
-                )
-            )
+            return cls(tuple(_step(**step) for step in data["steps"]))
         except ChainSyntaxError:
             raise
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -197,7 +191,7 @@ def chain(
     return ChainSpec.parse(steps).bind(family, guides, method, device, dtype)
 
 
-def _text(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    raise TypeError(f"expected text, got {value!r}")
+def _step(
+    verb: str, family: str | None, attribute: str, guide: str | None, options: dict[str, OptionValue]
+) -> StepSpec:
+    return StepSpec(verb, family, attribute, guide, tuple(options.items()))

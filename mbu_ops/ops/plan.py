@@ -99,7 +99,7 @@ def _plan_step(
     chosen = str(options["method"]) if "method" in options else method
     path, _ = resolve(name, method=chosen)
     info = read_info(path)
-    sources: list[str | os.PathLike[str] | Tensor | int | float] = []
+    sources: list[str | os.PathLike[str] | Tensor | float] = []
     if step.verb in GUIDED:
         first = given if given is not None and _wants_guide(step) else step.guide
         sources.append(first if first is not None else options.get("guide", 0))
@@ -108,8 +108,8 @@ def _plan_step(
     return StepPlan(step, name, chosen, path, info, tuple(_guide(source, name, info) for source in sources))
 
 
-def _guide(source: str | os.PathLike[str] | Tensor | int, name: str, info: WeightsInfo) -> ImageFile | Tensor | int:
-    if isinstance(source, int):
+def _guide(source: str | os.PathLike[str] | Tensor | float, name: str, info: WeightsInfo) -> ImageFile | Tensor | int:
+    if isinstance(source, int | float):
         if not info.guides:
             raise WeightsError(
                 f"the weights {name!r} hold no default guide; name a picture, as in add:{name}@guide.jpg"
@@ -141,6 +141,7 @@ def assemble(plans: Sequence[StepPlan], device: str | torch.device | None, dtype
 
 
 def _module(plan: StepPlan, pretrained: Pretrained) -> nn.Module:
+    from mbu_ops.ops.base import Op
     from mbu_ops.ops.bound import Bound, GuidedOp
     from mbu_ops.ops.interpolate import Interpolate, mix
     from mbu_ops.ops.remove import Remove
@@ -148,17 +149,21 @@ def _module(plan: StepPlan, pretrained: Pretrained) -> nn.Module:
     from mbu_ops.ops.swap import Swap
     from mbu_ops.ops.transfer import Transfer
 
-    guided: dict[str, type[GuidedOp]] = {"add": Transfer, "swap": Swap, "interpolate": Interpolate}
+    ops: dict[str, type[Op]] = {
+        "add": Transfer,
+        "remove": Remove,
+        "swap": Swap,
+        "segment": Segment,
+        "interpolate": Interpolate,
+    }
     options = dict(plan.step.options)
-    settings = {key: float(options[key]) for key in ("threshold", "softness") if key in options}
-    model = pretrained.model
-    if plan.step.verb == "remove":
-        return Remove(model, **settings)
-    if plan.step.verb == "segment":
-        return Segment(model, **settings)
-    codes = [_code(pretrained, guide) for guide in plan.guides]
-    op = guided[plan.step.verb](model, **settings)
-    return Bound(op, code=mix(*codes, float(options.get("amount", 0.5))) if len(codes) > 1 else codes[0])
+    op = ops[plan.step.verb](pretrained.model)
+    for setting in options.keys() & {"threshold", "softness"}:
+        setattr(op, setting, options[setting])
+    if not isinstance(op, GuidedOp):
+        return op
+    code, *second = (_code(pretrained, guide) for guide in plan.guides)
+    return Bound(op, code=mix(code, second[0], float(options.get("amount", 0.5))) if second else code)
 
 
 def _code(pretrained: Pretrained, guide: ImageFile | Tensor | int) -> Tensor:

@@ -1,0 +1,131 @@
+"""What the command-line tests share: trained weights of an untrained tiny network, and pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mbu_ops.families import AttributeSpec, FamilySpec, SampleSpec, WeightSpec, discovery, refresh
+from mbu_ops.testing import tiny_mbu
+from mbu_ops.weights import WeightsInfo, save
+
+Command = Callable[..., "subprocess.CompletedProcess[bytes]"]
+
+
+def draw(path: Path, size: tuple[int, int] = (24, 20), seed: int = 0, **options: object) -> Path:
+    """Write a picture of noise, of that width and height."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+def pixels_of(path: Path | str) -> np.ndarray:
+    """Decode a file completely."""
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def save_tiny(folder: Path, seed: int = 0, guides: int = 3) -> Path:
+    """Write ``weights.safetensors`` of a tiny network into a folder."""
+    model = tiny_mbu(seed)
+    with torch.no_grad():
+        codes = model.encode_guide(torch.rand(guides, 3, 16, 16)) if guides else None
+    info = WeightsInfo(
+        method="mbu",
+        config=dataclasses.asdict(model.config),
+        family="pets",
+        attributes=("hat",),
+        resolution=16,
+        licence="public domain",
+        training={},
+        guides=guides,
+        dtype="float32",
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    save(folder / "weights.safetensors", model, info, codes, dtype=torch.float32)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def hats(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder of trained weights with three default guides, as a chain step names it."""
+    return str(save_tiny(tmp_path_factory.mktemp("weights") / "hats"))
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of five pictures of two sizes, in a tree."""
+    folder = tmp_path / "photos"
+    for index in range(3):
+        draw(folder / f"{index}.png", seed=index)
+    draw(folder / "trip" / "a.png", (16, 30), 3)
+    draw(folder / "trip" / "deep" / "b.jpg", (16, 30), 4)
+    return folder
+
+
+@pytest.fixture
+def mbu_ops(tmp_path: Path) -> Command:
+    """Run the command line in a process of its own, in an empty folder."""
+
+    def run(*args: str, **options: object) -> subprocess.CompletedProcess[bytes]:
+        settings: dict[str, object] = {"cwd": tmp_path, "capture_output": True, "timeout": 120} | options
+        if "input" not in settings:
+            settings["stdin"] = subprocess.DEVNULL
+        return subprocess.run([sys.executable, "-m", "mbu_ops_cli", *args], **settings)  # type: ignore[call-overload]
+
+    return run
+
+
+@pytest.fixture
+def pets(tmp_path: Path, hats: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FamilySpec]:
+    """A family with weights and a sample picture, as a plugin would bring it."""
+    package = tmp_path / "plugin" / "fake_pets_data"
+    draw(package / "rex.png", (40, 32), 9)
+    (package / "__init__.py").write_text("")
+    data = Path(hats, "weights.safetensors").read_bytes()
+    (package / "hat.safetensors").write_bytes(data)
+    weights = WeightSpec(
+        id="hat-tiny",
+        method="mbu",
+        attributes=("hat",),
+        file="hat.safetensors",
+        sha256=hashlib.sha256(data).hexdigest(),
+        size=len(data),
+        licence="public domain",
+        package="fake_pets_data",
+        metrics=(("added", 0.5),),
+    )
+    family = FamilySpec(
+        "pets",
+        title="Pets",
+        attributes=(AttributeSpec("hat", "Hat", aliases=("cap",)), AttributeSpec("collar", "Collar")),
+        weights=(weights,),
+        samples=(SampleSpec("rex", "rex.png", "fake_pets_data", "drawn by the tests", (4, 2, 34, 32), ("hat",)),),
+    )
+    module = ModuleType("fake_pets")
+    module.family = family  # type: ignore[attr-defined]
+    monkeypatch.syspath_prepend(str(package.parent))
+    monkeypatch.setitem(sys.modules, "fake_pets", module)
+    monkeypatch.setitem(discovery.BUILT_IN[discovery.FAMILIES], "pets", "fake_pets:family")
+    refresh()
+    yield family
+    sys.modules.pop("fake_pets_data", None)
+    monkeypatch.undo()
+    refresh()
+
+
+@pytest.fixture(autouse=True)
+def _few_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mbu_ops.families import discovery, refresh
+from mbu_ops_cli.app import run
+
+
+def test_list(pets, capsys):
+    assert run(["families", "list"]) == 0
+    assert "pets         Pets: hat, collar" in capsys.readouterr().out
+
+
+def test_list_as_json(pets, capsys):
+    assert run(["families", "list", "--json"]) == 0
+    listed = {family["name"]: family for family in json.loads(capsys.readouterr().out)["families"]}
+    assert [attribute["name"] for attribute in listed["pets"]["attributes"]] == ["hat", "collar"]
+    assert listed["pets"]["weights"][0]["metrics"] == {"added": 0.5}
+
+
+def test_show(pets, capsys):
+    assert run(["families", "show", "pets"]) == 0
+    out = capsys.readouterr().out
+    assert all(
+        text in out for text in ("Hat (also cap)", "hat-tiny", "public domain", "added 0.5", "drawn by the tests")
+    )
+    assert run(["families", "show", "pets", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["samples"][0]["box"] == [4, 2, 34, 32]
+
+
+def test_an_unknown_family(pets, capsys):
+    assert run(["families", "show", "pest"]) == 2
+    assert "Did you mean 'pets'" in capsys.readouterr().err
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    monkeypatch.setitem(discovery.BUILT_IN[discovery.FAMILIES], "cars", "no_such_module:family")
+    refresh()
+    yield
+    monkeypatch.undo()
+    refresh()
+
+
+def test_a_broken_plugin_is_listed_and_the_rest_works(pets, broken, capsys):
+    assert run(["families", "list"]) == 0
+    captured = capsys.readouterr()
+    assert "cars         cannot be used" in captured.out
+    assert "pets         Pets" in captured.out
+    assert captured.err.count("cars") == 1
+    assert run(["families", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["broken"][0]["name"] == "cars"
+
+
+def test_a_broken_family_asked_for_is_unavailable(broken, photos, tmp_path, capsys):
+    assert run(["chain", "remove:cars/hat", "-i", str(photos), "-o", str(tmp_path / "out")]) == 3
+    assert "no_such_module" in capsys.readouterr().err

@@ -1,0 +1,126 @@
+"""The runner's promises: batches of one size, bounded memory, one failure costs one picture."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from mbu_ops.errors import ImageFileError, ShapeError
+from mbu_ops.images import ImageFile, ImageKind
+from mbu_ops_cli import runner
+from mbu_ops_cli.jobs import Job
+from mbu_ops_cli.runner import Result, Runner
+
+from .conftest import draw
+
+
+class Invert:
+    """Stands in for an Editor; remembers the batches it was given."""
+
+    def __init__(self) -> None:
+        self.shapes: list[tuple[int, ...]] = []
+
+    def __call__(self, images: torch.Tensor) -> Result:
+        self.shapes.append(tuple(images.shape))
+        return Result(1 - images, None)
+
+
+def jobs_of(tmp_path, sizes):
+    return [
+        Job(draw(tmp_path / "in" / f"{index}.png", size, index), tmp_path / "out" / f"{index}.png")
+        for index, size in enumerate(sizes)
+    ]
+
+
+def test_pictures_of_one_size_share_batches(tmp_path):
+    edit, seen = Invert(), []
+    jobs = jobs_of(tmp_path, [(8, 6), (5, 5)] * 4 + [(8, 6)])
+    summary = Runner(edit, 4, False, lambda: seen.append(1)).run(jobs)
+    assert sorted(edit.shapes) == [(1, 3, 6, 8), (4, 3, 5, 5), (4, 3, 6, 8)]
+    assert len(summary.written) == len(seen) == 9
+    assert all(job.target.exists() for job in jobs)
+
+
+def test_odd_sizes_are_not_held_back_forever(tmp_path, monkeypatch):
+    held, most = set(), []
+
+    def read(job):
+        held.add(job)
+        return ImageFile(np.zeros((int(job.source.name), 4, 3), np.uint8), None, ImageKind())
+
+    def write(job, *_args):
+        held.discard(job)
+
+    def edit(images):
+        most.append(len(held))
+        return Result(images, None)
+
+    monkeypatch.setattr(runner, "_read", read)
+    monkeypatch.setattr(runner, "_write", write)
+    jobs = [Job(tmp_path / str(index), tmp_path / f"{index}.out") for index in range(1, 400)]
+    summary = Runner(edit, 4, False, lambda: None).run(jobs)
+    assert len(summary.written) == 399
+    # ahead + gathered + being written; never in proportion to the number of pictures
+    assert max(most) <= 2 * 4 + 2 * (4 + runner.THREADS) + 1
+
+
+def test_large_pictures_go_one_by_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "PIXELS_IN_FLIGHT", 2000)
+    edit = Invert()
+    Runner(edit, 16, False, lambda: None).run(jobs_of(tmp_path, [(40, 30)] * 5))
+    assert edit.shapes == [(1, 3, 30, 40)] * 5
+
+
+@pytest.mark.parametrize("phase", ["read", "edit", "write"])
+def test_a_failure_costs_one_picture(phase, tmp_path, monkeypatch):
+    sizes = [(8, 6), (5, 5), (8, 6)]
+    jobs = jobs_of(tmp_path, sizes)
+    edit = Invert()
+    if phase == "read":
+        jobs[1].source.write_bytes(b"")
+    if phase == "write":
+        jobs[1].target.mkdir(parents=True)
+
+    def fail_on_squares(images):
+        if phase == "edit" and images.shape[-1] == images.shape[-2]:
+            raise ShapeError("no squares")
+        return edit(images)
+
+    summary = Runner(fail_on_squares, 2, True, lambda: None).run(jobs)
+    assert [job for job, _ in summary.failed] == [jobs[1]]
+    assert set(summary.written) == {jobs[0], jobs[2]}
+
+
+def test_an_unknown_error_stops_the_run_and_its_threads(tmp_path):
+    def broken(_images):
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        Runner(broken, 2, False, lambda: None).run(jobs_of(tmp_path, [(8, 6)] * 9))
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mbu-ops")]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_result_that_appeared_meanwhile_is_not_replaced(tmp_path):
+    (job,) = jobs_of(tmp_path, [(8, 6)])
+    job.target.parent.mkdir()
+    job.target.write_bytes(b"mine")
+    summary = Runner(Invert(), 2, False, lambda: None).run([job])
+    assert job.target.read_bytes() == b"mine"
+    assert "exists" in summary.failed[0][1]
+
+
+def test_the_mask_is_written_before_its_picture(tmp_path, monkeypatch):
+    job = Job(draw(tmp_path / "a.png"), tmp_path / "out.png", tmp_path / "out.png.mask.png")
+
+    def fail(*_args, **_options):
+        raise ImageFileError("disk is full")
+
+    monkeypatch.setattr(runner, "write", fail)
+    summary = Runner(lambda images: Result(images, images[:, :1]), 1, False, lambda: None).run([job])
+    assert summary.failed == [(job, "disk is full")]
+    assert job.mask.exists()
+    assert not job.target.exists()

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from mbu_ops_cli.app import run
+
+
+def test_list(pets, capsys):
+    assert run(["weights", "list"]) == 0
+    assert "pets/hat/hat-tiny" in capsys.readouterr().out
+    assert run(["weights", "list", "--json"]) == 0
+    row = next(row for row in json.loads(capsys.readouterr().out) if row["id"] == "hat-tiny")
+    assert row["installed"] is True
+
+
+def test_a_missing_file_is_listed_as_missing(pets, tmp_path, capsys):
+    (tmp_path / "plugin" / "fake_pets_data" / "hat.safetensors").unlink()
+    assert run(["weights", "list"]) == 0
+    assert "missing" in capsys.readouterr().out
+    assert run(["weights", "verify", "pets/hat"]) == 3
+
+
+def test_verify(pets, hats, tmp_path, capsys):
+    assert run(["weights", "verify", "pets/hat", hats]) == 0
+    assert capsys.readouterr().out == f"pets/hat: sound\n{hats}: sound\n"
+    data = bytearray(Path(hats, "weights.safetensors").read_bytes())
+    (tmp_path / "cut.safetensors").write_bytes(data[:-4])
+    assert run(["weights", "verify", str(tmp_path / "cut.safetensors")]) == 3
+    assert "cut.safetensors" in capsys.readouterr().err
+
+
+def test_a_changed_byte_is_noticed(pets, tmp_path, capsys):
+    path = tmp_path / "plugin" / "fake_pets_data" / "hat.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    assert run(["weights", "verify"]) == 3
+    assert "sha256" in capsys.readouterr().err
+
+
+def test_info(hats, capsys):
+    assert run(["weights", "info", hats]) == 0
+    assert "public domain" in capsys.readouterr().out
+    assert run(["weights", "info", hats, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["method"], facts["guides"], facts["resolution"]) == ("mbu", 3, 16)
+
+
+def test_convert_refuses_what_is_no_checkpoint(tmp_path, capsys):
+    torch.save({"something": torch.zeros(3)}, tmp_path / "other.pt")
+    args = ["weights", "convert", str(tmp_path / "other.pt"), "-o", str(tmp_path / "new.safetensors")]
+    assert run(args) == 3
+    assert "other.pt" in capsys.readouterr().err
+    assert not (tmp_path / "new.safetensors").exists()
