@@ -7,8 +7,9 @@ the *with decoder* draws a soft mask and the raw pixels to put under it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -137,10 +138,7 @@ class MBU(nn.Module):
     @classmethod
     def config_to_dict(cls, config: MBUConfig) -> dict[str, object]:
         """Return a configuration as JSON can hold it, for a weights file or a training state."""
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in dataclasses.asdict(config).items()
-        }
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(config).items()}
 
     @classmethod
     def config_from_dict(cls, values: Mapping[str, object]) -> MBUConfig:
@@ -153,17 +151,16 @@ class MBU(nn.Module):
             >>> MBU.config_from_dict(MBU.config_to_dict(CONFIGS["lite"])) == CONFIGS["lite"]
             True
         """
+        several = {field.name: isinstance(field.default, tuple) for field in fields(MBUConfig)}
         known: dict[str, Any] = {}
-        default = MBUConfig()
         for name, value in values.items():
-            if name not in MBUConfig.__dataclass_fields__:
-                raise ConfigurationError(f"expected the fields of MBUConfig, got {name!r}")
-            several = isinstance(getattr(default, name), tuple)
-            numbers = value if several and isinstance(value, list | tuple) else [value]
-            if several != isinstance(value, list | tuple) or not all(type(n) is int and n > 0 for n in numbers):
-                expected = "a list of positive whole numbers" if several else "a positive whole number"
+            if name not in several:
+                raise ConfigurationError(f"expected the settings {', '.join(several)}, got {name!r}")
+            numbers = value if isinstance(value, list | tuple) else (value,)
+            if several[name] != isinstance(value, list | tuple) or not all(type(n) is int and n > 0 for n in numbers):
+                expected = "a list of positive whole numbers" if several[name] else "a positive whole number"
                 raise ConfigurationError(f"expected {expected} for {name}, got {value!r}")
-            known[name] = tuple(numbers) if several else value
+            known[name] = tuple(numbers) if several[name] else value
         return MBUConfig(**known)
 
     # -- networks: pixels in [-1, 1] --------------------------------------------------------------------------------
