@@ -1,0 +1,67 @@
+# Every target does all of its own set-up in $(VENV); stamps in there keep a second run fast.
+PYTHON ?= python3
+VENV ?= .venv
+# Installed before anything else, so that no dependency asks for a newer torch with its gigabytes of CUDA libraries.
+TORCH ?= torch==2.13.0
+# Where a GPU is found, pip may take whichever build the machine's configuration offers.
+ifneq ($(shell command -v nvidia-smi 2>/dev/null),)
+TORCH = torch>=2.6
+endif
+
+BIN := $(VENV)/bin
+VENV_READY := $(VENV)/.ready
+USER_READY := $(VENV)/.user
+DEV_READY := $(VENV)/.dev
+
+.PHONY: help setup demo test lint types docs bench wheel-check clean
+
+help:
+	@echo 'make demo         edit a bundled portrait and write mbu-ops-demo.png'
+	@echo 'make test         run the tests'
+	@echo 'make setup        only make the virtual environment, with the development tools'
+	@echo 'make lint types   check style, check types'
+	@echo 'make docs         write docs/cli.md from the commands themselves and check all links'
+	@echo 'make bench        time what should be fast'
+	@echo 'make wheel-check  build the wheel, install it into a clean environment and run it there'
+
+setup: $(DEV_READY)
+
+$(VENV_READY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet '$(TORCH)'
+	@touch $@
+
+$(USER_READY): $(VENV_READY) pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(DEV_READY): $(VENV_READY) pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@ $(USER_READY)
+
+demo: $(USER_READY)
+	$(BIN)/mbu-ops chain remove:smile add:glasses < /dev/null
+
+test: $(DEV_READY)
+	$(BIN)/python -m pytest
+
+lint: $(DEV_READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(DEV_READY)
+	$(BIN)/mypy
+
+docs: $(DEV_READY)
+	$(BIN)/python tools/generate_cli_docs.py
+	$(BIN)/python tools/check_links.py
+
+bench: $(DEV_READY)
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+wheel-check: $(DEV_READY)
+	$(BIN)/python tools/check_wheel.py '$(TORCH)'
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache
