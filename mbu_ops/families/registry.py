@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from mbu_ops.errors import FamilyError
+from mbu_ops.errors import FamilyError, PluginError
 from mbu_ops.families import discovery
 from mbu_ops.families.discovery import BrokenPlugin, Plugin
 from mbu_ops.families.names import did_you_mean
@@ -37,7 +37,7 @@ def get_family(name: str) -> FamilySpec:
     """Return the family of that name; imports no other one.
 
     Raises:
-        FamilyError: if there is none, or its plugin is broken.
+        FamilyError: if there is none; a PluginError if its plugin is broken.
 
     Example:
         >>> get_family("faces").title
@@ -48,11 +48,11 @@ def get_family(name: str) -> FamilySpec:
         if plugin.name == name:
             family = _load(plugin)
             if isinstance(family, BrokenPlugin):
-                raise FamilyError(f"family {name!r}: {family}")
+                raise PluginError(f"family {name!r}: {family}")
             return family
     for entry in found.broken:
         if entry.name == name:
-            raise FamilyError(f"family {name!r}: {entry}")
+            raise PluginError(f"family {name!r}: {entry}")
     raise FamilyError(f"there is no family {name!r}.{did_you_mean(name, [plugin.name for plugin in found.plugins])}")
 
 

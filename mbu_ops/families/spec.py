@@ -219,10 +219,11 @@ class FamilySpec:
         _check_unique(where, "weights", [weight.id for weight in self.weights])
         _check_unique(where, "sample", [sample.name for sample in self.samples])
         known = {attribute.name for attribute in self.attributes}
-        for owner in (*self.weights, *self.samples):
-            if not known.issuperset(owner.attributes):
-                unknown = sorted(set(owner.attributes) - known)
-                raise ConfigurationError(f"{where}: {type(owner).__name__} {owner} names unknown attributes {unknown}")
+        named = [(f"weights {weight.id!r}", weight.attributes) for weight in self.weights]
+        named += [(f"sample {sample.name!r}", sample.attributes) for sample in self.samples]
+        for owner, attributes in named:
+            if unknown := sorted(set(attributes) - known):
+                raise ConfigurationError(f"{where}: {owner} names attributes it lacks: {', '.join(unknown)}")
 
 
 def rule_holds(rule: Rule, labels: Mapping[str, bool]) -> bool:

@@ -1,206 +1,226 @@
-"""Weights files: written whole, and read only if every tensor is what the file's own facts promise."""
+"""Weights files: one safetensors file per model, its description in the metadata, default guide codes beside the weights.
+
+A file may come from anywhere. Nothing in it is executed, and nothing in it is believed: names, shapes, types, sizes
+and numbers are all compared with what the method's network has.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import io
+import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import safetensors.torch
-import torch
-from safetensors import SafetensorError
-from torch import Tensor, nn
-
-from mbu_ops.errors import ConfigurationError, WeightsError
+from mbu_ops.errors import ConfigurationError, MBUOpsError, WeightsError
 from mbu_ops.files import atomic_path
-from mbu_ops.methods import get_method
-from mbu_ops.weights.header import GUIDES, TensorEntry, WeightsInfo, read_header
-from mbu_ops.weights.store import resolve
+from mbu_ops.weights.header import Header, TensorEntry, read_header
+from mbu_ops.weights.info import METADATA_KEY, WeightsInfo
 
-_COUNTERS = "num_batches_tracked"
-"""Batch norm's step counters: training keeps them, weights do not need them."""
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+__all__ = ["Pretrained", "WeightsInfo", "load", "read_info", "save"]
+
+GUIDES = "guides"
+"""Name of the default guide codes in the file."""
+
+_COUNTER = "num_batches_tracked"  # batch norm's bookkeeping: no part of what the network computes
+_TYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
 class Pretrained(NamedTuple):
-    """Trained networks and what their file says.
+    """A network with trained weights.
 
     Attributes:
-        model: the networks, in eval mode.
-        info: the file's facts.
-        guides: default guide codes ``(N, C, S, S)``, or None.
+        model: in eval mode.
+        info: what the file says of itself.
+        guides: ``(N, *guide code shape)`` default guide codes, or None.
     """
 
-    model: Any
+    model: nn.Module
     info: WeightsInfo
     guides: Tensor | None
 
 
 def save(
-    path: str | Path,
+    path: str | os.PathLike[str],
     model: nn.Module,
     info: WeightsInfo,
     guides: Tensor | None = None,
-    dtype: torch.dtype = torch.float16,
+    dtype: torch.dtype | None = None,
 ) -> None:
-    """Write networks and their facts to a safetensors file, whole or not at all.
+    """Write a model's weights, whole or not at all.
 
     Args:
-        path: where to; an existing file is replaced. Its folder must exist.
+        path: where to; an existing file is replaced.
         model: the networks.
-        info: the facts; ``guides`` and ``dtype`` are filled in.
-        guides: default guide codes ``(N, C, S, S)``.
-        dtype: what to store the numbers in.
+        info: their description; ``guides`` and ``dtype`` in it are filled in.
+        guides: ``(N, *guide code shape)`` default guide codes.
+        dtype: to store; float16 by default.
 
     Raises:
-        WeightsError: if a number is not finite, or too large for the dtype; nothing is written then.
+        WeightsError: if the description does not fit the model, or a number is not finite (in that dtype).
         OSError: if the file cannot be written.
 
     Example:
         >>> import tempfile
         >>> from mbu_ops.testing import tiny_mbu
-        >>> model = tiny_mbu()
-        >>> info = WeightsInfo("mbu", model.config_to_dict(model.config), None, ("hat",), 16, "public domain")
-        >>> path = Path(tempfile.mkdtemp()) / "weights.safetensors"
-        >>> save(path, model, info)
-        >>> load(path).info.attributes
-        ('hat',)
+        >>> model, path = tiny_mbu(), Path(tempfile.mkdtemp()) / "tiny.safetensors"
+        >>> config = model.config_to_dict(model.config)
+        >>> save(path, model, WeightsInfo("mbu", config, model.config.resolution))
+        >>> load(path).info.dtype
+        'float16'
     """
-    tensors = {name: value for name, value in model.state_dict().items() if not name.endswith(_COUNTERS)}
+    import torch
+    from safetensors.torch import save_file
+
+    path, dtype = Path(path), dtype or torch.float16
+    tensors = {name: value for name, value in model.state_dict().items() if not name.endswith(_COUNTER)}
     if guides is not None:
         tensors[GUIDES] = guides
-    stored: dict[str, Tensor] = {}
-    for name, value in tensors.items():
-        # a copy is contiguous and shares no memory, as the format asks
-        stored[name] = value.detach().to("cpu", dtype, copy=True).contiguous()
-        if not stored[name].isfinite().all():
-            raise WeightsError(
-                f"expected finite numbers that fit {dtype}, got others in {name!r}; nothing was written: train again "
-                "with a lower learning rate, or store a wider dtype"
-            )
-    facts = replace(info, guides=0 if guides is None else len(guides), dtype=str(dtype).removeprefix("torch."))
-    with atomic_path(Path(path)) as temporary:
-        safetensors.torch.save_file(stored, temporary, metadata=facts.to_metadata())
+    stored = {name: value.detach().to("cpu", dtype).contiguous() for name, value in tensors.items()}
+    info = replace(info, guides=0 if guides is None else len(guides), dtype=str(dtype).removeprefix("torch."))
+    entries = {name: TensorEntry(_code(info.dtype), tuple(value.shape)) for name, value in stored.items()}
+    _check_fit(path, info, entries)
+    if getattr(model, "name", None) != info.method:
+        raise WeightsError(f"{path}: expected a description of {getattr(model, 'name', model)}, got {info.method!r}")
+    _check_finite(path, stored)
+    with atomic_path(path) as temporary:
+        save_file(stored, temporary, {"format": "pt", METADATA_KEY: info.to_json()})
+
+
+def read_info(path: str | os.PathLike[str]) -> WeightsInfo:
+    """Return what a weights file says of itself; reads the header only, and imports no torch.
+
+    Raises:
+        WeightsError: if the file is missing or is no sound weights file.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            header = read_header(file, os.fstat(file.fileno()).st_size, path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return _info(path, header)
 
 
 def load(
-    path: str | Path,
+    path: str | os.PathLike[str],
     *,
     sha256: str | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
 ) -> Pretrained:
-    """Read networks from a weights file, in eval mode.
-
-    The network is built from the file's own configuration; each tensor must be there, of the shape it has in that
-    network, and finite. Nothing in the file is ever executed.
+    """Read a weights file and build its network.
 
     Args:
         path: the file.
-        sha256: digest that the file must have.
-        device: where to put the networks; the CPU by default.
-        dtype: of the networks; float32 by default.
+        sha256: digest that the file must have, 64 lower-case hex digits.
+        device: where to put the network; the CPU by default.
+        dtype: of its weights; float32 by default, whatever the file's.
+
+    Returns:
+        The network in eval mode, the file's description, and its default guide codes.
 
     Raises:
-        WeightsError: if the file is missing or not exactly what it should be.
+        WeightsError: if the file is missing, damaged, foreign, or not exactly what its description and ``sha256`` say.
     """
+    import torch
+    from safetensors.torch import load as load_tensors
+
     path = Path(path)
-    info, entries = read_header(path)
-    if sha256 is not None:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if digest != sha256:
-            raise WeightsError(
-                f"{str(path)!r} is not the file its family promises: expected sha256 {sha256}, got {digest}; install "
-                "the package again"
-            )
-    model = _empty_network(path, info)
-    _check_entries(path, model, entries)
     try:
-        tensors = safetensors.torch.load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"could not read {str(path)!r}: {error}; get the file again") from error
-    for name, value in tensors.items():
-        if not value.isfinite().all():
-            raise WeightsError(f"{str(path)!r}: expected finite numbers, got others in {name!r}; get the file again")
-    target = {"device": device or "cpu", "dtype": dtype or torch.float32}
-    state = {name: value.to(**target) for name, value in tensors.items()}
-    guides = state.pop(GUIDES, None)
-    state |= {
-        name: torch.zeros_like(value, device=target["device"])
-        for name, value in model.state_dict().items()
-        if name.endswith(_COUNTERS)
-    }
-    model.load_state_dict(state, assign=True)
-    return Pretrained(model.eval().requires_grad_(True), info, guides)
+        content = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if sha256 is not None and (got := hashlib.sha256(content).hexdigest()) != sha256:
+        raise WeightsError(f"{path}: expected sha256 {sha256}, got {got}; the file was changed or damaged: get it again")
+    header = read_header(io.BytesIO(content), len(content), path)
+    info = _info(path, header)
+    _check_fit(path, info, header.tensors)
+    stored = load_tensors(content)
+    _check_finite(path, stored)
+    guides = stored.pop(GUIDES, None)
+    dtype, device = dtype or torch.float32, device or "cpu"
+    # the random numbers of a network's first weights are thrown away here: the caller's generator must not notice
+    with torch.random.fork_rng(devices=[]):
+        model = _network(path, info)
+    counters = {name: value for name, value in model.state_dict().items() if name.endswith(_COUNTER)}
+    model.load_state_dict({**stored, **counters})
+    model = model.to(device=device, dtype=dtype).eval()
+    return Pretrained(model, info, None if guides is None else guides.to(device=device, dtype=dtype))
 
 
-def _empty_network(path: Path, info: WeightsInfo) -> nn.Module:
-    """Build the network the file describes, without memory for its numbers: a hostile size costs nothing."""
+def _info(path: Path, header: Header) -> WeightsInfo:
+    if METADATA_KEY not in header.metadata:
+        raise WeightsError(
+            f"{path}: expected weights that mbu-ops wrote, got another safetensors file; to use a published (pickled) "
+            "checkpoint, run mbu-ops weights convert on it"
+        )
+    try:
+        return WeightsInfo.from_json(header.metadata[METADATA_KEY])
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
+
+
+def _network(path: Path, info: WeightsInfo) -> Any:
+    from mbu_ops.methods import get_method
+
     try:
         method = get_method(info.method)
         config = method.config_from_dict(info.config)
-        with torch.device("meta"):
-            model: nn.Module = method(config)
-    except (ConfigurationError, RuntimeError, OverflowError) as error:
-        raise WeightsError(f"{str(path)!r} describes a network that cannot be built: {error}") from error
-    if config.resolution != info.resolution:
-        raise WeightsError(
-            f"{str(path)!r} contradicts itself: resolution {info.resolution}, configuration {config.resolution}"
-        )
-    return model
+        if config.resolution != info.resolution:
+            raise ConfigurationError(f"expected a configuration of resolution {info.resolution}, got {config.resolution}")
+        return method(config)
+    except MBUOpsError as error:
+        raise WeightsError(f"{path}: {error}") from error
 
 
-def _check_entries(path: Path, model: Any, entries: dict[str, TensorEntry]) -> None:
-    expected = {
-        name: tuple(value.shape) for name, value in model.state_dict().items() if not name.endswith(_COUNTERS)
-    }
-    got = {name: entry.shape for name, entry in entries.items() if name != GUIDES}
-    missing, unknown = sorted(expected.keys() - got.keys()), sorted(got.keys() - expected.keys())
-    if missing or unknown:
+def _check_fit(path: Path, info: WeightsInfo, tensors: Mapping[str, TensorEntry]) -> None:
+    """Compare names, shapes and types with the network's, before any memory is spent on what a file claims."""
+    import torch
+
+    with torch.device("meta"):
+        model = _network(path, info)
+    expected = {n: tuple(v.shape) for n, v in model.state_dict().items() if not n.endswith(_COUNTER)}
+    if info.guides:
+        expected[GUIDES] = (info.guides, *model.config.separate_code_shape)
+    missing, foreign = sorted(set(expected) - set(tensors)), sorted(set(tensors) - set(expected))
+    if missing or foreign:
         raise WeightsError(
-            f"{str(path)!r} does not hold the tensors of its network: missing {missing[:3]}, unknown {unknown[:3]} "
-            f"({len(missing)} and {len(unknown)} in all); get the file again"
+            f"{path}: expected the {len(expected)} tensors of its {info.method!r} network; missing: {_some(missing)}; "
+            f"unexpected: {_some(foreign)}; it was made by another version, or is damaged"
         )
     for name, shape in expected.items():
-        if got[name] != shape:
-            raise WeightsError(f"{str(path)!r}: expected {name!r} of shape {shape}, got {got[name]}; get the file again")
-    guides = entries.get(GUIDES)
-    if guides is not None and (len(guides.shape) != 4 or guides.shape[1:] != model.config.separate_code_shape):
+        entry = tensors[name]
+        if entry.shape != shape or entry.dtype != _code(info.dtype):
+            raise WeightsError(
+                f"{path}: expected {name} to be {info.dtype} of shape {shape}, got {_TYPES[entry.dtype]} of shape "
+                f"{entry.shape}; the file does not hold what it describes: get it again"
+            )
+
+
+def _check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    broken = [name for name, value in tensors.items() if not value.isfinite().all()]
+    if broken:
         raise WeightsError(
-            f"{str(path)!r}: expected guide codes of shape (N, {', '.join(map(str, model.config.separate_code_shape))}), "
-            f"got {guides.shape}; get the file again"
+            f"{path}: expected finite numbers, got NaN or infinity in {_some(broken)}; the training diverged, or the "
+            "numbers do not fit the dtype"
         )
 
 
-def load_pretrained(
-    name_or_path: str | Path,
-    *,
-    device: torch.device | str | None = None,
-    dtype: torch.dtype | None = None,
-    method: str | None = None,
-) -> Pretrained:
-    """Find weights by name or path and load them; see :func:`mbu_ops.weights.resolve` and :func:`load`.
-
-    Args:
-        name_or_path: ``"family/attribute"``, ``"family/attribute/id"``, a weights file, or a training run's folder.
-        device: where to put the networks; the CPU by default.
-        dtype: of the networks; float32 by default.
-        method: the method wanted, where a family has weights of several.
-
-    Raises:
-        FamilyError: for an unknown family or attribute.
-        WeightsError: if there are no such weights, or the file is not exactly what it should be.
-    """
-    path, spec = resolve(name_or_path, method=method)
-    return load(path, sha256=spec.sha256 if spec else None, device=device, dtype=dtype)
+def _code(dtype: str) -> str:
+    return next(code for code, name in _TYPES.items() if name == dtype)
 
 
-def verify(name_or_path: str | Path) -> WeightsInfo:
-    """Check weights completely (form, digest, shapes, every number) and return what they say of themselves.
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") if names else "none"
 
-    Raises:
-        FamilyError: for an unknown family or attribute.
-        WeightsError: naming the first thing that is wrong.
-    """
-    return load_pretrained(name_or_path).info
+
+def _unreadable(path: Path, error: OSError) -> WeightsError:
+    what = "there is no such file" if isinstance(error, FileNotFoundError) else f"the file cannot be read ({error})"
+    return WeightsError(f"{path}: {what}; expected a weights file (*.safetensors)")

@@ -1,98 +1,134 @@
-"""Where weights lie: at a path, in an installed package, or in the user's own folder. Imports no torch."""
+"""From the name of weights to a file: a path, a family's packaged file, or the user's own store. Nothing is downloaded."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mbu_ops.errors import WeightsError
-from mbu_ops.families.registry import get_attribute, get_family
-from mbu_ops.families.spec import FamilySpec, WeightSpec
+from mbu_ops.families import FamilySpec, WeightSpec, get_attribute, get_family
+from mbu_ops.families.names import did_you_mean
+from mbu_ops.weights.file import Pretrained, WeightsInfo, load
 
-FILE = "weights.safetensors"
-"""What a training run calls its weights."""
+if TYPE_CHECKING:
+    import torch
 
 HOME = "MBU_OPS_HOME"
-"""Environment variable that names the user's folder; ``~/.cache/mbu-ops`` when it is not set."""
+"""Environment variable that names the user's own store, ``~/.cache/mbu-ops`` by default."""
+
+TRAINED = "weights.safetensors"
+"""Name of the weights in the folder that training writes."""
 
 
-def resolve(name_or_path: str | Path, method: str | None = None) -> tuple[Path, WeightSpec | None]:
-    """Find a weights file.
+def resolve(name_or_path: str | os.PathLike[str], *, method: str | None = None) -> tuple[Path, WeightSpec | None]:
+    """Find a weights file; reads none and imports no torch.
 
     Args:
-        name_or_path: a ``.safetensors`` file, a folder with a ``weights.safetensors``, ``"family/attribute"`` or
-            ``"family/attribute/id"``.
-        method: take the weights of this method, where the family has several.
+        name_or_path: a file, the folder that training wrote, or ``family/attribute`` or ``family/attribute/id``.
+        method: of a family's weights, take those of this method.
 
     Returns:
         The file, and what its family promises of it (None for a path).
 
     Raises:
-        FamilyError: for an unknown family or attribute.
-        WeightsError: if there are no such weights.
-
-    Example:
-        >>> resolve("missing.safetensors")
-        Traceback (most recent call last):
-        mbu_ops.errors.WeightsError: expected a weights file at 'missing.safetensors', there is none; check the path
+        FamilyError: if there is no such family or attribute.
+        WeightsError: if there is no such file, or the family has no such weights.
     """
-    path = Path(name_or_path)
-    if path.is_dir():
-        if not (path / FILE).is_file():
-            raise WeightsError(f"expected {FILE} in the folder {str(path)!r}, there is none; name a run of 'mbu-ops train'")
-        return path / FILE, None
+    path = Path(name_or_path).expanduser()
     if path.is_file():
         return path, None
-    text = str(name_or_path)
+    if (path / TRAINED).is_file():
+        return path / TRAINED, None
+    text = os.fspath(name_or_path)
+    if not isinstance(name_or_path, str) or text.startswith((".", "/", "~")) or "\\" in text or path.suffix:
+        what = f"the folder holds no {TRAINED}" if path.is_dir() else "there is no such file or folder"
+        raise WeightsError(f"{text}: {what}; expected weights that mbu-ops trained or converted")
+    return _of_family(text, method)
+
+
+def load_pretrained(
+    name_or_path: str | os.PathLike[str],
+    *,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    method: str | None = None,
+) -> Pretrained:
+    """Load trained weights by name or path.
+
+    Args:
+        name_or_path: a file, the folder that training wrote, or ``family/attribute`` or ``family/attribute/id``.
+        device: where to put the network; the CPU by default.
+        dtype: of its weights; float32 by default.
+        method: of a family's weights, take those of this method; of a path, insist on it.
+
+    Returns:
+        The network in eval mode, the file's description, and its default guide codes.
+
+    Raises:
+        FamilyError: if there is no such family or attribute.
+        WeightsError: if there are no such weights, or the file is not sound.
+    """
+    path, spec = resolve(name_or_path, method=method)
+    pretrained = load(path, sha256=spec.sha256 if spec else None, device=device, dtype=dtype)
+    if method is not None and pretrained.info.method != method:
+        raise WeightsError(f"{path}: expected weights of method {method!r}, got {pretrained.info.method!r}")
+    return pretrained
+
+
+def verify(name_or_path: str | os.PathLike[str]) -> WeightsInfo:
+    """Check weights in every way that loading does, and return what they say of themselves.
+
+    Args:
+        name_or_path: as for :func:`load_pretrained`.
+
+    Raises:
+        FamilyError: if there is no such family or attribute.
+        WeightsError: if there are no such weights, the file is not sound, or it is not what its family promises.
+    """
+    path, spec = resolve(name_or_path)
+    info = load(path, sha256=spec.sha256 if spec else None).info
+    if spec and (spec.method, spec.attributes) != (info.method, info.attributes):
+        raise WeightsError(
+            f"{path}: expected {spec.method!r} weights for {', '.join(spec.attributes)}, got {info.method!r} weights "
+            f"for {', '.join(info.attributes)}; the family's list is out of date"
+        )
+    return info
+
+
+def _of_family(text: str, method: str | None) -> tuple[Path, WeightSpec]:
     parts = text.split("/")
-    if path.suffix == ".safetensors" or len(parts) not in (2, 3) or not all(parts) or parts[0].startswith((".", "~")):
-        raise WeightsError(f"expected a weights file at {text!r}, there is none; check the path")
+    if not 2 <= len(parts) <= 3 or not all(parts):
+        raise WeightsError(
+            f"{text!r}: expected family/attribute such as 'faces/glasses', or the path of a weights file, and there is "
+            "no such file"
+        )
     family = get_family(parts[0])
     attribute = get_attribute(family, parts[1]).name
-    spec = _choose(family, attribute, parts[2] if len(parts) == 3 else None, method)
-    return _locate(spec), spec
+    fitting = [spec for spec in family.weights if attribute in spec.attributes and method in (None, spec.method)]
+    if len(parts) == 3:
+        known = [spec.id for spec in fitting]
+        fitting = [spec for spec in fitting if spec.id == parts[2]]
+        if known and not fitting:
+            raise WeightsError(f"{family.name}/{attribute} has no weights {parts[2]!r}.{did_you_mean(parts[2], known)}")
+    if not fitting:
+        of_method = f" of method {method!r}" if method else ""
+        raise WeightsError(
+            f"there are no weights for {family.name}/{attribute}{of_method}; train some with mbu-ops train, then name "
+            "their folder"
+        )
+    return _file(family, fitting[0]), fitting[0]
 
 
-def user_folder() -> Path:
-    """Return the folder where a user may put weights of installed families under their own names.
-
-    Example:
-        >>> os.environ["MBU_OPS_HOME"] = "elsewhere"
-        >>> user_folder().name
-        'elsewhere'
-        >>> del os.environ["MBU_OPS_HOME"]
-    """
-    return Path(os.environ.get(HOME) or Path.home() / ".cache" / "mbu-ops")
-
-
-def _choose(family: FamilySpec, attribute: str, weight_id: str | None, method: str | None) -> WeightSpec:
-    fitting = [
-        weight
-        for weight in family.weights
-        if attribute in weight.attributes
-        and (weight_id is None or weight.id == weight_id)
-        and (method is None or weight.method == method)
-    ]
-    if fitting:
-        return fitting[0]
-    there = [weight.id for weight in family.weights if attribute in weight.attributes]
-    wanted = f"{family.name}/{attribute}" + (f"/{weight_id}" if weight_id else "") + (f" ({method})" if method else "")
-    raise WeightsError(
-        f"no weights for {wanted}; there are {', '.join(there) if there else 'none'}: train some with 'mbu-ops train' "
-        "and name their folder"
-    )
-
-
-def _locate(spec: WeightSpec) -> Path:
-    own = user_folder() / spec.file
+def _file(family: FamilySpec, spec: WeightSpec) -> Path:
+    home = Path(os.environ.get(HOME) or "~/.cache/mbu-ops").expanduser()
+    places = [home / "weights" / family.name / spec.file]
     try:
-        packaged = Path(str(spec.locate()))
+        places.insert(0, Path(str(spec.locate())))
     except ModuleNotFoundError:
-        packaged = None
-    for path in (packaged, own):
-        if path is not None and path.is_file():
-            return path
-    raise WeightsError(
-        f"the file of the weights {spec.id!r} is missing: looked for {spec.file!r} in the package {spec.package!r} and "
-        f"in {str(own.parent)!r}; install the package again"
-    )
+        pass  # the package with the weights need not be installed
+    for place in places:
+        if place.is_file():
+            return place
+    looked = " nor ".join(str(place) for place in places)
+    raise WeightsError(f"the weights {spec.id!r} are not installed: found neither {looked}; install {spec.package!r}")

@@ -1,0 +1,105 @@
+"""What a weights file says of itself. No torch in here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from mbu_ops.errors import WeightsError
+
+SCHEMA = 1
+"""The version of :class:`WeightsInfo`."""
+
+METADATA_KEY = "mbu_ops"
+"""Key of the safetensors metadata under which the description is kept, as JSON."""
+
+LARGEST_RESOLUTION = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsInfo:
+    """Description of a weights file, kept in its safetensors metadata.
+
+    Attributes:
+        method: name of the method whose network it fits.
+        config: the method's configuration, as its ``config_to_dict`` gives it.
+        resolution: side of the square model frame, in pixels.
+        family: name of the family it belongs to; None if it belongs to none.
+        attributes: names of the attributes it edits.
+        licence: what it may be used for.
+        training: facts about how it was made; anything that JSON holds.
+        guides: number of default guide codes in the file.
+        dtype: of the tensors in the file: ``float16``, ``bfloat16``, ``float32`` or ``float64``.
+        schema: version of this description.
+
+    Raises:
+        WeightsError: if a field is malformed.
+
+    Example:
+        >>> info = WeightsInfo("mbu", {"resolution": 128}, 128, family="faces", attributes=("glasses",))
+        >>> WeightsInfo.from_json(info.to_json()) == info
+        True
+    """
+
+    method: str
+    config: Mapping[str, object]
+    resolution: int
+    family: str | None = None
+    attributes: tuple[str, ...] = ()
+    licence: str = "unknown"
+    training: Mapping[str, object] = field(default_factory=dict)
+    guides: int = 0
+    dtype: str = "float32"
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        _expect(self.schema == SCHEMA, f"schema {SCHEMA}: a newer mbu-ops may be needed", "schema", self.schema)
+        _expect(isinstance(self.method, str) and bool(self.method), "a method's name", "method", self.method)
+        _expect(isinstance(self.config, dict), "an object", "config", self.config)
+        whole = type(self.resolution) is int and 1 <= self.resolution <= LARGEST_RESOLUTION
+        _expect(whole, f"1 to {LARGEST_RESOLUTION}", "resolution", self.resolution)
+        _expect(self.family is None or isinstance(self.family, str), "a name or null", "family", self.family)
+        names = isinstance(self.attributes, tuple) and all(isinstance(name, str) for name in self.attributes)
+        _expect(names, "names", "attributes", self.attributes)
+        _expect(isinstance(self.licence, str), "text", "licence", self.licence)
+        _expect(isinstance(self.training, dict), "an object", "training", self.training)
+        _expect(type(self.guides) is int and self.guides >= 0, "a count", "guides", self.guides)
+        known = ("float16", "bfloat16", "float32", "float64")
+        _expect(self.dtype in known, f"one of {', '.join(known)}", "dtype", self.dtype)
+
+    def to_json(self) -> str:
+        """Return the description as JSON text.
+
+        Raises:
+            WeightsError: if ``training`` or ``config`` holds something that JSON does not.
+        """
+        try:
+            return json.dumps(asdict(self), allow_nan=False, sort_keys=True)
+        except (TypeError, ValueError) as error:
+            raise WeightsError(f"expected a description that JSON can hold: {error}") from error
+
+    @classmethod
+    def from_json(cls, text: str) -> WeightsInfo:
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            WeightsError: if it is malformed.
+        """
+        try:
+            values: Any = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise WeightsError(f"expected a description in JSON: {error}") from error
+        known = {entry.name for entry in fields(cls)}
+        if not isinstance(values, dict) or set(values) != known:
+            got = ", ".join(sorted(values)) if isinstance(values, dict) else type(values).__name__
+            raise WeightsError(f"expected a description with {', '.join(sorted(known))}; got {got:.500}")
+        if isinstance(values["attributes"], list):
+            values["attributes"] = tuple(values["attributes"])
+        return cls(**values)
+
+
+def _expect(holds: bool, expected: str, name: str, value: object) -> None:
+    if not holds:
+        raise WeightsError(f"expected {name} to be {expected}, got {value!r:.200}")
