@@ -37,7 +37,7 @@ def mix(first: Tensor, second: Tensor, amount: float | Tensor) -> Tensor:
         >>> mix(torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1), torch.tensor([0.0, 0.5])).flatten()
         tensor([0.0000, 0.5000])
     """
-    most = max((first, second), key=len)
+    most = first if first.shape[0] >= second.shape[0] else second
     check_fits(most, first, "first")
     check_fits(most, second, "second")
     if not isinstance(amount, Tensor):
@@ -46,7 +46,7 @@ def mix(first: Tensor, second: Tensor, amount: float | Tensor) -> Tensor:
     if amount.ndim > 1:
         raise ShapeError(f"expected amount as a number or a tensor of shape (B,), got shape {tuple(amount.shape)}")
     amount = amount.to(first.dtype).view(-1, 1, 1, 1)
-    if len(most) > 1:
+    if most.shape[0] > 1:
         check_fits(most, amount, "amount")
     return torch.lerp(first, second, amount)
 

@@ -202,7 +202,7 @@ class OpTester:
         """The default compiler gives the same picture; it needs a C++ compiler."""
         op, inputs = self.make_op(), self.make_inputs()
         torch.compiler.reset()
-        compiled = torch.compile(op, fullgraph=True)
+        compiled: Any = torch.compile(op, fullgraph=True)
         torch.testing.assert_close(compiled(*inputs), op(*inputs), rtol=1e-4, atol=1e-5)
 
     def test_export(self) -> None:
@@ -255,6 +255,16 @@ class OpTester:
         other.load_state_dict(torch.load(file, weights_only=True))
         assert torch.equal(other(*inputs), op(*inputs))
         assert torch.equal(copy.deepcopy(bound)(inputs[0]), bound(inputs[0]))
+
+    @pytest.mark.gpu
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+    def test_cuda_equals_cpu(self) -> None:
+        """A GPU gives the same edit, in float64 where rounding cannot hide a difference."""
+        op, inputs = self.make_op(torch.float64), self.make_inputs(dtype=torch.float64)
+        expected = op(*inputs)
+        result = op.cuda()(*(v.cuda() if isinstance(v, Tensor) else v for v in inputs))
+        assert result.is_cuda
+        torch.testing.assert_close(result.cpu(), expected, rtol=0, atol=1e-6)
 
     # -- precision --------------------------------------------------------------------------------------------------
 

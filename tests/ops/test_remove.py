@@ -1,9 +1,41 @@
 from __future__ import annotations
 
+import torch
+
+from mbu_ops.methods.mbu import MBU
 from mbu_ops.ops.remove import Remove
+from mbu_ops.ops.segment import Segment
 from mbu_ops.testing import OpTester
 
 
 class TestRemove(OpTester):
     op_class = Remove
     guides = 0
+
+
+def test_is_the_papers_formula(model: MBU) -> None:
+    image = torch.rand(2, 3, 16, 16)  # the model's own size: no resizing
+    raw, mask = model.remove(image)
+    hard = (mask > 0.1).float()
+    assert 0 < hard.mean() < 1
+    torch.testing.assert_close(Remove(model)(image), hard * raw + (1 - hard) * image)
+
+
+def test_threshold_and_softness(model: MBU) -> None:
+    image = torch.rand(1, 3, 30, 30)
+    assert torch.equal(Remove(model, threshold=1.0)(image), image)
+    small, large = (Remove(model, threshold).edit(image).mask for threshold in (0.1, 0.6))
+    assert set(small.unique().tolist()) == {0.0, 1.0}
+    assert (small >= large).all()
+    assert small.sum() > large.sum()
+    soft = Remove(model, 0.1, 0.5).edit(image).mask
+    assert ((soft > 0) & (soft < 1)).any()
+    assert torch.equal(soft > 0, small > 0)
+
+
+def test_mask_is_cut_after_resizing(model: MBU) -> None:
+    """Cutting at native size keeps the edge of a hard mask sharp: no stair steps, and no grey in between."""
+    image = torch.rand(1, 3, 64, 64)
+    mask = Remove(model).edit(image).mask
+    soft = Segment(model)(image)
+    assert torch.equal(mask, (soft > 0.1).float())

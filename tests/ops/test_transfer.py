@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import torch
+
+from mbu_ops.functional.mask import resize
+from mbu_ops.methods.mbu import MBU
 from mbu_ops.ops.transfer import Transfer
 from mbu_ops.testing import OpTester
 
@@ -7,3 +11,34 @@ from mbu_ops.testing import OpTester
 class TestTransfer(OpTester):
     op_class = Transfer
     guides = 1
+
+
+def test_is_the_papers_blend_with_a_floor_under_the_mask(model: MBU) -> None:
+    image, guide = torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16)  # the model's own size: no resizing
+    raw, mask = model.transfer(image, model.encode_guide(guide))
+    mask = ((mask - 0.05) / 0.95).clamp(0, 1)
+    torch.testing.assert_close(Transfer(model)(image, guide), mask * raw + (1 - mask) * image)
+
+
+def test_threshold_and_softness(model: MBU) -> None:
+    image, guide = torch.rand(1, 3, 30, 30), torch.rand(1, 3, 30, 30)
+    assert torch.equal(Transfer(model, threshold=1.0)(image, guide), image)
+    assert set(Transfer(model, 0.5, 0.0).edit(image, guide).mask.unique().tolist()) == {0.0, 1.0}
+    plain = Transfer(model, 0.0, 1.0).edit(image, guide).mask
+    layer = model.transfer(resize(image, (16, 16)), Transfer(model).encode(guide))
+    torch.testing.assert_close(plain, resize(layer.mask, (30, 30)))
+
+
+def test_guide_decides_what_is_added(model: MBU) -> None:
+    image, guides = torch.rand(1, 3, 24, 24), torch.rand(2, 3, 24, 24)
+    add = Transfer(model)
+    assert not torch.equal(add(image, guides[:1]), add(image, guides[1:]))
+
+
+def test_edits_follow_the_picture_at_native_size(model: MBU) -> None:
+    """The mask comes from the small frame, but the background keeps every detail of a large picture."""
+    image = torch.rand(1, 3, 200, 150)
+    edit = Transfer(model).edit(image, torch.rand(1, 3, 20, 20))
+    untouched = (edit.mask == 0).expand_as(image)
+    assert 0.02 < untouched.float().mean() < 0.98
+    assert torch.equal(edit.image[untouched], image[untouched])

@@ -1,0 +1,37 @@
+"""What each check refuses; that every op calls them is OpTester's business."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mbu_ops.errors import DeviceError, DTypeError, ShapeError
+from mbu_ops.functional.check import check_code, check_fits, check_image
+
+
+def test_image_error_names_the_argument() -> None:
+    with pytest.raises(ShapeError, match=r"expected guide of shape \(B, 3, H, W\), got \(3, 4, 4\).*guide\[None\]"):
+        check_image(torch.rand(3, 4, 4), "guide")
+    with pytest.raises(ShapeError, match=r"got \(4,\)"):
+        check_image(torch.rand(4))
+
+
+@pytest.mark.parametrize("shape", [(4, 2, 2), (0, 4, 2, 2), (4,)])
+def test_code_shape(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ShapeError, match=r"\(N, C, S, S\)"):
+        check_code(torch.rand(shape))
+
+
+def test_code_dtype() -> None:
+    with pytest.raises(DTypeError, match=r"torch.int64"):
+        check_code(torch.zeros(1, 4, 2, 2, dtype=torch.int64))
+
+
+def test_fits() -> None:
+    image = torch.rand(3, 3, 2, 2)
+    for count in (1, 3):
+        check_fits(image, torch.rand(count, 4, 2, 2), "code")
+    with pytest.raises(ShapeError, match="one code for all images or one for each of the 3, got 2"):
+        check_fits(image, torch.rand(2, 4, 2, 2), "code")
+    with pytest.raises(DeviceError, match="device cpu, got meta"):
+        check_fits(image, torch.rand(1, 4, 2, 2, device="meta"), "code")

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from mbu_ops.functional.mask import binarise, resize
+
+
+@given(st.floats(0, 0.9), st.floats(0.01, 1), st.integers(0, 2**16))
+def test_ramp_is_exactly_0_up_to_the_threshold_and_never_falls(threshold: float, softness: float, seed: int) -> None:
+    mask = torch.rand(500, generator=torch.Generator().manual_seed(seed)).sort().values
+    soft = binarise(mask, threshold, softness)
+    assert (soft[mask <= threshold] == 0).all()
+    assert (soft[mask >= threshold + softness + 1e-5] == 1).all()
+    assert (soft.diff() >= 0).all()
+
+
+def test_hard_mask_is_the_indicator() -> None:
+    mask = torch.tensor([0.0, 0.1, 0.11, 1.0])
+    assert binarise(mask, 0.1).tolist() == [0, 0, 1, 1]
+    assert binarise(mask.half(), 0.5).dtype == torch.float16
+
+
+def test_ramp_passes_gradients() -> None:
+    mask = torch.rand(20, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda m: binarise(m, 0.3, 0.4), mask)
+    (gradient,) = torch.autograd.grad(binarise(mask, 0.3, 0.4).sum(), mask)
+    assert torch.equal(gradient > 0, (mask > 0.3) & (mask < 0.7))
+
+
+def test_resize_returns_the_same_tensor_at_the_same_size() -> None:
+    image = torch.rand(1, 3, 8, 9)
+    assert resize(image, (8, 9)) is image
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 40), (40, 3), (31, 29)])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+def test_resize_keeps_dtype_range_and_flat_pictures(size: tuple[int, int], dtype: torch.dtype) -> None:
+    image = torch.rand(2, 3, 16, 16).to(dtype)
+    result = resize(image, size)
+    assert result.shape == (2, 3, *size)
+    assert result.dtype == dtype
+    assert result.min() >= image.min() - 1e-3
+    assert result.max() <= image.max() + 1e-3
+    torch.testing.assert_close(resize(torch.full_like(image, 0.25), size), torch.full_like(result, 0.25))
+
+
+def test_shrinking_is_antialiased() -> None:
+    stripes = torch.arange(64).remainder(2).float().expand(1, 1, 64, 64)
+    assert (resize(stripes, (9, 9)) - 0.5).abs().max() < 0.1
+    assert (F.interpolate(stripes, (9, 9), mode="bilinear") - 0.5).abs().max() > 0.3, "plain bilinear would alias"
+
+
+def test_resize_gradients() -> None:
+    image = torch.rand(1, 1, 4, 6, dtype=torch.float64, requires_grad=True)
+    for size in ((3, 9), (8, 8), (2, 2)):
+        assert torch.autograd.gradcheck(lambda x, size=size: resize(x, size), image)
