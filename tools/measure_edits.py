@@ -88,6 +88,7 @@ def floating(pixels: Tensor, seed: int, count: int) -> Tensor:
 
 
 def main() -> None:
+    """Train or read the judge, and let it look."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder in CelebA's layout")
     parser.add_argument("--attribute", required=True)
@@ -125,7 +126,9 @@ def main() -> None:
         if transfer.default_guides is not None:
             for index in range(len(transfer.default_guides)):
                 code = transfer.default_guides[index : index + 1]
-                share(f"says with, after add (default guide {index})", says_with(transfer.edit_code(without, code).image))
+                share(
+                    f"says with, after add (default guide {index})", says_with(transfer.edit_code(without, code).image)
+                )
         for what, edit, before in (("add", added, without), ("remove", removed, with_)):
             outside = (edit.mask == 0).expand_as(before)
             error = (edit.image - before)[outside].square().mean()

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 FOLDER = click.Path(path_type=Path)
 
 
-def _term(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
+def _term(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[tuple[str, float], ...]:
     pairs = []
     for value in values:
         name, equals, number = value.partition("=")
@@ -42,8 +44,12 @@ def _term(_context: click.Context, _parameter: click.Parameter, values: tuple[st
 @click.option("--method", default="mbu", show_default=True, help="Method to train.")
 @click.option("--config", default="lite", show_default=True, help="Configuration of the method: lite or paper.")
 @click.option("--recipe", help="Published loss weights to start from.  [default: the attribute's, or glasses]")
-@click.option("--loss", multiple=True, metavar="TERM=WEIGHT", callback=_term, help="Set a loss weight; 0 switches it off.")
-@click.option("--distance", type=click.Choice(["l1", "l2"]), default="l1", show_default=True, help="Of the reconstructions.")
+@click.option(
+    "--loss", multiple=True, metavar="TERM=WEIGHT", callback=_term, help="Set a loss weight; 0 switches it off."
+)
+@click.option(
+    "--distance", type=click.Choice(["l1", "l2"]), default="l1", show_default=True, help="Of the reconstructions."
+)
 @click.option("--steps", type=click.IntRange(min=1), help="Steps of the whole run.")
 @click.option("--coarse-steps", type=click.IntRange(min=0), help="First steps, at half the resolution.")
 @click.option("--batch-size", type=click.IntRange(min=2), help="Images of each domain in a step.")
@@ -80,7 +86,7 @@ def train(
     licence: str | None,
     quiet: bool,
 ) -> None:
-    """Learn a content from pictures with it and pictures without it; no masks and no pairs are needed.
+    r"""Learn a content from pictures with it and pictures without it; no masks and no pairs are needed.
 
     \b
     Two folders:        mbu-ops train --with hats/ --without nohats/ --out my-hats
@@ -90,8 +96,10 @@ def train(
     Ctrl-C finishes the step, saves, and leaves a run that --resume continues exactly where it stopped.
     """
     plan = _plan(family, attribute, data, with_, without)
-    if (out / "state.safetensors").exists() and not resume:
-        raise ConfigurationError(f"{str(out)!r} holds a training run; add --resume to go on with it, or use another --out")
+    if (out / "state.safetensors").is_file() and not resume:
+        raise ConfigurationError(
+            f"{str(out)!r} holds a training run; add --resume to go on with it, or use another --out"
+        )
     import torch
 
     from mbu_ops.training.loop import Labels, Trainer

@@ -103,9 +103,7 @@ class CelebA:
         return [self.folder / "img_align_celeba" / self.files[index] for index in indices]
 
 
-def balancing_weights(
-    reference: NDArray[np.bool_], candidates: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def balancing_weights(reference: NDArray[np.bool_], candidates: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return how often to draw each candidate so that its other labels are spread as the reference's are.
 
     Without this, whatever else differs between the two sets (most people with glasses are men) looks like content.
@@ -124,8 +122,8 @@ def balancing_weights(
         [0.75, 0.125, 0.125]
     """
     wanted, there = Counter(map(tuple, reference.tolist())), Counter(map(tuple, candidates.tolist()))
-    weights = np.array([wanted[key] / there[key] for key in map(tuple, candidates.tolist())], dtype=float)
+    weights: NDArray[np.float64] = np.array([wanted[key] / there[key] for key in map(tuple, candidates.tolist())])
     if not weights.sum() > 0:
-        return np.full(len(candidates), 1 / max(len(candidates), 1))
-    return weights / weights.sum()
-
+        weights = np.ones(len(candidates))
+    weights /= weights.sum()
+    return weights

@@ -58,9 +58,9 @@ def load_files(
                 pictures.append(loaded)
                 kept.append(index)
     if len(pictures) < MINIMUM_IMAGES:
-        where = files[0].parent if files else "the folder"
+        where = f"{files[0].parent}" if files else "the folder"
         raise DataError(
-            f"expected at least {MINIMUM_IMAGES} readable images, got {len(pictures)} of {len(files)} files in {where}; "
+            f"expected at least {MINIMUM_IMAGES} readable images, got {len(pictures)} of {len(files)} in {where}: "
             "add pictures, or check the path"
         )
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous(), kept
@@ -90,4 +90,3 @@ def _framed(path: Path, resolution: int, frame: Frame | None) -> np.ndarray:
         box = (frame[0] * width, frame[1] * height, frame[2] * width, frame[3] * height)
     size = (resolution, resolution)
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS, box=box))
-

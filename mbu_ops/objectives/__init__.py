@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mbu_ops.errors import ConfigurationError
 
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 class Objective(Protocol):
     """What the training loop asks of an objective."""
 
-    model: nn.Module
+    @property
+    def model(self) -> Any:
+        """The networks it trains."""
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters that each kind of step updates; each group gets an optimiser of its own."""
@@ -41,7 +43,9 @@ def build_objective(
     try:
         build = _BUILDERS[method]
     except KeyError:
-        raise ConfigurationError(f"expected a method that can be trained ({', '.join(_BUILDERS)}), got {method!r}") from None
+        raise ConfigurationError(
+            f"expected a method that can be trained ({', '.join(_BUILDERS)}), got {method!r}"
+        ) from None
     return build(model, recipe, overrides or {}, distance)
 
 

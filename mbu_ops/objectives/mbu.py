@@ -91,6 +91,7 @@ class LatentDiscriminator(nn.Module):
         )
 
     def forward(self, common: Tensor) -> Tensor:
+        """Return a logit for each code."""
         logits: Tensor = self.classify(common)
         return logits.squeeze(1)
 

@@ -50,7 +50,15 @@ class TrainingConfig:
     log_every: int = 50
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "learning_rate", "gradient_clip", "save_every", "sample_every", "log_every"):
+        for name in (
+            "steps",
+            "batch_size",
+            "learning_rate",
+            "gradient_clip",
+            "save_every",
+            "sample_every",
+            "log_every",
+        ):
             if not getattr(self, name) > 0:
                 raise ConfigurationError(f"{name} must be above 0, got {getattr(self, name)}")
         if not 0 <= self.average_decay < 1:

@@ -27,18 +27,18 @@ def choose_guides(model: Any, with_: Tensor, without: Tensor, count: int = 8, ro
         ``(count, *code shape)``.
     """
     model.eval()
-    codes = torch.cat([model.encode_guide(chunk) for chunk in with_.split(64)])
+    codes = torch.cat([model.encode_guide(chunk) for chunk in torch.split(with_, 64)])
     faithful = _faithfulness(model, codes, without[:4])
     flat = codes.flatten(1)
     count = min(count, len(flat))
     centres = flat[torch.linspace(0, len(flat) - 1, count).long()].clone()
     for _ in range(rounds):
         nearest = torch.cdist(flat, centres).argmin(1)
-        for index in nearest.unique().tolist():
+        for index in torch.unique(nearest).tolist():
             centres[index] = flat[nearest == index].mean(0)
     nearest = torch.cdist(flat, centres).argmin(1)
     chosen = []
-    for index in nearest.unique().tolist():
+    for index in torch.unique(nearest).tolist():
         members = torch.nonzero(nearest == index).squeeze(1)
         chosen.append(int(members[faithful[members].argmax()]))
     chosen.sort(key=lambda member: -float(faithful[member]))
@@ -48,7 +48,7 @@ def choose_guides(model: Any, with_: Tensor, without: Tensor, count: int = 8, ro
 def _faithfulness(model: Any, codes: Tensor, faces: Tensor) -> Tensor:
     """Return, for each code, minus the relative change after drawing it on faces and reading it back."""
     scores = []
-    for code in codes.split(16):
+    for code in torch.split(codes, 16):
         images = faces.repeat(len(code), 1, 1, 1)
         wanted = code.repeat_interleave(len(faces), 0)
         raw, mask = model.transfer(images, wanted)

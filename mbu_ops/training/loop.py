@@ -89,7 +89,10 @@ class Trainer:
         reporter: Reporter | None = None,
         mixed_precision: str = "no",
     ) -> None:
-        from accelerate import Accelerator  # an extra: only whoever trains needs it
+        try:
+            from accelerate import Accelerator  # an extra: only whoever trains needs it
+        except ImportError as error:
+            raise ConfigurationError(f"training needs Accelerate: pip install 'mbu-ops[train]' ({error})") from error
 
         self.config, self.domains, self.out, self.labels, self.reporter = config, domains, out, labels, reporter
         self.preview = preview or domains
@@ -99,7 +102,8 @@ class Trainer:
         self._full = network_config(config.method, config.config)
         if self._full.resolution != domains.resolution:
             raise ConfigurationError(
-                f"{config.method} {config.config} trains at {self._full.resolution} px, got images at {domains.resolution} px"
+                f"{config.method} {config.config} trains at {self._full.resolution} px, got images at "
+                f"{domains.resolution} px"
             )
         try:
             (out / SAMPLES).mkdir(parents=True, exist_ok=True)
@@ -122,17 +126,17 @@ class Trainer:
         self._set_networks(self._method(network_config))
         self.objective.model.train()
 
-    def _set_networks(self, model: nn.Module, averaged: nn.Module | None = None) -> None:
+    def _set_networks(self, model: Any, averaged: nn.Module | None = None) -> None:
         """Make the objective, the optimisers and the average of these networks; Adam starts afresh."""
         device = self.accelerator.device
-        model = model.to(device, memory_format=torch.channels_last)
+        model = model.to(device).to(memory_format=torch.channels_last)
         config = self.config
         self.objective: Objective = build_objective(
             model, config.method, config.recipe, dict(config.loss_weights), config.distance
         )
         self._parts: dict[str, nn.Module] = {"objective": self.objective.to(device)}  # type: ignore[attr-defined]
         self.average = AveragedModel(averaged or model, avg_fn=self._averaging, use_buffers=True)
-        self._parts["average"] = self.average.to(device, memory_format=torch.channels_last)
+        self._parts["average"] = self.average.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.groups = self.objective.parameter_groups()
         self.optimisers = {
             name: self.accelerator.prepare(torch.optim.Adam(parameters, config.learning_rate, (0.5, 0.999)))
@@ -146,9 +150,12 @@ class Trainer:
 
     def _refine(self) -> None:
         """Go from half the resolution to the full one with the same pictures, and keep the discriminator."""
-        kept = {key: value for key, value in self._parts["objective"].state_dict().items() if not key.startswith("model.")}
+        kept = {
+            key: value for key, value in self._parts["objective"].state_dict().items() if not key.startswith("model.")
+        }
         count = self.average.n_averaged.clone()
-        self._set_networks(self.objective.model.refined(), self.average.module.refined())  # type: ignore[operator]
+        averaged: Any = self.average.module
+        self._set_networks(self.objective.model.refined(), averaged.refined())
         self._parts["objective"].load_state_dict(kept, strict=False)
         self.average.n_averaged.copy_(count)
 
@@ -186,7 +193,7 @@ class Trainer:
         Raises:
             TrainingStateError: if they cannot be written.
         """
-        model = self.average.module
+        model: Any = self.average.module
         path = self.out / WEIGHTS
         guides = choose_guides(model, self._sized(self.domains.with_), self._sized(self.domains.without))
         training = {"steps": self.step, "settings": self.config.to_dict(), "data": self.domains.source}
@@ -202,7 +209,9 @@ class Trainer:
         try:
             weights.save(path, model, info, guides=guides)
         except OSError as error:
-            raise TrainingStateError(f"could not write {str(path)!r}: {error}; the state is intact: use --resume") from error
+            raise TrainingStateError(
+                f"could not write {str(path)!r}: {error}; the state is intact: use --resume"
+            ) from error
         return path
 
     # -- the loop -----------------------------------------------------------------------------------------------------
@@ -225,7 +234,8 @@ class Trainer:
                 started = time.perf_counter()
                 values = self._train_step()
                 self.step += 1
-                if self.step % config.log_every == 0 or self.step == 1:
+                # a step that is saved is logged too, so that no state with infinite losses is ever saved
+                if self.step == 1 or any(self.step % every == 0 for every in (config.log_every, config.save_every)):
                     self._log(values, time.perf_counter() - started)
                 if self.step % config.sample_every == 0:
                     self._sample()
@@ -266,7 +276,7 @@ class Trainer:
         optimiser.step()
 
     def _fitted(self, batch: Tensor) -> Tensor:
-        factor = batch.shape[-1] // self.objective.model.config.resolution  # type: ignore[union-attr, operator]
+        factor = batch.shape[-1] // self.objective.model.config.resolution
         batch = F.avg_pool2d(batch, factor) if factor > 1 else batch
         return batch.contiguous(memory_format=torch.channels_last)
 
@@ -296,13 +306,15 @@ class Trainer:
     def _sample(self) -> None:
         if not self.accelerator.is_main_process:
             return
-        model = self.average.module
+        model: Any = self.average.module
         model.eval()
         path = self.out / SAMPLES / f"step_{self.step:06d}.png"
         try:
             sample_sheet(path, model, self._sized(self.preview.with_, 8), self._sized(self.preview.without, 8))
         except (OSError, MBUOpsError) as error:
-            raise TrainingStateError(f"could not write the sample sheet: {error}; the last saved state is intact") from error
+            raise TrainingStateError(
+                f"could not write the sample sheet: {error}; the last saved state is intact"
+            ) from error
 
 
 def _finite(number: float) -> bool:

@@ -16,7 +16,9 @@ from mbu_ops.errors import TrainingStateError
 from mbu_ops.files import atomic_path
 
 
-def write_state(path: Path, parts: dict[str, nn.Module], optimisers: dict[str, Optimizer], facts: dict[str, Any]) -> None:
+def write_state(
+    path: Path, parts: dict[str, nn.Module], optimisers: dict[str, Optimizer], facts: dict[str, Any]
+) -> None:
     """Write modules and optimisers, and JSON facts beside them, so that no crash leaves half a state.
 
     Raises:
@@ -49,7 +51,9 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             facts = json.loads((file.metadata() or {})["facts"])
             return {key: file.get_tensor(key) for key in file.keys()}, facts  # noqa: SIM118 - not a dict
     except FileNotFoundError:
-        raise TrainingStateError(f"expected a training state at {str(path)!r}, there is none; start without --resume") from None
+        raise TrainingStateError(
+            f"expected a training state at {str(path)!r}, there is none; start without --resume"
+        ) from None
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise TrainingStateError(f"{str(path)!r} is not a training state: {type(error).__name__}: {error}") from error
 

@@ -66,7 +66,9 @@ def test_terms_are_weighted(pair):
 
 @pytest.mark.parametrize("name", MBULossWeights.__dataclass_fields__)
 def test_a_weight_of_zero_switches_its_term_off(pair, name):
-    terms, _ = objective(MBULossWeights(**{**dict.fromkeys(MBULossWeights.__dataclass_fields__, 1.0), name: 0.0}))(*pair)
+    terms, _ = objective(MBULossWeights(**{**dict.fromkeys(MBULossWeights.__dataclass_fields__, 1.0), name: 0.0}))(
+        *pair
+    )
     assert name not in terms
     assert len(terms) == 7
 
@@ -133,7 +135,8 @@ def test_published_weights():
 
 
 @pytest.mark.parametrize(
-    ("recipe", "overrides", "word"), [("hats", {}, "hats"), ("glasses", {"confuse": 1}, "confuse"), ("smile", {"confusion": -1}, "confusion")]
+    ("recipe", "overrides", "word"),
+    [("hats", {}, "hats"), ("glasses", {"confuse": 1}, "confuse"), ("smile", {"confusion": -1}, "confusion")],
 )
 def test_bad_settings_are_named(recipe, overrides, word):
     with pytest.raises(ConfigurationError, match=word):

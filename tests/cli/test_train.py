@@ -1,0 +1,124 @@
+"""`mbu-ops train`: two folders or CelebA's layout in, a run's folder out, and a clear word about everything else."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mbu_ops.methods import mbu
+from mbu_ops.ops.remove import Remove
+from mbu_ops_cli.app import run
+
+SHORT = ["--config", "tiny", "--steps", "4", "--coarse-steps", "2", "--batch-size", "2", "--quiet", "--threads", "1"]
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch):
+    monkeypatch.setitem(mbu.CONFIGS, "tiny", mbu.MBUConfig(16, (4, 8, 12), (4, 8), 3, 2))
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Twelve pictures with a white square, and twelve without it."""
+    random = np.random.default_rng(0)
+    for name in ("with", "without"):
+        (tmp_path / name).mkdir()
+        for index in range(12):
+            pixels = random.integers(0, 200, (20, 20, 3), dtype=np.uint8)
+            if name == "with":
+                pixels[5:9, 5:15] = 255
+            Image.fromarray(pixels).save(tmp_path / name / f"{index}.png")
+    return tmp_path
+
+
+def arguments(folders, *more):
+    places = ["--with", str(folders / "with"), "--without", str(folders / "without"), "--out", str(folders / "out")]
+    return ["train", *places, *SHORT, *more]
+
+
+def test_two_folders_become_weights(folders, capsys):
+    assert run(arguments(folders)) == 0
+    assert capsys.readouterr().out.strip() == str(folders / "out" / "weights.safetensors")
+    assert Remove.from_pretrained(folders / "out").model.config.resolution == 16
+    assert (folders / "out" / "samples" / "step_000004.png").exists()
+
+
+def test_a_run_is_not_overwritten_but_continued(folders, capsys):
+    assert run(arguments(folders)) == 0
+    assert run(arguments(folders)) == 2
+    assert "--resume" in capsys.readouterr().err
+    longer = arguments(folders, "--resume")
+    longer[longer.index("--steps") + 1] = "6"
+    assert run(longer) == 0
+    assert len((folders / "out" / "log.jsonl").read_text().splitlines()) == 1
+    assert (folders / "out" / "samples" / "step_000006.png").exists()
+
+
+def test_a_broken_picture_is_skipped_and_named(folders, capsys):
+    (folders / "with" / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
+    assert run(arguments(folders)) == 0
+    assert "broken.jpg" in capsys.readouterr().err
+
+
+def test_celeba_layout(folders, capsys):
+    names = [f"{index}.png" for index in range(12)]
+    data = folders / "celeba"
+    (data / "img_align_celeba").mkdir(parents=True)
+    rows = []
+    for side in ("with", "without"):
+        for name in names:
+            (folders / side / name).rename(data / "img_align_celeba" / f"{side}-{name}")
+            rows.append((f"{side}-{name}", 1 if side == "with" else -1))
+    (data / "list_attr_celeba.txt").write_text(
+        f"{len(rows)}\nSmiling Male\n" + "\n".join(f"{name} {value} 1" for name, value in rows)
+    )
+    (data / "list_eval_partition.txt").write_text("\n".join(f"{name} 0" for name, _ in rows))
+    command = ["train", "--attribute", "smile", "--data", str(data), "--out", str(folders / "out"), *SHORT]
+    assert run(command) == 0
+    assert "12 images with the content, 12 without it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (["--data", "somewhere"], "got both"),
+        (["--loss", "confusion"], "TERM=WEIGHT"),
+        (["--loss", "confuse=1"], "confuse"),
+        (["--recipe", "hats"], "hats"),
+        (["--method", "mbo"], "mbu"),
+        (["--config", "huge"], "huge"),
+    ],
+)
+def test_wrong_usage_is_named(folders, capsys, change, word):
+    assert run(arguments(folders, *change)) == 2
+    assert word in capsys.readouterr().err
+    assert not (folders / "out" / "state.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "word"),
+    [
+        (["train", "--out", "out"], "--with"),
+        (["train", "--out", "out", "--with", "here"], "--without"),
+        (["train", "--out", "out", "--data", "here"], "--attribute"),
+        (["train", "--out", "out", "--data", "here", "--attribute", "glases"], "glasses"),
+        (["train", "--out", "out", "--data", "here", "--attribute", "glasses"], "list_attr_celeba.txt"),
+        (["train", "--out", "out", "--with", "here", "--without", "there"], "not one"),
+    ],
+)
+def test_missing_images_are_named(tmp_path, monkeypatch, capsys, command, word):
+    monkeypatch.chdir(tmp_path)
+    assert run(command) == 2
+    assert word in capsys.readouterr().err
+
+
+def test_an_empty_folder_is_named(folders, capsys):
+    for file in (folders / "with").iterdir():
+        file.unlink()
+    assert run(arguments(folders)) == 2
+    assert "at least 8" in capsys.readouterr().err
+
+
+def test_an_out_that_is_a_file_is_named(folders, capsys):
+    (folders / "out").write_text("taken")
+    assert run(arguments(folders)) != 0
+    assert "out" in capsys.readouterr().err

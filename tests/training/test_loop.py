@@ -1,0 +1,155 @@
+"""The training loop: what it writes, that interruptions change nothing, and what it says when something is wrong."""
+
+import errno
+import json
+import os
+import signal
+from dataclasses import replace
+
+import pytest
+import safetensors.torch
+import torch
+from PIL import Image
+
+from mbu_ops.errors import ConfigurationError, TrainingStateError
+from mbu_ops.ops.transfer import Transfer
+from mbu_ops.training.loop import Labels, Trainer
+from mbu_ops.training.state import read_state
+
+LABELS = Labels("square")
+
+
+class InterruptAt:
+    """A reporter that presses Ctrl-C at one step."""
+
+    def __init__(self, step):
+        self.at = step
+
+    def step(self, step, values):
+        if step == self.at:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def note(self, line):
+        raise AssertionError(line)
+
+
+def log_of(folder):
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    for line in lines:
+        assert line.pop("seconds") > 0
+    return lines
+
+
+def test_a_run_leaves_weights_that_work(tmp_path, domains, settings):
+    assert Trainer(settings, domains, tmp_path, LABELS).run()
+    assert [line["step"] for line in log_of(tmp_path)] == list(range(1, 9))
+    with Image.open(tmp_path / "samples" / "step_000008.png") as sheet:
+        assert sheet.size == (8 * 16, 8 * 16)
+    transfer = Transfer.from_pretrained(tmp_path)
+    assert transfer.default_guides is not None
+    image = torch.rand(2, 3, 20, 24)
+    assert transfer.edit_code(image, transfer.default_guides[:1]).image.shape == image.shape
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("stop", [2, 4, 5])
+def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(tmp_path, domains, settings, stop):
+    """Before, at and after the step where the resolution doubles."""
+    Trainer(settings, domains, tmp_path / "whole", LABELS).run()
+    stopped = Trainer(settings, domains, tmp_path / "parts", LABELS, reporter=InterruptAt(stop))
+    assert not stopped.run()
+    assert stopped.step == stop
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    resumed = Trainer(settings, domains, tmp_path / "parts", LABELS)
+    resumed.resume()
+    assert resumed.step == stop
+    assert resumed.run()
+    assert log_of(tmp_path / "parts") == log_of(tmp_path / "whole")
+    whole, parts = (read_state(tmp_path / name / "state.safetensors")[0] for name in ("whole", "parts"))
+    assert whole.keys() == parts.keys()
+    assert all(torch.equal(whole[key], parts[key]) for key in whole)
+
+
+def test_a_crash_costs_the_steps_since_the_last_state(tmp_path, domains, settings):
+    """The log has lines of steps whose state was lost: they are dropped, not repeated."""
+    Trainer(settings, domains, tmp_path / "whole", LABELS).run()
+
+    class Crash(InterruptAt):
+        def step(self, step, values):
+            if step == self.at:
+                raise SystemError("power cut")
+
+    with pytest.raises(SystemError):
+        Trainer(settings, domains, tmp_path / "parts", LABELS, reporter=Crash(5)).run()
+    resumed = Trainer(settings, domains, tmp_path / "parts", LABELS)
+    resumed.resume()
+    assert resumed.step == 3
+    resumed.run()
+    assert log_of(tmp_path / "parts") == log_of(tmp_path / "whole")
+
+
+def test_a_finished_run_can_be_lengthened(tmp_path, domains, settings):
+    Trainer(settings, domains, tmp_path, LABELS).run()
+    longer = Trainer(replace(settings, steps=10), domains, tmp_path, LABELS)
+    longer.resume()
+    assert longer.run()
+    assert longer.step == 10
+
+
+def test_other_settings_are_another_run(tmp_path, domains, settings):
+    Trainer(settings, domains, tmp_path, LABELS).run()
+    other = Trainer(replace(settings, learning_rate=0.5), domains, tmp_path, LABELS)
+    with pytest.raises(TrainingStateError, match=r"learning_rate \(saved 0.0002, now 0.5\)"):
+        other.resume()
+
+
+def test_resuming_needs_a_state(tmp_path, domains, settings):
+    trainer = Trainer(settings, domains, tmp_path, LABELS)
+    with pytest.raises(TrainingStateError, match="without --resume"):
+        trainer.resume()
+    (tmp_path / "state.safetensors").write_bytes(b"not a state")
+    with pytest.raises(TrainingStateError, match="not a training state"):
+        trainer.resume()
+
+
+def test_a_full_disk_leaves_the_last_state(tmp_path, domains, settings, monkeypatch):
+    trainer = Trainer(replace(settings, steps=3), domains, tmp_path, LABELS)
+    trainer.run()
+    before = (tmp_path / "state.safetensors").read_bytes()
+
+    def full(tensors, path, metadata=None):
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(safetensors.torch, "save_file", full)
+    trainer.config = settings
+    with pytest.raises(TrainingStateError, match=r"No space left.*intact"):
+        trainer.run()
+    assert (tmp_path / "state.safetensors").read_bytes() == before
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_losses_that_explode_end_the_run(tmp_path, domains, settings):
+    trainer = Trainer(replace(settings, learning_rate=1e30), domains, tmp_path, LABELS)
+    with pytest.raises(TrainingStateError, match="stopped being finite"):
+        trainer.run()
+
+
+def test_pictures_must_fit_the_configuration(tmp_path, domains, settings):
+    with pytest.raises(ConfigurationError, match="128 px, got images at 16 px"):
+        Trainer(replace(settings, config="lite"), domains, tmp_path, LABELS)
+    with pytest.raises(ConfigurationError, match="coarse_steps 0"):
+        Trainer(
+            replace(settings, config="paper"), replace(domains, without=torch.zeros(9, 3, 128, 128)), tmp_path, LABELS
+        )
+
+
+def test_the_average_follows_the_weights(tmp_path, domains, settings):
+    trainer = Trainer(replace(settings, coarse_steps=0), domains, tmp_path, LABELS)
+    before = [parameter.clone() for parameter in trainer.average.module.parameters()]
+    trainer.run()
+    average = list(trainer.average.module.parameters())
+    current = list(trainer.objective.model.parameters())
+    distance = sum(float((one - two).detach().abs().sum()) for one, two in zip(average, current, strict=True))
+    travelled = sum(float((one - two).detach().abs().sum()) for one, two in zip(before, current, strict=True))
+    assert 0 < distance < travelled
