@@ -117,8 +117,8 @@ class Trainer:
     def _coarse(self) -> Any:
         if self._full.patch % 2:
             raise ConfigurationError(
-                f"coarse_steps needs a configuration that refines to its full resolution; {self.config.config} does not "
-                "(patch is odd): use coarse_steps 0"
+                f"coarse_steps needs a configuration that refines to its full resolution; {self.config.config} does "
+                "not (patch is odd): use coarse_steps 0"
             )
         return replace(self._full, resolution=self._full.resolution // 2, patch=self._full.patch // 2)
 
