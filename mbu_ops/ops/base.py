@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
-from mbu_ops.errors import DeviceError, UnsupportedVerbError
+from mbu_ops.errors import ConfigurationError, DeviceError, UnsupportedVerbError
 from mbu_ops.functional.check import check_code, check_fits, check_image
 from mbu_ops.functional.mask import resize
 
@@ -29,7 +29,7 @@ class MethodConfig(Protocol):
 
 
 class Method(Protocol):
-    """What an op needs of a method (:class:`mbu_ops.methods.mbu.MBU` is one): networks that fill a square frame.
+    """What an op needs of a method (:class:`mbu_ops.methods.mbu.MBU` is one): a module that fills a square frame.
 
     All pixels are RGB in [0, 1] at ``config.resolution``. A method has the functions of the verbs it names.
     """
@@ -71,6 +71,7 @@ class Op(nn.Module):
         guides: default guide codes ``(N, C, S, S)``, if there are any.
 
     Raises:
+        ConfigurationError: if the model is no method's.
         UnsupportedVerbError: if the method does not serve the verb.
     """
 
@@ -79,15 +80,21 @@ class Op(nn.Module):
     model: Method
     default_guides: Tensor | None
 
-    def __init__(self, model: Method, *, guides: Tensor | None = None) -> None:
+    def __init__(self, model: nn.Module, *, guides: Tensor | None = None) -> None:
         super().__init__()
-        if self.verb not in model.verbs:
+        verbs = getattr(model, "verbs", None)
+        if verbs is None:
+            raise ConfigurationError(
+                f"expected a method's network such as mbu_ops.MBU(), got {type(model).__name__}: for trained weights "
+                f"by name or path, call {type(self).__name__}.from_pretrained(...)"
+            )
+        if self.verb not in verbs:
             raise UnsupportedVerbError(
-                f"expected a method that can {self.verb}, got {model.name}, which can {', '.join(sorted(model.verbs))}"
+                f"expected a method that can {self.verb}, got {model.name}, which can {', '.join(sorted(verbs))}"
             )
         if guides is not None:
             check_code(guides, "guides")
-        self.model = model
+        self.model = cast("Method", model)
         self.register_buffer("default_guides", guides, persistent=False)
 
     @classmethod

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.functional.check import check_code
-from mbu_ops.ops.base import Method, Op
+from mbu_ops.ops.base import Op
 from mbu_ops.ops.edit import Edit, compose, edit_with
 
 
@@ -29,7 +29,7 @@ class GuidedOp(Op):
     encode: Callable[..., Tensor]
 
     def __init__(
-        self, model: Method, threshold: float = 0.05, softness: float = 0.95, *, guides: Tensor | None = None
+        self, model: nn.Module, threshold: float = 0.05, softness: float = 0.95, *, guides: Tensor | None = None
     ) -> None:
         super().__init__(model, guides=guides)
         self.threshold = threshold

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from mbu_ops.functional.blend import blend
 from mbu_ops.functional.mask import binarise
@@ -52,7 +52,7 @@ class Remove(Op):
     verb: ClassVar[str] = "remove"
 
     def __init__(
-        self, model: Method, threshold: float = 0.1, softness: float = 0.0, *, guides: Tensor | None = None
+        self, model: nn.Module, threshold: float = 0.1, softness: float = 0.0, *, guides: Tensor | None = None
     ) -> None:
         super().__init__(model, guides=guides)
         self.threshold = threshold

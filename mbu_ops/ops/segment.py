@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from mbu_ops.functional.mask import binarise
 from mbu_ops.ops.base import Method, Op, to_frame, to_native
@@ -47,7 +47,7 @@ class Segment(Op):
     verb: ClassVar[str] = "segment"
     makes_mask: ClassVar[bool] = True
 
-    def __init__(self, model: Method, threshold: float | None = None, *, guides: Tensor | None = None) -> None:
+    def __init__(self, model: nn.Module, threshold: float | None = None, *, guides: Tensor | None = None) -> None:
         super().__init__(model, guides=guides)
         self.threshold = threshold
 

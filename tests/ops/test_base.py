@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
-from mbu_ops.errors import DTypeError, ShapeError
+from mbu_ops.errors import ConfigurationError, DTypeError, ShapeError
 from mbu_ops.methods.mbu import MBU
 from mbu_ops.ops.base import expand_code, to_frame, to_native
 from mbu_ops.ops.remove import Remove
@@ -62,6 +63,12 @@ def test_from_pretrained_takes_model_and_guides_and_sets_eval(monkeypatch: pytes
     assert op.guides is guides
     image = torch.rand(1, 3, 20, 20)
     assert torch.equal(op.bind()(image), op.edit_code(image, guides[:1]).image)
+
+
+def test_what_is_no_method() -> None:
+    for model in (nn.Linear(1, 1), "faces/glasses"):
+        with pytest.raises(ConfigurationError, match=r"Remove.from_pretrained"):
+            Remove(model)
 
 
 def test_op_leaves_the_training_mode_alone(model: MBU) -> None:
