@@ -32,7 +32,11 @@ class ChainSyntaxError(MBUOpsError, ValueError):
 
 
 class FamilyError(MBUOpsError, LookupError):
-    """An unknown family or attribute, or a family that cannot be used."""
+    """An unknown family or attribute, or a family that cannot be used (then it is a :class:`PluginError`)."""
+
+
+class PluginError(FamilyError):
+    """A family that is known but cannot be used, because its plugin is broken."""
 
 
 class WeightsError(MBUOpsError, ValueError):

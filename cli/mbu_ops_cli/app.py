@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from mbu_ops import __version__
-from mbu_ops.errors import MBUOpsError, WeightsError
+from mbu_ops.errors import MBUOpsError, PluginError, WeightsError
 
 OK, SOME_FAILED, USAGE, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -83,7 +83,7 @@ def exit_code(error: MBUOpsError) -> int:
         >>> exit_code(WeightsError("damaged"))
         3
     """
-    if isinstance(error, WeightsError):
+    if isinstance(error, WeightsError | PluginError):
         return UNAVAILABLE
     return USAGE
 

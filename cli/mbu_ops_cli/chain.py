@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -156,6 +157,8 @@ def _check_stdout(jobs: JobList, as_json: bool) -> None:
 
 
 def _run(plans: Sequence[StepPlan], jobs: Sequence[Job], compute: Compute, editing: _Editing) -> Summary:
+    # torch's threads would spin while they wait, on the cores that decode and encode; read when torch is imported
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     device, dtype = choose_device(compute.device), choose_dtype(compute.dtype)
     from mbu_ops.ops.plan import assemble
     from mbu_ops_cli.runner import Editor, Runner

@@ -29,17 +29,17 @@ class StepPlan:
     Attributes:
         step: the step.
         name: its weights, as ``family/attribute`` or a path.
-        method: the method asked for, or None.
         path: the weights file.
         info: what that file says of itself.
+        sha256: the digest that the family promises, or None.
         guides: none, one or (to interpolate) two of: a decoded picture, a tensor, the number of a default guide.
     """
 
     step: StepSpec
     name: str
-    method: str | None
     path: Path
     info: WeightsInfo
+    sha256: str | None
     guides: tuple[ImageFile | Tensor | int, ...]
 
 
@@ -54,7 +54,9 @@ def plan_steps(
     Raises:
         MBUOpsError: if one cannot be found or does not fit.
     """
-    names = [weights_name(step.attribute, step.family or family) for step in steps]
+    names = [
+        weights_name(f"{step.family}/{step.attribute}" if step.family else step.attribute, family) for step in steps
+    ]
     given = {weights_name(attribute, family): guide for attribute, guide in guides.items()}
     served = {name for name, step in zip(names, steps, strict=True) if _wants_guide(step)}
     for name in given:
@@ -78,7 +80,7 @@ def weights_name(attribute: str, family: str) -> str:
     if is_weights_path(attribute):
         return attribute
     try:
-        found_family, found = parse_attribute(attribute if "/" in attribute else f"{family}/{attribute}", family)
+        found_family, found = parse_attribute(attribute, family)
     except FamilyError as error:
         if Path(attribute).exists():
             raise FamilyError(f"{error} To name the weights in that folder, write './{attribute}'.") from None
@@ -97,7 +99,7 @@ def _plan_step(
 
     options = dict(step.options)
     chosen = str(options["method"]) if "method" in options else method
-    path, _ = resolve(name, method=chosen)
+    path, spec = resolve(name, method=chosen)
     info = read_info(path)
     sources: list[str | os.PathLike[str] | Tensor | float] = []
     if step.verb in GUIDED:
@@ -105,7 +107,8 @@ def _plan_step(
         sources.append(first if first is not None else options.get("guide", 0))
     if step.verb == "interpolate":
         sources.append(options["to"])
-    return StepPlan(step, name, chosen, path, info, tuple(_guide(source, name, info) for source in sources))
+    found = tuple(_guide(source, name, info) for source in sources)
+    return StepPlan(step, name, path, info, spec.sha256 if spec else None, found)
 
 
 def _guide(source: str | os.PathLike[str] | Tensor | float, name: str, info: WeightsInfo) -> ImageFile | Tensor | int:
@@ -129,13 +132,13 @@ def _guide(source: str | os.PathLike[str] | Tensor | float, name: str, info: Wei
 def assemble(plans: Sequence[StepPlan], device: str | torch.device | None, dtype: torch.dtype | None) -> Chain:
     """Load the weights, each file once, and build the chain's module."""
     from mbu_ops.ops.bound import Chain
-    from mbu_ops.weights import load_pretrained
+    from mbu_ops.weights import load
 
     loaded: dict[Path, Pretrained] = {}
     modules: list[tuple[str, nn.Module]] = []
     for plan in plans:
         if plan.path not in loaded:
-            loaded[plan.path] = load_pretrained(plan.name, device=device, dtype=dtype, method=plan.method)
+            loaded[plan.path] = load(plan.path, sha256=plan.sha256, device=device, dtype=dtype)
         modules.append((str(plan.step), _module(plan, loaded[plan.path])))
     return Chain(modules)
 

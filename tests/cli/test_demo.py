@@ -22,7 +22,8 @@ def test_without_input_the_sample_is_edited_and_shown(pets, here, capsys):
     assert "drawn by the tests" in out
     assert [path.name for path in here.iterdir()] == ["mbu-ops-demo.png"]
     with Image.open("mbu-ops-demo.png") as sheet:
-        assert sheet.width > sheet.height > 700  # three columns and three rows
+        assert sheet.width > 3 * 256  # before, after each step
+        assert sheet.height > 3 * 256  # the whole, close up, the mask
         assert len(sheet.getcolors(1 << 20)) > 100
 
 
