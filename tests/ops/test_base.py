@@ -1,18 +1,17 @@
 from __future__ import annotations
 
-import sys
-from types import SimpleNamespace
-from typing import Any
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from mbu_ops.errors import ConfigurationError, DTypeError, ShapeError
+from mbu_ops.errors import ConfigurationError, DTypeError, ShapeError, WeightsError
 from mbu_ops.methods.mbu import MBU
 from mbu_ops.ops.base import expand_code, to_frame, to_native
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.transfer import Transfer
+from mbu_ops.weights import WeightsInfo, save
 
 
 def test_frame_has_the_models_size_and_dtype(model: MBU) -> None:
@@ -47,22 +46,21 @@ def test_default_guides(model: MBU) -> None:
         Transfer(model, guides=guides.long())
 
 
-def test_from_pretrained_takes_model_and_guides_and_sets_eval(monkeypatch: pytest.MonkeyPatch, model: MBU) -> None:
-    asked: list[Any] = []
+def test_from_pretrained(tmp_path: Path, model: MBU) -> None:
     guides = torch.rand(2, 4, 4, 4)
-
-    def load_pretrained(name: str, *, device: object, dtype: object) -> SimpleNamespace:
-        asked.append((name, device, dtype))
-        return SimpleNamespace(model=model.train(), info=None, guides=guides)
-
-    monkeypatch.setitem(sys.modules, "mbu_ops.weights", SimpleNamespace(load_pretrained=load_pretrained))
-    op = Transfer.from_pretrained("faces/glasses", device="cpu", dtype=torch.float32)
-    assert asked == [("faces/glasses", "cpu", torch.float32)]
-    assert op.model is model
+    info = WeightsInfo("mbu", model.config_to_dict(model.config), model.config.resolution)
+    save(tmp_path / "hats.safetensors", model.train(), info, guides, dtype=torch.float32)
+    op = Transfer.from_pretrained(tmp_path / "hats.safetensors", device="cpu", dtype=torch.float64)
     assert not op.model.training
-    assert op.guides is guides
+    assert op.guides.dtype == next(op.parameters()).dtype == torch.float64
     image = torch.rand(1, 3, 20, 20)
-    assert torch.equal(op.bind()(image), op.edit_code(image, guides[:1]).image)
+    expected = Transfer(model.eval()).edit_code(image, guides[:1]).image
+    torch.testing.assert_close(op.bind()(image), expected, rtol=0, atol=1e-4)
+
+
+def test_from_pretrained_without_such_a_file(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="hats"):
+        Transfer.from_pretrained(tmp_path / "hats.safetensors")
 
 
 def test_what_is_no_method() -> None:
