@@ -1,4 +1,4 @@
-"""Weights files: one safetensors file per model, its description in the metadata, default guide codes beside the weights.
+"""Weights files: one safetensors file per model, with its description as metadata and its default guide codes.
 
 A file may come from anywhere. Nothing in it is executed, and nothing in it is believed: names, shapes, types, sizes
 and numbers are all compared with what the method's network has.
@@ -138,7 +138,7 @@ def load(
     except OSError as error:
         raise _unreadable(path, error) from error
     if sha256 is not None and (got := hashlib.sha256(content).hexdigest()) != sha256:
-        raise WeightsError(f"{path}: expected sha256 {sha256}, got {got}; the file was changed or damaged: get it again")
+        raise WeightsError(f"{path}: expected sha256 {sha256}, got {got}; the file was changed: get it again")
     header = read_header(io.BytesIO(content), len(content), path)
     info = _info(path, header)
     _check_fit(path, info, header.tensors)
@@ -174,7 +174,7 @@ def _network(path: Path, info: WeightsInfo) -> Any:
         method = get_method(info.method)
         config = method.config_from_dict(info.config)
         if config.resolution != info.resolution:
-            raise ConfigurationError(f"expected a configuration of resolution {info.resolution}, got {config.resolution}")
+            raise ConfigurationError(f"expected config of resolution {info.resolution}, got {config.resolution}")
         return method(config)
     except MBUOpsError as error:
         raise WeightsError(f"{path}: {error}") from error

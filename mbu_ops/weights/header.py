@@ -80,7 +80,7 @@ def read_header(file: BinaryIO, size: int, path: object) -> Header:
             raise WeightsError(f"{path}: its tensors overlap or leave a gap at byte {end}; get the file again")
         end = stop
     if 8 + length + end != size:
-        raise WeightsError(f"{path}: expected {8 + length + end} bytes, got {size}; it is cut short or has been added to")
+        raise WeightsError(f"{path}: expected {8 + length + end} bytes, got {size}; it is cut short or extended")
     return Header(metadata, {name: entry for name, (entry, _, _) in spans.items()})
 
 

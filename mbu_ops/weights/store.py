@@ -1,7 +1,8 @@
-"""From the name of weights to a file: a path, a family's packaged file, or the user's own store. Nothing is downloaded."""
+"""From the name of weights to a file: a path, a packaged file, or the user's own store. Nothing is downloaded."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,10 +124,8 @@ def _of_family(text: str, method: str | None) -> tuple[Path, WeightSpec]:
 def _file(family: FamilySpec, spec: WeightSpec) -> Path:
     home = Path(os.environ.get(HOME) or "~/.cache/mbu-ops").expanduser()
     places = [home / "weights" / family.name / spec.file]
-    try:
+    with contextlib.suppress(ModuleNotFoundError):  # the package with the weights need not be installed
         places.insert(0, Path(str(spec.locate())))
-    except ModuleNotFoundError:
-        pass  # the package with the weights need not be installed
     for place in places:
         if place.is_file():
             return place

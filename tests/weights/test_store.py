@@ -1,0 +1,159 @@
+"""From names to files."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from mbu_ops import weights
+from mbu_ops.errors import FamilyError, WeightsError
+from mbu_ops.families import FamilySpec, WeightSpec, get_family
+from mbu_ops.methods.mbu import MBU
+from mbu_ops.weights import WeightsInfo, store
+
+
+@pytest.fixture
+def file(model: MBU, tmp_path: Path) -> Path:
+    path = tmp_path / "made" / "tiny.safetensors"
+    path.parent.mkdir()
+    info = WeightsInfo("mbu", MBU.config_to_dict(model.config), 16, family="faces", attributes=("glasses",))
+    weights.save(path, model, info, guides=torch.zeros(2, *model.config.separate_code_shape))
+    return path
+
+
+@pytest.fixture
+def spec(file: Path) -> WeightSpec:
+    content = file.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    return WeightSpec("tiny", "mbu", ("glasses",), "tiny.safetensors", digest, len(content), "research")
+
+
+@pytest.fixture
+def promise(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Path]:
+    """Let the family of faces promise these weights, found in a store of the test's own."""
+
+    def set_weights(*specs: WeightSpec) -> Path:
+        family: FamilySpec = replace(get_family("faces"), weights=specs)
+        monkeypatch.setattr(store, "get_family", lambda name: family if name == "faces" else get_family(name))
+        monkeypatch.setenv("MBU_OPS_HOME", str(tmp_path / "home"))
+        folder = tmp_path / "home" / "weights" / "faces"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    return set_weights
+
+
+def test_a_path_is_a_file_or_the_folder_that_training_wrote(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert weights.resolve(file) == weights.resolve(str(file)) == (file, None)
+    run = tmp_path / "my-hats"
+    run.mkdir()
+    shutil.copy(file, run / "weights.safetensors")
+    monkeypatch.chdir(tmp_path)
+    for name in ("my-hats", "./my-hats", run):
+        path, promised = weights.resolve(name)
+        assert (path.resolve(), promised) == (run / "weights.safetensors", None)
+    assert weights.load_pretrained("./my-hats").info.attributes == ("glasses",)
+
+
+@pytest.mark.parametrize(
+    "name", ["./nothing", "../nothing", "nothing.safetensors", "faces/nothing.safetensors", "C:\\x"]
+)
+def test_what_looks_like_a_path_is_never_taken_for_a_family(name: str) -> None:
+    with pytest.raises(WeightsError, match="no such file or folder"):
+        weights.resolve(name)
+
+
+def test_an_empty_folder_says_what_it_lacks(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"the folder holds no weights\.safetensors"):
+        weights.resolve(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["glasses", "", "a/b/c/d", "faces//x"])
+def test_a_name_needs_family_and_attribute(name: str) -> None:
+    with pytest.raises(WeightsError, match="expected family/attribute such as 'faces/glasses'"):
+        weights.resolve(name)
+
+
+def test_unknown_names_get_a_suggestion() -> None:
+    with pytest.raises(FamilyError, match="Did you mean 'faces'"):
+        weights.resolve("face/glasses")
+    with pytest.raises(FamilyError, match="Did you mean 'glasses'"):
+        weights.resolve("faces/glases")
+
+
+def test_a_family_without_weights_says_so(promise: Callable[..., Path]) -> None:
+    promise()
+    with pytest.raises(WeightsError, match="there are no weights for faces/glasses; train some"):
+        weights.resolve("faces/glasses")
+
+
+def test_weights_are_found_by_attribute_alias_and_id(
+    file: Path, spec: WeightSpec, promise: Callable[..., Path]
+) -> None:
+    folder = promise(spec, replace(spec, id="second", file="second.safetensors"))
+    for name in ("tiny", "second"):
+        shutil.copy(file, folder / f"{name}.safetensors")
+    assert weights.resolve("faces/glasses") == (folder / "tiny.safetensors", spec)
+    assert weights.resolve("faces/eyeglasses/tiny") == (folder / "tiny.safetensors", spec)
+    assert weights.resolve("faces/glasses/second")[0] == folder / "second.safetensors"
+    assert weights.verify("faces/glasses").guides == 2
+    with pytest.raises(WeightsError, match=r"has no weights 'secnd'\. Did you mean 'second'"):
+        weights.resolve("faces/glasses/secnd")
+    with pytest.raises(WeightsError, match="no weights for faces/smile"):
+        weights.resolve("faces/smile")
+
+
+def test_a_method_picks_among_them_and_is_insisted_on(
+    file: Path, spec: WeightSpec, promise: Callable[..., Path]
+) -> None:
+    folder = promise(replace(spec, id="other", method="other", file="other.safetensors"), spec)
+    for name in ("tiny", "other"):
+        shutil.copy(file, folder / f"{name}.safetensors")
+    assert weights.resolve("faces/glasses", method="mbu")[1] == spec
+    with pytest.raises(WeightsError, match="no weights for faces/glasses of method 'press'"):
+        weights.resolve("faces/glasses", method="press")
+    with pytest.raises(WeightsError, match="expected weights of method 'other', got 'mbu'"):
+        weights.load_pretrained(file, method="other")
+
+
+def test_what_the_family_promises_is_checked(file: Path, spec: WeightSpec, promise: Callable[..., Path]) -> None:
+    folder = promise(replace(spec, sha256="0" * 64))
+    shutil.copy(file, folder / "tiny.safetensors")
+    for read in (weights.load_pretrained, weights.verify):
+        with pytest.raises(WeightsError, match="expected sha256 0000"):
+            read("faces/glasses")
+    promise(replace(spec, attributes=("glasses", "smile")))
+    with pytest.raises(WeightsError, match="expected 'mbu' weights for glasses, smile, got 'mbu' weights for glasses"):
+        weights.verify("faces/glasses")
+
+
+def test_weights_that_are_not_installed_say_where_they_were_sought(
+    spec: WeightSpec, promise: Callable[..., Path]
+) -> None:
+    promise(spec)
+    with pytest.raises(WeightsError, match=r"not installed: found neither .*mbu_ops_checkpoints.* nor .*home"):
+        weights.resolve("faces/glasses")
+    promise(replace(spec, package="no_such_package"))
+    with pytest.raises(WeightsError, match="install 'no_such_package'"):
+        weights.resolve("faces/glasses")
+
+
+def test_packaged_weights_go_before_the_users_own(
+    file: Path, spec: WeightSpec, promise: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "site" / "some_checkpoints"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    folder = promise(replace(spec, package="some_checkpoints"))
+    for place in (folder, package):
+        shutil.copy(file, place / "tiny.safetensors")
+    assert weights.resolve("faces/glasses")[0] == package / "tiny.safetensors"
