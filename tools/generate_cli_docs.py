@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+
 from mbu_ops_cli.app import cli
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "cli.md"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from mbu_ops.images import ImageFile
+    from mbu_ops.ops.base import Method
     from mbu_ops.ops.bound import Chain
     from mbu_ops.weights import Pretrained, WeightsInfo
 
@@ -101,6 +102,8 @@ def _plan_step(
     chosen = str(options["method"]) if "method" in options else method
     path, spec = resolve(name, method=chosen)
     info = read_info(path)
+    if chosen is not None and info.method != chosen:
+        raise WeightsError(f"expected weights of the method {chosen!r} in {str(path)!r}, got {info.method!r}")
     sources: list[str | os.PathLike[str] | Tensor | float] = []
     if step.verb in GUIDED:
         first = given if given is not None and _wants_guide(step) else step.guide
@@ -140,7 +143,7 @@ def assemble(plans: Sequence[StepPlan], device: str | torch.device | None, dtype
         if plan.path not in loaded:
             loaded[plan.path] = load(plan.path, sha256=plan.sha256, device=device, dtype=dtype)
         modules.append((str(plan.step), _module(plan, loaded[plan.path])))
-    return Chain(modules)
+    return Chain(modules).eval()
 
 
 def _module(plan: StepPlan, pretrained: Pretrained) -> nn.Module:
@@ -165,21 +168,19 @@ def _module(plan: StepPlan, pretrained: Pretrained) -> nn.Module:
         setattr(op, setting, options[setting])
     if not isinstance(op, GuidedOp):
         return op
-    code, *second = (_code(pretrained, guide) for guide in plan.guides)
+    code, *second = (_code(op.model, pretrained.guides, guide) for guide in plan.guides)
     return Bound(op, code=mix(code, second[0], float(options.get("amount", 0.5))) if second else code)
 
 
-def _code(pretrained: Pretrained, guide: ImageFile | Tensor | int) -> Tensor:
+def _code(model: Method, defaults: Tensor | None, guide: ImageFile | Tensor | int) -> Tensor:
     import torch
 
     from mbu_ops.images import ImageFile
     from mbu_ops.ops.base import to_frame
 
     if isinstance(guide, int):
-        assert pretrained.guides is not None  # noqa: S101  (the plan saw that the file holds them)
-        return pretrained.guides[guide : guide + 1]
+        assert defaults is not None  # noqa: S101  (the plan saw that the file holds them)
+        return defaults[guide : guide + 1]
     image = guide.to_tensor()[None] if isinstance(guide, ImageFile) else guide
-    model = pretrained.model
     with torch.no_grad():
-        code: Tensor = model.encode_guide(to_frame(model, image.to(next(model.parameters()).device), "guide"))
-    return code
+        return model.encode_guide(to_frame(model, image.to(next(iter(model.parameters())).device), "guide"))

@@ -1,0 +1,156 @@
+"""Specs become modules: the right weights, once each, the right guides, and a clear word where they are not there."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import mbu_ops
+from mbu_ops.errors import ConfigurationError, FamilyError, ImageFileError, WeightsError
+from mbu_ops.ops.chain import ChainSpec
+from mbu_ops.ops.plan import weights_name
+from mbu_ops.testing import tiny_mbu
+from mbu_ops.weights import WeightsInfo, load, save
+
+
+def save_tiny(folder: Path, guides: int) -> Path:
+    model = tiny_mbu()
+    with torch.no_grad():
+        codes = model.encode_guide(torch.rand(guides, 3, 16, 16)) if guides else None
+    info = WeightsInfo(
+        method="mbu",
+        config=dataclasses.asdict(model.config),
+        family=None,
+        attributes=("hat",),
+        resolution=16,
+        licence="public domain",
+    )
+    folder.mkdir()
+    save(folder / "weights.safetensors", model, info, codes, dtype=torch.float32)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def hats(tmp_path_factory):
+    return save_tiny(tmp_path_factory.mktemp("weights") / "hats", 3)
+
+
+@pytest.fixture
+def image():
+    return torch.rand(2, 3, 20, 24)
+
+
+@pytest.fixture
+def guide(tmp_path):
+    path = tmp_path / "guide.png"
+    Image.effect_noise((18, 14), 90).convert("RGB").save(path)
+    return path
+
+
+def test_each_verb_is_the_op_it_names(hats, image):
+    loaded = load(hats / "weights.safetensors")
+    code = loaded.guides[:1]
+    expected = {
+        "add": mbu_ops.Transfer(loaded.model).edit_code(image, code).image,
+        "swap": mbu_ops.Swap(loaded.model).edit_code(image, code).image,
+        "remove": mbu_ops.Remove(loaded.model)(image),
+        "segment": mbu_ops.Segment(loaded.model)(image),
+        "add,guide=2": mbu_ops.Transfer(loaded.model).edit_code(image, loaded.guides[2:]).image,
+        "remove,threshold=0.5,softness=0.25": mbu_ops.Remove(loaded.model, 0.5, 0.25)(image),
+        "segment,threshold=0.5": mbu_ops.Segment(loaded.model, 0.5)(image),
+        "interpolate,guide=1,to=2,amount=0.25": mbu_ops.Transfer(loaded.model)
+        .edit_code(image, 0.75 * loaded.guides[1:2] + 0.25 * loaded.guides[2:])
+        .image,
+    }
+    for text, result in expected.items():
+        verb, comma, options = text.partition(",")
+        torch.testing.assert_close(mbu_ops.chain([f"{verb}:{hats}{comma}{options}"])(image), result)
+
+
+def test_a_chain_is_its_steps_in_order(hats, image):
+    whole = mbu_ops.chain(f"remove:{hats} add:{hats},guide=1")
+    first, second = mbu_ops.chain(f"remove:{hats}"), mbu_ops.chain(f"add:{hats},guide=1")
+    torch.testing.assert_close(whole(image), second(first(image)))
+    assert [tuple(edit.image.shape) for edit in whole.edits(image)] == [(2, 3, 20, 24)] * 2
+
+
+def test_weights_of_several_steps_are_loaded_once(hats):
+    module = mbu_ops.chain(f"remove:{hats} add:{hats} segment:{hats}/weights.safetensors")
+    models = {id(part) for part in module.modules() if type(part) is mbu_ops.MBU}
+    assert len(models) == 1
+    assert not any(part.training for part in module.modules())
+
+
+def test_a_guide_is_a_path_in_the_step_or_a_path_or_tensor_beside_it(hats, image, guide):
+    pixels = torch.from_numpy(np.array(Image.open(guide))).permute(2, 0, 1)[None] / 255
+    expected = mbu_ops.Transfer(load(hats / "weights.safetensors").model)(image, pixels)
+    for module in (
+        mbu_ops.chain([f"add:{hats}@{guide}"]),
+        mbu_ops.chain([f"add:{hats}"], guides={str(hats): guide}),
+        mbu_ops.chain([f"add:{hats}"], guides={str(hats): str(guide)}),
+        mbu_ops.chain([f"add:{hats}"], guides={str(hats): pixels}),
+    ):
+        torch.testing.assert_close(module(image), expected)
+
+
+def test_gradients_reach_the_image(hats):
+    image = torch.rand(1, 3, 20, 24, requires_grad=True)
+    mbu_ops.chain(f"remove:{hats} add:{hats}")(image).sum().backward()
+    assert image.grad.abs().sum() > 0
+
+
+def test_number_type_and_device_of_the_networks(hats, image):
+    module = mbu_ops.chain(f"add:{hats}", device="cpu", dtype=torch.float64)
+    assert {value.dtype for value in module.parameters()} == {torch.float64}
+    assert module(image).dtype == torch.float32
+
+
+def test_names():
+    assert weights_name("smiling", "faces") == "faces/smile"
+    assert weights_name("faces/beard", "elsewhere") == "faces/facial_hair"
+    assert weights_name("./hats", "faces") == "./hats"
+    with pytest.raises(FamilyError, match="Did you mean 'smile'"):
+        weights_name("smil", "faces")
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("add:{hats},guide=3", WeightsError, "0 to 2"),
+        ("interpolate:{hats},to=7", WeightsError, "0 to 2"),
+        ("add:{bare}", WeightsError, "no default guide"),
+        ("add:{hats}@missing.jpg", ImageFileError, "missing.jpg"),
+        ("interpolate:{hats},to=missing.jpg", ImageFileError, "missing.jpg"),
+        ("remove:{hats},method=other", WeightsError, "expected weights of the method 'other'"),
+        ("remove:./missing", WeightsError, "missing"),
+        ("remove:nobody/hat", FamilyError, "nobody"),
+    ],
+)
+def test_what_is_missing_is_named(text, error, message, hats, tmp_path):
+    bare = save_tiny(tmp_path / "bare", 0)
+    with pytest.raises(error, match=message):
+        mbu_ops.chain([text.format(hats=hats, bare=bare)])
+
+
+def test_weights_without_default_guides_take_a_picture(tmp_path, image, guide):
+    bare = save_tiny(tmp_path / "bare", 0)
+    assert mbu_ops.chain([f"add:{bare}@{guide}"])(image).shape == image.shape
+
+
+@pytest.mark.parametrize("step", ["remove:{hats}", "add:{hats},guide=1", "add:{hats}@{guide}"])
+def test_a_guide_that_no_step_uses_is_refused(step, hats, guide):
+    with pytest.raises(ConfigurationError, match="no step that lacks one"):
+        mbu_ops.chain([step.format(hats=hats, guide=guide)], guides={str(hats): guide})
+
+
+def test_a_plan_says_what_would_be_used(hats, guide):
+    plans = ChainSpec.parse([f"remove:{hats}", f"interpolate:{hats}@{guide},to=2"]).plan()
+    assert [plan.path for plan in plans] == [hats / "weights.safetensors"] * 2
+    assert plans[0].guides == ()
+    assert plans[1].guides[0].pixels.shape == (14, 18, 3)
+    assert plans[1].guides[1] == 2
