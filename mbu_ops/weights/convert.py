@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from mbu_ops.errors import ConfigurationError, WeightsError
+from mbu_ops.families.names import one_line
 from mbu_ops.methods.mbu import MBU, MBUConfig
 from mbu_ops.weights.file import save
 from mbu_ops.weights.info import WeightsInfo
@@ -76,7 +77,7 @@ def convert(
     try:
         config = _config(networks, discriminator_inputs)
     except (ConfigurationError, IndexError, ZeroDivisionError) as error:
-        raise WeightsError(f"{src}: its layers are not those of an MBU network: {error!r}") from error
+        raise WeightsError(f"{src}: its layers are not those of an MBU network: {one_line(error)}") from error
     info = WeightsInfo(
         method=MBU.name,
         config=MBU.config_to_dict(config),
@@ -119,10 +120,9 @@ def _unpickle(src: Path) -> Any:
     except WeightsError:
         raise
     except Exception as error:  # a hostile pickle may make the reader fail in any way at all
-        reason = " ".join(str(error).split())[:300]
         raise WeightsError(
             f"{src}: refused: it is damaged, or holds something other than plain tensors, which could run code "
-            f"({type(error).__name__}: {reason})"
+            f"({type(error).__name__}: {one_line(error)})"
         ) from error
 
 

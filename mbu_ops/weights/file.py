@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mbu_ops.errors import ConfigurationError, MBUOpsError, WeightsError
+from mbu_ops.families.names import one_line
 from mbu_ops.files import atomic_path
 from mbu_ops.weights.header import Header, TensorEntry, read_header
 from mbu_ops.weights.info import METADATA_KEY, WeightsInfo
@@ -177,7 +178,10 @@ def _network(path: Path, info: WeightsInfo) -> Any:
             raise ConfigurationError(f"expected config of resolution {info.resolution}, got {config.resolution}")
         return method(config)
     except MBUOpsError as error:
-        raise WeightsError(f"{path}: {error}") from error
+        raise WeightsError(f"{path}: {one_line(error)}") from error
+    except Exception as error:  # sizes from a stranger can fail in any layer of any method
+        reason = f"{type(error).__name__}: {one_line(error)}"
+        raise WeightsError(f"{path}: its {info.method!r} network cannot be built ({reason})") from error
 
 
 def _check_fit(path: Path, info: WeightsInfo, tensors: Mapping[str, TensorEntry]) -> None:
