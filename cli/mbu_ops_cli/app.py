@@ -73,6 +73,9 @@ def run(args: Sequence[str] | None = None) -> int:
     except MBUOpsError as error:
         click.echo(f"mbu-ops: {error}", err=True)
         return exit_code(error)
+    except OSError as error:  # stdout or a log on a full disk, and the like
+        click.echo(f"mbu-ops: {error}", err=True)
+        return SOME_FAILED
     return code if isinstance(code, int) else OK
 
 

@@ -204,8 +204,9 @@ def _write(job: Job, image: Tensor | None, mask: Tensor | None, like: ImageFile,
         write_mask(job.mask, mask, overwrite=overwrite)
     if job.target is None:
         data = encode(image, like) if image is not None else encode_mask(_known(mask))
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        # a buffer of its own: what a full disk refuses must not be tried again when the process ends
+        with open(sys.stdout.fileno(), "wb", closefd=False) as stream:
+            stream.write(data)
     elif image is not None:
         write(job.target, image, like, overwrite=overwrite)
     else:

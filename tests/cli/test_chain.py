@@ -6,6 +6,8 @@ import io
 import json
 import os
 import shutil
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -178,6 +180,15 @@ def test_pipes(hats, photos, mbu_ops):
         assert (image.format, image.mode, image.size) == ("PNG", "L", (16, 30))
     implied = mbu_ops("chain", f"remove:{hats}", input=data)
     assert implied.stdout == done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device")
+def test_stdout_on_a_full_disk(hats, photos, mbu_ops):
+    with Path("/dev/full").open("wb") as full:
+        args = ["chain", f"remove:{hats}", "-i", str(photos / "0.png"), "-o", "-"]
+        done = mbu_ops(*args, capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines()[-1].endswith("No space left on device")
 
 
 def test_a_broken_pipe_input_fails_cleanly(hats, mbu_ops):

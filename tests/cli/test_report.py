@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+from mbu_ops.ops.chain import ChainSpec
+from mbu_ops_cli.jobs import Job, Summary
+from mbu_ops_cli.report import SHOWN, progress, show_summary
+
+SPEC = ChainSpec.parse("remove:smile")
+FAILED = [(Job(Path(f"{index}.jpg"), Path("out")), f"reason {index}") for index in range(SHOWN + 5)]
+
+
+def test_a_long_list_of_failures_is_cut_in_words_and_whole_in_json(capsys):
+    show_summary(SPEC, Summary([], FAILED), [], 1.0, as_json=False)
+    captured = capsys.readouterr()
+    assert captured.err.count("failed: ") == SHOWN
+    assert "and 5 more failed" in captured.err
+    assert "failed: 3.jpg: reason 3" in captured.err
+    assert not captured.out
+    show_summary(SPEC, Summary([], FAILED), [], 1.0, as_json=True)
+    captured = capsys.readouterr()
+    assert len(json.loads(captured.out)["failed"]) == SHOWN + 5
+    assert not captured.err
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_shown_on_a_terminal_on_stderr_only(monkeypatch, capsys):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with progress(3) as advance:
+        for _ in range(3):
+            advance()
+    assert "3/3" in terminal.getvalue()
+    assert not capsys.readouterr().out
+
+
+def test_no_progress_where_stderr_is_no_terminal(capsys):
+    with progress(3) as advance:
+        advance()
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "")
