@@ -7,7 +7,7 @@ import functools
 from mbu_ops.errors import FamilyError, PluginError
 from mbu_ops.families import discovery
 from mbu_ops.families.discovery import BrokenPlugin, Plugin
-from mbu_ops.families.names import did_you_mean
+from mbu_ops.families.names import did_you_mean, one_line
 from mbu_ops.families.spec import AttributeSpec, FamilySpec
 
 
@@ -107,10 +107,13 @@ def refresh() -> None:
 @functools.cache
 def _load(plugin: Plugin) -> FamilySpec | BrokenPlugin:
     found = discovery.load(plugin)
-    if isinstance(found, FamilySpec | BrokenPlugin):
-        if isinstance(found, FamilySpec) and found.name != plugin.name:
-            reason = f"the entry point is named {plugin.name!r} and the family {found.name!r}; they must agree"
-            return BrokenPlugin(plugin.name, plugin.distribution, reason)
+    if isinstance(found, BrokenPlugin):
         return found
-    reason = f"expected a FamilySpec at {plugin.target!r}, got {type(found).__name__}"
-    return BrokenPlugin(plugin.name, plugin.distribution, reason)
+    # the very type: a subclass could do anything whenever one of its fields is read
+    if type(found) is not FamilySpec:
+        reason = f"expected a FamilySpec at {plugin.target!r}, got {type(found).__name__}"
+    elif (name := getattr(found, "name", None)) != plugin.name:
+        reason = f"the entry point is named {plugin.name!r} and the family {name!r}; they must agree"
+    else:
+        return found
+    return BrokenPlugin(plugin.name, plugin.distribution, one_line(reason))

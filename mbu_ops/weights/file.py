@@ -101,6 +101,7 @@ def read_info(path: str | os.PathLike[str]) -> WeightsInfo:
         WeightsError: if the file is missing or is no sound weights file.
     """
     path = Path(path)
+    _check_regular(path)
     try:
         with path.open("rb") as file:
             header = read_header(file, os.fstat(file.fileno()).st_size, path)
@@ -134,6 +135,7 @@ def load(
     from safetensors.torch import load as load_tensors
 
     path = Path(path)
+    _check_regular(path)
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -225,6 +227,12 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") if names else "none"
 
 
+def _check_regular(path: Path) -> None:
+    # reading a pipe or a device might never end
+    if not path.is_file():
+        what = "it is no regular file" if path.exists() else "there is no such file"
+        raise WeightsError(f"{path}: {what}; expected a weights file (*.safetensors)")
+
+
 def _unreadable(path: Path, error: OSError) -> WeightsError:
-    what = "there is no such file" if isinstance(error, FileNotFoundError) else f"the file cannot be read ({error})"
-    return WeightsError(f"{path}: {what}; expected a weights file (*.safetensors)")
+    return WeightsError(f"{path}: the file cannot be read ({error}); check its permissions and its disk")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import sys
 import time
@@ -176,9 +177,8 @@ def test_a_pickle_by_the_name_of_safetensors_is_not_unpickled(tmp_path: Path) ->
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs named pipes")
 def test_a_pipe_is_not_a_weights_file(tmp_path: Path) -> None:
-    import os
-
     path = tmp_path / "pipe.safetensors"
     os.mkfifo(path)
-    with pytest.raises(WeightsError, match="no such file or folder"):
-        weights.resolve(path)
+    for read in (weights.load, weights.read_info):  # opening it would wait for ever
+        with pytest.raises(WeightsError, match="no regular file"):
+            read(path)

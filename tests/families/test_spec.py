@@ -1,0 +1,105 @@
+"""What a family may declare."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mbu_ops.errors import ConfigurationError
+from mbu_ops.families import AttributeSpec, FamilySpec, SampleSpec, WeightSpec, rule_holds
+
+HAT = AttributeSpec("hat", "Hat", aliases=("cap",))
+WEIGHTS = WeightSpec("hat-1", "mbu", ("hat",), "hat.safetensors", "0" * 64, 10, "research")
+SAMPLE = SampleSpec("someone", "samples/a.jpg", "some_package", "public domain", (0, 0, 4, 4), ("hat",))
+FAMILY = FamilySpec("pets", title="Pets", attributes=(HAT,), weights=(WEIGHTS,), samples=(SAMPLE,))
+
+
+def test_specs_are_frozen_and_hashable() -> None:
+    assert hash(FAMILY) == hash(dataclasses.replace(FAMILY))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        FAMILY.name = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("spec", [HAT, WEIGHTS, SAMPLE, FAMILY])
+@pytest.mark.parametrize("name", ["", "Hat", "a-b c", "../x", "é", "hat\n", 3, None])
+def test_names_are_plain(spec: object, name: object) -> None:
+    field = "id" if isinstance(spec, WeightSpec) else "name"
+    with pytest.raises(ConfigurationError, match=r"must (be|match)"):
+        dataclasses.replace(spec, **{field: name})  # type: ignore[type-var]
+
+
+BAD: dict[str, Callable[[], object]] = {
+    "aliases as text": lambda: dataclasses.replace(HAT, aliases="cap"),
+    "aliases as a list": lambda: dataclasses.replace(HAT, aliases=["cap"]),
+    "an alias with a space": lambda: dataclasses.replace(HAT, aliases=("a cap",)),
+    "no title": lambda: dataclasses.replace(HAT, title=" "),
+    "a rule that is text": lambda: dataclasses.replace(HAT, with_rule="Hat"),
+    "a rule one tuple short": lambda: dataclasses.replace(HAT, with_rule=("Hat",)),
+    "a rule of nothing": lambda: dataclasses.replace(HAT, with_rule=((),)),
+    "a label twice negated": lambda: dataclasses.replace(HAT, without_rule=(("!!Hat",),)),
+    "a balance that is text": lambda: dataclasses.replace(HAT, balance="Male"),
+    "a negated balance": lambda: dataclasses.replace(HAT, balance=("Male Young",)),
+    "a recipe that is none": lambda: dataclasses.replace(HAT, recipe=None),
+    "an absolute file": lambda: dataclasses.replace(WEIGHTS, file="/etc/passwd"),
+    "a file that climbs": lambda: dataclasses.replace(WEIGHTS, file="a/../../b.safetensors"),
+    "a file on a drive": lambda: dataclasses.replace(WEIGHTS, file="C:/x"),
+    "a file with backslashes": lambda: dataclasses.replace(WEIGHTS, file="..\\x"),
+    "no file": lambda: dataclasses.replace(WEIGHTS, file=""),
+    "a short digest": lambda: dataclasses.replace(WEIGHTS, sha256="00"),
+    "a digest in capitals": lambda: dataclasses.replace(WEIGHTS, sha256="A" * 64),
+    "no size": lambda: dataclasses.replace(WEIGHTS, size=0),
+    "a size that is true": lambda: dataclasses.replace(WEIGHTS, size=True),
+    "no attributes": lambda: dataclasses.replace(WEIGHTS, attributes=()),
+    "no licence": lambda: dataclasses.replace(WEIGHTS, licence=""),
+    "a package that is a path": lambda: dataclasses.replace(WEIGHTS, package="a/b"),
+    "metrics as a dictionary": lambda: dataclasses.replace(WEIGHTS, metrics={"a": 1}),
+    "a sample file that climbs": lambda: dataclasses.replace(SAMPLE, file="../a.jpg"),
+    "a sample without credit": lambda: dataclasses.replace(SAMPLE, credit=""),
+    "a box of three": lambda: dataclasses.replace(SAMPLE, box=(0, 0, 4)),
+    "an empty box": lambda: dataclasses.replace(SAMPLE, box=(4, 0, 4, 4)),
+    "a box outside": lambda: dataclasses.replace(SAMPLE, box=(-1, 0, 4, 4)),
+    "a box of fractions": lambda: dataclasses.replace(SAMPLE, box=(0.0, 0.0, 4.0, 4.0)),
+    "a newer api": lambda: dataclasses.replace(FAMILY, api_version=2),
+    "attributes as a list": lambda: dataclasses.replace(FAMILY, attributes=[HAT]),
+    "attributes that are names": lambda: dataclasses.replace(FAMILY, attributes=("hat",)),
+    "an attribute twice": lambda: dataclasses.replace(FAMILY, attributes=(HAT, HAT)),
+    "an alias that is a name": lambda: dataclasses.replace(FAMILY, attributes=(HAT, AttributeSpec("cap", "Cap"))),
+    "weights twice": lambda: dataclasses.replace(FAMILY, weights=(WEIGHTS, WEIGHTS)),
+    "weights for something else": lambda: dataclasses.replace(
+        FAMILY, weights=(dataclasses.replace(WEIGHTS, attributes=("boots",)),)
+    ),
+    "a sample of something else": lambda: dataclasses.replace(
+        FAMILY, samples=(dataclasses.replace(SAMPLE, attributes=("boots",)),)
+    ),
+    "an aligner without a module": lambda: dataclasses.replace(FAMILY, aligner="align"),
+    "a title that is none": lambda: dataclasses.replace(FAMILY, title=None),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_malformed_field_is_refused(case: str) -> None:
+    with pytest.raises(ConfigurationError):
+        BAD[case]()
+
+
+@given(st.dictionaries(st.sampled_from("ABC"), st.booleans(), min_size=3))
+def test_rules_are_any_of_all_of(labels: dict[str, bool]) -> None:
+    rule = (("A", "!B"), ("C",))
+    assert rule_holds(rule, labels) == ((labels["A"] and not labels["B"]) or labels["C"])
+    assert not rule_holds((), labels)
+
+
+def test_the_whole_room_imports_no_torch() -> None:
+    code = """if True:
+        import sys
+        import mbu_ops.families, mbu_ops.methods, mbu_ops.weights
+        mbu_ops.families.families(), mbu_ops.families.broken(), mbu_ops.methods.method_names()
+        assert "torch" not in sys.modules and "numpy" not in sys.modules
+    """
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,81 @@
+"""The family of faces, as its plugin declares it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import io
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mbu_ops import weights
+from mbu_ops.families import get_family, rule_holds
+from mbu_ops.objectives.mbu import LOSS_WEIGHTS
+
+FACES = get_family("faces")
+LABELS = ("Male", "5_o_Clock_Shadow", "Mustache", "Goatee", "No_Beard", "Eyeglasses", "Smiling")
+
+
+@pytest.mark.parametrize("attribute", FACES.attributes, ids=lambda attribute: attribute.name)
+def test_no_picture_is_in_both_sets_and_each_set_has_some(attribute) -> None:
+    pictures = [
+        dict(zip(LABELS, values, strict=True)) for values in itertools.product([False, True], repeat=len(LABELS))
+    ]
+    with_ = [rule_holds(attribute.with_rule, labels) for labels in pictures]
+    without = [rule_holds(attribute.without_rule, labels) for labels in pictures]
+    assert any(with_)
+    assert any(without)
+    assert not any(a and b for a, b in zip(with_, without, strict=True))
+    assert attribute.recipe in LOSS_WEIGHTS
+
+
+def test_facial_hair_is_the_papers_rule() -> None:
+    (hair,) = (attribute for attribute in FACES.attributes if attribute.name == "facial_hair")
+    shaven = dict.fromkeys(LABELS, False) | {"Male": True, "No_Beard": True}
+    assert rule_holds(hair.without_rule, shaven)
+    for sign in ({"Mustache": True}, {"Goatee": True}, {"No_Beard": False}):
+        assert rule_holds(hair.with_rule, shaven | sign)
+        for neither in ({"5_o_Clock_Shadow": True}, {"Male": False}):
+            assert not rule_holds(hair.with_rule, shaven | sign | neither)
+            assert not rule_holds(hair.without_rule, shaven | sign | neither)
+
+
+def test_aliases() -> None:
+    known = {alias: attribute.name for attribute in FACES.attributes for alias in attribute.aliases}
+    assert (known["eyeglasses"], known["smiling"], known["beard"]) == ("glasses", "smile", "facial_hair")
+
+
+def test_the_sample_is_a_credited_portrait_with_a_face_in_its_box() -> None:
+    (sample,) = FACES.samples
+    picture = Image.open(io.BytesIO(sample.locate().read_bytes()))
+    left, top, right, bottom = sample.box
+    assert right - left == bottom - top, "the model frame is square"
+    assert 0 <= left < right <= picture.width
+    assert 0 <= top < bottom <= picture.height
+    assert sample.locate().stat().st_size < 300_000
+    credits = sample.locate().parent / "CREDITS.md"
+    assert "NASA" in sample.credit
+    assert "public domain" in credits.read_text()
+    assert sample.locate().name in credits.read_text()
+
+    # an aligned face: its middle is skin, redder than it is blue, and its darkest rows are the eyes' at 0.44
+    pixels = np.asarray(picture.convert("RGB").crop(sample.box).resize((100, 100)), dtype=float)
+    cheeks = pixels[50:60, 35:65]
+    assert (cheeks[..., 0] > cheeks[..., 2] + 20).mean() > 0.95
+    rows = pixels[36:56, 32:44].mean((1, 2)) + pixels[36:56, 54:66].mean((1, 2))
+    assert 40 <= 36 + int(rows.argmin()) <= 48
+
+
+def test_every_promised_file_is_there_and_sound() -> None:
+    manifest = json.loads((Path(importlib.import_module("mbu_ops_faces").__file__).parent / "weights.json").read_text())
+    assert [entry["id"] for entry in manifest] == [spec.id for spec in FACES.weights]
+    for spec in FACES.weights:
+        content = spec.locate().read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (spec.size, spec.sha256)
+        info = weights.verify(f"faces/{spec.attributes[0]}/{spec.id}")
+        assert (info.family, info.method, info.licence) == ("faces", spec.method, spec.licence)
