@@ -86,7 +86,7 @@ def train(
     licence: str | None,
     quiet: bool,
 ) -> None:
-    r"""Learn a content from pictures with it and pictures without it; no masks and no pairs are needed.
+    """Learn a content from pictures with it and pictures without it; no masks and no pairs are needed.
 
     \b
     Two folders:        mbu-ops train --with hats/ --without nohats/ --out my-hats
@@ -94,7 +94,7 @@ def train(
     Use what it learnt: mbu-ops chain add:./my-hats -i photo.jpg -o hats.jpg
 
     Ctrl-C finishes the step, saves, and leaves a run that --resume continues exactly where it stopped.
-    """
+    """  # noqa: D301 - click's own mark for lines that it must not wrap
     plan = _plan(family, attribute, data, with_, without)
     if (out / "state.safetensors").is_file() and not resume:
         raise ConfigurationError(
