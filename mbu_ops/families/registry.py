@@ -107,9 +107,9 @@ def refresh() -> None:
 @functools.cache
 def _load(plugin: Plugin) -> FamilySpec | BrokenPlugin:
     found = discovery.load(plugin)
-    if isinstance(found, BrokenPlugin):
+    # the very types: asking a stranger's object anything, even isinstance, would run the stranger's code
+    if type(found) is BrokenPlugin:
         return found
-    # the very type: a subclass could do anything whenever one of its fields is read
     if type(found) is not FamilySpec:
         reason = f"expected a FamilySpec at {plugin.target!r}, got {type(found).__name__}"
     elif (name := getattr(found, "name", None)) != plugin.name:

@@ -79,7 +79,7 @@ class WeightSpec:
     """One file of trained weights that comes with a family.
 
     Attributes:
-        id: name within the family, for ``family/attribute/id``.
+        id: name among its attribute's weights, for ``family/attribute/id``.
         method: name of the method that reads it.
         attributes: names of the attributes it was trained on.
         file: path inside ``package``, with forward slashes.
@@ -216,7 +216,7 @@ class FamilySpec:
         if self.aligner is not None:
             _check_pattern(where, "aligner", self.aligner, _TARGET)
         _check_unique(where, "attribute", [n for a in self.attributes for n in (a.name, *a.aliases)])
-        _check_unique(where, "weights", [weight.id for weight in self.weights])
+        _check_unique(where, "weights", [f"{name}/{spec.id}" for spec in self.weights for name in spec.attributes])
         _check_unique(where, "sample", [sample.name for sample in self.samples])
         known = {attribute.name for attribute in self.attributes}
         named = [(f"weights {weight.id!r}", weight.attributes) for weight in self.weights]

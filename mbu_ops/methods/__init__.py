@@ -42,12 +42,11 @@ def get_method(name: str) -> type[Any]:
     for plugin in found.plugins:
         if plugin.name == name:
             method = discovery.load(plugin)
-            if not isinstance(method, BrokenPlugin) and getattr(method, "name", None) != name:
+            if isinstance(method, type) and getattr(method, "name", None) == name:
+                return method
+            if not isinstance(method, BrokenPlugin):
                 method = BrokenPlugin(name, plugin.distribution, f"{plugin.target} is not a method named {name!r}")
-            if isinstance(method, BrokenPlugin):
-                raise ConfigurationError(f"method {name!r}: {method}")
-            assert isinstance(method, type)  # noqa: S101  (a class attribute ``name`` equal to ``name``)
-            return method
+            raise ConfigurationError(f"method {name!r}: {method}")
     for entry in found.broken:
         if entry.name == name:
             raise ConfigurationError(f"method {name!r}: {entry}")

@@ -68,7 +68,19 @@ def convert(
         OSError: if the weights file cannot be written.
 
     Example:
-        >>> convert("published.pt", "glasses.safetensors", family="faces", attribute="glasses")  # doctest: +SKIP
+        >>> import tempfile
+        >>> from mbu_ops.testing import tiny_mbu
+        >>> model, folder = tiny_mbu(), Path(tempfile.mkdtemp())
+        >>> networks = {
+        ...     "e1": ("full", model.common_encoder), "e2": ("full", model.separate_encoder),
+        ...     "d_a": ("main", model.without_decoder), "d_b": ("main", model.with_decoder),
+        ... }
+        >>> torch.save({
+        ...     key: {f"{prefix}.{name}": value for name, value in network.state_dict().items()}
+        ...     for key, (prefix, network) in networks.items()
+        ... }, folder / "published.pt")
+        >>> convert(folder / "published.pt", folder / "new.safetensors", attribute="glasses").attributes
+        ('glasses',)
     """
     src, dst = Path(src), Path(dst)
     if dst.exists() and src.exists() and dst.samefile(src):

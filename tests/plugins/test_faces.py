@@ -74,7 +74,11 @@ def test_the_sample_is_a_credited_portrait_with_a_face_in_its_box() -> None:
 def test_every_promised_file_is_there_and_sound() -> None:
     manifest = json.loads((Path(importlib.import_module("mbu_ops_faces").__file__).parent / "weights.json").read_text())
     assert [entry["id"] for entry in manifest] == [spec.id for spec in FACES.weights]
+    folder = Path(importlib.import_module("mbu_ops_checkpoints").__file__).parent
+    assert {path.name for path in folder.glob("faces-*.safetensors")} == {spec.file for spec in FACES.weights}
     for spec in FACES.weights:
+        card = folder / Path(spec.file).with_suffix(".md")
+        assert spec.licence.lower() in card.read_text(encoding="utf-8").lower()
         content = spec.locate().read_bytes()
         assert (len(content), hashlib.sha256(content).hexdigest()) == (spec.size, spec.sha256)
         info = weights.verify(f"faces/{spec.attributes[0]}/{spec.id}")

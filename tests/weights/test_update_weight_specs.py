@@ -1,0 +1,65 @@
+"""The tool that lists packaged weights in a family's manifest."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from mbu_ops import weights
+from mbu_ops.methods.mbu import MBU
+from mbu_ops.testing import tiny_mbu
+from mbu_ops.weights import WeightsInfo
+
+TOOL = Path(__file__).parents[2] / "tools" / "update_weight_specs.py"
+
+
+def make(folder: Path, name: str, attribute: str, seed: int = 0, family: str = "faces") -> None:
+    model = tiny_mbu(seed)
+    info = WeightsInfo(
+        "mbu", MBU.config_to_dict(model.config), 16, family=family, attributes=(attribute,), licence="any"
+    )
+    weights.save(folder / name, model, info)
+
+
+def run(folder: Path) -> subprocess.CompletedProcess[str]:
+    options = ["--checkpoints", str(folder), "--manifest", str(folder / "weights.json")]
+    return subprocess.run([sys.executable, str(TOOL), *options], capture_output=True, text=True)
+
+
+def test_the_manifest_follows_the_files(tmp_path: Path) -> None:
+    make(tmp_path, "faces-glasses-a.safetensors", "glasses")
+    make(tmp_path, "faces-glasses-b.safetensors", "glasses", seed=1)
+    make(tmp_path, "bags-handle-a.safetensors", "handle", family="bags")
+    assert run(tmp_path).returncode == 0
+    manifest = tmp_path / "weights.json"
+    listed = json.loads(manifest.read_text())
+    assert [(entry["id"], entry["attributes"], entry["licence"]) for entry in listed] == [
+        ("a", ["glasses"], "any"),
+        ("b", ["glasses"], "any"),
+    ]
+    assert [entry["size"] for entry in listed] == [(tmp_path / entry["file"]).stat().st_size for entry in listed]
+
+    # someone makes b the default and notes figures; then a is trained again
+    measured = [entry | {"metrics": {"add": 0.9}} for entry in reversed(listed)]
+    manifest.write_text(json.dumps(measured))
+    make(tmp_path, "faces-glasses-a.safetensors", "glasses", seed=2)
+    assert run(tmp_path).returncode == 0
+    again = json.loads(manifest.read_text())
+    assert [(entry["id"], entry["metrics"]) for entry in again] == [("b", {"add": 0.9}), ("a", {})]
+    assert again[0] == measured[0]
+    assert again[1]["sha256"] != measured[1]["sha256"]
+
+
+def test_a_file_that_is_not_sound_or_misnamed_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "weights.json").write_text("[]")
+    make(tmp_path, "faces-smile-a.safetensors", "glasses")
+    done = run(tmp_path)
+    assert done.returncode == 1
+    assert "expected a file named faces-glasses-ID.safetensors" in done.stderr
+    (tmp_path / "faces-smile-a.safetensors").write_bytes(b"cut")
+    done = run(tmp_path)
+    assert done.returncode == 1
+    assert "faces-smile-a.safetensors" in done.stderr
+    assert (tmp_path / "weights.json").read_text() == "[]"
