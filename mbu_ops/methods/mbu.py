@@ -96,7 +96,7 @@ class MBUConfig:
 CONFIGS: dict[str, MBUConfig] = {
     "paper": MBUConfig(),
     "lite": MBUConfig(
-        common_widths=(16, 32, 64, 128, 256), separate_widths=(16, 32, 64, 64), separate_channels=25, patch=2
+        common_widths=(16, 32, 64, 128, 256), separate_widths=(16, 32, 64, 64), separate_channels=12, patch=2
     ),
 }
 """Named configurations: the published layers, and one that trains on a laptop."""
