@@ -1,1 +1,1 @@
-"""Trained weights as packaged data: ``*.safetensors``, one card (``*.md``) each. Found with :mod:`importlib.resources`."""
+"""Trained weights as packaged data: ``*.safetensors``, one card (``*.md``) each; see :mod:`importlib.resources`."""

@@ -75,7 +75,7 @@ class MBUConfig:
     @property
     def code_side(self) -> int:
         """Side of the square code, in positions."""
-        return self.resolution // (self.patch * 2 ** len(self.common_widths))
+        return self.resolution // (self.patch << len(self.common_widths))
 
     @property
     def common_channels(self) -> int:
