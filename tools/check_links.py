@@ -34,9 +34,7 @@ def broken_links(page: Path) -> Iterator[str]:
             continue
         name, _, anchor = target.partition("#")
         file = page.parent / name if name else page
-        if not file.exists():
-            yield target
-        elif anchor and anchor not in anchors(file.read_text(encoding="utf-8")):
+        if not file.exists() or (anchor and anchor not in anchors(file.read_text(encoding="utf-8"))):
             yield target
 
 
