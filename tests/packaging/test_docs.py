@@ -1,0 +1,90 @@
+"""The pages: their links, their commands and their Python."""
+
+import ast
+import importlib
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+import mbu_ops
+from mbu_ops import ChainSpec
+from mbu_ops_cli.app import cli
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def blocks(page, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def shown_commands():
+    for page in PAGES:
+        for block in blocks(page, "sh"):
+            for line in block.splitlines():
+                if "mbu-ops " in line:
+                    words = shlex.split(line[line.index("mbu-ops ") :], comments=True)
+                    words = words[1 : words.index(">") if ">" in words else None]
+                    yield pytest.param(words, id=f"{page.name}: {' '.join(words)}")
+
+
+COMMANDS = list(shown_commands())
+
+
+def links():
+    specification = importlib.util.spec_from_file_location("check_links", ROOT / "tools/check_links.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("page", [*PAGES, *sorted(set(ROOT.glob("*.md")) - set(PAGES))], ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    assert not list(links().broken_links(page))
+
+
+def test_a_broken_link_is_found(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# Top\n[a](page.md#top) [b](gone.md) [c](#gone) [d](https://example.com)\n```\n[e](code.md)\n```\n"
+    )
+    assert list(links().broken_links(page)) == ["gone.md", "#gone"]
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_commands_have_the_options_they_are_shown_with(words):
+    command, context = cli, click.Context(cli, info_name="mbu-ops")
+    while isinstance(command, click.Group):
+        name, *words = words
+        command = command.get_command(context, name)
+        assert command is not None, name
+        context = click.Context(command, context, name)
+    _, rest, _ = command.make_parser(context).parse_args(words)
+    assert not rest
+
+
+@pytest.mark.parametrize("words", [param for param in COMMANDS if param.values[0][0] == "chain"])
+def test_chains_follow_the_grammar(words):
+    steps = [word for word in words[1:] if re.match(r"[a-z]+:", word)]
+    assert [str(step) for step in ChainSpec.parse(steps).steps] == steps
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_parses_and_takes_names_that_exist(page):
+    for block in blocks(page, "python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "mbu_ops":
+                assert hasattr(mbu_ops, node.attr)
+            elif isinstance(node, ast.ImportFrom):
+                module = importlib.import_module(node.module)
+                assert all(hasattr(module, alias.name) for alias in node.names)
+
+
+def test_the_command_line_page_is_up_to_date():
+    subprocess.run([sys.executable, ROOT / "tools/generate_cli_docs.py", "--check"], cwd=ROOT, check=True)

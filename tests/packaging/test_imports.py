@@ -1,0 +1,40 @@
+"""Importing is light: nothing heavy comes in before something needs it."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def modules_after(statement):
+    code = f"{statement}\nimport sys\nprint('\\n'.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import mbu_ops",
+        "import mbu_ops.images",
+        "import mbu_ops.families; mbu_ops.families.families()",
+        "import mbu_ops.methods; mbu_ops.methods.method_names()",
+        "import mbu_ops.weights",
+        "import mbu_ops_faces",
+        "import mbu_ops_cli.app",
+        "import mbu_ops; mbu_ops.ChainSpec.parse('remove:smile add:glasses')",
+    ],
+)
+def test_torch_stays_out(statement):
+    assert not {"torch", "kornia", "accelerate"} & modules_after(statement)
+
+
+def test_torch_comes_in_with_the_first_name_that_needs_it():
+    assert "torch" in modules_after("import mbu_ops; mbu_ops.Transfer")
+
+
+def test_every_public_name_is_there_and_listed():
+    import mbu_ops
+
+    assert set(mbu_ops.__all__) <= set(dir(mbu_ops))
+    assert all(getattr(mbu_ops, name) is not None for name in mbu_ops.__all__)

@@ -1,0 +1,64 @@
+"""What must hold for the files of the repository as a whole."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mbu_ops import __version__
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# written so that this file does not hold what it looks for
+FORBIDDEN = {
+    "a path of somebody's machine": re.compile(r"(?<![\w.}])/(?:work|root|home|Users)/\w|\.\./(?:shared)/"),
+    "the host of a package registry": re.compile(r"pypi\.(?:org)|pythonhosted\.(?:org)|download\.pytorch\.(?:org)"),
+}
+
+
+def tracked():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def texts():
+    for path in tracked():
+        data = path.read_bytes()
+        if b"\0" not in data:
+            yield path, data.decode("utf-8")
+
+
+@pytest.mark.parametrize("what", FORBIDDEN)
+def test_no_file_names(what):
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}"
+        for path, text in texts()
+        for number, line in enumerate(text.splitlines(), 1)
+        if FORBIDDEN[what].search(line)
+    ]
+    assert not found
+
+
+def test_the_changelog_s_top_version_is_the_package_s():
+    released = re.findall(
+        r"^## \[(\d[^\]]*)\] - \d{4}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert released[0] == __version__
+    assert len(set(released)) == len(released)
+
+
+def test_no_file_is_large():
+    sizes = {str(path.relative_to(ROOT)): path.stat().st_size for path in tracked()}
+    assert {name: size for name, size in sizes.items() if size > 16 * 2**20} == {}
+
+
+def test_code_files_have_a_reasonable_length():
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines())
+        for path in tracked()
+        if path.suffix == ".py" and "tests" not in path.parts
+    }
+    assert {name: length for name, length in lengths.items() if length > 400} == {}
