@@ -43,17 +43,27 @@ def _term(
 @click.option("--resume", is_flag=True, help="Go on from the state in --out.")
 @click.option("--method", default="mbu", show_default=True, help="Method to train.")
 @click.option("--config", default="lite", show_default=True, help="Configuration of the method: lite or paper.")
-@click.option("--recipe", help="Published loss weights to start from.  [default: the attribute's, or glasses]")
+@click.option("--recipe", help="Loss weights to start from.  [default: quick; for the paper's layers, the attribute's]")
 @click.option(
     "--loss", multiple=True, metavar="TERM=WEIGHT", callback=_term, help="Set a loss weight; 0 switches it off."
 )
 @click.option(
     "--distance", type=click.Choice(["l1", "l2"]), default="l1", show_default=True, help="Of the reconstructions."
 )
-@click.option("--steps", type=click.IntRange(min=1), help="Steps of the whole run.")
-@click.option("--coarse-steps", type=click.IntRange(min=0), help="First steps, at half the resolution.")
+@click.option(
+    "--steps",
+    type=click.IntRange(min=1),
+    help="Steps of the whole run.  [default: 9000; 150000 for the paper's layers]",
+)
+@click.option(
+    "--coarse-steps", type=click.IntRange(min=0), help="First steps, at half the resolution.  [default: 6500; 0]"
+)
 @click.option("--batch-size", type=click.IntRange(min=2), help="Images of each domain in a step.")
-@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), help="Of networks and discriminator.")
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Of networks and discriminator.  [default: 0.0005; 0.0002]",
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Of the first weights and of every batch.")
 @click.option("--save-every", type=click.IntRange(min=1), help="Steps between states.")
 @click.option("--sample-every", type=click.IntRange(min=1), help="Steps between sample sheets.")
@@ -163,14 +173,12 @@ def _plan(
 
 
 def _settings(plan: AttributeSpec | None, **given: object) -> TrainingConfig:
-    """Return the training configuration: what was given, then the attribute's recipe, then the defaults."""
-    from mbu_ops.training.config import TrainingConfig, network_config
+    """Return the settings: what was given, then the paper's for its own layers, then the defaults."""
+    from mbu_ops.training.config import PUBLISHED, TrainingConfig, network_config
 
     chosen = {name: value for name, value in given.items() if value is not None}
-    if plan is not None:
-        chosen.setdefault("recipe", plan.recipe)
-    if network_config(str(chosen["method"]), str(chosen["config"])).patch % 2:
-        chosen.setdefault("coarse_steps", 0)  # these layers cannot be refined from half the resolution
+    if network_config(str(chosen["method"]), str(chosen["config"])).patch == 1:
+        chosen = PUBLISHED | {"recipe": plan.recipe if plan else "glasses"} | chosen
     return TrainingConfig(**chosen)  # type: ignore[arg-type]
 
 

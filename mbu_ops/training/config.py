@@ -13,10 +13,12 @@ from mbu_ops.methods import get_method
 class TrainingConfig:
     """Settings of a training run; defaults are the ones the shipped ``lite`` weights were trained with.
 
+    What the paper trained its configuration with is :data:`PUBLISHED`.
+
     Attributes:
         method: name of the method.
         config: name of one of the method's configurations.
-        recipe: name of the published set of loss weights to start from.
+        recipe: name of the set of loss weights to start from.
         loss_weights: loss weights to set instead, ``(term, weight)`` pairs.
         distance: reconstruction distance, ``"l1"`` as published or ``"l2"``.
         steps: steps of the whole run.
@@ -34,13 +36,13 @@ class TrainingConfig:
 
     method: str = "mbu"
     config: str = "lite"
-    recipe: str = "glasses"
+    recipe: str = "quick"
     loss_weights: tuple[tuple[str, float], ...] = ()
     distance: str = "l1"
-    steps: int = 12_000
-    coarse_steps: int = 8_000
+    steps: int = 9_000
+    coarse_steps: int = 6_500
     batch_size: int = 32
-    learning_rate: float = 2e-4
+    learning_rate: float = 5e-4
     gradient_clip: float = 5.0
     average_decay: float = 0.999
     flip: bool = True
@@ -89,6 +91,10 @@ class TrainingConfig:
             raise TrainingStateError(
                 f"cannot resume with other settings: {'; '.join(differing)}; use the saved ones or another --out"
             )
+
+
+PUBLISHED: dict[str, Any] = {"steps": 150_000, "coarse_steps": 0, "learning_rate": 2e-4}
+"""The paper's own schedule (its appendix A), for configurations of its own layers."""
 
 
 def network_config(method: str, name: str) -> Any:

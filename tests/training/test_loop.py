@@ -99,7 +99,7 @@ def test_a_finished_run_can_be_lengthened(tmp_path, domains, settings):
 def test_other_settings_are_another_run(tmp_path, domains, settings):
     Trainer(settings, domains, tmp_path, LABELS).run()
     other = Trainer(replace(settings, learning_rate=0.5), domains, tmp_path, LABELS)
-    with pytest.raises(TrainingStateError, match=r"learning_rate \(saved 0.0002, now 0.5\)"):
+    with pytest.raises(TrainingStateError, match=r"learning_rate \(saved 0.0005, now 0.5\)"):
         other.resume()
 
 
