@@ -135,6 +135,7 @@ def test_chroma_halved_in_one_direction_is_not_kept_for_a_turned_photo():
     assert read(encoded(PICTURE, "JPEG", exif=with_exif(3), subsampling=1)).kind.jpeg.subsampling == 1
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 def test_broken_exif_is_dropped_and_the_picture_read():
     image = read(encoded(PICTURE, "PNG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff junk"))
     assert np.array_equal(image.pixels, COLOUR)
