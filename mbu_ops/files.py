@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,17 +27,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
         >>> [file.name for file in folder.iterdir()]
         ['note.txt']
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    # same folder, so that the rename is atomic; hidden, so that nobody takes it for a result; short, for long names
+    temporary = path.parent / f".mbu-ops-{secrets.token_hex(8)}.tmp"
     try:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        # mkstemp makes files private; give this one the mode that an ordinary new file would get
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
         temporary.replace(path)
-    finally:
+    finally:  # Ctrl-C too
         temporary.unlink(missing_ok=True)

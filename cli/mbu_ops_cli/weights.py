@@ -81,7 +81,6 @@ def convert(
 ) -> None:
     """Convert a published (pickled) MBU checkpoint into a safetensors file; nothing in it is ever executed."""
     from mbu_ops.weights.convert import convert as convert_one
-
     from mbu_ops_cli.options import choose_dtype
 
     terms = {} if licence is None else {"licence": licence}

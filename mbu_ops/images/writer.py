@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mbu_ops.errors import DTypeError, ImageFileError, ShapeError
+from mbu_ops.files import atomic_path
 from mbu_ops.images.file import FORMAT_OF_SUFFIX, TIFF_TEXT_TAGS, WRITABLE_SUFFIXES, ImageFile, ImageKind, Pixels
 
 if TYPE_CHECKING:
@@ -143,21 +143,12 @@ def write_bytes(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = 
         ImageFileError: if the file exists, or cannot be written.
     """
     path = Path(path)
-    # same folder, so that the rename is atomic; hidden, so that nobody takes it for a picture
-    temporary = path.parent / f".mbu-ops-{secrets.token_hex(8)}.tmp"
     try:
         if not overwrite and os.path.lexists(path):
             raise ImageFileError(f"{str(path)!r} exists already; remove it, or ask to overwrite it")
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:  # Ctrl-C too
-            temporary.unlink(missing_ok=True)
-            raise
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(data)
     except ImageFileError:
         raise
     except (OSError, ValueError) as error:
