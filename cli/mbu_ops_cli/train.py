@@ -41,6 +41,7 @@ def _term(
 @click.option("--without", type=FOLDER, help="Folder of pictures without it.")
 @click.option("--out", type=FOLDER, required=True, help="Folder for states, weights, log and sample sheets.")
 @click.option("--resume", is_flag=True, help="Go on from the state in --out.")
+@click.option("--from", "start", metavar="NAME_OR_PATH", help="Begin with trained weights instead of random ones.")
 @click.option("--method", default="mbu", show_default=True, help="Method to train.")
 @click.option("--config", default="lite", show_default=True, help="Configuration of the method: lite or paper.")
 @click.option("--recipe", help="Loss weights to start from.  [default: quick; for the paper's layers, the attribute's]")
@@ -79,6 +80,7 @@ def train(
     without: Path | None,
     out: Path,
     resume: bool,
+    start: str | None,
     method: str,
     config: str,
     recipe: str | None,
@@ -106,6 +108,8 @@ def train(
     Ctrl-C finishes the step, saves, and leaves a run that --resume continues exactly where it stopped.
     """  # noqa: D301 - click's own mark for lines that it must not wrap
     plan = _plan(family, attribute, data, with_, without)
+    if resume and start is not None:
+        raise ConfigurationError("--from begins a run and --resume goes on with one; leave one of them out")
     if (out / "state.safetensors").is_file() and not resume:
         raise ConfigurationError(
             f"{str(out)!r} holds a training run; add --resume to go on with it, or use another --out"
@@ -144,6 +148,8 @@ def train(
         if resume:
             trainer.resume()
             reporter.note(f"going on from step {trainer.step}")
+        elif start is not None:
+            trainer.start_from(start)
         finished = trainer.run()
     if not finished:
         click.echo(f"stopped at step {trainer.step} and saved; go on with --resume", err=True)

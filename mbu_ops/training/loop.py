@@ -98,6 +98,7 @@ class Trainer:
         self.preview = preview or domains
         self.accelerator = Accelerator(mixed_precision=mixed_precision)
         self.step = 0
+        self._origin: dict[str, Any] | None = None
         self._method = get_method(config.method)
         self._full = network_config(config.method, config.config)
         if self._full.resolution != domains.resolution:
@@ -148,6 +149,27 @@ class Trainer:
         decay = min(self.config.average_decay, (1 + int(count)) / (10 + int(count)))
         return torch.lerp(current, average, decay) if average.is_floating_point() else current
 
+    def start_from(self, name_or_path: str | Path) -> None:
+        """Begin with trained weights instead of random ones: to go on with other losses, or other pictures.
+
+        Args:
+            name_or_path: as :func:`mbu_ops.weights.resolve` takes it.
+
+        Raises:
+            ConfigurationError: if the weights are of another method, or not of the sizes that this run begins with.
+            WeightsError: if there are no such weights, or they are not sound.
+        """
+        pretrained = weights.load_pretrained(name_or_path)
+        first = self.objective.model.config
+        if pretrained.info.method != self.config.method or pretrained.model.config != first:
+            raise ConfigurationError(
+                f"expected weights of {self.config.method} with the sizes this run begins with, {first}, got "
+                f"{pretrained.info.method} with {pretrained.model.config}: choose another --config, or --coarse-steps "
+                "0 for weights of the full resolution"
+            )
+        self._set_networks(pretrained.model.train())
+        self._origin = dict(pretrained.info.training)
+
     def _refine(self) -> None:
         """Go from half the resolution to the full one with the same pictures, and keep the discriminator."""
         kept = {
@@ -172,6 +194,7 @@ class Trainer:
         self._build(self._method.config_from_dict(facts["network"]))
         restore(tensors, self._parts, {name: one.optimizer for name, one in self.optimisers.items()})
         self.step = int(facts["step"])
+        self._origin = facts.get("origin")
         _truncate_log(self.out / LOG, self.step)
 
     def save(self) -> None:
@@ -183,7 +206,7 @@ class Trainer:
         if not self.accelerator.is_main_process:
             return
         network = self._method.config_to_dict(self.objective.model.config)
-        facts = {"step": self.step, "config": self.config.to_dict(), "network": network}
+        facts = {"step": self.step, "config": self.config.to_dict(), "network": network, "origin": self._origin}
         optimisers = {name: one.optimizer for name, one in self.optimisers.items()}
         write_state(self.out / STATE, self._parts, optimisers, facts)
 
@@ -197,6 +220,8 @@ class Trainer:
         path = self.out / WEIGHTS
         guides = choose_guides(model, self._sized(self.domains.with_), self._sized(self.domains.without))
         training = {"steps": self.step, "settings": self.config.to_dict(), "data": self.domains.source}
+        if self._origin is not None:
+            training["started_from"] = self._origin
         info = weights.WeightsInfo(
             method=self.config.method,
             config=self._method.config_to_dict(model.config),

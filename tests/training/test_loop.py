@@ -15,6 +15,7 @@ from mbu_ops.errors import ConfigurationError, TrainingStateError
 from mbu_ops.ops.transfer import Transfer
 from mbu_ops.training.loop import Labels, Trainer
 from mbu_ops.training.state import read_state
+from mbu_ops.weights import read_info
 
 LABELS = Labels("square")
 
@@ -94,6 +95,25 @@ def test_a_finished_run_can_be_lengthened(tmp_path, domains, settings):
     longer.resume()
     assert longer.run()
     assert longer.step == 10
+
+
+def test_a_run_can_start_from_the_weights_of_another(tmp_path, domains, settings):
+    stopped = Trainer(settings, domains, tmp_path / "first", LABELS, reporter=InterruptAt(3))
+    stopped.run()
+    second = Trainer(replace(settings, loss_weights=(("confusion", 0.5),)), domains, tmp_path / "second", LABELS)
+    random = second.objective.model.common_encoder[0].weight.clone()
+    second.start_from(tmp_path / "first")
+    started = second.objective.model.common_encoder[0].weight
+    assert not torch.equal(started, random)
+    torch.testing.assert_close(started, stopped.average.module.common_encoder[0].weight, atol=1e-3, rtol=1e-3)
+    assert second.run()
+    assert read_info(tmp_path / "second" / "weights.safetensors").training["started_from"]["steps"] == 3
+
+
+def test_weights_of_other_sizes_cannot_start_a_run(tmp_path, domains, settings):
+    Trainer(settings, domains, tmp_path / "first", LABELS).run()
+    with pytest.raises(ConfigurationError, match="full resolution"):
+        Trainer(settings, domains, tmp_path / "second", LABELS).start_from(tmp_path / "first")
 
 
 def test_other_settings_are_another_run(tmp_path, domains, settings):
