@@ -12,14 +12,14 @@ from mbu_ops.ops.base import Method, Op, to_frame, to_native
 from mbu_ops.ops.edit import Edit
 
 
-def remove(model: Method, image: Tensor, threshold: float = 0.1, softness: float = 0.0) -> Edit:
+def remove(model: Method, image: Tensor, threshold: float = 0.05, softness: float = 0.1) -> Edit:
     """Draw the image free of content, where its content is: ``M * raw + (1 - M) * image`` (MBU, section 3).
 
     Args:
         model: a method that can remove.
         image: ``(B, 3, H, W)`` RGB in [0, 1].
         threshold: mask values up to this one are no content.
-        softness: 0 for the paper's hard mask, else the length of the ramp above the threshold.
+        softness: length of the ramp above the threshold; the paper's mask is hard, with threshold 0.1 and softness 0.
 
     Returns:
         The edit, at the image's size and dtype.
@@ -35,8 +35,8 @@ class Remove(Op):
 
     Args:
         model: a method that can remove, such as :class:`mbu_ops.methods.mbu.MBU`.
-        threshold: mask values up to this one leave the image as it is, bit for bit (0.1 in the paper).
-        softness: 0 for the paper's hard mask, else the length of the ramp above the threshold.
+        threshold: mask values up to this one leave the image as it is, bit for bit.
+        softness: length of the ramp from there to a full mask. The paper's mask is hard: threshold 0.1, softness 0.
         guides: default guide codes; removing needs none, so they are only kept.
 
     Raises:
@@ -52,7 +52,7 @@ class Remove(Op):
     verb: ClassVar[str] = "remove"
 
     def __init__(
-        self, model: nn.Module, threshold: float = 0.1, softness: float = 0.0, *, guides: Tensor | None = None
+        self, model: nn.Module, threshold: float = 0.05, softness: float = 0.1, *, guides: Tensor | None = None
     ) -> None:
         super().__init__(model, guides=guides)
         self.threshold = threshold

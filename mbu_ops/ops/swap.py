@@ -12,14 +12,14 @@ from mbu_ops.ops.remove import remove
 from mbu_ops.ops.transfer import Transfer, transfer
 
 
-def swap(model: Method, image: Tensor, code: Tensor, threshold: float = 0.05, softness: float = 0.95) -> Edit:
+def swap(model: Method, image: Tensor, code: Tensor, threshold: float = 0.1, softness: float = 0.2) -> Edit:
     """Remove the image's own content, then transfer the code's (MBU, section 4).
 
     Args:
         model: a method that can remove and transfer.
         image: ``(B, 3, H, W)`` RGB in [0, 1].
         code: ``(1, C, S, S)`` for all images, or ``(B, C, S, S)``.
-        threshold: of the transfer's mask; removal uses the paper's.
+        threshold: of the transfer's mask; removal uses its own defaults.
         softness: of the transfer's mask.
 
     Returns:
@@ -36,7 +36,7 @@ class Swap(Transfer):
 
     Args:
         model: a method that can swap, such as :class:`mbu_ops.methods.mbu.MBU`.
-        threshold: of the transfer's mask, as for ``Transfer``; removal uses the paper's.
+        threshold: of the transfer's mask, as for ``Transfer``; removal uses its own defaults.
         softness: of the transfer's mask, as for ``Transfer``.
         guides: default guide codes ``(N, C, S, S)`` for ``bind``.
 

@@ -14,11 +14,12 @@ from mbu_ops.ops.bound import Bound, GuidedOp, choose_inputs
 from mbu_ops.ops.edit import Edit
 
 
-def transfer(model: Method, image: Tensor, code: Tensor, threshold: float = 0.05, softness: float = 0.95) -> Edit:
+def transfer(model: Method, image: Tensor, code: Tensor, threshold: float = 0.1, softness: float = 0.2) -> Edit:
     """Blend a guide code's content onto the image: ``m * raw + (1 - m) * image`` (MBU, section 3).
 
-    The paper blends with the network's mask as it is, which is nowhere quite 0; here values up to ``threshold`` become
-    exactly 0 and the rest is stretched back to [0, 1], so that the background stays the input's own.
+    The paper blends with the network's mask as it is, which is nowhere quite 0 and, after a short training, seldom 1;
+    here values up to ``threshold`` become exactly 0, so that the background stays the input's own, and values from
+    ``threshold + softness`` on become 1 (threshold 0, softness 1 is the paper's blend).
 
     Args:
         model: a method that can transfer.
