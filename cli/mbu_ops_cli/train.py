@@ -57,7 +57,9 @@ def _term(
     help="Steps of the whole run.  [default: 9000; 150000 for the paper's layers]",
 )
 @click.option(
-    "--coarse-steps", type=click.IntRange(min=0), help="First steps, at half the resolution.  [default: 6500; 0]"
+    "--coarse-steps",
+    type=click.IntRange(min=0),
+    help="First steps, at half the resolution.  [default: two thirds of them; 0]",
 )
 @click.option("--batch-size", type=click.IntRange(min=2), help="Images of each domain in a step.")
 @click.option(
@@ -136,7 +138,7 @@ def train(
         save_every=save_every,
         sample_every=sample_every,
     )
-    with ProgressReporter(settings.steps, quiet=quiet) as reporter:
+    with ProgressReporter(settings.steps, quiet) as reporter:
         domains, preview = _domains(plan, data, with_, without, settings, reporter.note)
         reporter.note(f"{len(domains.with_)} images with the content, {len(domains.without)} without it")
         labels = Labels(
@@ -150,6 +152,7 @@ def train(
             reporter.note(f"going on from step {trainer.step}")
         elif start is not None:
             trainer.start_from(start)
+        reporter.start(trainer.step)
         finished = trainer.run()
     if not finished:
         click.echo(f"stopped at step {trainer.step} and saved; go on with --resume", err=True)
@@ -185,6 +188,8 @@ def _settings(plan: AttributeSpec | None, **given: object) -> TrainingConfig:
     chosen = {name: value for name, value in given.items() if value is not None}
     if network_config(str(chosen["method"]), str(chosen["config"])).patch == 1:
         chosen = PUBLISHED | {"recipe": plan.recipe if plan else "glasses"} | chosen
+    elif "steps" in chosen:
+        chosen.setdefault("coarse_steps", int(str(chosen["steps"])) * 2 // 3)
     return TrainingConfig(**chosen)  # type: ignore[arg-type]
 
 

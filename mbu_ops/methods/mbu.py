@@ -7,7 +7,7 @@ the *with decoder* draws a soft mask and the raw pixels to put under it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mbu_ops.errors import ConfigurationError
-from mbu_ops.methods.blocks import downsampling_stack, upsampling_stack
+from mbu_ops.methods.blocks import DomainBatchNorm2d, Stack, downsampling_stack, upsampling_stack
 
 
 class Layer(NamedTuple):
@@ -165,35 +165,55 @@ class MBU(nn.Module):
 
     # -- networks: pixels in [-1, 1] --------------------------------------------------------------------------------
 
-    def _encode(self, encoder: nn.Module, pixels: Tensor) -> Tensor:
-        code: Tensor = encoder(F.pixel_unshuffle(pixels, self.config.patch) if self.config.patch > 1 else pixels)
+    def _encode(self, encoder: Stack, pixels: Tensor, content: bool) -> Tensor:
+        blocks = F.pixel_unshuffle(pixels, self.config.patch) if self.config.patch > 1 else pixels
+        code: Tensor = encoder(blocks, content)
         return code
 
-    def _decode(self, decoder: nn.Module, common: Tensor, separate: Tensor) -> Tensor:
-        output: Tensor = decoder(torch.cat([common, separate], dim=1))
+    def _decode(self, decoder: Stack, common: Tensor, separate: Tensor, content: bool) -> Tensor:
+        output: Tensor = decoder(torch.cat([common, separate], dim=1), content)
         return F.pixel_shuffle(output, self.config.patch) if self.config.patch > 1 else output
 
-    def common_code(self, pixels: Tensor) -> Tensor:
-        """Encode ``(B, 3, R, R)`` pixels in [-1, 1] into common codes ``(B, C, S, S)``."""
-        return self._encode(self.common_encoder, pixels)
+    # In evaluation, `content` chooses batch norm's statistics: those of images that show the content, or the mixed ones
 
-    def separate_code(self, pixels: Tensor) -> Tensor:
+    def common_code(self, pixels: Tensor, content: bool = False) -> Tensor:
+        """Encode ``(B, 3, R, R)`` pixels in [-1, 1] into common codes ``(B, C, S, S)``."""
+        return self._encode(self.common_encoder, pixels, content)
+
+    def separate_code(self, pixels: Tensor, content: bool = False) -> Tensor:
         """Encode ``(B, 3, R, R)`` pixels in [-1, 1] into separate codes ``(B, C, S, S)``."""
-        return self._encode(self.separate_encoder, pixels)
+        return self._encode(self.separate_encoder, pixels, content)
 
     def zero_code(self, like: Tensor) -> Tensor:
         """Return the separate code of 'no content' for a batch of common codes."""
         return like.new_zeros(like.shape[0], *self.config.separate_code_shape)
 
-    def decode_without(self, common: Tensor) -> Tensor:
+    def decode_without(self, common: Tensor, content: bool = False) -> Tensor:
         """Draw the content-free image, ``(B, 3, R, R)`` in [-1, 1]."""
-        return torch.tanh(self._decode(self.without_decoder, common, self.zero_code(common)))
+        return torch.tanh(self._decode(self.without_decoder, common, self.zero_code(common), content))
 
-    def decode_with(self, common: Tensor, separate: Tensor) -> Layer:
+    def decode_with(self, common: Tensor, separate: Tensor, content: bool = False) -> Layer:
         """Draw the content: raw pixels in [-1, 1] and mask in [0, 1]."""
-        output = self._decode(self.with_decoder, common, separate)
+        output = self._decode(self.with_decoder, common, separate, content)
         # contiguous: activations on channel slices of a channels_last tensor cost several times as much on CPU
         return Layer(torch.tanh(output[:, 1:].contiguous()), torch.sigmoid(output[:, :1].contiguous()))
+
+    @torch.no_grad()
+    def measure_content(self, batches: Iterable[Tensor]) -> None:
+        """Measure batch norm's statistics of images that show the content; do it when the weights stand.
+
+        Args:
+            batches: ``(B, 3, R, R)`` RGB in [0, 1] each, images with the content; a few hundred in all are enough.
+        """
+        norms = [module for module in self.modules() if isinstance(module, DomainBatchNorm2d)]
+        try:
+            for norm in norms:
+                norm.measured = 0
+            for batch in batches:
+                self.remove(batch)
+        finally:
+            for norm in norms:
+                norm.measured = None
 
     @torch.no_grad()
     def refined(self) -> MBU:
@@ -257,9 +277,9 @@ class MBU(nn.Module):
             Raw = ``Dwithout(Ec(image), 0)``; mask as in :meth:`segment` (binarise it, then blend).
         """
         pixels = to_signed(image)
-        common = self.common_code(pixels)
-        _, mask = self.decode_with(common, self.separate_code(pixels))
-        return Layer(to_unit(self.decode_without(common)), mask)
+        common = self.common_code(pixels, content=True)
+        _, mask = self.decode_with(common, self.separate_code(pixels, content=True), content=True)
+        return Layer(to_unit(self.decode_without(common, content=True)), mask)
 
     def segment(self, image: Tensor) -> Tensor:
         """Return the soft mask of the image's own content, ``(B, 1, R, R)`` in [0, 1].
@@ -268,7 +288,8 @@ class MBU(nn.Module):
             image: ``(B, 3, R, R)`` RGB in [0, 1].
         """
         pixels = to_signed(image)
-        return self.decode_with(self.common_code(pixels), self.separate_code(pixels)).mask
+        common, separate = self.common_code(pixels, content=True), self.separate_code(pixels, content=True)
+        return self.decode_with(common, separate, content=True).mask
 
 
 def named_config(name: str) -> MBUConfig:

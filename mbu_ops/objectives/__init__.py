@@ -24,6 +24,9 @@ class Objective(Protocol):
     def steps(self, without: Tensor, with_: Tensor) -> Iterator[tuple[str, dict[str, Tensor], dict[str, Tensor]]]:
         """Yield group, weighted terms and measurements; the group is updated before the next is asked for."""
 
+    def settle(self, model: Any, without: Tensor, with_: Tensor) -> None:
+        """Make networks whose weights stand ready for use: measure what training does not keep."""
+
 
 def build_objective(
     model: nn.Module, method: str, recipe: str, overrides: Mapping[str, float] | None = None, distance: str = "l1"

@@ -195,6 +195,16 @@ class MBUObjective(nn.Module):
             loss = self.discriminator_loss(extras["common_without"], extras["common_with"])
             yield "discriminator", {"discriminator": loss}, {}
 
+    def settle(self, model: MBU, without: Tensor, with_: Tensor) -> None:  # noqa: ARG002 - the protocol's signature
+        """Measure the statistics of images that show the content.
+
+        Args:
+            model: the networks, such as the average of those that were trained.
+            without: ``(N, 3, R, R)`` RGB in [0, 1] from the domain without the content; not needed here.
+            with_: ``(M, 3, R, R)`` RGB in [0, 1] from the domain with it.
+        """
+        model.measure_content(torch.split(with_, 64))
+
     def discriminator_loss(self, common_without: Tensor, common_with: Tensor) -> Tensor:
         """Return the discriminator's loss on detached common codes of both domains."""
         on_without, on_with = self.discriminator(common_without), self.discriminator(common_with)

@@ -37,12 +37,14 @@ def tiny_mbu(seed: int = 0, dtype: torch.dtype = torch.float32) -> MBU:
         norm.momentum = None
     model.train()
     model.remove(images)
+    model.measure_content([images])
     for norm in norms:
         norm.momentum = 0.1
     model.eval()
     # spread the mask's logits, the first of the head's four channels, over about -16 to 8: mostly background
     pixels = to_signed(images)
-    logits = torch.logit(model.decode_with(model.common_code(pixels), model.separate_code(pixels)).mask, eps=1e-6)
+    codes = model.common_code(pixels), model.separate_code(pixels)
+    logits = torch.logit(model.decode_with(*codes).mask, eps=1e-6)
     head = model.with_decoder[-1]
     assert isinstance(head, nn.ConvTranspose2d)  # noqa: S101
     assert head.bias is not None  # noqa: S101

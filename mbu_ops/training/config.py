@@ -40,7 +40,7 @@ class TrainingConfig:
     loss_weights: tuple[tuple[str, float], ...] = ()
     distance: str = "l1"
     steps: int = 9_000
-    coarse_steps: int = 6_500
+    coarse_steps: int = 6_000
     batch_size: int = 32
     learning_rate: float = 5e-4
     gradient_clip: float = 5.0
@@ -65,8 +65,11 @@ class TrainingConfig:
                 raise ConfigurationError(f"{name} must be above 0, got {getattr(self, name)}")
         if not 0 <= self.average_decay < 1:
             raise ConfigurationError(f"average_decay must be at least 0 and below 1, got {self.average_decay}")
-        if self.coarse_steps < 0:
-            raise ConfigurationError(f"coarse_steps must be 0 or more, got {self.coarse_steps}")
+        if not 0 <= self.coarse_steps < self.steps:
+            raise ConfigurationError(
+                f"coarse_steps must be at least 0 and below steps ({self.steps}), so that the run ends at the full "
+                f"resolution; got {self.coarse_steps}"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON can hold them."""

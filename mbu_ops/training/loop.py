@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import threading
@@ -205,6 +206,8 @@ class Trainer:
         """
         if not self.accelerator.is_main_process:
             return
+        if not all(bool(one.isfinite().all()) for one in self.objective.model.parameters()):
+            raise _diverged(self.step, "the networks' weights")
         network = self._method.config_to_dict(self.objective.model.config)
         facts = {"step": self.step, "config": self.config.to_dict(), "network": network, "origin": self._origin}
         optimisers = {name: one.optimizer for name, one in self.optimisers.items()}
@@ -216,7 +219,7 @@ class Trainer:
         Raises:
             TrainingStateError: if they cannot be written.
         """
-        model: Any = self.average.module
+        model = self._settled()
         path = self.out / WEIGHTS
         guides = choose_guides(model, self._sized(self.domains.with_), self._sized(self.domains.without))
         training = {"steps": self.step, "settings": self.config.to_dict(), "data": self.domains.source}
@@ -259,8 +262,7 @@ class Trainer:
                 started = time.perf_counter()
                 values = self._train_step()
                 self.step += 1
-                # a step that is saved is logged too, so that no state with infinite losses is ever saved
-                if self.step == 1 or any(self.step % every == 0 for every in (config.log_every, config.save_every)):
+                if self.step == 1 or self.step % config.log_every == 0:
                     self._log(values, time.perf_counter() - started)
                 if self.step % config.sample_every == 0:
                     self._sample()
@@ -308,15 +310,18 @@ class Trainer:
     def _sized(self, pixels: Tensor, limit: int = 512) -> Tensor:
         return self._fitted(pixels[:limit].to(self.accelerator.device, torch.float32) / 255)
 
+    def _settled(self) -> Any:
+        """Return the averaged networks, ready for use."""
+        model: Any = self.average.module
+        self.objective.settle(model, self._sized(self.domains.without), self._sized(self.domains.with_))
+        return model.eval()
+
     # -- reports ------------------------------------------------------------------------------------------------------
 
     def _log(self, values: dict[str, Tensor], seconds: float) -> None:
         numbers = {name: float(value) for name, value in values.items()}
         if not all(map(_finite, numbers.values())):
-            raise TrainingStateError(
-                f"the losses stopped being finite at step {self.step}: {numbers}; the last saved state is intact: "
-                "lower the learning rate and start again"
-            )
+            raise _diverged(self.step, f"the losses {numbers}")
         if not self.accelerator.is_main_process:
             return
         line = {"step": self.step, **numbers, "seconds": round(seconds, 4)}
@@ -331,8 +336,7 @@ class Trainer:
     def _sample(self) -> None:
         if not self.accelerator.is_main_process:
             return
-        model: Any = self.average.module
-        model.eval()
+        model = self._settled()
         path = self.out / SAMPLES / f"step_{self.step:06d}.png"
         try:
             sample_sheet(path, model, self._sized(self.preview.with_, 8), self._sized(self.preview.without, 8))
@@ -340,6 +344,13 @@ class Trainer:
             raise TrainingStateError(
                 f"could not write the sample sheet: {error}; the last saved state is intact"
             ) from error
+
+
+def _diverged(step: int, what: str) -> TrainingStateError:
+    return TrainingStateError(
+        f"{what} stopped being finite by step {step}; the last saved state is intact: lower the learning rate and "
+        "start again, or go on from it with --resume"
+    )
 
 
 def _finite(number: float) -> bool:
@@ -350,9 +361,17 @@ def _truncate_log(log: Path, step: int) -> None:
     """Drop the lines of steps that were lost with an interrupted run, so that no step is there twice."""
     if not log.exists():
         return
-    kept = [line for line in log.read_text("utf-8").splitlines() if line and json.loads(line)["step"] <= step]
+    kept = [line for line in log.read_text("utf-8", "replace").splitlines() if _step_of(line) <= step]
     with atomic_path(log) as temporary:
         temporary.write_text("".join(line + "\n" for line in kept), "utf-8")
+
+
+def _step_of(line: str) -> float:
+    """Return the step of a log line; a line that was cut off by a crash belongs to no step that is kept."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf
 
 
 @contextmanager

@@ -13,11 +13,10 @@ class ProgressReporter:
 
     Args:
         steps: steps of the whole run.
-        completed: steps that an earlier run already made.
         quiet: show notes only.
     """
 
-    def __init__(self, steps: int, completed: int = 0, quiet: bool = False) -> None:
+    def __init__(self, steps: int, quiet: bool = False) -> None:
         self._progress = Progress(
             TextColumn("training"),
             BarColumn(bar_width=24),
@@ -30,7 +29,7 @@ class ProgressReporter:
             disable=quiet,
             transient=False,
         )
-        self._task = self._progress.add_task("train", total=steps, completed=completed, losses="")
+        self._task = self._progress.add_task("train", total=steps, losses="")
 
     def __enter__(self) -> ProgressReporter:
         self._progress.start()
@@ -40,6 +39,10 @@ class ProgressReporter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._progress.stop()
+
+    def start(self, step: int) -> None:
+        """Say what step the run begins with, so that speed and remaining time count from there."""
+        self._progress.reset(self._task, completed=step)
 
     def step(self, step: int, values: dict[str, float]) -> None:
         """Show the losses of a step."""

@@ -32,8 +32,8 @@ def write_state(
     copies = {key: value.detach().cpu().clone(memory_format=torch.contiguous_format) for key, value in tensors.items()}
     try:
         with atomic_path(path) as temporary:
-            safetensors.torch.save_file(copies, temporary, metadata={"facts": json.dumps(facts)})
-    except (OSError, SafetensorError) as error:
+            temporary.write_bytes(safetensors.torch.save(copies, {"facts": json.dumps(facts)}))
+    except OSError as error:
         raise TrainingStateError(
             f"could not write the training state {str(path)!r}: {error}; what was saved before is intact: make room, "
             "then go on with --resume"

@@ -99,7 +99,10 @@ def convert(
         licence=licence,
         training={"converted_from": src.name, "sha256": hashlib.sha256(src.read_bytes()).hexdigest()},
     )
-    save(dst, _model(src, config, networks), info, dtype=dtype)
+    try:
+        save(dst, _model(src, config, networks), info, dtype=dtype)
+    except OSError as error:
+        raise WeightsError(f"{dst}: cannot be written ({error.strerror or error}); choose another -o") from error
     return info
 
 
@@ -186,6 +189,8 @@ def _model(src: Path, config: MBUConfig, networks: Mapping[str, State]) -> MBU:
     with torch.device("meta"):
         model = MBU(config)
     state = {f"{network}.{key}": value for network, layers in networks.items() for key, value in layers.items()}
+    # published networks know one set of statistics, for every kind of image
+    state |= {key.replace("running_", "content_"): value.clone() for key, value in state.items() if ".running_" in key}
     expected = {
         key: value.shape for key, value in model.state_dict().items() if not key.endswith("num_batches_tracked")
     }

@@ -77,7 +77,7 @@ def save(
         'float16'
     """
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save as to_bytes
 
     path, dtype = Path(path), dtype or torch.float16
     tensors = {name: value for name, value in model.state_dict().items() if not name.endswith(_COUNTER)}
@@ -91,7 +91,8 @@ def save(
         raise WeightsError(f"{path}: expected a description of {getattr(model, 'name', model)}, got {info.method!r}")
     _check_finite(path, stored)
     with atomic_path(path) as temporary:
-        save_file(stored, temporary, {"format": "pt", METADATA_KEY: info.to_json()})
+        # as bytes, and not by safetensors itself, whose error for a full disk is no OSError
+        temporary.write_bytes(to_bytes(stored, {"format": "pt", METADATA_KEY: info.to_json()}))
 
 
 def read_info(path: str | os.PathLike[str]) -> WeightsInfo:

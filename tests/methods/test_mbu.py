@@ -57,7 +57,7 @@ class TestPaper:
         image, guide = torch.rand(1, 3, 128, 128), torch.rand(1, 3, 128, 128)
         state = paper.state_dict()
 
-        def run(network: str, x: Tensor) -> Tensor:
+        def run(network: str, x: Tensor, statistics_of: str = "running") -> Tensor:
             kind, channels = PUBLISHED[network]
             convolve = F.conv2d if kind is nn.Conv2d else F.conv_transpose2d
             for index in range(len(channels) - 1):
@@ -65,7 +65,7 @@ class TestPaper:
                 x = convolve(x, state[f"{at}.weight"], state[f"{at}.bias"], stride=2, padding=1)
                 norm = f"{network}.{3 * index + 1}"
                 if f"{norm}.weight" in state:
-                    statistics = (state[f"{norm}.running_mean"], state[f"{norm}.running_var"])
+                    statistics = (state[f"{norm}.{statistics_of}_mean"], state[f"{norm}.{statistics_of}_var"])
                     x = F.batch_norm(x, *statistics, state[f"{norm}.weight"], state[f"{norm}.bias"])
                     x = F.leaky_relu(x, 0.2)
             return x
@@ -76,8 +76,9 @@ class TestPaper:
         layer = paper.transfer(image, paper.encode_guide(guide))
         torch.testing.assert_close(layer.mask, output[:, :1].sigmoid())
         torch.testing.assert_close(layer.raw, (output[:, 1:].tanh() + 1) / 2)
-        free = run("without_decoder", torch.cat([common, torch.zeros(1, SEPARATE, 2, 2)], 1))
-        own = run("with_decoder", torch.cat([common, run("separate_encoder", x)], 1))
+        common = run("common_encoder", x, "content")
+        free = run("without_decoder", torch.cat([common, torch.zeros(1, SEPARATE, 2, 2)], 1), "content")
+        own = run("with_decoder", torch.cat([common, run("separate_encoder", x, "content")], 1), "content")
         removed = paper.remove(image)
         torch.testing.assert_close(removed.raw, (free.tanh() + 1) / 2)
         torch.testing.assert_close(removed.mask, own[:, :1].sigmoid())

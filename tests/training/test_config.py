@@ -15,16 +15,17 @@ from mbu_ops.training.config import TrainingConfig, network_config
         {"learning_rate": float("nan")},
         {"average_decay": 1.0},
         {"coarse_steps": -1},
+        {"steps": 9, "coarse_steps": 9},
     ],
 )
 def test_settings_that_cannot_work_are_named(wrong):
-    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
+    with pytest.raises(ConfigurationError, match=list(wrong)[-1]):
         TrainingConfig(**wrong)
 
 
 def test_how_long_may_change_what_may_not():
     saved = TrainingConfig(loss_weights=(("confusion", 0.05),)).to_dict()
-    TrainingConfig(loss_weights=(("confusion", 0.05),), steps=99, save_every=7).check_resumable(saved)
+    TrainingConfig(loss_weights=(("confusion", 0.05),), steps=9_999, save_every=7).check_resumable(saved)
     with pytest.raises(TrainingStateError, match="loss_weights"):
         TrainingConfig().check_resumable(saved)
 

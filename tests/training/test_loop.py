@@ -1,13 +1,13 @@
 """The training loop: what it writes, that interruptions change nothing, and what it says when something is wrong."""
 
-import errno
 import json
 import os
+import resource
 import signal
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-import safetensors.torch
 import torch
 from PIL import Image
 
@@ -132,21 +132,61 @@ def test_resuming_needs_a_state(tmp_path, domains, settings):
         trainer.resume()
 
 
-def test_a_full_disk_leaves_the_last_state(tmp_path, domains, settings, monkeypatch):
-    trainer = Trainer(replace(settings, steps=3), domains, tmp_path, LABELS)
-    trainer.run()
-    before = (tmp_path / "state.safetensors").read_bytes()
+@contextmanager
+def room_for(size):
+    """Let this process write no file of more than so many bytes, as a full disk would not."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
 
-    def full(tensors, path, metadata=None):
-        path.write_bytes(b"half")
-        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(safetensors.torch, "save_file", full)
-    trainer.config = settings
-    with pytest.raises(TrainingStateError, match=r"No space left.*intact"):
+@pytest.mark.parametrize("room", [100, 20_000])
+def test_a_full_disk_leaves_the_last_state(tmp_path, domains, settings, room):
+    Trainer(replace(settings, steps=5), domains, tmp_path, LABELS).run()
+    before = {name: (tmp_path / name).read_bytes() for name in ("state.safetensors", "weights.safetensors")}
+    trainer = Trainer(settings, domains, tmp_path, LABELS)
+    trainer.resume()
+    with room_for(room), pytest.raises(TrainingStateError, match=r"File too large.*intact"):
         trainer.run()
-    assert (tmp_path / "state.safetensors").read_bytes() == before
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
     assert not list(tmp_path.glob(".*"))
+    again = Trainer(settings, domains, tmp_path, LABELS)
+    again.resume()
+    assert again.step == 5
+    assert again.run()
+
+
+def test_a_log_line_that_was_cut_off_is_dropped(tmp_path, domains, settings):
+    Trainer(settings, domains, tmp_path, LABELS).run()
+    with (tmp_path / "log.jsonl").open("a") as log:
+        log.write('{"step": 50, "re')
+    again = Trainer(replace(settings, steps=9), domains, tmp_path, LABELS)
+    again.resume()
+    assert again.run()
+    assert [line["step"] for line in log_of(tmp_path)] == list(range(1, 10))
+
+
+def test_networks_that_diverged_are_never_saved(tmp_path, domains, settings):
+    """Also where no line of the log has looked at the losses."""
+    trainer = Trainer(replace(settings, log_every=100), domains, tmp_path, LABELS)
+
+    def poison(*_):
+        if trainer.step == 6:
+            trainer.objective.model.common_encoder[0].weight.data.fill_(float("nan"))
+        return original()
+
+    original, trainer._train_step = trainer._train_step, poison
+    with pytest.raises(TrainingStateError, match=r"weights stopped being finite by step 8.*intact"):
+        trainer.run()
+    again = Trainer(replace(settings, log_every=100), domains, tmp_path, LABELS)
+    again.resume()
+    assert again.step == 6
+    assert all(one.isfinite().all() for one in again.objective.model.parameters())
 
 
 def test_losses_that_explode_end_the_run(tmp_path, domains, settings):
