@@ -34,6 +34,9 @@ DEFAULT_MAX_PIXELS = 100_000_000
 MAX_FILE_BYTES = 1 << 30
 """Longer files and pipes are refused: no picture of :data:`DEFAULT_MAX_PIXELS` needs more."""
 
+LARGEST_DPI = 100_000
+"""A resolution beyond this is nonsense, and is dropped."""
+
 # named by class and not by word: Pillow knows a format only once its module is imported
 _READERS: tuple[type[PillowFile.ImageFile], ...] = (
     JpegImagePlugin.JpegImageFile,
@@ -157,11 +160,18 @@ def _decode(image: Image.Image, data: bytes, max_pixels: int) -> ImageFile:
         alpha=alpha is not None,
         icc=icc or None,
         exif=exif,
-        dpi=(float(dpi[0]), float(dpi[1])) if dpi else None,
+        dpi=_sane_dpi(dpi),
         jpeg=jpeg,
         lossless=source_format == "WEBP" and b"VP8L" in data,
     )
     return ImageFile(pixels, alpha, kind)
+
+
+def _sane_dpi(dpi: tuple[float, float] | None) -> tuple[float, float] | None:
+    """Return a resolution that every format can hold, or None: files may say 0/0 or 2**32 dots per inch."""
+    if not dpi or not all(0 < one < LARGEST_DPI for one in dpi):  # false for NaN too
+        return None
+    return float(dpi[0]), float(dpi[1])
 
 
 def _samples(image: Image.Image) -> tuple[Pixels, Pixels | None, bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,7 +115,8 @@ def encode(pixels: torch.Tensor | NDArray[Any], like: ImageFile | None = None, f
     buffer = BytesIO()
     try:
         Image.fromarray(samples).save(buffer, format, **_parameters(kind, format))
-    except (OSError, ValueError, RuntimeError) as error:  # such as a side longer than the format can hold
+    except (OSError, ValueError, RuntimeError, OverflowError, struct.error) as error:
+        # such as a side longer than the format can hold
         raise ImageFileError(f"a picture of this size or kind cannot be written as {format} ({error})") from error
     return buffer.getvalue()
 

@@ -1,3 +1,4 @@
+import struct
 from io import BytesIO
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from mbu_ops.errors import ImageFileError
-from mbu_ops.images import read
+from mbu_ops.images import encode, read
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (12, 20, 3), dtype=np.uint8)
@@ -127,6 +128,18 @@ def test_metadata_of_a_jpeg_is_remembered():
     exif = Image.Exif()
     exif.load(kind.exif)
     assert exif.get_ifd(0x8769)[0x9003] == "2020:01:01 00:00:00"
+
+
+@pytest.mark.parametrize("ratio", [(0xFFFFFFFF, 1), (0, 0), (1, 0), (0, 1)])
+def test_a_senseless_resolution_is_dropped_and_the_picture_can_be_written(ratio):
+    sound, given = struct.pack("<LL", 72, 1), struct.pack("<LL", *ratio)
+    data = encoded(PICTURE, "TIFF", dpi=(72, 72))
+    assert data.count(sound) == 2
+    assert read(data).kind.dpi == (72, 72)
+    image = read(data.replace(sound, given))
+    assert image.kind.dpi is None
+    for format in ("PNG", "BMP", "TIFF", "JPEG", "WEBP"):
+        assert read(encode(image.pixels, image, format)).kind.format == format
 
 
 def test_chroma_halved_in_one_direction_is_not_kept_for_a_turned_photo():

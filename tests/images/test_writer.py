@@ -177,6 +177,13 @@ def test_formats_and_suffixes_that_cannot_be_written_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("dpi", [(2.0**40, 2.0**40), (float("inf"), 72.0), (float("nan"), 72.0)])
+@pytest.mark.parametrize("format", ["PNG", "BMP"])
+def test_a_resolution_that_the_format_cannot_hold_is_a_clear_error(format, dpi):
+    with pytest.raises(ImageFileError, match=f"cannot be written as {format}"):
+        encode(COLOUR, ImageFile(COLOUR, None, ImageKind(dpi=dpi)), format)
+
+
 def test_a_gif_goes_on_as_png():
     assert read(encode(COLOUR, ImageFile(COLOUR, None, ImageKind(format="GIF")))).kind.format == "PNG"
 
