@@ -90,7 +90,7 @@ def chain(
       interpolate:smile@a.jpg,to=b.jpg,amount=0.5
       segment:glasses              as the last step: write its mask as a grey PNG
     An attribute may be family/attribute, or the path of weights you trained (add:./my-hats).
-    Other options: threshold=, softness= (of the mask, 0 to 1) and method=.
+    Other options: threshold=, softness= (of the mask, 0 to 1), dilation= (of remove, in pixels) and method=.
 
     \b
     mbu-ops chain remove:smile add:glasses                        the demo

@@ -34,6 +34,24 @@ def binarise(mask: Tensor, threshold: float = 0.1, softness: float = 0.0) -> Ten
     return ((mask - threshold) / softness).clamp(0, 1)
 
 
+def dilate(mask: Tensor, radius: int) -> Tensor:
+    """Return a mask grown by some pixels each way: the largest value in a square around each pixel.
+
+    Args:
+        mask: ``(B, 1, H, W)`` floating point, in [0, 1].
+        radius: how far it grows, in pixels; 0 returns the mask itself.
+
+    Returns:
+        A tensor like ``mask``.
+
+    Example:
+        >>> import torch
+        >>> dilate(torch.tensor([[[[0.0, 0.0, 0.0, 0.7]]]]), 1)
+        tensor([[[[0.0000, 0.0000, 0.7000, 0.7000]]]])
+    """
+    return F.max_pool2d(mask, 2 * radius + 1, stride=1, padding=radius) if radius else mask
+
+
 def resize(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     """Return pixels at another size: bilinear, antialiased when a side shrinks.
 

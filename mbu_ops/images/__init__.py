@@ -2,7 +2,7 @@
 
 from mbu_ops.images.file import READABLE_SUFFIXES, WRITABLE_SUFFIXES, ImageFile, ImageKind
 from mbu_ops.images.paths import FoundImage, find, output_path, output_paths
-from mbu_ops.images.reader import DEFAULT_MAX_PIXELS, read
+from mbu_ops.images.reader import DEFAULT_MAX_PIXELS, count_pixels, read
 from mbu_ops.images.writer import encode, encode_mask, write, write_bytes, write_mask
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "ImageKind",
     "READABLE_SUFFIXES",
     "WRITABLE_SUFFIXES",
+    "count_pixels",
     "encode",
     "encode_mask",
     "find",

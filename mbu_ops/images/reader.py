@@ -96,6 +96,25 @@ def read(source: str | os.PathLike[str] | bytes | BinaryIO, *, max_pixels: int =
         ) from error
 
 
+def count_pixels(path: str | os.PathLike[str]) -> int:
+    """Return how many pixels a picture's header promises, decoding none; 0 where it cannot be told.
+
+    Args:
+        path: a file, sound or not.
+
+    Example:
+        >>> count_pixels("no such file")
+        0
+    """
+    try:
+        if not Path(path).is_file():  # a pipe would be waited for
+            return 0
+        with Image.open(path, formats=_PILLOW_FORMATS) as image:
+            return image.width * image.height
+    except Exception:  # read() tells what is wrong with it
+        return 0
+
+
 class _RefusedError(Exception):
     """A picture that Pillow could decode but this library does not take."""
 

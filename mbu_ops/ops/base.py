@@ -128,7 +128,9 @@ class Op(nn.Module):
 
     def extra_repr(self) -> str:
         """Show the settings in ``repr``."""
-        return ", ".join(f"{name}={getattr(self, name)}" for name in ("threshold", "softness") if hasattr(self, name))
+        return ", ".join(
+            f"{name}={getattr(self, name)}" for name in ("threshold", "softness", "dilation") if hasattr(self, name)
+        )
 
 
 def to_frame(model: Method, image: Tensor, name: str = "image") -> Tensor:

@@ -164,7 +164,7 @@ def _module(plan: StepPlan, pretrained: Pretrained) -> nn.Module:
     }
     options = dict(plan.step.options)
     op = ops[plan.step.verb](pretrained.model)
-    for setting in options.keys() & {"threshold", "softness"}:
+    for setting in options.keys() & {"threshold", "softness", "dilation"}:
         setattr(op, setting, options[setting])
     if not isinstance(op, GuidedOp):
         return op

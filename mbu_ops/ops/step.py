@@ -93,6 +93,12 @@ def _index(value: str) -> int:
     return int(value)
 
 
+def _pixels(value: str) -> int:
+    if not _INDEX.fullmatch(value) or int(value) > 64:
+        raise ValueError("a whole number from 0 to 64")
+    return int(value)
+
+
 def _number(low: float, high: float) -> Callable[[str], float]:
     def parse(value: str) -> float:
         try:
@@ -124,7 +130,7 @@ _GUIDE: Mapping[str, Callable[[str], OptionValue]] = {"guide": _index}
 
 VERBS: Mapping[str, Mapping[str, Callable[[str], OptionValue]]] = {
     "add": {**_GUIDE, **_RAMP, **_METHOD},
-    "remove": {**_RAMP, **_METHOD},
+    "remove": {"dilation": _pixels, **_RAMP, **_METHOD},
     "swap": {**_GUIDE, **_RAMP, **_METHOD},
     "segment": {"threshold": _number(0, 1), **_METHOD},
     "interpolate": {**_GUIDE, "to": _path_or_index, "amount": _number(0, 1), **_RAMP, **_METHOD},

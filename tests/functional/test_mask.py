@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from mbu_ops.functional.mask import binarise, resize
+from mbu_ops.functional.mask import binarise, dilate, resize
 
 
 @given(st.floats(0, 0.9), st.floats(0.01, 1), st.integers(0, 2**16))
@@ -58,3 +58,13 @@ def test_resize_gradients() -> None:
     image = torch.rand(1, 1, 4, 6, dtype=torch.float64, requires_grad=True)
     for size in ((3, 9), (8, 8), (2, 2)):
         assert torch.autograd.gradcheck(lambda x, size=size: resize(x, size), image)
+
+
+def test_dilation_takes_the_largest_value_around() -> None:
+    mask = torch.zeros(1, 1, 5, 5)
+    mask[0, 0, 2, 2] = 0.8
+    assert torch.equal(dilate(mask, 0), mask)
+    grown = dilate(mask, 1)
+    assert torch.equal(grown[0, 0, 1:4, 1:4], torch.full((3, 3), 0.8))
+    assert grown.sum() == pytest.approx(9 * 0.8)
+    assert torch.equal(dilate(mask, 2), torch.full((1, 1, 5, 5), 0.8))

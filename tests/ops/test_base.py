@@ -75,4 +75,4 @@ def test_op_leaves_the_training_mode_alone(model: MBU) -> None:
 
 
 def test_repr_shows_the_settings(model: MBU) -> None:
-    assert "threshold=0.25, softness=0.1" in repr(Remove(model, threshold=0.25))
+    assert "threshold=0.25, softness=0.1, dilation=2" in repr(Remove(model, threshold=0.25))

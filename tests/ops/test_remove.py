@@ -18,17 +18,17 @@ def test_is_the_papers_formula(model: MBU) -> None:
     raw, mask = model.remove(image)
     hard = (mask > 0.1).float()
     assert 0 < hard.mean() < 1
-    torch.testing.assert_close(Remove(model, 0.1, 0)(image), hard * raw + (1 - hard) * image)
+    torch.testing.assert_close(Remove(model, 0.1, 0, 0)(image), hard * raw + (1 - hard) * image)
 
 
 def test_threshold_and_softness(model: MBU) -> None:
     image = torch.rand(1, 3, 30, 30)
     assert torch.equal(Remove(model, threshold=1.0)(image), image)
-    small, large = (Remove(model, threshold, 0).edit(image).mask for threshold in (0.1, 0.6))
+    small, large = (Remove(model, threshold, 0, 0).edit(image).mask for threshold in (0.1, 0.6))
     assert set(small.unique().tolist()) == {0.0, 1.0}
     assert (small >= large).all()
     assert small.sum() > large.sum()
-    soft = Remove(model, 0.1, 0.5).edit(image).mask
+    soft = Remove(model, 0.1, 0.5, 0).edit(image).mask
     assert ((soft > 0) & (soft < 1)).any()
     assert torch.equal(soft > 0, small > 0)
 
@@ -36,6 +36,14 @@ def test_threshold_and_softness(model: MBU) -> None:
 def test_mask_is_cut_after_resizing(model: MBU) -> None:
     """Cutting at native size keeps the edge of a hard mask sharp: no stair steps, and no grey in between."""
     image = torch.rand(1, 3, 64, 64)
-    mask = Remove(model, 0.1, 0).edit(image).mask
+    mask = Remove(model, 0.1, 0, 0).edit(image).mask
     soft = Segment(model)(image)
     assert torch.equal(mask, (soft > 0.1).float())
+
+
+def test_the_mask_grows_in_the_models_frame(model: MBU) -> None:
+    image = torch.rand(1, 3, 16, 16)
+    plain, grown = (Remove(model, 0.3, 0, dilation).edit(image).mask for dilation in (0, 2))
+    assert grown.mean() > plain.mean() > 0
+    around = torch.nn.functional.max_pool2d(plain, 5, stride=1, padding=2)
+    assert torch.equal(grown, around)

@@ -22,6 +22,8 @@ INDEX = st.integers(0, 999_999)
 def values(key: str) -> st.SearchStrategy[object]:
     if key == "guide":
         return INDEX
+    if key == "dilation":
+        return st.integers(0, 64)
     if key == "to":
         return st.one_of(INDEX, FILES.map(lambda text: "./" + text))
     return NAMES if key == "method" else UNIT
@@ -107,6 +109,8 @@ def test_paths_are_told_from_names(attribute, expected):
         ("add:glasses,treshold=0.1", 12, "Did you mean 'threshold'"),
         ("remove:glasses,guide=1", 15, "remove has no option 'guide'"),
         ("segment:glasses,softness=1", 16, "segment has no option 'softness'"),
+        ("add:glasses,dilation=1", 12, "add has no option 'dilation'"),
+        ("remove:glasses,dilation=65", 24, "a whole number from 0 to 64"),
         ("add:glasses,threshold=2", 22, "a number from 0 to 1"),
         ("add:glasses,threshold=nan", 22, "a number from 0 to 1"),
         ("add:glasses,guide=-1", 18, "a whole number"),
