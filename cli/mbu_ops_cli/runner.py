@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mbu_ops.errors import ConfigurationError, MBUOpsError
 from mbu_ops.functional.warp import crop, paste
-from mbu_ops.images import ImageFile, encode, encode_mask, read, write, write_mask
+from mbu_ops.images import ImageFile, count_pixels, encode, encode_mask, read, write, write_mask
 from mbu_ops_cli.jobs import Job, Summary
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mbu_ops.ops.bound import Chain
 
 PIXELS_IN_FLIGHT = 8_000_000
-"""About how many pixels may be decoded and waiting; with float32 copies that is some 100 MB."""
+"""About how many pixels may be read ahead, and as many be on their way to a file: some 100 MB with float32 copies."""
 
 THREADS = min(8, os.cpu_count() or 1)
 
@@ -118,10 +118,10 @@ class Runner:
         """
         pool = ThreadPoolExecutor(THREADS, thread_name_prefix="mbu-ops")
         try:
-            writes: dict[Future[None], Job] = {}
+            writes: dict[Future[None], _Decoded] = {}
             for batch in self._batches(self._decode(pool, jobs)):
                 writes |= self._start_writes(pool, batch)
-                while len(writes) > self._window:
+                while len(writes) > 1 and (len(writes) > self._window or _total(writes.values()) > PIXELS_IN_FLIGHT):
                     self._finish(writes, wait(writes, return_when=FIRST_COMPLETED).done)
             self._finish(writes, wait(writes).done)
         finally:
@@ -129,25 +129,34 @@ class Runner:
         return self.summary
 
     def _fail(self, job: Job, error: Exception) -> None:
-        self.summary.failed.append((job, str(error)))
+        # an error that nobody foresaw is a bug, and its text alone may say nothing
+        reason = str(error) if isinstance(error, MBUOpsError) else f"{type(error).__name__}: {error}"
+        self.summary.failed.append((job, reason))
         self.advance()
 
     def _decode(self, pool: ThreadPoolExecutor, jobs: Iterable[Job]) -> Iterator[_Decoded]:
-        """Read ahead, in order, as far as the size of the pictures lately seen allows."""
-        ahead: deque[tuple[Job, Future[ImageFile]]] = deque()
-        remaining = iter(jobs)
-        while True:
-            while len(ahead) < self._window and (job := next(remaining, None)) is not None:
-                ahead.append((job, pool.submit(_read, job)))
-            if not ahead:
-                return
-            job, future = ahead.popleft()
+        """Read ahead, in order, as far as the pictures' headers say that there is room."""
+        ahead: deque[tuple[Job, int, Future[ImageFile]]] = deque()
+        remaining = ((job, count_pixels(job.source) if job.source else 0) for job in jobs)
+        following = next(remaining, None)
+
+        def read_ahead() -> None:
+            nonlocal following
+            pixels = sum(one for _, one, _ in ahead)
+            while following and len(ahead) < self._window and (not ahead or pixels + following[1] <= PIXELS_IN_FLIGHT):
+                ahead.append((*following, pool.submit(_read, following[0])))
+                pixels += following[1]
+                following = next(remaining, None)
+
+        read_ahead()
+        while ahead:
+            job, _, future = ahead.popleft()
+            read_ahead()  # before the picture is edited, so that threads have work meanwhile
             try:
                 image = future.result()
-            except MBUOpsError as error:
+            except Exception as error:  # one picture's trouble, whatever it is, must not cost the others
                 self._fail(job, error)
                 continue
-            self._window = max(THREADS, min(self.batch_size + THREADS, PIXELS_IN_FLIGHT // _pixels(image)))
             yield _Decoded(job, image)
 
     def _batches(self, pictures: Iterable[_Decoded]) -> Iterator[list[_Decoded]]:
@@ -160,11 +169,11 @@ class Runner:
             if len(group) >= self.batch_size or len(group) * _pixels(picture.image) >= PIXELS_IN_FLIGHT // 2:
                 yield waiting.pop(size)
             held = [item for group in waiting.values() for item in group]
-            if len(held) >= 2 * self.batch_size or sum(_pixels(item.image) for item in held) >= PIXELS_IN_FLIGHT:
+            if len(held) >= 2 * self.batch_size or _total(held) >= PIXELS_IN_FLIGHT:
                 yield waiting.pop(max(waiting, key=lambda key: len(waiting[key])))
         yield from waiting.values()
 
-    def _start_writes(self, pool: ThreadPoolExecutor, batch: Sequence[_Decoded]) -> dict[Future[None], Job]:
+    def _start_writes(self, pool: ThreadPoolExecutor, batch: Sequence[_Decoded]) -> dict[Future[None], _Decoded]:
         try:
             images, masks = self.edit(torch.stack([picture.image.to_tensor() for picture in batch]))
         except MBUOpsError as error:
@@ -172,18 +181,18 @@ class Runner:
                 self._fail(picture.job, error)
             return {}
         writes = {}
-        for index, (job, like) in enumerate(batch):
+        for index, picture in enumerate(batch):
             image = None if images is None else images[index]
             mask = None if masks is None else masks[index]
-            writes[pool.submit(_write, job, image, mask, like, self.overwrite)] = job
+            writes[pool.submit(_write, picture.job, image, mask, picture.image, self.overwrite)] = picture
         return writes
 
-    def _finish(self, writes: dict[Future[None], Job], done: Iterable[Future[None]]) -> None:
+    def _finish(self, writes: dict[Future[None], _Decoded], done: Iterable[Future[None]]) -> None:
         for future in done:
-            job = writes.pop(future)
+            job = writes.pop(future).job
             try:
                 future.result()
-            except MBUOpsError as error:
+            except Exception as error:  # as in reading
                 self._fail(job, error)
                 continue
             self.summary.written.append(job)
@@ -192,6 +201,10 @@ class Runner:
 
 def _pixels(image: ImageFile) -> int:
     return image.height * image.width
+
+
+def _total(pictures: Iterable[_Decoded]) -> int:
+    return sum(_pixels(picture.image) for picture in pictures)
 
 
 def _read(job: Job) -> ImageFile:

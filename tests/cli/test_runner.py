@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -74,6 +75,54 @@ def test_large_pictures_go_one_by_one(tmp_path, monkeypatch):
     assert edit.shapes == [(1, 3, 30, 40)] * 5
 
 
+@pytest.mark.parametrize("heights", [[30] * 40, [1] * 40 + [30] * 40])
+@pytest.mark.parametrize("slow", ["edit", "write"])
+def test_few_large_pictures_are_in_memory_at_a_time(heights, slow, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "PIXELS_IN_FLIGHT", 2000)
+    lock, large, most = threading.Lock(), set(), []
+
+    def read(job):
+        height = int(job.source.name.split("-")[1])
+        with lock:
+            if height > 1:
+                large.add(job)
+            most.append(len(large))
+        return ImageFile(np.zeros((height, 40, 3), np.uint8), None, ImageKind())
+
+    def write(job, *_args):
+        time.sleep(0.02 if slow == "write" else 0)
+        with lock:
+            large.discard(job)
+
+    def edit(images):
+        time.sleep(0.02 if slow == "edit" else 0)
+        return Result(images, None)
+
+    monkeypatch.setattr(runner, "count_pixels", lambda path: int(path.name.split("-")[1]) * 40)
+    monkeypatch.setattr(runner, "_read", read)
+    monkeypatch.setattr(runner, "_write", write)
+    jobs = [Job(tmp_path / f"{index}-{height}", tmp_path / f"{index}.out") for index, height in enumerate(heights)]
+    summary = Runner(edit, 16, False, lambda: None).run(jobs)
+    assert len(summary.written) == len(heights)
+    assert max(most) <= 1 + 1 + 2  # read ahead, in hand, being written
+
+
+@pytest.mark.parametrize("phase", ["_read", "_write"])
+@pytest.mark.parametrize("error", [OverflowError("too large"), KeyError("x"), MemoryError()])
+def test_an_error_nobody_foresaw_costs_one_picture_and_is_named(phase, error, tmp_path, monkeypatch):
+    jobs, whole = jobs_of(tmp_path, [(8, 6)] * 5), getattr(runner, phase)
+
+    def fail_on_one(job, *rest):
+        if job == jobs[1]:
+            raise error
+        return whole(job, *rest)
+
+    monkeypatch.setattr(runner, phase, fail_on_one)
+    summary = Runner(Invert(), 2, False, lambda: None).run(jobs)
+    assert summary.failed == [(jobs[1], f"{type(error).__name__}: {error}")]
+    assert len(summary.written) == 4
+
+
 @pytest.mark.parametrize("phase", ["read", "edit", "write"])
 def test_a_failure_costs_one_picture(phase, tmp_path, monkeypatch):
     sizes = [(8, 6), (5, 5), (8, 6)]
@@ -94,7 +143,7 @@ def test_a_failure_costs_one_picture(phase, tmp_path, monkeypatch):
     assert set(summary.written) == {jobs[0], jobs[2]}
 
 
-def test_an_unknown_error_stops_the_run_and_its_threads(tmp_path):
+def test_an_unknown_error_in_the_edit_stops_the_run_and_its_threads(tmp_path):
     def broken(_images):
         raise RuntimeError("a bug")
 

@@ -1,3 +1,4 @@
+import os
 import struct
 from io import BytesIO
 
@@ -6,7 +7,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from mbu_ops.errors import ImageFileError
-from mbu_ops.images import encode, read
+from mbu_ops.images import count_pixels, encode, read
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (12, 20, 3), dtype=np.uint8)
@@ -200,6 +201,16 @@ def test_every_bad_file_is_named_with_what_is_wrong(tmp_path):
         with pytest.raises(ImageFileError, match=what) as caught:
             read(tmp_path / name)
         assert name in str(caught.value)
+
+
+def test_the_pixels_of_a_picture_are_counted_and_those_of_no_picture_are_none(tmp_path):
+    for name in ("a.png", "a.jpg", "a.webp", "a.tif"):
+        PICTURE.save(tmp_path / name)
+        assert count_pixels(tmp_path / name) == 12 * 20
+    (tmp_path / "text.jpg").write_text("not a picture")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("text.jpg", "pipe", "missing"):
+        assert count_pixels(tmp_path / name) == 0
 
 
 def test_what_is_no_file_is_named(tmp_path):
