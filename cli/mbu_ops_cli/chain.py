@@ -16,7 +16,7 @@ from mbu_ops.errors import ChainSyntaxError, ConfigurationError
 from mbu_ops.frames.box import Box
 from mbu_ops.ops.chain import ChainSpec
 from mbu_ops_cli.app import OK, SOME_FAILED
-from mbu_ops_cli.jobs import PIPE, Job, JobList, Summary, list_jobs, picture_waits
+from mbu_ops_cli.jobs import Job, JobList, Summary, list_jobs, refuse_unnamed_pipe
 from mbu_ops_cli.options import (
     Compute,
     choose_device,
@@ -106,12 +106,14 @@ def chain(
     makes_mask = spec.steps[-1].verb == "segment"
     if save_mask and makes_mask:
         raise ConfigurationError("segment writes the mask itself: leave --save-mask out")
-    if not inputs and out is not None and not picture_waits(sys.stdin):
+    if not inputs and out is not None:
         raise ConfigurationError("expected -i IN with -o OUT: a file, a folder, a quoted pattern or - for stdin")
-    demo = not inputs and not picture_waits(sys.stdin)
+    demo = not inputs
     jobs = JobList(())
-    if not demo:
-        jobs = list_jobs(inputs or (PIPE,), out, makes_mask=makes_mask, save_mask=save_mask, existing=existing)
+    if demo:
+        refuse_unnamed_pipe(sys.stdin)
+    else:
+        jobs = list_jobs(inputs, out, makes_mask=makes_mask, save_mask=save_mask, existing=existing)
         _check_stdout(jobs, as_json)
     plans = spec.plan(family, guide_paths, method)
     if dry_run:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import select
-from collections.abc import Sequence
+import stat
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -12,7 +12,6 @@ from typing import TextIO
 from mbu_ops.errors import ConfigurationError
 
 PIPE = "-"
-_PICTURE_STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"II*\0", b"MM\0*", b"BM")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +58,24 @@ class Summary:
     failed: list[tuple[Job, str]] = field(default_factory=list)
 
 
-def picture_waits(stream: TextIO) -> bool:
-    """Tell whether a picture has been piped in, without taking it out of the pipe and without waiting for one."""
+def refuse_unnamed_pipe(stream: TextIO | None) -> None:
+    """Refuse to guess what a piped stdin means where no input was named.
+
+    Args:
+        stream: stdin; None if it is closed.
+
+    Raises:
+        ConfigurationError: if it is a pipe or a file, which may hold a picture, now or once its writer gets to it.
+    """
     try:
-        if stream.isatty() or not select.select([stream], [], [], 0)[0]:
-            return False
-        peek = getattr(stream.buffer, "peek", None)
-        return peek is not None and bytes(peek(8)).startswith(_PICTURE_STARTS)
-    except (OSError, ValueError, AttributeError):  # closed, or nothing that can be waited for
-        return False
+        mode = os.fstat(stream.fileno()).st_mode if stream else 0
+    except (OSError, ValueError):  # closed, or no file at all
+        return
+    if stat.S_ISFIFO(mode) or stat.S_ISREG(mode):
+        raise ConfigurationError(
+            "a picture seems to be piped in: add -i - to edit it (stdin is a pipe or a file, and there is no -i; if you "
+            "want the demo, add < /dev/null)"
+        )
 
 
 def list_jobs(inputs: Sequence[str], out: str | None, *, makes_mask: bool, save_mask: bool, existing: str) -> JobList:
@@ -148,9 +156,9 @@ def _check_writable(jobs: Sequence[Job]) -> None:
 def _apply_existing(jobs: Sequence[Job], existing: str) -> JobList:
     if existing == "overwrite":
         return JobList(tuple(jobs))
-    done = [job for job in jobs if job.target is not None and job.target.exists()]
-    if existing == "error":  # a mask left over by an interrupted run is made again by skip
-        done += [job for job in jobs if job not in done and job.mask is not None and job.mask.exists()]
+    # a mask or a picture alone is half a result: one more to refuse, but for skip one to make again
+    enough = any if existing == "error" else all
+    done = [job for job in jobs if enough(_results_exist(job))]
     if done and existing == "error":
         more = f" and {len(done) - 1} more" if len(done) > 1 else ""
         raise ConfigurationError(
@@ -158,3 +166,9 @@ def _apply_existing(jobs: Sequence[Job], existing: str) -> JobList:
         )
     left_out = set(done)
     return JobList(tuple(job for job in jobs if job not in left_out), tuple(done))
+
+
+def _results_exist(job: Job) -> Iterator[bool]:
+    yield job.target is not None and job.target.exists()
+    if job.mask is not None:
+        yield job.mask.exists()

@@ -178,8 +178,15 @@ def test_pipes(hats, photos, mbu_ops):
     mask = mbu_ops("chain", f"segment:{hats}", "-i", "-", input=data)
     with Image.open(io.BytesIO(mask.stdout)) as image:
         assert (image.format, image.mode, image.size) == ("PNG", "L", (16, 30))
-    implied = mbu_ops("chain", f"remove:{hats}", input=data)
-    assert implied.stdout == done.stdout
+    unnamed = mbu_ops("chain", f"remove:{hats}", input=data)
+    assert (unnamed.returncode, unnamed.stdout) == (2, b"")
+    assert b"add -i -" in unnamed.stderr
+
+
+def test_a_closed_stdin_shows_the_demo(hats, mbu_ops):
+    done = mbu_ops("chain", f"remove:{hats}", "--dry-run", preexec_fn=lambda: os.close(0))
+    assert done.returncode == 0, done.stderr
+    assert b"the demo picture" in done.stdout
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device")
