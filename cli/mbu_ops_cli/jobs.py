@@ -73,8 +73,8 @@ def refuse_unnamed_pipe(stream: TextIO | None) -> None:
         return
     if stat.S_ISFIFO(mode) or stat.S_ISREG(mode):
         raise ConfigurationError(
-            "a picture seems to be piped in: add -i - to edit it (stdin is a pipe or a file, and there is no -i; if you "
-            "want the demo, add < /dev/null)"
+            "a picture seems to be piped in: add -i - to edit it (stdin is a pipe or a file, and there is no -i; "
+            "for the demo, add < /dev/null)"
         )
 
 

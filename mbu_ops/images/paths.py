@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -34,26 +35,30 @@ def find(inputs: Sequence[str | os.PathLike[str]], *, out: str | os.PathLike[str
     Args:
         inputs: files, folders or patterns (``photos/**/*.jpg``). An existing file whose name looks like a pattern is
             taken as the file.
-        out: output folder; pictures inside it are passed over, so that a second run does not edit the first's results.
+        out: output folder; where it lies inside a folder or pattern that is searched, pictures in it are passed over,
+            so that a second run does not edit the first's results.
 
     Raises:
         ImageFileError: if an input does not exist, or holds no picture.
     """
-    skipped = _resolved(Path(out)) if out is not None else None
+    results = _resolved(Path(out)) if out is not None else None
     found: dict[Path, FoundImage] = {}
     for given in inputs:
         path = Path(given)
         if path.is_dir():
-            matches = [FoundImage(file, file.relative_to(path)) for file in _walk(path)]
+            matches, searched = [FoundImage(file, file.relative_to(path)) for file in _walk(path)], path
         elif path.exists():
             found.setdefault(_resolved(path), FoundImage(path, Path(path.name)))
             continue
         elif glob.has_magic(os.fspath(given)):
-            matches = list(_match(os.fspath(given)))
+            searched = _fixed_part(os.fspath(given))
+            matches = list(_match(os.fspath(given), searched))
         else:
             raise ImageFileError(f"{os.fspath(given)!r}: no such file or folder; check the path")
         before = len(found)
         known = False
+        base = _resolved(searched)
+        skipped = results if results is not None and results != base and results.is_relative_to(base) else None
         for match in matches:
             key = _resolved(match.path)
             known = known or key in found
@@ -170,13 +175,12 @@ def _walk(folder: Path) -> Iterable[Path]:
         yield from (path for path in (Path(root) / name for name in sorted(files)) if _is_picture(path))
 
 
-def _match(pattern: str) -> Iterable[FoundImage]:
-    fixed = []
-    for part in Path(pattern).parts:
-        if glob.has_magic(part):
-            break
-        fixed.append(part)
-    base = Path(*fixed)
+def _fixed_part(pattern: str) -> Path:
+    parts = itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts)
+    return Path(*parts)
+
+
+def _match(pattern: str, base: Path) -> Iterable[FoundImage]:
     for name in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute pattern
         path = Path(os.path.normpath(name))
         if path.is_file() and _is_picture(path):

@@ -92,6 +92,16 @@ def test_results_of_an_earlier_run_are_not_inputs(tmp_path):
     assert relatives(find([f"{tmp_path}/**/*.jpg"], out=tmp_path / "out")) == ["a.jpg"]
 
 
+def test_an_output_folder_around_or_beside_the_input_hides_no_picture(tmp_path, monkeypatch):
+    touch(tmp_path, "photos/a.jpg", "photos/b/c.jpg")
+    monkeypatch.chdir(tmp_path)
+    for out in (".", "..", "photos", tmp_path, "results"):
+        assert relatives(find(["photos"], out=out)) == ["a.jpg", "b/c.jpg"]
+        assert relatives(find(["photos/**/*.jpg"], out=out)) == ["a.jpg", "b/c.jpg"]
+    assert relatives(find(["photos"], out="photos/b")) == ["a.jpg"]
+    assert relatives(find(["photos/*/*.jpg", "photos/b"], out="photos")) == ["b/c.jpg"]
+
+
 def test_inputs_that_are_missing_or_hold_nothing_are_named(tmp_path):
     (tmp_path / "empty").mkdir()
     for given_input, what in [("missing.jpg", "no such file"), ("empty", "found none"), ("*.jpg", "found none")]:
