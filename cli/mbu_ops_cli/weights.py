@@ -7,8 +7,11 @@ from pathlib import Path
 
 import click
 
+from mbu_ops.errors import MBUOpsError
 from mbu_ops.families import FamilySpec, WeightSpec
 from mbu_ops.families import families as all_families
+from mbu_ops.weights import locate
+from mbu_ops_cli.app import OK, UNAVAILABLE
 from mbu_ops_cli.options import echo_json, json_option
 
 
@@ -26,7 +29,7 @@ def list_(as_json: bool) -> None:
         echo_json([_row(family, weight) for family, weight in rows])
         return
     for family, weight in rows:
-        state = f"{weight.size / 1e6:.1f} MB" if _is_there(weight) else "missing"
+        state = f"{weight.size / 1e6:.1f} MB" if locate(family, weight) else "missing"
         names = " ".join(f"{family.name}/{attribute}/{weight.id}" for attribute in weight.attributes)
         click.echo(f"{names:<40} {weight.method:<8} {state:<10} {weight.licence}")
     if not rows:
@@ -35,22 +38,30 @@ def list_(as_json: bool) -> None:
 
 @weights.command()
 @click.argument("names", nargs=-1, metavar="[NAME_OR_PATH]...")
-def verify(names: tuple[str, ...]) -> None:
+def verify(names: tuple[str, ...]) -> int:
     """Check weights: the file's form, its digest where a family promises one, and every number in it.
 
     NAME_OR_PATH is family/attribute, a file, or a folder that training wrote; without any, all installed weights are
-    checked.
+    checked. All are checked even if one fails; the exit code is then 3.
     """
     from mbu_ops.weights import verify as verify_one
 
+    code = OK
     chosen = names or tuple(
         f"{family.name}/{weight.attributes[0]}/{weight.id}" for family in all_families() for weight in family.weights
     )
     for name in chosen:
-        verify_one(name)
-        click.echo(f"{name}: sound")
+        try:
+            verify_one(name)
+        except MBUOpsError as error:
+            reason = str(error)
+            click.echo(reason if name in reason else f"{name}: {reason}", err=True)
+            code = UNAVAILABLE
+        else:
+            click.echo(f"{name}: sound")
     if not chosen:
         click.echo("no family brings trained weights; name a file")
+    return code
 
 
 @weights.command()
@@ -94,16 +105,9 @@ def _row(family: FamilySpec, weight: WeightSpec) -> dict[str, object]:
         "id": weight.id,
         "method": weight.method,
         "attributes": list(weight.attributes),
-        "installed": _is_there(weight),
+        "installed": locate(family, weight) is not None,
         "size": weight.size,
         "sha256": weight.sha256,
         "licence": weight.licence,
         "metrics": dict(weight.metrics),
     }
-
-
-def _is_there(weight: WeightSpec) -> bool:
-    try:
-        return weight.locate().is_file()
-    except ModuleNotFoundError:
-        return False

@@ -48,6 +48,22 @@ def resolve(name_or_path: str | os.PathLike[str], *, method: str | None = None) 
     return _of_family(text, method)
 
 
+def locate(family: FamilySpec, spec: WeightSpec) -> Path | None:
+    """Return where a family's weights are installed: in their package, else in the user's own store.
+
+    Args:
+        family: the family.
+        spec: weights of it.
+
+    Returns:
+        The file; None if it is in neither place.
+    """
+    places = [_home(family, spec)]
+    with contextlib.suppress(ModuleNotFoundError):  # the package with the weights need not be installed
+        places.insert(0, Path(str(spec.locate())))
+    return next((place for place in places if place.is_file()), None)
+
+
 def load_pretrained(
     name_or_path: str | os.PathLike[str],
     *,
@@ -118,16 +134,15 @@ def _of_family(text: str, method: str | None) -> tuple[Path, WeightSpec]:
             f"there are no weights for {family.name}/{attribute}{of_method}; train some with mbu-ops train, then name "
             "their folder"
         )
-    return _file(family, fitting[0]), fitting[0]
+    path = locate(family, fitting[0])
+    if path is None:
+        package, home = fitting[0].package, _home(family, fitting[0])
+        raise WeightsError(
+            f"the weights {fitting[0].id!r} are not installed: found neither in {package!r} nor at {home}; install "
+            f"{package!r}"
+        )
+    return path, fitting[0]
 
 
-def _file(family: FamilySpec, spec: WeightSpec) -> Path:
-    home = Path(os.environ.get(HOME) or "~/.cache/mbu-ops").expanduser()
-    places = [home / "weights" / family.name / spec.file]
-    with contextlib.suppress(ModuleNotFoundError):  # the package with the weights need not be installed
-        places.insert(0, Path(str(spec.locate())))
-    for place in places:
-        if place.is_file():
-            return place
-    looked = " nor ".join(str(place) for place in places)
-    raise WeightsError(f"the weights {spec.id!r} are not installed: found neither {looked}; install {spec.package!r}")
+def _home(family: FamilySpec, spec: WeightSpec) -> Path:
+    return Path(os.environ.get(HOME) or "~/.cache/mbu-ops").expanduser() / "weights" / family.name / spec.file

@@ -23,6 +23,29 @@ def test_a_missing_file_is_listed_as_missing(pets, tmp_path, capsys):
     assert run(["weights", "verify", "pets/hat"]) == 3
 
 
+def test_weights_in_the_user_s_own_store_are_listed_as_there(pets, tmp_path, monkeypatch, capsys):
+    store = tmp_path / "home" / "weights" / "pets"
+    store.mkdir(parents=True)
+    (tmp_path / "plugin" / "fake_pets_data" / "hat.safetensors").rename(store / "hat.safetensors")
+    monkeypatch.setenv("MBU_OPS_HOME", str(tmp_path / "home"))
+    assert run(["weights", "list", "--json"]) == 0
+    row = next(row for row in json.loads(capsys.readouterr().out) if row["id"] == "hat-tiny")
+    assert row["installed"] is True
+    assert run(["weights", "list"]) == 0
+    assert "missing" not in next(line for line in capsys.readouterr().out.splitlines() if "hat-tiny" in line)
+    assert run(["weights", "verify", "pets/hat"]) == 0
+
+
+def test_verify_checks_all_and_names_each_failure(hats, tmp_path, capsys):
+    for name in ("a.safetensors", "b.safetensors"):
+        (tmp_path / name).write_bytes(b"no weights")
+    args = [str(tmp_path / "a.safetensors"), "no_such_family/hat", str(tmp_path / "b.safetensors"), hats]
+    assert run(["weights", "verify", *args]) == 3
+    captured = capsys.readouterr()
+    assert captured.out == f"{hats}: sound\n"
+    assert [line.split(": ")[0] for line in captured.err.splitlines()] == args[:3]
+
+
 def test_verify(pets, hats, tmp_path, capsys):
     assert run(["weights", "verify", "pets/hat", hats]) == 0
     assert capsys.readouterr().out == f"pets/hat: sound\n{hats}: sound\n"
