@@ -5,7 +5,7 @@ VENV ?= .venv
 TORCH ?= torch==2.13.0
 # Where a GPU is found, pip may take whichever build the machine's configuration offers.
 ifneq ($(shell command -v nvidia-smi 2>/dev/null),)
-TORCH = torch>=2.6
+TORCH = torch>=2.7
 endif
 
 BIN := $(VENV)/bin

@@ -50,6 +50,14 @@ def test_the_changelog_s_top_version_is_the_package_s():
     assert len(set(released)) == len(released)
 
 
+def test_the_oldest_torch_is_one_that_can_name_the_accelerator_it_has():
+    # torch.accelerator.current_accelerator(check_available=True) is new in 2.7
+    for name in ("Makefile", "pyproject.toml"):
+        floors = re.findall(r"torch>=(\d+)\.(\d+)", (ROOT / name).read_text("utf-8"))
+        assert floors
+        assert all((int(major), int(minor)) >= (2, 7) for major, minor in floors), name
+
+
 def test_no_file_is_large():
     sizes = {str(path.relative_to(ROOT)): path.stat().st_size for path in tracked()}
     assert {name: size for name, size in sizes.items() if size > 16 * 2**20} == {}
