@@ -1,6 +1,7 @@
 """The pages: their links, their commands and their Python."""
 
 import ast
+import dataclasses
 import importlib
 import importlib.util
 import re
@@ -14,6 +15,7 @@ import pytest
 
 import mbu_ops
 from mbu_ops import ChainSpec
+from mbu_ops.objectives.mbu import LOSS_WEIGHTS, MBULossWeights
 from mbu_ops_cli.app import cli
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,6 +86,17 @@ def test_python_parses_and_takes_names_that_exist(page):
             elif isinstance(node, ast.ImportFrom):
                 module = importlib.import_module(node.module)
                 assert all(hasattr(module, alias.name) for alias in node.names)
+
+
+def test_the_table_of_loss_weights_is_that_of_the_code():
+    page = (ROOT / "docs/methods/mbu.md").read_text(encoding="utf-8")
+    rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("|")]
+    start = next(index for index, row in enumerate(rows) if row[0] == "weight's name")
+    _, _, *recipes = rows[start]
+    terms = [field.name for field in dataclasses.fields(MBULossWeights)]
+    table = {row[0]: [float(cell) for cell in row[2:]] for row in rows[start + 2 :] if row[0] in terms}
+    assert recipes == list(LOSS_WEIGHTS)
+    assert table == {term: [getattr(LOSS_WEIGHTS[recipe], term) for recipe in recipes] for term in terms}
 
 
 def test_the_command_line_page_is_up_to_date():
