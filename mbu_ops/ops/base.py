@@ -25,7 +25,6 @@ class MethodConfig(Protocol):
     @property
     def resolution(self) -> int:
         """Side of the square model frame, in pixels."""
-        ...
 
 
 class Method(Protocol):
@@ -40,27 +39,21 @@ class Method(Protocol):
     @property
     def config(self) -> MethodConfig:
         """The method's sizes."""
-        ...
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """Give the weights; the first one's dtype and device are the networks'."""
-        ...
 
     def encode_guide(self, guide: Tensor) -> Tensor:
         """Return the code of what a guide shows."""
-        ...
 
     def transfer(self, image: Tensor, code: Tensor) -> Layer:
         """Return a code's content as it would sit on the image."""
-        ...
 
     def remove(self, image: Tensor) -> Layer:
         """Return the image free of content, and the soft mask of where the content was."""
-        ...
 
     def segment(self, image: Tensor) -> Tensor:
         """Return the soft mask of the image's own content."""
-        ...
 
 
 class Op(nn.Module):
