@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import copy
-import io
 from typing import Any, ClassVar
 
 import kornia.augmentation as K
 import pytest
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 
@@ -247,12 +247,10 @@ class OpTester:
         assert {key.removeprefix("model.") for key in op.state_dict()} == set(op.model.state_dict())
         bound = self.one_in(op, inputs)
         assert not [key for key in bound.state_dict() if "model." not in key]
-        file = io.BytesIO()
-        torch.save(op.state_dict(), file)
-        file.seek(0)
+        file = safetensors.torch.save(op.state_dict())
         other = self.op_class(tiny_mbu(seed=1))
         assert not torch.equal(other(*inputs), op(*inputs))
-        other.load_state_dict(torch.load(file, weights_only=True))
+        other.load_state_dict(safetensors.torch.load(file))
         assert torch.equal(other(*inputs), op(*inputs))
         assert torch.equal(copy.deepcopy(bound)(inputs[0]), bound(inputs[0]))
 
