@@ -41,11 +41,12 @@ def check_image(image: Tensor, name: str = "image") -> None:
         raise ShapeError(f"expected {name} with at least one image and one pixel, got {tuple(image.shape)}")
 
 
-def check_code(code: Tensor, name: str = "code") -> None:
+def check_code(code: Tensor, shape: tuple[int, int, int], name: str = "code") -> None:
     """Check that a tensor can be a batch of guide codes.
 
     Args:
-        code: expected ``(N, C, S, S)`` floating point, not empty.
+        code: expected ``(N, *shape)`` floating point, not empty.
+        shape: of one code of the method at hand.
         name: what to call it in the error.
 
     Raises:
@@ -53,10 +54,11 @@ def check_code(code: Tensor, name: str = "code") -> None:
         ShapeError: if it has another shape, or is empty.
     """
     check_floating(code, name)
-    if code.ndim != 4 or 0 in code.shape:
+    if code.ndim != 4 or tuple(code.shape[1:]) != shape or code.shape[0] == 0:
         raise ShapeError(
-            f"expected {name} of shape (N, C, S, S) as encode(guide) gives it, got {tuple(code.shape)}: keep the first "
-            "dimension of stored codes with guides[i:i + 1]"
+            f"expected {name} of shape (N, {', '.join(map(str, shape))}) as encode(guide) of these weights gives it, "
+            f"got {tuple(code.shape)}: keep the first dimension of stored codes with guides[i:i + 1], and use codes with "
+            "the weights that made them"
         )
 
 

@@ -135,6 +135,11 @@ class MBU(nn.Module):
         self.without_decoder = upsampling_stack(code_width, hidden, 3 * patch**2)
         self.with_decoder = upsampling_stack(code_width, hidden, 4 * patch**2)
 
+    @property
+    def code_shape(self) -> tuple[int, int, int]:
+        """Shape of one guide code: channels, height, width."""
+        return self.config.separate_code_shape
+
     @classmethod
     def config_to_dict(cls, config: MBUConfig) -> dict[str, object]:
         """Return a configuration as JSON can hold it, for a weights file or a training state."""

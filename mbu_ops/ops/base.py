@@ -40,6 +40,10 @@ class Method(Protocol):
     def config(self) -> MethodConfig:
         """The method's sizes."""
 
+    @property
+    def code_shape(self) -> tuple[int, int, int]:
+        """Shape of one guide code: channels, height, width."""
+
     def parameters(self) -> Iterator[nn.Parameter]:
         """Give the weights; the first one's dtype and device are the networks'."""
 
@@ -86,7 +90,7 @@ class Op(nn.Module):
                 f"expected a method that can {self.verb}, got {model.name}, which can {', '.join(sorted(verbs))}"
             )
         if guides is not None:
-            check_code(guides, "guides")
+            check_code(guides, cast("Method", model).code_shape, "guides")
         self.model = cast("Method", model)
         self.register_buffer("default_guides", guides, persistent=False)
 
@@ -172,9 +176,9 @@ def expand_code(model: Method, image: Tensor, code: Tensor) -> Tensor:
 
     Raises:
         DTypeError: if the code holds no floating-point numbers.
-        ShapeError: if it has neither shape.
+        ShapeError: if it has neither shape, or is another method's or size's.
         DeviceError: if it is not where the image is.
     """
-    check_code(code)
+    check_code(code, model.code_shape)
     check_fits(image, code, "code")
     return code.to(next(iter(model.parameters())).dtype).expand(image.shape[0], -1, -1, -1)

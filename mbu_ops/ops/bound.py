@@ -90,7 +90,7 @@ class Bound(nn.Module):
         if bool(inputs) == (code is not None):
             raise ConfigurationError(f"expected inputs or a code, got {'both' if inputs else 'neither'}")
         if code is not None:
-            check_code(code)
+            check_code(code, op.model.code_shape)
         self.op = op
         self.register_buffer("code", code, persistent=False)
         self.input_count = len(inputs)

@@ -16,15 +16,16 @@ def test_image_error_names_the_argument() -> None:
         check_image(torch.rand(4))
 
 
-@pytest.mark.parametrize("shape", [(4, 2, 2), (0, 4, 2, 2), (4,)])
+@pytest.mark.parametrize("shape", [(4, 2, 2), (0, 4, 2, 2), (4,), (), (1, 5, 2, 2), (1, 4, 4, 4)])
 def test_code_shape(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ShapeError, match=r"\(N, C, S, S\)"):
-        check_code(torch.rand(shape))
+    with pytest.raises(ShapeError, match=r"\(N, 4, 2, 2\)"):
+        check_code(torch.rand(shape), (4, 2, 2))
+    check_code(torch.rand(3, 4, 2, 2), (4, 2, 2))
 
 
 def test_code_dtype() -> None:
     with pytest.raises(DTypeError, match=r"torch.int64"):
-        check_code(torch.zeros(1, 4, 2, 2, dtype=torch.int64))
+        check_code(torch.zeros(1, 4, 2, 2, dtype=torch.int64), (4, 2, 2))
 
 
 def test_fits() -> None:

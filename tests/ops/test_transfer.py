@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
+from mbu_ops.errors import ShapeError
 from mbu_ops.functional.mask import resize
 from mbu_ops.methods.mbu import MBU
 from mbu_ops.ops.transfer import Transfer
@@ -42,3 +44,14 @@ def test_edits_follow_the_picture_at_native_size(model: MBU) -> None:
     untouched = (edit.mask == 0).expand_as(image)
     assert 0.02 < untouched.float().mean() < 0.98
     assert torch.equal(edit.image[untouched], image[untouched])
+
+
+def test_codes_of_other_weights_are_refused(model: MBU) -> None:
+    op, other = Transfer(model), torch.rand(1, 5, 2, 2)
+    expected = r"expected code of shape \(N, 4, 4, 4\).*got \(1, 5, 2, 2\).*the weights that made them"
+    with pytest.raises(ShapeError, match=expected):
+        op.edit_code(torch.rand(1, 3, 16, 16), other)
+    with pytest.raises(ShapeError, match=expected):
+        op.bind(code=other)
+    with pytest.raises(ShapeError, match="expected guides"):
+        Transfer(model, guides=other)
