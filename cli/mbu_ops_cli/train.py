@@ -52,6 +52,11 @@ def _term(
     "--distance", type=click.Choice(["l1", "l2"]), default="l1", show_default=True, help="Of the reconstructions."
 )
 @click.option(
+    "--guide-variation",
+    type=click.FloatRange(min=0),
+    help="How strongly guides are mirrored, moved and recoloured before they are encoded.  [default: 1; 0]",
+)
+@click.option(
     "--steps",
     type=click.IntRange(min=1),
     help="Steps of the whole run.  [default: 9000; 150000 for the paper's layers]",
@@ -65,7 +70,12 @@ def _term(
 @click.option(
     "--learning-rate",
     type=click.FloatRange(min=0, min_open=True),
-    help="Of networks and discriminator.  [default: 0.0005; 0.0002]",
+    help="Of the networks.  [default: 0.0005; 0.0002]",
+)
+@click.option(
+    "--discriminator-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    help="How many times faster the discriminators learn.  [default: 1]",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Of the first weights and of every batch.")
 @click.option("--save-every", type=click.IntRange(min=1), help="Steps between states.")
@@ -88,10 +98,12 @@ def train(
     recipe: str | None,
     loss: tuple[tuple[str, float], ...],
     distance: str,
+    guide_variation: float | None,
     steps: int | None,
     coarse_steps: int | None,
     batch_size: int | None,
     learning_rate: float | None,
+    discriminator_rate: float | None,
     seed: int | None,
     save_every: int | None,
     sample_every: int | None,
@@ -130,10 +142,12 @@ def train(
         recipe=recipe,
         loss_weights=loss,
         distance=distance,
+        guide_variation=guide_variation,
         steps=steps,
         coarse_steps=coarse_steps,
         batch_size=batch_size,
         learning_rate=learning_rate,
+        discriminator_rate=discriminator_rate,
         seed=seed,
         save_every=save_every,
         sample_every=sample_every,

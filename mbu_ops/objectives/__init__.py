@@ -29,7 +29,12 @@ class Objective(Protocol):
 
 
 def build_objective(
-    model: nn.Module, method: str, recipe: str, overrides: Mapping[str, float] | None = None, distance: str = "l1"
+    model: nn.Module,
+    method: str,
+    recipe: str,
+    overrides: Mapping[str, float] | None = None,
+    distance: str = "l1",
+    guide_variation: float = 0.0,
 ) -> Objective:
     """Return the objective that trains a method's networks.
 
@@ -39,6 +44,7 @@ def build_objective(
         recipe: which published set of loss weights to start from.
         overrides: loss weights to set instead, by term.
         distance: ``"l1"`` or ``"l2"`` for the reconstruction terms.
+        guide_variation: how strongly the guides are varied before they are encoded; 0 for not at all.
 
     Raises:
         ConfigurationError: for a method without an objective, or an unknown recipe, term or distance.
@@ -49,16 +55,18 @@ def build_objective(
         raise ConfigurationError(
             f"expected a method that can be trained ({', '.join(_BUILDERS)}), got {method!r}"
         ) from None
-    return build(model, recipe, overrides or {}, distance)
+    return build(model, recipe, overrides or {}, distance, guide_variation)
 
 
-def _mbu(model: nn.Module, recipe: str, overrides: Mapping[str, float], distance: str) -> Objective:
+def _mbu(
+    model: nn.Module, recipe: str, overrides: Mapping[str, float], distance: str, guide_variation: float
+) -> Objective:
     from mbu_ops.methods.mbu import MBU
     from mbu_ops.objectives.mbu import MBULossWeights, MBUObjective
 
     if not isinstance(model, MBU):
         raise ConfigurationError(f"the objective of 'mbu' trains an MBU network, got {type(model).__name__}")
-    return MBUObjective(model, MBULossWeights.named(recipe, overrides), distance)
+    return MBUObjective(model, MBULossWeights.named(recipe, overrides), distance, guide_variation)
 
 
-_BUILDERS: dict[str, Callable[[nn.Module, str, Mapping[str, float], str], Objective]] = {"mbu": _mbu}
+_BUILDERS: dict[str, Callable[[nn.Module, str, Mapping[str, float], str, float], Objective]] = {"mbu": _mbu}

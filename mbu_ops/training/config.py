@@ -21,10 +21,13 @@ class TrainingConfig:
         recipe: name of the set of loss weights to start from.
         loss_weights: loss weights to set instead, ``(term, weight)`` pairs.
         distance: reconstruction distance, ``"l1"`` as published or ``"l2"``.
+        guide_variation: how strongly guides are mirrored, moved and recoloured before they are encoded; 0 in the paper.
         steps: steps of the whole run.
         coarse_steps: how many of them, from the first on, pass at half the resolution.
         batch_size: images of each domain in a step.
-        learning_rate: Adam's, for networks and discriminator alike.
+        learning_rate: Adam's, for the networks.
+        discriminator_rate: how many times faster the discriminators learn; 1 in the paper (more than 1: two
+            time-scale update rule, Heusel et al., NeurIPS 2017).
         gradient_clip: largest norm of each group's gradient.
         average_decay: decay of the exponential moving average of the weights, which is what is exported.
         flip: whether to mirror half of the images.
@@ -39,10 +42,12 @@ class TrainingConfig:
     recipe: str = "quick"
     loss_weights: tuple[tuple[str, float], ...] = ()
     distance: str = "l1"
+    guide_variation: float = 1.0
     steps: int = 9_000
     coarse_steps: int = 6_000
     batch_size: int = 32
     learning_rate: float = 5e-4
+    discriminator_rate: float = 1.0
     gradient_clip: float = 5.0
     average_decay: float = 0.999
     flip: bool = True
@@ -56,6 +61,7 @@ class TrainingConfig:
             "steps",
             "batch_size",
             "learning_rate",
+            "discriminator_rate",
             "gradient_clip",
             "save_every",
             "sample_every",
@@ -63,6 +69,8 @@ class TrainingConfig:
         ):
             if not getattr(self, name) > 0:
                 raise ConfigurationError(f"{name} must be above 0, got {getattr(self, name)}")
+        if not 0 <= self.guide_variation < 10:
+            raise ConfigurationError(f"guide_variation must be at least 0 and below 10, got {self.guide_variation}")
         if not 0 <= self.average_decay < 1:
             raise ConfigurationError(f"average_decay must be at least 0 and below 1, got {self.average_decay}")
         if not 0 <= self.coarse_steps < self.steps:
@@ -88,7 +96,7 @@ class TrainingConfig:
         differing = [
             f"{field.name} (saved {saved.get(field.name)!r}, now {now[field.name]!r})"
             for field in fields(self)
-            if field.name not in free and saved.get(field.name) != now[field.name]
+            if field.name not in free and saved.get(field.name, field.default) != now[field.name]
         ]
         if differing:
             raise TrainingStateError(
@@ -96,7 +104,7 @@ class TrainingConfig:
             )
 
 
-PUBLISHED: dict[str, Any] = {"steps": 150_000, "coarse_steps": 0, "learning_rate": 2e-4}
+PUBLISHED: dict[str, Any] = {"steps": 150_000, "coarse_steps": 0, "learning_rate": 2e-4, "guide_variation": 0.0}
 """The paper's own schedule (its appendix A), for configurations of its own layers."""
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -98,6 +99,8 @@ class Trainer:
         self.config, self.domains, self.out, self.labels, self.reporter = config, domains, out, labels, reporter
         self.preview = preview or domains
         self.accelerator = Accelerator(mixed_precision=mixed_precision)
+        # every process draws its own images and its own randomness
+        self._seed: int = config.seed * self.accelerator.num_processes + self.accelerator.process_index
         self.step = 0
         self._origin: dict[str, Any] | None = None
         self._method = get_method(config.method)
@@ -134,14 +137,16 @@ class Trainer:
         model = model.to(device).to(memory_format=torch.channels_last)
         config = self.config
         self.objective: Objective = build_objective(
-            model, config.method, config.recipe, dict(config.loss_weights), config.distance
+            model, config.method, config.recipe, dict(config.loss_weights), config.distance, config.guide_variation
         )
         self._parts: dict[str, nn.Module] = {"objective": self.objective.to(device)}  # type: ignore[attr-defined]
         self.average = AveragedModel(averaged or model, avg_fn=self._averaging, use_buffers=True)
         self._parts["average"] = self.average.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.groups = self.objective.parameter_groups()
+        rates = dict.fromkeys(self.groups, config.learning_rate * config.discriminator_rate)
+        rates["networks"] = config.learning_rate
         self.optimisers = {
-            name: self.accelerator.prepare(torch.optim.Adam(parameters, config.learning_rate, (0.5, 0.999)))
+            name: self.accelerator.prepare(torch.optim.Adam(parameters, rates[name], (0.5, 0.999)))
             for name, parameters in self.groups.items()
         }
 
@@ -172,13 +177,18 @@ class Trainer:
         self._origin = dict(pretrained.info.training)
 
     def _refine(self) -> None:
-        """Go from half the resolution to the full one with the same pictures, and keep the discriminator."""
-        kept = {
-            key: value for key, value in self._parts["objective"].state_dict().items() if not key.startswith("model.")
-        }
+        """Go from half the resolution to the full one with the same pictures, and keep the discriminators."""
+        torch.manual_seed(self.config.seed)  # what is new must be the same in every process and after a resume
+        learnt = self._parts["objective"].state_dict()
         count = self.average.n_averaged.clone()
         averaged: Any = self.average.module
         self._set_networks(self.objective.model.refined(), averaged.refined())
+        fresh = self._parts["objective"].state_dict()
+        kept = {
+            key: value
+            for key, value in learnt.items()
+            if not key.startswith("model.") and value.shape == fresh[key].shape  # but for what reads more pixels now
+        }
         self._parts["objective"].load_state_dict(kept, strict=False)
         self.average.n_averaged.copy_(count)
 
@@ -259,6 +269,8 @@ class Trainer:
             while self.step < config.steps and not interrupted.is_set():
                 if self.step == config.coarse_steps and self._full != self.objective.model.config:
                     self._refine()
+                # a step's randomness depends on its number alone, so that a resumed run draws the same
+                torch.manual_seed(int(np.random.SeedSequence((self._seed, self.step)).generate_state(1)[0]))
                 started = time.perf_counter()
                 values = self._train_step()
                 self.step += 1
@@ -276,9 +288,7 @@ class Trainer:
 
     def _train_step(self) -> dict[str, Tensor]:
         accelerator = self.accelerator
-        # every process draws its own images of the step
-        seed = self.config.seed * accelerator.num_processes + accelerator.process_index
-        pair = self.domains.batch(self.config.batch_size, seed, self.step, self.config.flip)
+        pair = self.domains.batch(self.config.batch_size, self._seed, self.step, self.config.flip)
         without, with_ = (self._fitted(batch.to(accelerator.device)) for batch in pair)
         values: dict[str, Tensor] = {}
         with accelerator.autocast():

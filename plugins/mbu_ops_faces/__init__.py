@@ -42,7 +42,7 @@ family = FamilySpec(
             aliases=("eyeglasses", "spectacles"),
             with_rule=(("Eyeglasses",),),
             without_rule=(("!Eyeglasses",),),
-            balance=("Male", "Young"),
+            balance=("Male", "Young", "Smiling", "No_Beard"),
             recipe="glasses",
         ),
         AttributeSpec(
@@ -51,7 +51,7 @@ family = FamilySpec(
             aliases=("smiling",),
             with_rule=(("Smiling",),),
             without_rule=(("!Smiling",),),
-            balance=("Male",),
+            balance=("Male", "Young", "Eyeglasses", "No_Beard"),
             recipe="smile",
         ),
         AttributeSpec(
@@ -60,7 +60,7 @@ family = FamilySpec(
             aliases=("beard", "mustache", "goatee"),
             with_rule=_BEARDED,
             without_rule=_SHAVEN,
-            balance=("Young",),
+            balance=("Young", "Smiling", "Eyeglasses"),
             recipe="smile",
         ),
     ),

@@ -1,5 +1,7 @@
 """The objective of MBU: every term against its formula, the switches, and which domain meets which statistics."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -7,10 +9,19 @@ from torch.nn import functional as F
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods.mbu import MBU, MBUConfig
 from mbu_ops.objectives import build_objective
-from mbu_ops.objectives.mbu import LOSS_WEIGHTS, MBULossWeights, MBUObjective
+from mbu_ops.objectives.mbu import (
+    LOSS_WEIGHTS,
+    GuideVariation,
+    ImageDiscriminator,
+    MBULossWeights,
+    MBUObjective,
+)
+from mbu_ops.ops.remove import Remove
+from mbu_ops.ops.transfer import Transfer
 
 CONFIG = MBUConfig(16, (4, 8, 12), (4, 8), 3, 1)
-EVERYTHING = MBULossWeights(1, 1, 1, 1, 1, 1, 1, 1)
+TERMS = tuple(MBULossWeights.__dataclass_fields__)
+EVERYTHING = MBULossWeights(**dict.fromkeys(TERMS, 1.0))
 
 
 @pytest.fixture
@@ -22,6 +33,13 @@ def pair():
 def objective(weights=EVERYTHING, loss="l1"):
     torch.manual_seed(0)
     return MBUObjective(MBU(CONFIG), weights, loss)
+
+
+def edited(op, model, *images):
+    """What the op itself makes of the images, in [-1, 1], and its mask; the removal's growth is 2 px of 128."""
+    settings = {"dilation": 1} if op is Remove else {}
+    edit = op(model, **settings).edit(*images)
+    return edit.image * 2 - 1, edit.mask
 
 
 def plainly(one, without, with_):
@@ -44,11 +62,14 @@ def plainly(one, without, with_):
         "confusion": sum(F.binary_cross_entropy(torch.sigmoid(one), torch.zeros(4)) for one in logits),
         "mask_area": model.decode_with(ec(b), es(b)).mask.square().mean()
         + model.decode_with(ec(a), es(b)).mask.square().mean(),
+        "adversarial_without": -one.image_discriminator(edited(Remove, model, with_)[0])[:, 0].mean(),
+        "adversarial_with": -one.image_discriminator(edited(Transfer, model, without, with_)[0])[:, 1].mean(),
     }
 
 
 def test_every_term_equals_its_formula(pair):
     one = objective()
+    one.image_discriminator.eval()  # each of its training passes brings its spectral norms nearer
     terms, _ = one(*pair)
     expected = plainly(one, *pair)
     assert set(terms) == set(expected)
@@ -57,20 +78,17 @@ def test_every_term_equals_its_formula(pair):
 
 
 def test_terms_are_weighted(pair):
-    weights = MBULossWeights(5, 7, 0.7, 0.3, 0.2, 0.1, 0.005, 0.4)
+    weights = MBULossWeights(5, 7, 0.7, 0.3, 0.2, 0.1, 0.005, 0.4, 0.6, 0.8)
     terms, _ = objective(weights)(*pair)
     plain, _ = objective()(*pair)
     for name, value in plain.items():
         torch.testing.assert_close(terms[name], getattr(weights, name) * value)
 
 
-@pytest.mark.parametrize("name", MBULossWeights.__dataclass_fields__)
+@pytest.mark.parametrize("name", TERMS)
 def test_a_weight_of_zero_switches_its_term_off(pair, name):
-    terms, _ = objective(MBULossWeights(**{**dict.fromkeys(MBULossWeights.__dataclass_fields__, 1.0), name: 0.0}))(
-        *pair
-    )
-    assert name not in terms
-    assert len(terms) == 7
+    terms, _ = objective(MBULossWeights(**{**dict.fromkeys(TERMS, 1.0), name: 0.0}))(*pair)
+    assert set(terms) == set(TERMS) - {name}
 
 
 def test_l2_is_the_papers_ablation(pair):
@@ -127,6 +145,43 @@ def test_without_confusion_there_is_no_discriminator_step(pair):
     assert groups == ["networks"]
 
 
+@pytest.mark.parametrize("term", ["adversarial_without", "adversarial_with"])
+def test_the_image_discriminator_learns_to_tell_edited_from_real(pair, term):
+    one = objective(MBULossWeights(confusion=0, **{term: 1.0}))
+    optimiser = torch.optim.Adam(one.parameter_groups()["discriminator"], 1e-2)
+    losses = []
+    for _ in range(30):
+        steps = one.steps(*pair)
+        next(steps)
+        group, terms, _ = next(steps)
+        assert (group, list(terms)) == ("discriminator", ["image_discriminator"])
+        optimiser.zero_grad()
+        terms["image_discriminator"].backward()
+        optimiser.step()
+        losses.append(terms["image_discriminator"].item())
+        assert all(parameter.grad is None for parameter in one.model.parameters())
+    assert losses[-1] < losses[0]
+
+
+def test_the_adversarial_terms_teach_the_networks_and_not_their_judge(pair):
+    one = objective(MBULossWeights(**dict.fromkeys(TERMS[:8], 0.0), adversarial_without=1, adversarial_with=1))
+    _, terms, _ = next(iter(one.steps(*pair)))
+    sum(terms.values()).backward()
+    assert all(parameter.grad is None for parameter in one.image_discriminator.parameters())
+    for decoder in (one.model.without_decoder, one.model.with_decoder):
+        assert any(parameter.grad is not None and parameter.grad.any() for parameter in decoder.parameters())
+
+
+def test_the_published_weights_need_no_image_discriminator():
+    assert objective(LOSS_WEIGHTS["glasses"]).image_discriminator is None
+
+
+@pytest.mark.parametrize(("resolution", "patch"), [(16, 1), (32, 2), (64, 4)])
+def test_the_image_discriminator_scores_patches_for_both_domains(resolution, patch):
+    config = MBUConfig(resolution, (4, 8, 12), (4, 8), 3, patch)
+    assert ImageDiscriminator(config)(torch.zeros(2, 3, resolution, resolution)).shape == (2, 2, 2, 2)
+
+
 def test_published_weights():
     glasses, smile = LOSS_WEIGHTS["glasses"], LOSS_WEIGHTS["smile"]
     assert (glasses.reconstruction_without, glasses.reconstruction_with, glasses.confusion) == (5, 7, 0.005)
@@ -146,3 +201,41 @@ def test_bad_settings_are_named(recipe, overrides, word):
 def test_a_method_without_an_objective_is_named():
     with pytest.raises(ConfigurationError, match="press"):
         build_objective(MBU(CONFIG), "press", "glasses")
+
+
+def test_guides_are_varied_each_in_its_own_way():
+    torch.manual_seed(0)
+    images = torch.rand(1, 3, 32, 32).expand(6, -1, -1, -1)
+    varied = GuideVariation(1.0)(images)
+    assert varied.shape == images.shape
+    assert varied.min() >= 0
+    assert varied.max() <= 1
+    assert all(not torch.allclose(one, other, atol=0.01) for one, other in pairwise(varied))
+
+
+def test_weaker_variation_changes_guides_less():
+    images = torch.nn.functional.interpolate(torch.rand(8, 3, 4, 4), size=32, mode="bilinear")
+    unmirrored = torch.cat([images, images.flip(-1)])
+
+    def change(strength):
+        torch.manual_seed(0)
+        varied = GuideVariation(strength)(images)
+        return (varied.repeat(2, 1, 1, 1) - unmirrored).abs().mean((1, 2, 3)).view(2, -1).amin(0).mean()
+
+    assert change(0.1) < change(0.5) < change(1.5)
+
+
+def test_only_the_separate_encoder_sees_varied_guides(pair):
+    torch.manual_seed(0)
+    one = MBUObjective(MBU(CONFIG), MBULossWeights(cycle_separate=0), guide_variation=1.0)
+    seen = {"common": [], "separate": []}
+    one.model.common_encoder.register_forward_hook(lambda _, inputs, __: seen["common"].append(inputs[0]))
+    one.model.separate_encoder.register_forward_hook(lambda _, inputs, __: seen["separate"].append(inputs[0]))
+    one(*pair)
+    assert [torch.equal(image, domain * 2 - 1) for image, domain in zip(seen["common"], pair, strict=True)] == [
+        True
+    ] * 2
+    (guide,) = seen["separate"]
+    assert not torch.allclose(guide, pair[1] * 2 - 1, atol=0.05)
+    assert guide.min() >= -1
+    assert guide.max() <= 1

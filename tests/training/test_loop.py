@@ -54,8 +54,10 @@ def test_a_run_leaves_weights_that_work(tmp_path, domains, settings):
 
 
 @pytest.mark.parametrize("stop", [2, 4, 5])
-def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(tmp_path, domains, settings, stop):
+@pytest.mark.parametrize("losses", [(), (("adversarial_without", 0.1), ("adversarial_with", 0.1))])
+def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(tmp_path, domains, settings, losses, stop):
     """Before, at and after the step where the resolution doubles."""
+    settings = replace(settings, loss_weights=losses)
     Trainer(settings, domains, tmp_path / "whole", LABELS).run()
     stopped = Trainer(settings, domains, tmp_path / "parts", LABELS, reporter=InterruptAt(stop))
     assert not stopped.run()
@@ -121,6 +123,32 @@ def test_other_settings_are_another_run(tmp_path, domains, settings):
     other = Trainer(replace(settings, learning_rate=0.5), domains, tmp_path, LABELS)
     with pytest.raises(TrainingStateError, match=r"learning_rate \(saved 0.0005, now 0.5\)"):
         other.resume()
+
+
+def test_states_from_before_a_setting_was_there_stand_for_its_default(settings):
+    saved = {name: value for name, value in settings.to_dict().items() if name != "discriminator_rate"}
+    settings.check_resumable(saved)
+    with pytest.raises(TrainingStateError, match="discriminator_rate"):
+        replace(settings, discriminator_rate=3.0).check_resumable(saved)
+
+
+def test_the_discriminators_learn_at_their_own_rate(tmp_path, domains, settings):
+    optimisers = Trainer(replace(settings, discriminator_rate=4.0), domains, tmp_path, LABELS).optimisers
+    rates = {name: one.param_groups[0]["lr"] for name, one in optimisers.items()}
+    assert rates == {"networks": settings.learning_rate, "discriminator": 4 * settings.learning_rate}
+
+
+def test_discriminators_survive_the_doubling(tmp_path, domains, settings):
+    """But for the first layer of the one that reads pixels: there are four times as many."""
+    trainer = Trainer(replace(settings, loss_weights=(("adversarial_without", 0.1),)), domains, tmp_path, LABELS)
+    before = trainer.objective.state_dict()
+    trainer._refine()
+    after = trainer.objective.state_dict()
+    judges = {name for name in before if "discriminator" in name}
+    assert {name for name in judges if torch.equal(before[name], after[name])} > {
+        name for name in judges if name.startswith("discriminator.") or ".2." in name
+    }
+    assert {name.split(".")[2] for name in judges if before[name].shape != after[name].shape} == {"0"}
 
 
 def test_resuming_needs_a_state(tmp_path, domains, settings):
