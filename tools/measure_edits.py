@@ -2,6 +2,7 @@
 
     python tools/measure_edits.py --data CELEBA --attribute glasses --judge judge-glasses.safetensors
 
+With --record, the two main shares go into the family's weights manifest, where `mbu-ops families show` finds them.
 The judge is a small convolutional network trained on the train partition (softened, shifted and recoloured copies, so
 that neither softness nor colour passes for a sign); it is saved under --judge and used again when it is there. The
 faces are the first ones of a seeded shuffle of the validation partition, none of whose people is in training. Prints
@@ -11,6 +12,7 @@ one line per figure: share with a 95% Wilson interval, and how many faces it was
 from __future__ import annotations
 
 import argparse
+import json
 import math
 from pathlib import Path
 
@@ -22,8 +24,11 @@ from torch.nn import functional as F
 
 from mbu_ops.data.domains import Domains
 from mbu_ops.families.registry import parse_attribute
+from mbu_ops.files import atomic_path
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.transfer import Transfer
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def judge_network() -> nn.Sequential:
@@ -72,13 +77,24 @@ def train_judge(domains: Domains, steps: int, seed: int) -> nn.Sequential:
     return judge
 
 
-def share(name: str, said: Tensor, reach: float | None = None) -> None:
-    """Print a share with its 95% Wilson score interval."""
+def share(name: str, said: Tensor, reach: float | None = None) -> float:
+    """Print a share with its 95% Wilson score interval, and return it."""
     count, part, z = len(said), float(said.float().mean()), 1.96
     middle = (part + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * math.sqrt(part * (1 - part) / count + z * z / (4 * count * count))
     aim = "" if reach is None else f"  reach {reach:.0%}"
     print(f"{name:<44} {part:6.1%}  [{middle - half:.1%}, {middle + half:.1%}]  n={count}{aim}")
+    return part
+
+
+def record(family: str, attribute: str, figures: dict[str, float]) -> None:
+    """Write figures of the shipped weights of an attribute into the family's manifest."""
+    manifest = ROOT / "plugins" / f"mbu_ops_{family}" / "weights.json"
+    listed = json.loads(manifest.read_text(encoding="utf-8"))
+    first = next(entry for entry in listed if attribute in entry["attributes"])
+    first["metrics"] = {name: round(value, 3) for name, value in figures.items()}
+    with atomic_path(manifest) as temporary:
+        temporary.write_text(json.dumps(listed, indent=2) + "\n", encoding="utf-8")
 
 
 def floating(pixels: Tensor, seed: int, count: int) -> Tensor:
@@ -97,7 +113,10 @@ def main() -> None:
     parser.add_argument("--judge-steps", type=int, default=1200)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--record", action="store_true", help="write the shares into the family's weights manifest")
     arguments = parser.parse_args()
+    if arguments.record and arguments.weights:
+        parser.error("--record is for the shipped weights: leave --weights out")
 
     family, attribute = parse_attribute(arguments.attribute)
     if not arguments.judge.exists():
@@ -121,8 +140,12 @@ def main() -> None:
         guides = with_[torch.from_numpy(np.random.default_rng(arguments.seed).integers(len(with_), size=len(without)))]
         added, removed = transfer.edit(without, guides), remove.edit(with_)
         aim = 0.92 if attribute.name == "glasses" else 0.85
-        share("says with, after add (random guide)", says_with(added.image), aim)
-        share("says without, after remove", ~says_with(removed.image), aim)
+        figures = {
+            "add": share("says with, after add (random guide)", says_with(added.image), aim),
+            "remove": share("says without, after remove", ~says_with(removed.image), aim),
+        }
+        if arguments.record:
+            record(family.name, attribute.name, figures)
         if transfer.default_guides is not None:
             for index in range(len(transfer.default_guides)):
                 code = transfer.default_guides[index : index + 1]
