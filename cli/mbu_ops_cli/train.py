@@ -66,7 +66,7 @@ def _term(
     type=click.IntRange(min=0),
     help="First steps, at half the resolution.  [default: two thirds of them; 0]",
 )
-@click.option("--batch-size", type=click.IntRange(min=2), help="Images of each domain in a step.")
+@click.option("--batch-size", type=click.IntRange(min=2), help="Images of each domain in a step.  [default: 16; 32]")
 @click.option(
     "--learning-rate",
     type=click.FloatRange(min=0, min_open=True),

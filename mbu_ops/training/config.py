@@ -45,7 +45,7 @@ class TrainingConfig:
     guide_variation: float = 1.0
     steps: int = 9_000
     coarse_steps: int = 6_000
-    batch_size: int = 32
+    batch_size: int = 16
     learning_rate: float = 5e-4
     discriminator_rate: float = 1.0
     gradient_clip: float = 5.0
@@ -104,7 +104,13 @@ class TrainingConfig:
             )
 
 
-PUBLISHED: dict[str, Any] = {"steps": 150_000, "coarse_steps": 0, "learning_rate": 2e-4, "guide_variation": 0.0}
+PUBLISHED: dict[str, Any] = {
+    "steps": 150_000,
+    "coarse_steps": 0,
+    "batch_size": 32,
+    "learning_rate": 2e-4,
+    "guide_variation": 0.0,
+}
 """The paper's own schedule (its appendix A), for configurations of its own layers."""
 
 

@@ -69,7 +69,8 @@ def test_celeba_layout(folders, capsys):
             (folders / side / name).rename(data / "img_align_celeba" / f"{side}-{name}")
             rows.append((f"{side}-{name}", 1 if side == "with" else -1))
     (data / "list_attr_celeba.txt").write_text(
-        f"{len(rows)}\nSmiling Male\n" + "\n".join(f"{name} {value} 1" for name, value in rows)
+        f"{len(rows)}\nSmiling Male Young Eyeglasses No_Beard\n"
+        + "\n".join(f"{name} {value} 1 1 1 1" for name, value in rows)
     )
     (data / "list_eval_partition.txt").write_text("\n".join(f"{name} 0" for name, _ in rows))
     command = ["train", "--attribute", "smile", "--data", str(data), "--out", str(folders / "out"), *SHORT]
