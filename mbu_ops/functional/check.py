@@ -57,8 +57,8 @@ def check_code(code: Tensor, shape: tuple[int, int, int], name: str = "code") ->
     if code.ndim != 4 or tuple(code.shape[1:]) != shape or code.shape[0] == 0:
         raise ShapeError(
             f"expected {name} of shape (N, {', '.join(map(str, shape))}) as encode(guide) of these weights gives it, "
-            f"got {tuple(code.shape)}: keep the first dimension of stored codes with guides[i:i + 1], and use codes with "
-            "the weights that made them"
+            f"got {tuple(code.shape)}: keep the first dimension of stored codes with guides[i:i + 1], and use "
+            "codes with the weights that made them"
         )
 
 

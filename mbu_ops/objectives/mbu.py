@@ -81,7 +81,7 @@ LOSS_WEIGHTS: dict[str, MBULossWeights] = {
 }
 """The published weights (the paper's supplement and code), by experiment; and ``quick``, ours for runs of hours.
 
-A run of ten thousand steps does not wait for the published confusion loss to clear the common code of the content: forty
+Runs of ten thousand steps cannot wait for the published confusion loss to clear the common code of the content: forty
 times that weight, and a discriminator that looks at the removals themselves.
 """
 
