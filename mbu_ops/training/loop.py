@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,6 +23,7 @@ from mbu_ops.methods import get_method
 from mbu_ops.objectives import Objective, build_objective
 from mbu_ops.training.config import TrainingConfig, network_config
 from mbu_ops.training.guides import choose_guides
+from mbu_ops.training.interrupts import interrupts
 from mbu_ops.training.samples import sample_sheet
 from mbu_ops.training.state import read_state, restore, write_state
 
@@ -265,7 +261,7 @@ class Trainer:
             TrainingStateError: if a state cannot be written, or the losses stop being finite.
         """
         config = self.config
-        with _interrupts() as interrupted:
+        with interrupts() as interrupted:
             while self.step < config.steps and not interrupted.is_set():
                 if self.step == config.coarse_steps and self._full != self.objective.model.config:
                     self._refine()
@@ -382,27 +378,3 @@ def _step_of(line: str) -> float:
         return float(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):
         return math.inf
-
-
-@contextmanager
-def _interrupts() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into a request to stop after the step under way; the second acts at once."""
-    interrupted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupted  # signals belong to the main thread
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def stop(number: int, _frame: object) -> None:
-        if interrupted.is_set():
-            signal.signal(number, before[signal.Signals(number)])
-            os.kill(os.getpid(), number)
-        interrupted.set()
-
-    for number in before:
-        signal.signal(number, stop)
-    try:
-        yield interrupted
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
