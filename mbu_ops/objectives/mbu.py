@@ -336,7 +336,7 @@ class MBUObjective(nn.Module):
         ) + F.binary_cross_entropy_with_logits(on_without, torch.zeros_like(on_without))
 
 
-_REMOVAL_RAMP, _ADDITION_RAMP = (0.05, 0.1), (0.1, 0.2)
+_REMOVAL_RAMP, _ADDITION_RAMP = (0.05, 0.1), (0.1, 0.1)
 """Threshold and softness with which the ops use masks, see :class:`mbu_ops.ops.remove.Remove` and ``Transfer``."""
 
 

@@ -29,7 +29,7 @@ class GuidedOp(Op):
     encode: Callable[..., Tensor]
 
     def __init__(
-        self, model: nn.Module, threshold: float = 0.1, softness: float = 0.2, *, guides: Tensor | None = None
+        self, model: nn.Module, threshold: float = 0.1, softness: float = 0.1, *, guides: Tensor | None = None
     ) -> None:
         super().__init__(model, guides=guides)
         self.threshold = threshold

@@ -12,7 +12,7 @@ from mbu_ops.ops.remove import remove
 from mbu_ops.ops.transfer import Transfer, transfer
 
 
-def swap(model: Method, image: Tensor, code: Tensor, threshold: float = 0.1, softness: float = 0.2) -> Edit:
+def swap(model: Method, image: Tensor, code: Tensor, threshold: float = 0.1, softness: float = 0.1) -> Edit:
     """Remove the image's own content, then transfer the code's (MBU, section 4).
 
     Args:

@@ -14,7 +14,7 @@ from mbu_ops.ops.bound import Bound, GuidedOp, choose_inputs
 from mbu_ops.ops.edit import Edit
 
 
-def transfer(model: Method, image: Tensor, code: Tensor, threshold: float = 0.1, softness: float = 0.2) -> Edit:
+def transfer(model: Method, image: Tensor, code: Tensor, threshold: float = 0.1, softness: float = 0.1) -> Edit:
     """Blend a guide code's content onto the image: ``m * raw + (1 - m) * image`` (MBU, section 3).
 
     The paper blends with the network's mask as it is, which is nowhere quite 0 and, after a short training, seldom 1;

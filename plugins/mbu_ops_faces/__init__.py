@@ -71,7 +71,7 @@ family = FamilySpec(
             file="samples/eileen_collins.jpg",
             package=__name__,
             credit="NASA astronaut Eileen Collins; photograph by NASA, public domain",
-            box=(127, 14, 325, 212),
+            box=(145, 25, 315, 195),
             attributes=("smile",),
         ),
     ),
