@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
 import pytest
 import torch
 
+from mbu_ops import families
 from mbu_ops.methods.mbu import MBU
 
-pytest.register_assert_rewrite("mbu_ops.testing.op_tester")
+pytest.register_assert_rewrite("mbu_ops.testing.op_tester", "mbu_ops.testing.family_tester")
+
+Install = Callable[..., Path]
 
 
 @pytest.fixture(autouse=True)
@@ -21,3 +27,27 @@ def model() -> MBU:
     from mbu_ops.testing import tiny_mbu
 
     return tiny_mbu()
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Return a function that installs a distribution: its entry_points.txt and its modules."""
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.delenv("MBU_OPS_PLUGINS", raising=False)
+
+    def add(distribution: str, entry_points: str | bytes, modules: dict[str, str] | None = None) -> Path:
+        info = site / f"{distribution.replace('-', '_')}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+        content = entry_points if isinstance(entry_points, bytes) else entry_points.encode()
+        (info / "entry_points.txt").write_bytes(content)
+        for name, code in (modules or {}).items():
+            (site / f"{name}.py").write_text(code)
+        families.refresh()
+        return info
+
+    families.refresh()
+    yield add
+    families.refresh()

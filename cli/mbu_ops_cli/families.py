@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from mbu_ops.families import AttributeSpec, BrokenPlugin, FamilySpec, SampleSpec, WeightSpec, broken, get_family
 from mbu_ops.families import families as all_families
+from mbu_ops_cli.app import OK, UNAVAILABLE
 from mbu_ops_cli.options import echo_json, json_option
 
 
@@ -50,6 +53,39 @@ def show(name: str, as_json: bool) -> None:
     click.echo("samples" if family.samples else "samples: none")
     for sample in family.samples:
         click.echo(f"  {sample.name:<24} {sample.credit}")
+
+
+@families.command()
+@click.argument("name")
+@click.option("--attribute", default="thing", show_default=True, help="Name of the first thing that can be edited.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write.  [default: mbu-ops-NAME]")
+def new(name: str, attribute: str, out: Path | None) -> None:
+    """Write a complete plugin for a new family: package, tests, README."""
+    from mbu_ops_cli.scaffold import write_plugin
+
+    folder = out or Path(f"mbu-ops-{name.replace('_', '-')}")
+    for path in write_plugin(name, attribute, folder):
+        click.echo(str(path))
+    click.echo(f"next: pip install -e {folder}, then mbu-ops families check {name}", err=True)
+
+
+@families.command()
+@click.argument("name")
+@json_option
+def check(name: str, as_json: bool) -> int:
+    """Check that an installed family keeps to what a plugin must."""
+    from mbu_ops.testing.contract import CHECKS
+
+    family = get_family(name)
+    problems = {title: run(family) for title, run in CHECKS.items()}
+    if as_json:
+        echo_json(problems)
+    else:
+        for title, found in problems.items():
+            click.echo(f"{title:<12} {'ok' if not found else ''}".rstrip())
+            for problem in found:
+                click.echo(f"  {problem}")
+    return UNAVAILABLE if any(problems.values()) else OK
 
 
 def _family(family: FamilySpec) -> dict[str, object]:

@@ -12,8 +12,9 @@ from mbu_ops.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from mbu_ops.data.domains import Domains
-    from mbu_ops.families.spec import AttributeSpec
+    from mbu_ops.families.spec import AttributeSpec, FamilySpec
     from mbu_ops.training.config import TrainingConfig
+    from mbu_ops.training.loop import Labels
 
 FOLDER = click.Path(path_type=Path)
 
@@ -35,11 +36,16 @@ def _term(
 
 @click.command(short_help="Learn a content from pictures with it and pictures without it.")
 @click.option("--family", help="Family of the attribute.  [default: faces]")
-@click.option("--attribute", help="Attribute to learn; says which pictures of --data show it.")
+@click.option("--attribute", help="Attribute to learn; says which pictures of --data show it, and names the weights.")
 @click.option("--data", type=FOLDER, multiple=True, help="Folder in CelebA's layout; may be given several times.")
 @click.option("--with", "with_", type=FOLDER, help="Folder of pictures with the content.")
 @click.option("--without", type=FOLDER, help="Folder of pictures without it.")
 @click.option("--out", type=FOLDER, required=True, help="Folder for states, weights, log and sample sheets.")
+@click.option(
+    "--family-out",
+    type=FOLDER,
+    help="Package of the family's plugin: the weights go there too, and into its weights.json.",
+)
 @click.option("--resume", is_flag=True, help="Go on from the state in --out.")
 @click.option("--from", "start", metavar="NAME_OR_PATH", help="Begin with trained weights instead of random ones.")
 @click.option("--method", default="mbu", show_default=True, help="Method to train.")
@@ -91,6 +97,7 @@ def train(
     with_: Path | None,
     without: Path | None,
     out: Path,
+    family_out: Path | None,
     resume: bool,
     start: str | None,
     method: str,
@@ -121,7 +128,9 @@ def train(
 
     Ctrl-C finishes the step, saves, and leaves a run that --resume continues exactly where it stopped.
     """  # noqa: D301 - click's own mark for lines that it must not wrap
-    plan = _plan(family, attribute, data, with_, without)
+    family_spec, plan = _plan(family, attribute, data, with_, without)
+    if family_out is not None:
+        _check_family_out(family_out, plan)
     if resume and start is not None:
         raise ConfigurationError("--from begins a run and --resume goes on with one; leave one of them out")
     if (out / "state.safetensors").is_file() and not resume:
@@ -157,7 +166,7 @@ def train(
         reporter.note(f"{len(domains.with_)} images with the content, {len(domains.without)} without it")
         labels = Labels(
             attribute=plan.name if plan else "content",
-            family=(family or "faces") if plan else None,
+            family=family_spec.name if family_spec else None,
             licence=licence or "decided by the licence of the training images",
         )
         trainer = Trainer(settings, domains, out, labels, preview, reporter, mixed_precision)
@@ -172,27 +181,59 @@ def train(
         click.echo(f"stopped at step {trainer.step} and saved; go on with --resume", err=True)
         raise KeyboardInterrupt
     click.echo(str(out / "weights.safetensors"))
+    if family_out is not None and plan is not None:
+        click.echo(str(_into_plugin(out / "weights.safetensors", family_out, labels, f"{method}-{config}")))
+
+
+def _check_family_out(folder: Path, plan: AttributeSpec | None) -> None:
+    """Make sure, before hours of training, that their result will have a place.
+
+    Raises:
+        ConfigurationError: if it has none.
+    """
+    if plan is None:
+        raise ConfigurationError("--family-out needs --attribute, and --family: they name the weights")
+    if not (folder / "__init__.py").is_file():
+        raise ConfigurationError(
+            f"expected the package of a family's plugin in --family-out, {str(folder)!r} has no __init__.py; "
+            "mbu-ops families new writes one"
+        )
+
+
+def _into_plugin(trained: Path, folder: Path, labels: Labels, identifier: str) -> Path:
+    """Copy trained weights into a plugin's package and list them there."""
+    from mbu_ops.files import atomic_path
+    from mbu_ops.weights.manifest import update_manifest
+
+    family = labels.family or ""
+    path = folder / f"{family}-{labels.attribute}-{identifier}.safetensors"
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(trained.read_bytes())
+    update_manifest(folder / "weights.json", folder.glob("*.safetensors"), family)
+    return path
 
 
 def _plan(
     family: str | None, attribute: str | None, data: tuple[Path, ...], with_: Path | None, without: Path | None
-) -> AttributeSpec | None:
-    """Return the attribute to learn from --data, or None for two plain folders.
+) -> tuple[FamilySpec, AttributeSpec] | tuple[None, None]:
+    """Return the attribute to learn and its family, or None for two plain folders of something that no family knows.
 
     Raises:
         ConfigurationError: if the options name neither or both kinds of images.
     """
+    from mbu_ops.families.registry import parse_attribute
+
     if data and (with_ or without):
         raise ConfigurationError("expected --data or --with and --without, got both; give one kind of images")
     if data:
         if attribute is None:
             raise ConfigurationError("--data needs --attribute, which says which pictures show the content")
-        from mbu_ops.families.registry import parse_attribute
-
-        return parse_attribute(attribute, default_family=family or "faces")[1]
+        return parse_attribute(attribute, default_family=family or "faces")
     if with_ is None or without is None:
         raise ConfigurationError("expected --with DIR and --without DIR, or --attribute NAME and --data DIR")
-    return None
+    if attribute is None and family is not None:
+        raise ConfigurationError("--family needs --attribute: which of its attributes do the pictures show?")
+    return parse_attribute(attribute, default_family=family or "faces") if attribute else (None, None)
 
 
 def _settings(plan: AttributeSpec | None, **given: object) -> TrainingConfig:

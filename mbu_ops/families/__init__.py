@@ -1,6 +1,7 @@
 """Families of pictures and what can be edited on them: declared by plugins, found by entry point, free of torch."""
 
 from mbu_ops.families.discovery import BrokenPlugin
+from mbu_ops.families.manifest import read_manifest
 from mbu_ops.families.registry import broken, families, get_attribute, get_family, parse_attribute, refresh
 from mbu_ops.families.spec import API_VERSION, AttributeSpec, FamilySpec, Rule, SampleSpec, WeightSpec, rule_holds
 
@@ -17,6 +18,7 @@ __all__ = [
     "get_attribute",
     "get_family",
     "parse_attribute",
+    "read_manifest",
     "refresh",
     "rule_holds",
 ]

@@ -1,9 +1,25 @@
-"""A kit to test ops with, for this library and for plugins: a tiny network, and every promise an op makes.
+"""A kit to test ops and families with, for this library and for plugins: a tiny network, and every promise made.
 
-Importing it needs pytest; nothing else in the library does.
+The two test classes need pytest; nothing else in the library does.
 """
 
-from mbu_ops.testing.op_tester import OpTester
-from mbu_ops.testing.tiny import tiny_mbu
+from typing import TYPE_CHECKING
 
-__all__ = ["OpTester", "tiny_mbu"]
+from mbu_ops._lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from mbu_ops.testing.family_tester import FamilyTester
+    from mbu_ops.testing.op_tester import OpTester
+    from mbu_ops.testing.tiny import tiny_mbu
+else:
+    __getattr__, __dir__ = lazy_exports(
+        __name__,
+        {
+            "FamilyTester": "mbu_ops.testing.family_tester",
+            "OpTester": "mbu_ops.testing.op_tester",
+            "tiny_mbu": "mbu_ops.testing.tiny",
+        },
+        globals(),
+    )
+
+__all__ = ["FamilyTester", "OpTester", "tiny_mbu"]

@@ -2,33 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from importlib import resources
-
-from mbu_ops.families import AttributeSpec, FamilySpec, SampleSpec, WeightSpec
-
-MANIFEST = "weights.json"
-"""List of the trained weights, written by ``tools/update_weight_specs.py`` from the files themselves."""
+from mbu_ops.families import AttributeSpec, FamilySpec, SampleSpec, read_manifest
 
 _BEARDED = tuple(("Male", "!5_o_Clock_Shadow", sign) for sign in ("Mustache", "Goatee", "!No_Beard"))
 _SHAVEN = (("Male", "!5_o_Clock_Shadow", "No_Beard", "!Mustache", "!Goatee"),)
-
-
-def _weights() -> tuple[WeightSpec, ...]:
-    listed = json.loads(resources.files(__name__).joinpath(MANIFEST).read_text(encoding="utf-8"))
-    return tuple(
-        WeightSpec(
-            id=entry["id"],
-            method=entry["method"],
-            attributes=tuple(entry["attributes"]),
-            file=entry["file"],
-            sha256=entry["sha256"],
-            size=entry["size"],
-            licence=entry["licence"],
-            metrics=tuple((name, float(value)) for name, value in entry.get("metrics", {}).items()),
-        )
-        for entry in listed
-    )
 
 
 family = FamilySpec(
@@ -64,7 +41,7 @@ family = FamilySpec(
             recipe="smile",
         ),
     ),
-    weights=_weights(),
+    weights=read_manifest(__name__, "mbu_ops_checkpoints"),
     samples=(
         SampleSpec(
             "eileen_collins",

@@ -1,12 +1,17 @@
 """`mbu-ops train`: two folders or CelebA's layout in, a run's folder out, and a clear word about everything else."""
 
+import os
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from mbu_ops import families
 from mbu_ops.methods import mbu
 from mbu_ops.ops.remove import Remove
 from mbu_ops_cli.app import run
+from mbu_ops_cli.scaffold import write_plugin
 
 SHORT = ["--config", "tiny", "--steps", "4", "--coarse-steps", "2", "--batch-size", "2", "--quiet", "--threads", "1"]
 
@@ -123,3 +128,44 @@ def test_an_out_that_is_a_file_is_named(folders, capsys):
     (folders / "out").write_text("taken")
     assert run(arguments(folders)) != 0
     assert "out" in capsys.readouterr().err
+
+
+@pytest.fixture
+def hats(tmp_path, monkeypatch, install):
+    """The package of an installed plugin for hats, written by the scaffold."""
+    folder = tmp_path / "plugin"
+    write_plugin("hats", "hat", folder)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+    install("mbu-ops-hats", "[mbu_ops.families]\nhats = mbu_ops_hats:family\n")
+    yield folder / "mbu_ops_hats"
+    sys.modules.pop("mbu_ops_hats", None)
+
+
+def test_weights_go_into_the_plugin(folders, hats, capsys):
+    more = ["--attribute", "hats/hat", "--family-out", str(hats), "--licence", "free"]
+    assert run(arguments(folders, *more)) == 0
+    path = hats / "hats-hat-mbu-tiny.safetensors"
+    assert capsys.readouterr().out.splitlines()[-1] == str(path)
+    sys.modules.pop("mbu_ops_hats")  # the next command is a new process
+    families.refresh()
+    assert run(["families", "check", "hats"]) == 0
+    assert families.get_family("hats").weights[0].licence == "free"
+    picture = str(folders / "with" / "0.png")
+    assert run(["chain", "remove:hats/hat", "add:hats/hat", "-i", picture, "-o", str(folders / "result.png")]) == 0
+    assert (folders / "result.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--family-out", "somewhere"], "needs --attribute"),
+        (["--family", "faces"], "--family needs --attribute"),
+        (["--attribute", "glasses", "--family-out", "somewhere"], "has no __init__.py"),
+        (["--attribute", "glases"], "Did you mean 'glasses'"),
+    ],
+)
+def test_a_result_without_a_place_is_refused_before_training(folders, capsys, more, says):
+    assert run(arguments(folders, *more)) == 2
+    assert says in capsys.readouterr().err
+    assert not (folders / "out").exists()

@@ -1,41 +1,14 @@
-"""Fake distributions, as an installer would leave them."""
+"""What the tests of plugins share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from mbu_ops import families
-
 Install = Callable[..., Path]
+"""The type of the ``install`` fixture."""
 
 FAMILY = """
 from mbu_ops.families import AttributeSpec, FamilySpec
 family = FamilySpec("{name}", title="{name}", attributes=(AttributeSpec("hat", "Hat"),))
 """
-
-
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Return a function that installs a distribution: its entry_points.txt and its modules."""
-    site = tmp_path / "site"
-    site.mkdir()
-    monkeypatch.syspath_prepend(site)
-    monkeypatch.delenv("MBU_OPS_PLUGINS", raising=False)
-
-    def add(distribution: str, entry_points: str | bytes, modules: dict[str, str] | None = None) -> Path:
-        info = site / f"{distribution.replace('-', '_')}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
-        content = entry_points if isinstance(entry_points, bytes) else entry_points.encode()
-        (info / "entry_points.txt").write_bytes(content)
-        for name, code in (modules or {}).items():
-            (site / f"{name}.py").write_text(code)
-        families.refresh()
-        return info
-
-    families.refresh()
-    yield add
-    families.refresh()
