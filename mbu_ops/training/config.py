@@ -11,7 +11,7 @@ from mbu_ops.methods import get_method
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """Settings of a training run; defaults are for ``lite`` (the cards of the shipped weights say how each was trained).
+    """Settings of a training run; defaults are for ``lite``. The shipped weights' cards say how each was trained.
 
     What the paper trained its configuration with is :data:`PUBLISHED`.
 
