@@ -281,13 +281,8 @@ class MBUObjective(nn.Module):
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters that each kind of step updates."""
-        return {"networks": list(self.model.parameters()), "discriminator": list(self._judges().parameters())}
-
-    def _judges(self) -> nn.ModuleList:
-        judges: list[nn.Module] = [self.discriminator]
-        if self.image_discriminator is not None:
-            judges.append(self.image_discriminator)
-        return nn.ModuleList(judges)
+        judges = [one for name, one in self.named_parameters() if not name.startswith("model.")]
+        return {"networks": list(self.model.parameters()), "discriminator": judges}
 
     def steps(self, without: Tensor, with_: Tensor) -> Iterator[tuple[str, dict[str, Tensor], dict[str, Tensor]]]:
         """Yield what to minimise on one pair of batches, in order; update that group before asking for the next.
@@ -299,10 +294,13 @@ class MBUObjective(nn.Module):
         Yields:
             The parameter group to update, the weighted terms whose sum is its loss, and measurements for the log.
         """
-        self._judges().requires_grad_(False)
+        judges = self.parameter_groups()["discriminator"]
+        for parameter in judges:
+            parameter.requires_grad_(False)
         terms, extras = self(without, with_)
         yield "networks", terms, {"mask": extras["mask"]}
-        self._judges().requires_grad_(True)
+        for parameter in judges:
+            parameter.requires_grad_(True)
         losses: dict[str, Tensor] = {}
         if self.weights.confusion:
             losses["discriminator"] = self.discriminator_loss(extras["common_without"], extras["common_with"])

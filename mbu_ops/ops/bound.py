@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
@@ -13,7 +14,7 @@ from mbu_ops.ops.base import Op
 from mbu_ops.ops.edit import Edit, compose, edit_with
 
 
-class GuidedOp(Op):
+class GuidedOp(Op, ABC):
     """An op that needs to be told what to add.
 
     Args:
@@ -35,9 +36,9 @@ class GuidedOp(Op):
         self.threshold = threshold
         self.softness = softness
 
+    @abstractmethod
     def edit_code(self, image: Tensor, code: Tensor) -> Edit:
         """Return the edit that a code makes on ``(B, 3, H, W)`` images."""
-        raise NotImplementedError
 
 
 def choose_inputs(

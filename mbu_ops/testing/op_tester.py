@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 import kornia.augmentation as K
 import pytest
-import safetensors.torch
 import torch
+from safetensors.torch import load as read_tensors
+from safetensors.torch import save as write_tensors
 from torch import Tensor, nn
 
 from mbu_ops.errors import DeviceError, DTypeError, ShapeError, UnsupportedVerbError
@@ -247,10 +248,10 @@ class OpTester:
         assert {key.removeprefix("model.") for key in op.state_dict()} == set(op.model.state_dict())
         bound = self.one_in(op, inputs)
         assert not [key for key in bound.state_dict() if "model." not in key]
-        file = safetensors.torch.save(op.state_dict())
+        file = write_tensors(op.state_dict())
         other = self.op_class(tiny_mbu(seed=1))
         assert not torch.equal(other(*inputs), op(*inputs))
-        other.load_state_dict(safetensors.torch.load(file))
+        other.load_state_dict(read_tensors(file))
         assert torch.equal(other(*inputs), op(*inputs))
         assert torch.equal(copy.deepcopy(bound)(inputs[0]), bound(inputs[0]))
 
