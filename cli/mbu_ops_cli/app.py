@@ -16,6 +16,7 @@ OK, SOME_FAILED, USAGE, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "chain": ("mbu_ops_cli.chain:chain", "Edit pictures: remove:smile add:glasses ..."),
+    "eval": ("mbu_ops_cli.eval:evaluate", "Measure how good edits are, on pictures not seen in training."),
     "families": ("mbu_ops_cli.families:families", "What can be edited, and what is installed for it."),
     "train": ("mbu_ops_cli.train:train", "Learn a new edit from two folders of pictures."),
     "weights": ("mbu_ops_cli.weights:weights", "List, check and convert trained weights."),

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops_cli.sources import FOLDER, Source, source_options
 
 if TYPE_CHECKING:
-    from mbu_ops.data.domains import Domains
-    from mbu_ops.families.spec import AttributeSpec, FamilySpec
+    from mbu_ops.families.spec import AttributeSpec
     from mbu_ops.training.config import TrainingConfig
     from mbu_ops.training.loop import Labels
-
-FOLDER = click.Path(path_type=Path)
 
 
 def _term(
@@ -35,11 +32,7 @@ def _term(
 
 
 @click.command(short_help="Learn a content from pictures with it and pictures without it.")
-@click.option("--family", help="Family of the attribute.  [default: faces]")
-@click.option("--attribute", help="Attribute to learn; says which pictures of --data show it, and names the weights.")
-@click.option("--data", type=FOLDER, multiple=True, help="Folder in CelebA's layout; may be given several times.")
-@click.option("--with", "with_", type=FOLDER, help="Folder of pictures with the content.")
-@click.option("--without", type=FOLDER, help="Folder of pictures without it.")
+@source_options
 @click.option("--out", type=FOLDER, required=True, help="Folder for states, weights, log and sample sheets.")
 @click.option(
     "--family-out",
@@ -91,11 +84,6 @@ def _term(
 @click.option("--licence", help="Terms of the weights, written into them.")
 @click.option("--quiet", is_flag=True, help="No progress line.")
 def train(
-    family: str | None,
-    attribute: str | None,
-    data: tuple[Path, ...],
-    with_: Path | None,
-    without: Path | None,
     out: Path,
     family_out: Path | None,
     resume: bool,
@@ -118,19 +106,21 @@ def train(
     threads: int | None,
     licence: str | None,
     quiet: bool,
+    **pictures: Any,
 ) -> None:
     """Learn a content from pictures with it and pictures without it; no masks and no pairs are needed.
 
     \b
     Two folders:        mbu-ops train --with hats/ --without nohats/ --out my-hats
     CelebA's layout:    mbu-ops train --attribute glasses --data celeba/ --out my-glasses
+    Drawn pictures:     mbu-ops train --attribute avatars/glasses --out my-glasses
     Use what it learnt: mbu-ops chain add:./my-hats -i photo.jpg -o hats.jpg
 
     Ctrl-C finishes the step, saves, and leaves a run that --resume continues exactly where it stopped.
     """  # noqa: D301 - click's own mark for lines that it must not wrap
-    family_spec, plan = _plan(family, attribute, data, with_, without)
+    source = Source.of(**pictures)
     if family_out is not None:
-        _check_family_out(family_out, plan)
+        _check_family_out(family_out, source.attribute)
     if resume and start is not None:
         raise ConfigurationError("--from begins a run and --resume goes on with one; leave one of them out")
     if (out / "state.safetensors").is_file() and not resume:
@@ -139,13 +129,14 @@ def train(
         )
     import torch
 
+    from mbu_ops.training.config import network_config
     from mbu_ops.training.loop import Labels, Trainer
     from mbu_ops.training.progress import ProgressReporter
 
     if threads:
         torch.set_num_threads(threads)
     settings = _settings(
-        plan,
+        source.attribute,
         method=method,
         config=config,
         recipe=recipe,
@@ -162,11 +153,13 @@ def train(
         sample_every=sample_every,
     )
     with ProgressReporter(settings.steps, quiet) as reporter:
-        domains, preview = _domains(plan, data, with_, without, settings, reporter.note)
+        resolution = network_config(settings.method, settings.config).resolution
+        domains = source.training(resolution, reporter.note)
+        preview = source.validation(resolution, reporter.note, limit=8)
         reporter.note(f"{len(domains.with_)} images with the content, {len(domains.without)} without it")
         labels = Labels(
-            attribute=plan.name if plan else "content",
-            family=family_spec.name if family_spec else None,
+            attribute=source.attribute.name if source.attribute else "content",
+            family=source.family.name if source.family else None,
             licence=licence or "decided by the licence of the training images",
         )
         trainer = Trainer(settings, domains, out, labels, preview, reporter, mixed_precision)
@@ -181,7 +174,7 @@ def train(
         click.echo(f"stopped at step {trainer.step} and saved; go on with --resume", err=True)
         raise KeyboardInterrupt
     click.echo(str(out / "weights.safetensors"))
-    if family_out is not None and plan is not None:
+    if family_out is not None:
         click.echo(str(_into_plugin(out / "weights.safetensors", family_out, labels, f"{method}-{config}")))
 
 
@@ -213,29 +206,6 @@ def _into_plugin(trained: Path, folder: Path, labels: Labels, identifier: str) -
     return path
 
 
-def _plan(
-    family: str | None, attribute: str | None, data: tuple[Path, ...], with_: Path | None, without: Path | None
-) -> tuple[FamilySpec, AttributeSpec] | tuple[None, None]:
-    """Return the attribute to learn and its family, or None for two plain folders of something that no family knows.
-
-    Raises:
-        ConfigurationError: if the options name neither or both kinds of images.
-    """
-    from mbu_ops.families.registry import parse_attribute
-
-    if data and (with_ or without):
-        raise ConfigurationError("expected --data or --with and --without, got both; give one kind of images")
-    if data:
-        if attribute is None:
-            raise ConfigurationError("--data needs --attribute, which says which pictures show the content")
-        return parse_attribute(attribute, default_family=family or "faces")
-    if with_ is None or without is None:
-        raise ConfigurationError("expected --with DIR and --without DIR, or --attribute NAME and --data DIR")
-    if attribute is None and family is not None:
-        raise ConfigurationError("--family needs --attribute: which of its attributes do the pictures show?")
-    return parse_attribute(attribute, default_family=family or "faces") if attribute else (None, None)
-
-
 def _settings(plan: AttributeSpec | None, **given: object) -> TrainingConfig:
     """Return the settings: what was given, then the paper's for its own layers, then the defaults."""
     from mbu_ops.training.config import PUBLISHED, TrainingConfig, network_config
@@ -246,28 +216,3 @@ def _settings(plan: AttributeSpec | None, **given: object) -> TrainingConfig:
     elif "steps" in chosen:
         chosen.setdefault("coarse_steps", int(str(chosen["steps"])) * 2 // 3)
     return TrainingConfig(**chosen)  # type: ignore[arg-type]
-
-
-def _domains(
-    plan: AttributeSpec | None,
-    data: tuple[Path, ...],
-    with_: Path | None,
-    without: Path | None,
-    settings: TrainingConfig,
-    report: Callable[[str], None],
-) -> tuple[Domains, Domains | None]:
-    """Read the training images, and validation images for the sample sheets where the data has some."""
-    from mbu_ops.data.domains import Domains
-    from mbu_ops.errors import DataError
-    from mbu_ops.training.config import network_config
-
-    resolution = network_config(settings.method, settings.config).resolution
-    if with_ is not None and without is not None:
-        return Domains.from_folders(with_, without, resolution, report), None
-    if plan is None:
-        raise ConfigurationError("expected an attribute to learn from --data")
-    domains = Domains.from_celeba(data, plan, resolution, report=report)
-    try:
-        return domains, Domains.from_celeba(data, plan, resolution, "validation", report, limit=8)
-    except DataError:  # training data alone is fine: the sheets then show training images
-        return domains, None

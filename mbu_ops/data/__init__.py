@@ -1,1 +1,5 @@
-"""With/without image sets: folders of pictures, CelebA's layout, and the batches drawn from them."""
+"""With/without image sets: folders of pictures, CelebA's layout, what a family draws; and batches of them."""
+
+from mbu_ops.data.pairs import Pair
+
+__all__ = ["Pair"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mbu_ops.data.celeba import FACE_FRAME, CelebA, Partition, balancing_weights
-from mbu_ops.data.folder import load_files, load_folder
-from mbu_ops.families.spec import AttributeSpec
+from mbu_ops.data.folder import held_out, load_files, load_folders
+from mbu_ops.data.pairs import drawn_pairs
+from mbu_ops.data.placement import place
+from mbu_ops.families.spec import AttributeSpec, FamilySpec, Placement
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +28,16 @@ class Domains:
         with_: ``(M, 3, R, R)`` uint8 RGB.
         without_odds: ``(N,)`` how likely each ``without`` image is to be drawn; even when ``None``.
         source: where the images came from, for the weights' metadata.
+        with_placement: how batches stretch and move ``with_`` images, or None.
+        without_placement: the same for ``without`` images.
     """
 
     without: Tensor
     with_: Tensor
     without_odds: NDArray[np.float64] | None = None
     source: str = ""
+    with_placement: Placement | None = None
+    without_placement: Placement | None = None
 
     @property
     def resolution(self) -> int:
@@ -39,17 +46,41 @@ class Domains:
 
     @classmethod
     def from_folders(
-        cls, with_: Path, without: Path, resolution: int, report: Callable[[str], None] | None = None
+        cls,
+        with_: Sequence[Path],
+        without: Sequence[Path],
+        resolution: int,
+        partition: Literal["train", "validation"] = "train",
+        holdout: float = 0.0,
+        attribute: AttributeSpec | None = None,
+        report: Callable[[str], None] | None = None,
     ) -> Domains:
-        """Read two folders of pictures; each picture's largest centred square is its frame.
+        """Read folders of pictures; each picture's largest centred square is its frame.
+
+        Args:
+            with_: folders of pictures with the content, read to the bottom and pooled.
+            without: folders of pictures without it.
+            resolution: side of the square every image is resized to.
+            partition: ``"train"``, or ``"validation"`` for the pictures that training leaves out.
+            holdout: share of the pictures that training leaves out; names decide, see
+                :func:`mbu_ops.data.folder.held_out`.
+            attribute: what the folders differ in, if a family knows it.
+            report: called with one line for each file that cannot be read.
 
         Raises:
-            DataError: if one of them is missing or holds too few readable images.
+            DataError: if a folder is missing, or they hold too few readable images.
         """
+
+        def keep(path: Path) -> bool:
+            return held_out(path, holdout) == (partition == "validation")
+
         return cls(
-            without=load_folder(without, resolution, report),
-            with_=load_folder(with_, resolution, report),
-            source=f"{with_.name} / {without.name}",
+            without=load_folders(without, resolution, report, keep),
+            with_=load_folders(with_, resolution, report, keep),
+            source=f"{', '.join(folder.name for folder in with_)} / {', '.join(folder.name for folder in without)}"
+            + (f" ({partition}, {holdout:g} held out)" if holdout else ""),
+            with_placement=attribute.with_placement if attribute else None,
+            without_placement=attribute.without_placement if attribute else None,
         )
 
     @classmethod
@@ -94,6 +125,37 @@ class Domains:
             with_=pixels["with"],
             without_odds=balancing_weights(labels["with"], labels["without"]) if labels else None,
             source=f"{', '.join(folder.name for folder in folders)} ({partition})",
+            with_placement=attribute.with_placement,
+            without_placement=attribute.without_placement,
+        )
+
+    @classmethod
+    def drawn(
+        cls, family: FamilySpec, attribute: AttributeSpec, resolution: int, count: int, partition: Partition = "train"
+    ) -> Domains:
+        """Have a family draw the images of an attribute; no subject is in both domains.
+
+        Args:
+            family: a family that draws pictures.
+            attribute: what the domains differ in.
+            resolution: side of the images.
+            count: images of each domain.
+            partition: whom to draw: partitions share nobody.
+
+        Raises:
+            ConfigurationError: if the family draws no pictures.
+            PluginError: if drawing fails.
+            DataError: if what is drawn is not what was asked for.
+        """
+        pairs = drawn_pairs(family, attribute, partition, 2 * count, resolution)
+        sides = [pair.with_ if number < count else pair.without for number, pair in enumerate(pairs)]
+        pixels = torch.from_numpy(np.stack(sides)).permute(0, 3, 1, 2).contiguous()
+        return cls(
+            without=pixels[count:],
+            with_=pixels[:count],
+            source=f"drawn by {family.name} ({partition})",
+            with_placement=attribute.with_placement,
+            without_placement=attribute.without_placement,
         )
 
     def batch(self, size: int, seed: int, step: int, flip: bool = True) -> tuple[Tensor, Tensor]:
@@ -114,7 +176,10 @@ class Domains:
         without = random.choice(len(self.without), size, p=self.without_odds)
         with_ = random.integers(len(self.with_), size=size)
         mirrored = torch.from_numpy(random.random((2, size)) < (0.5 if flip else 0.0))
-        return _floating(self.without, without, mirrored[0]), _floating(self.with_, with_, mirrored[1])
+        return (
+            place(_floating(self.without, without, mirrored[0]), self.without_placement, random),
+            place(_floating(self.with_, with_, mirrored[1]), self.with_placement, random),
+        )
 
 
 def _floating(pixels: Tensor, indices: NDArray[np.int64], mirrored: Tensor) -> Tensor:

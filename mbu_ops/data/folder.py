@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -66,16 +67,46 @@ def load_files(
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous(), kept
 
 
-def load_folder(folder: Path, resolution: int, report: Callable[[str], None] | None = None) -> Tensor:
-    """Decode every image in a folder and its subfolders; see :func:`load_files`.
+def load_folders(
+    folders: Sequence[Path],
+    resolution: int,
+    report: Callable[[str], None] | None = None,
+    keep: Callable[[Path], bool] | None = None,
+) -> Tensor:
+    """Decode every image in some folders and their subfolders; see :func:`load_files`.
+
+    Args:
+        folders: where to look.
+        resolution: side of the square every image is resized to.
+        report: called with one line for each file that cannot be read.
+        keep: which files to read; all of them when ``None``.
 
     Raises:
-        DataError: if the folder is missing or holds too few readable images.
+        DataError: if a folder is missing, or they hold too few readable images.
     """
-    if not folder.is_dir():
-        raise DataError(f"expected a folder of images, got {str(folder)!r}, which is not one; check the path")
-    found = [file.path for file in images.find([str(folder)])] if any(folder.iterdir()) else []
-    return load_files(found, resolution, report=report)[0]
+    found: list[Path] = []
+    for folder in folders:
+        if not folder.is_dir():
+            raise DataError(f"expected a folder of images, got {str(folder)!r}, which is not one; check the path")
+        found += [file.path for file in images.find([str(folder)])] if any(folder.iterdir()) else []
+    return load_files([path for path in found if keep is None or keep(path)], resolution, report=report)[0]
+
+
+def held_out(path: Path, share: float) -> bool:
+    """Return whether a picture is among the share that is kept out of training, which its name alone decides.
+
+    So pictures of one name in several folders (say, sizes) are on the same side, and stay there as folders grow.
+
+    Args:
+        path: the picture's path; only its name without folder and ending counts.
+        share: how many to keep out, 0 to 1.
+
+    Example:
+        >>> held_out(Path("large/bag-17.png"), 0.1) == held_out(Path("small/bag-17.jpg"), 0.1)
+        True
+    """
+    digest = hashlib.sha256(path.stem.encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:8]) < share * 2**64
 
 
 def _framed(path: Path, resolution: int, frame: Frame | None) -> np.ndarray:

@@ -28,7 +28,7 @@ SWITCH = "MBU_OPS_PLUGINS"
 FAMILIES = "mbu_ops.families"
 METHODS = "mbu_ops.methods"
 BUILT_IN: dict[str, dict[str, str]] = {
-    FAMILIES: {"faces": "mbu_ops_faces:family"},
+    FAMILIES: {"faces": "mbu_ops_faces:family", "handbags": "mbu_ops_handbags:family"},
     METHODS: {"mbu": "mbu_ops.methods.mbu:MBU"},
 }
 """This distribution's own entries: they are there whatever the state of its installed metadata."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 from mbu_ops.errors import FamilyError, PluginError
 from mbu_ops.families import discovery
@@ -96,6 +98,24 @@ def parse_attribute(text: str, default_family: str = "faces") -> tuple[FamilySpe
     family_name, slash, attribute = text.rpartition("/")
     family = get_family(family_name if slash else default_family)
     return family, get_attribute(family, attribute)
+
+
+def load_target(family: FamilySpec, field: str) -> Callable[..., Any]:
+    """Import the function that a family names in one of its ``"module:name"`` fields.
+
+    Args:
+        family: the family.
+        field: name of the field, such as ``"pictures"``; it must name something.
+
+    Raises:
+        PluginError: if it cannot be imported, or is no function.
+    """
+    target = getattr(family, field)
+    found = discovery.load(Plugin(family.name, target, family.name))
+    if isinstance(found, BrokenPlugin) or not callable(found):
+        reason = found.reason if isinstance(found, BrokenPlugin) else "it is not a function"
+        raise PluginError(f"family {family.name!r}: {field} names {target!r}, which cannot be used: {reason}")
+    return found
 
 
 def refresh() -> None:

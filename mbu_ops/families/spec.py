@@ -30,6 +30,42 @@ _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
+class Placement:
+    """How to stretch and move pictures in training, at random within ranges.
+
+    For sets that differ in more than the content: bags with a handle are tall, and those without lie flat in the middle
+    of the picture. Ranges that make the rest of the two alike leave only the handle to be learnt.
+
+    Attributes:
+        width: least and greatest factor to stretch by, about the centre.
+        height: the same, top to bottom.
+        right: least and greatest distance to move right, in widths of the picture.
+        down: least and greatest distance to move down, in heights of the picture.
+
+    Raises:
+        ConfigurationError: if a range is malformed.
+
+    Example:
+        >>> Placement(width=(0.6, 1.0), down=(0.0, 0.2)).height
+        (1.0, 1.0)
+    """
+
+    width: tuple[float, float] = (1.0, 1.0)
+    height: tuple[float, float] = (1.0, 1.0)
+    right: tuple[float, float] = (0.0, 0.0)
+    down: tuple[float, float] = (0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        for field, least in (("width", 0.1), ("height", 0.1), ("right", -1.0), ("down", -1.0)):
+            given = getattr(self, field)
+            numbers = isinstance(given, tuple) and len(given) == 2 and all(type(x) in (int, float) for x in given)
+            if not numbers or not least <= given[0] <= given[1] <= least + 4:
+                raise ConfigurationError(
+                    f"placement: {field} must be (least, greatest) between {least} and {least + 4}, got {given!r}"
+                )
+
+
+@dataclass(frozen=True, slots=True)
 class AttributeSpec:
     """One thing that pictures of a family have or have not.
 
@@ -41,6 +77,8 @@ class AttributeSpec:
         without_rule: label rule of the pictures that do not.
         balance: labels that should be equally common in both sets when training.
         recipe: name of the published loss weights to train with.
+        with_placement: how to stretch and move training pictures that show it, or None.
+        without_placement: the same for those that do not.
 
     Raises:
         ConfigurationError: if a field is malformed.
@@ -58,6 +96,8 @@ class AttributeSpec:
     without_rule: Rule = ()
     balance: tuple[str, ...] = ()
     recipe: str = "glasses"
+    with_placement: Placement | None = None
+    without_placement: Placement | None = None
 
     def __post_init__(self) -> None:
         where = f"attribute {self.name!r}"
@@ -72,6 +112,9 @@ class AttributeSpec:
         for label in self.balance:
             _check_pattern(where, "balance label", label, _LABEL)
         _check_name(f"{where}: recipe", self.recipe)
+        for field in ("with_placement", "without_placement"):
+            if type(getattr(self, field)) not in (Placement, type(None)):
+                raise ConfigurationError(f"{where}: {field} must be a Placement or None, got {getattr(self, field)!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +226,10 @@ class FamilySpec:
         weights: trained weights; the first that fits is the default.
         samples: pictures to try it on; the first is the demo's.
         aligner: ``"module:name"`` of a function that finds model frames in a picture, or None.
+        pictures: ``"module:name"`` of a function ``(attribute, partition, count, resolution)`` that draws
+            :class:`mbu_ops.data.Pair` pictures to train on and to measure with, or None.
+        masks: ``"module:name"`` of a function ``(attribute, images)`` that derives the true masks of images
+            ``(N, 3, H, W)`` in [0, 1] as ``(N, 1, H, W)``, empty where it cannot tell, or None; None if there is none.
 
     Raises:
         ConfigurationError: if a field is malformed, or two entries claim one name.
@@ -199,6 +246,8 @@ class FamilySpec:
     weights: tuple[WeightSpec, ...] = ()
     samples: tuple[SampleSpec, ...] = ()
     aligner: str | None = None
+    pictures: str | None = None
+    masks: str | None = None
 
     def __post_init__(self) -> None:
         where = f"family {self.name!r}"
@@ -213,8 +262,9 @@ class FamilySpec:
         _check_tuple(where, "attributes", self.attributes, AttributeSpec)
         _check_tuple(where, "weights", self.weights, WeightSpec)
         _check_tuple(where, "samples", self.samples, SampleSpec)
-        if self.aligner is not None:
-            _check_pattern(where, "aligner", self.aligner, _TARGET)
+        for field in ("aligner", "pictures", "masks"):
+            if (target := getattr(self, field)) is not None:
+                _check_pattern(where, field, target, _TARGET)
         _check_unique(where, "attribute", [n for a in self.attributes for n in (a.name, *a.aliases)])
         _check_unique(where, "weights", [f"{name}/{spec.id}" for spec in self.weights for name in spec.attributes])
         _check_unique(where, "sample", [sample.name for sample in self.samples])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,7 @@ def update_manifest(manifest: Path, files: Iterable[Path], family: str) -> list[
     """
     entries = [entry for path in sorted(files) if (entry := manifest_entry(path, family))]
     listed = _merge(_read(manifest), entries)
-    with atomic_path(manifest) as temporary:
-        temporary.write_text(json.dumps(listed, indent=2) + "\n", encoding="utf-8")
+    _write(manifest, listed)
     return listed
 
 
@@ -61,6 +60,25 @@ def manifest_entry(path: Path, family: str) -> dict[str, Any] | None:
         "licence": info.licence,
         "metrics": {},
     }
+
+
+def record_metrics(manifest: Path, attribute: str, metrics: Mapping[str, float]) -> None:
+    """Write measured figures into the first entry of an attribute, which is its default.
+
+    Raises:
+        WeightsError: if the manifest is malformed or lists no weights of the attribute.
+    """
+    listed = _read(manifest)
+    first = next((entry for entry in listed if attribute in entry.get("attributes", ())), None)
+    if first is None:
+        raise WeightsError(f"{manifest}: it lists no weights of {attribute!r}")
+    first["metrics"] = {name: round(value, 3) for name, value in metrics.items()}
+    _write(manifest, listed)
+
+
+def _write(manifest: Path, listed: list[dict[str, Any]]) -> None:
+    with atomic_path(manifest) as temporary:
+        temporary.write_text(json.dumps(listed, indent=2) + "\n", encoding="utf-8")
 
 
 def _read(manifest: Path) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from mbu_ops.data.domains import Domains
-from mbu_ops.data.folder import load_folder
+from mbu_ops.data.folder import load_folders
 from mbu_ops.errors import DataError
 
 
@@ -22,7 +22,7 @@ def test_the_largest_centred_square_is_kept(tmp_path):
     picture = np.zeros((30, 50, 3), np.uint8)
     picture[:, 10:40] = 255  # exactly the centred square
     Image.fromarray(picture).save(folder / "9.png")
-    pixels = load_folder(folder, 16)
+    pixels = load_folders([folder], 16)
     assert pixels.shape == (9, 3, 16, 16)
     assert pixels.dtype == torch.uint8
     assert pixels[-1].min() > 230  # the filter looks a little past the edge
@@ -32,24 +32,24 @@ def test_a_broken_picture_is_skipped_and_named(tmp_path):
     folder = fill(tmp_path, 9)
     (folder / "broken.jpg").write_bytes((folder / "0.png").read_bytes()[:60])
     lines = []
-    assert len(load_folder(folder, 16, lines.append)) == 9
+    assert len(load_folders([folder], 16, lines.append)) == 9
     assert len(lines) == 1
     assert "broken.jpg" in lines[0]
 
 
 def test_an_empty_folder_is_an_error(tmp_path):
     with pytest.raises(DataError, match="at least 8"):
-        load_folder(tmp_path, 16)
+        load_folders([tmp_path], 16)
 
 
 def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(DataError, match="not one"):
-        load_folder(tmp_path / "missing", 16)
+        load_folders([tmp_path / "missing"], 16)
 
 
 def test_too_few_pictures_are_an_error(tmp_path):
     with pytest.raises(DataError, match="got 7 of 7"):
-        load_folder(fill(tmp_path, 7), 16)
+        load_folders([fill(tmp_path, 7)], 16)
 
 
 def test_batches_depend_on_seed_and_step_alone(tmp_path):

@@ -1,0 +1,164 @@
+"""Where training and measuring take their pictures from: labelled folders, two kinds of folders, or a family's pen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mbu_ops.errors import ConfigurationError, DataError
+
+if TYPE_CHECKING:
+    from mbu_ops.data.domains import Domains
+    from mbu_ops.families.spec import AttributeSpec, FamilySpec
+
+FOLDER = click.Path(path_type=Path)
+OPTIONS = (
+    click.option("--family", help="Family of the attribute.  [default: faces]"),
+    click.option(
+        "--attribute", help="What the pictures differ in: says which pictures of --data show it, and names the weights."
+    ),
+    click.option("--data", type=FOLDER, multiple=True, help="Folder in CelebA's layout; may be given several times."),
+    click.option(
+        "--with",
+        "with_",
+        type=FOLDER,
+        multiple=True,
+        help="Folder of pictures with the content; may be given several times.",
+    ),
+    click.option(
+        "--without", type=FOLDER, multiple=True, help="Folder of pictures without it; may be given several times."
+    ),
+    click.option(
+        "--holdout",
+        type=click.FloatRange(min=0, max=0.9),
+        default=0.0,
+        show_default=True,
+        help="Share of --with and --without that training leaves out and eval measures with; file names decide.",
+    ),
+    click.option(
+        "--pictures",
+        type=click.IntRange(min=8),
+        default=2000,
+        show_default=True,
+        help="Pictures of each kind to train on, where the family draws its own.",
+    ),
+)
+
+
+def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say where pictures come from; :meth:`Source.of` reads them."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where pictures come from.
+
+    Attributes:
+        family: whose pictures they are, if any family's.
+        attribute: what they differ in, if a family knows it.
+        data: folders in CelebA's layout.
+        with_: folders of pictures with the content.
+        without: folders of pictures without it.
+        holdout: share of those folders that training leaves out.
+        pictures: how many to draw.
+    """
+
+    family: FamilySpec | None
+    attribute: AttributeSpec | None
+    data: tuple[Path, ...]
+    with_: tuple[Path, ...]
+    without: tuple[Path, ...]
+    holdout: float
+    pictures: int
+
+    @classmethod
+    def of(
+        cls,
+        family: str | None,
+        attribute: str | None,
+        data: tuple[Path, ...],
+        with_: tuple[Path, ...],
+        without: tuple[Path, ...],
+        holdout: float,
+        pictures: int,
+    ) -> Source:
+        """Read the options.
+
+        Raises:
+            ConfigurationError: if they name no pictures, or two kinds of them.
+            FamilyError: if there is no such family or attribute.
+        """
+        from mbu_ops.families.registry import parse_attribute
+
+        if data and (with_ or without):
+            raise ConfigurationError("expected --data or --with and --without, got both; give one kind of images")
+        if data and attribute is None:
+            raise ConfigurationError("--data needs --attribute, which says which pictures show the content")
+        if attribute is None and family is not None:
+            raise ConfigurationError("--family needs --attribute: which of its attributes do the pictures show?")
+        owner, plan = parse_attribute(attribute, default_family=family or "faces") if attribute else (None, None)
+        drawn = owner is not None and owner.pictures is not None and not (with_ or without)
+        if not (data or (with_ and without) or drawn):
+            raise ConfigurationError(
+                "expected --with DIR and --without DIR, --attribute NAME and --data DIR, or an --attribute whose "
+                "family draws its own pictures"
+            )
+        return cls(owner, plan, data, with_, without, holdout, pictures)
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the family draws the pictures."""
+        return not (self.data or self.with_)
+
+    def training(self, resolution: int, report: Callable[[str], None]) -> Domains:
+        """Read or draw the training images.
+
+        Raises:
+            DataError: if there are too few.
+            PluginError: if drawing fails.
+        """
+        from mbu_ops.data.domains import Domains
+
+        if self.with_:
+            return Domains.from_folders(
+                self.with_, self.without, resolution, "train", self.holdout, self.attribute, report
+            )
+        family, attribute = self._known()
+        if self.data:
+            return Domains.from_celeba(self.data, attribute, resolution, report=report)
+        report(f"drawing {2 * self.pictures} pictures")
+        return Domains.drawn(family, attribute, resolution, self.pictures)
+
+    def validation(self, resolution: int, report: Callable[[str], None], limit: int | None = None) -> Domains | None:
+        """Read images of which training has seen none; None where the source has none.
+
+        Args:
+            resolution: side of the images.
+            report: called with one line for each file that cannot be read.
+            limit: read at most this many of each kind from each folder of ``data``; draw that many.
+        """
+        from mbu_ops.data.domains import Domains
+
+        try:
+            if self.with_:
+                return Domains.from_folders(
+                    self.with_, self.without, resolution, "validation", self.holdout, self.attribute, report
+                )
+            family, attribute = self._known()
+            if self.data:
+                return Domains.from_celeba(self.data, attribute, resolution, "validation", report, limit)
+            return Domains.drawn(family, attribute, resolution, limit or 200, "validation")
+        except DataError:
+            return None
+
+    def _known(self) -> tuple[FamilySpec, AttributeSpec]:
+        if self.family is None or self.attribute is None:
+            raise ConfigurationError("expected an attribute of a family")
+        return self.family, self.attribute

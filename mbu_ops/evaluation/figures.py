@@ -1,0 +1,112 @@
+"""Figures with their 95% confidence intervals."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_Z = 1.959964
+"""Normal quantile of a two-sided 95% interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured number.
+
+    Attributes:
+        name: short name, as in a manifest's metrics.
+        title: what was measured, for people.
+        value: the number; shares are fractions.
+        low: lower end of the 95% interval.
+        high: upper end.
+        count: images it was measured on.
+        unit: ``"share"``, ``"dB"`` or empty.
+    """
+
+    name: str
+    title: str
+    value: float
+    low: float
+    high: float
+    count: int
+    unit: str = ""
+
+    def __str__(self) -> str:
+        """Return the figure as a line of a table."""
+        shown = {"share": "{:6.1%}", "dB": "{:6.1f}"}.get(self.unit, "{:6.3f}").format
+        unit = f" {self.unit}" if self.unit == "dB" else ""
+        return (
+            f"{self.title:<46} {shown(self.value)}{unit}  [{shown(self.low).strip()}, {shown(self.high).strip()}]"
+            f"  n={self.count}"
+        )
+
+
+def share(name: str, title: str, said: Tensor) -> Figure:
+    """Return how large a share is true, with its Wilson score interval (Wilson, JASA 1927).
+
+    Args:
+        name: see :class:`Figure`.
+        title: see :class:`Figure`.
+        said: ``(N,)`` bool.
+
+    Example:
+        >>> figure = share("add", "judge is convinced", torch.tensor([True] * 9 + [False]))
+        >>> figure.value, round(figure.low, 3), round(figure.high, 3)
+        (0.9, 0.596, 0.982)
+    """
+    count, part = len(said), int(said.sum()) / len(said)
+    middle = (part + _Z * _Z / (2 * count)) / (1 + _Z * _Z / count)
+    half = _Z / (1 + _Z * _Z / count) * math.sqrt(part * (1 - part) / count + _Z * _Z / (4 * count * count))
+    return Figure(name, title, part, middle - half, middle + half, count, "share")
+
+
+def mean(name: str, title: str, values: Tensor, unit: str = "") -> Figure:
+    """Return the mean of one number an image, with the normal interval of a mean.
+
+    Args:
+        name: see :class:`Figure`.
+        title: see :class:`Figure`.
+        values: ``(N,)``.
+        unit: see :class:`Figure`.
+
+    Example:
+        >>> mean("mask", "mean mask", torch.tensor([0.1, 0.2, 0.3])).value
+        0.2...
+    """
+    values = values.double()
+    middle = float(values.mean())
+    half = _Z * float(values.std()) / math.sqrt(len(values)) if len(values) > 1 else math.inf
+    return Figure(name, title, middle, middle - half, middle + half, len(values), unit)
+
+
+def intersection_over_union(masks: Tensor, truth: Tensor) -> Tensor:
+    """Return the overlap of two sets of masks, image by image; 1 where both are empty.
+
+    Args:
+        masks: ``(N, 1, H, W)`` bool.
+        truth: ``(N, 1, H, W)`` bool.
+
+    Example:
+        >>> intersection_over_union(torch.tensor([[[[True, True]]]]), torch.tensor([[[[True, False]]]]))
+        tensor([0.5000])
+    """
+    both, either = (masks & truth).flatten(1).sum(1), (masks | truth).flatten(1).sum(1)
+    return torch.where(either > 0, both / either.clamp(min=1), 1.0)
+
+
+def peak_signal_to_noise(images: Tensor, truth: Tensor) -> Tensor:
+    """Return the PSNR of each image in decibels; 100 at most, so that means stay finite.
+
+    Args:
+        images: ``(N, 3, H, W)`` in [0, 1].
+        truth: the same.
+
+    Example:
+        >>> peak_signal_to_noise(torch.zeros(1, 3, 2, 2), torch.full((1, 3, 2, 2), 0.1))
+        tensor([20.])
+    """
+    error = (images - truth).square().flatten(1).mean(1)
+    return -10 * error.clamp(min=1e-10).log10()

@@ -1,0 +1,25 @@
+"""Handbags, as shops photograph them on white: their handles. Imports no torch."""
+
+from __future__ import annotations
+
+from mbu_ops.families import AttributeSpec, FamilySpec, Placement, read_manifest
+
+family = FamilySpec(
+    "handbags",
+    api_version=1,
+    title="Handbags",
+    attributes=(
+        AttributeSpec(
+            "handle",
+            "Handle",
+            aliases=("handles", "strap"),
+            # a bag with a handle fills the picture's height; a clutch lies flat across the middle: within these ranges
+            # their bodies have the same sizes and places
+            with_placement=Placement(width=(0.9, 1.15), height=(0.75, 1.02), right=(-0.05, 0.05), down=(-0.08, 0.01)),
+            without_placement=Placement(width=(0.6, 1.0), height=(0.85, 1.35), right=(-0.05, 0.05), down=(0.0, 0.2)),
+        ),
+    ),
+    weights=read_manifest(__name__, "mbu_ops_checkpoints"),
+    masks="mbu_ops_handbags.silhouette:handle_masks",
+)
+"""The family that the entry point names."""
