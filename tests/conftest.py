@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mbu_ops import families
+from mbu_ops.families import discovery
 from mbu_ops.methods.mbu import MBU
 
 pytest.register_assert_rewrite("mbu_ops.testing.op_tester", "mbu_ops.testing.family_tester")
@@ -36,6 +37,14 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     site.mkdir()
     monkeypatch.syspath_prepend(site)
     monkeypatch.delenv("MBU_OPS_PLUGINS", raising=False)
+    # plugins that this environment has for other tests are none of these tests' business
+    everywhere = discovery.metadata.distributions
+    present = {entry.metadata["Name"] for entry in everywhere()}
+    monkeypatch.setattr(
+        discovery.metadata,
+        "distributions",
+        lambda: [entry for entry in everywhere() if entry.metadata["Name"] not in present],
+    )
 
     def add(distribution: str, entry_points: str | bytes, modules: dict[str, str] | None = None) -> Path:
         info = site / f"{distribution.replace('-', '_')}-1.0.dist-info"

@@ -42,7 +42,7 @@ def test_extras_and_nested_objects_are_read(install: Install) -> None:
 
 def test_groups_are_apart(install: Install) -> None:
     install("methods-plugin", "[mbu_ops.methods]\nother = some_method:Other\n[mbu_ops.families.x]\na = b:c\n")
-    assert names() == ["faces"]
+    assert names() == ["faces", "handbags"]
     assert [plugin.name for plugin in discover(METHODS).plugins] == ["mbu", "other"]
 
 
@@ -59,7 +59,7 @@ BROKEN_FILES: dict[str, str | bytes] = {
 def test_one_malformed_file_costs_only_itself(case: str, install: Install) -> None:
     install("a-broken-one", BROKEN_FILES[case])
     install("pets-plugin", PETS)
-    assert names() == ["faces", "pets"]
+    assert names() == ["faces", "handbags", "pets"]
     ((_, reason),) = reasons().items()
     assert "entry_points.txt cannot be read" in reason
     assert "\n" not in reason
@@ -70,7 +70,7 @@ def test_one_malformed_file_costs_only_itself(case: str, install: Install) -> No
 )
 def test_a_malformed_target_costs_only_itself(target: str, install: Install) -> None:
     install("pets-plugin", f"[mbu_ops.families]\nbad = {target}\npets = some_pets:family\n")
-    assert names() == ["faces", "pets"]
+    assert names() == ["faces", "handbags", "pets"]
     assert [entry.name for entry in discover(FAMILIES).broken] == ["bad"]
     assert "expected 'module:object'" in reasons()["pets-plugin"]
 
@@ -91,7 +91,7 @@ def test_files_of_others_are_nobodys_business(install: Install) -> None:
 def test_a_name_claimed_twice_serves_neither(install: Install) -> None:
     install("pets-one", PETS)
     install("pets-two", PETS)
-    assert names() == ["faces"]
+    assert names() == ["faces", "handbags"]
     assert set(reasons()) == {"pets-one", "pets-two"}
     for reason in reasons().values():
         assert "'pets-one' and 'pets-two' claim the same name" in reason
@@ -99,10 +99,10 @@ def test_a_name_claimed_twice_serves_neither(install: Install) -> None:
 
 def test_a_built_in_name_cannot_be_taken_silently(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
     install("impostor", "[mbu_ops.families]\nfaces = evil:family\n")
-    assert names() == []
+    assert names() == ["handbags"]
     assert set(reasons()) == {"impostor", "mbu-ops"}
     monkeypatch.setenv("MBU_OPS_PLUGINS", "")
-    assert names() == ["faces"]
+    assert names() == ["faces", "handbags"]
 
 
 def test_the_first_copy_of_a_distribution_on_the_path_counts(install: Install, tmp_path: Path) -> None:
@@ -122,13 +122,13 @@ def test_the_first_copy_of_a_distribution_on_the_path_counts(install: Install, t
 def test_the_switch_turns_third_parties_off_or_picks_them(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
     install("pets-plugin", PETS)
     install("cars-plugin", "[mbu_ops.families]\ncars = some_cars:family\n")
-    assert names() == ["cars", "faces", "pets"]
+    assert names() == ["cars", "faces", "handbags", "pets"]
     for value, expected in [
-        ("", ["faces"]),
-        (" , ", ["faces"]),
-        ("Pets_Plugin", ["faces", "pets"]),
-        ("pets-plugin, cars.plugin", ["cars", "faces", "pets"]),
-        ("nothing-known", ["faces"]),
+        ("", ["faces", "handbags"]),
+        (" , ", ["faces", "handbags"]),
+        ("Pets_Plugin", ["faces", "handbags", "pets"]),
+        ("pets-plugin, cars.plugin", ["cars", "faces", "handbags", "pets"]),
+        ("nothing-known", ["faces", "handbags"]),
     ]:
         monkeypatch.setenv("MBU_OPS_PLUGINS", value)
         assert names() == expected
@@ -137,7 +137,7 @@ def test_the_switch_turns_third_parties_off_or_picks_them(install: Install, monk
 def test_order_does_not_depend_on_the_path(install: Install) -> None:
     for name in ("zebras", "ants", "mice"):
         install(f"{name}-plugin", f"[mbu_ops.families]\n{name} = m:f\n")
-    assert names() == ["ants", "faces", "mice", "zebras"]
+    assert names() == ["ants", "faces", "handbags", "mice", "zebras"]
 
 
 def test_loading(install: Install) -> None:

@@ -14,6 +14,7 @@ PACKAGES = {
     "mbu_ops": ROOT / "mbu_ops",
     "mbu_ops_cli": ROOT / "cli/mbu_ops_cli",
     "mbu_ops_faces": ROOT / "plugins/mbu_ops_faces",
+    "mbu_ops_handbags": ROOT / "plugins/mbu_ops_handbags",
     "mbu_ops_checkpoints": ROOT / "checkpoints/mbu_ops_checkpoints",
 }
 
@@ -49,7 +50,7 @@ def test_every_file_of_a_package_is_in_it(wheel, package):
     assert ours == {name for name in wheel.namelist() if name.startswith(f"{package}/")}
 
 
-@pytest.mark.parametrize("package", ["mbu_ops", "mbu_ops_cli", "mbu_ops_faces"])
+@pytest.mark.parametrize("package", ["mbu_ops", "mbu_ops_cli", "mbu_ops_faces", "mbu_ops_handbags"])
 def test_code_says_that_it_is_typed(wheel, package):
     assert f"{package}/py.typed" in wheel.namelist()
 
@@ -77,7 +78,7 @@ def test_licence_and_terms_are_in_it(wheel):
 
 def test_every_weights_file_has_a_card_and_is_listed(wheel):
     names = {Path(name).name for name in wheel.namelist() if name.endswith(".safetensors")}
-    manifest = json.loads(text_of(wheel, "mbu_ops_faces/weights.json"))
-    assert {entry["file"] for entry in manifest} == names
+    listed = [json.loads(text_of(wheel, f"mbu_ops_{family}/weights.json")) for family in ("faces", "handbags")]
+    assert {entry["file"] for manifest in listed for entry in manifest} == names
     for name in names:
         assert f"mbu_ops_checkpoints/{Path(name).stem}.md" in wheel.namelist()

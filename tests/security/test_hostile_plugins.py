@@ -46,13 +46,13 @@ def test_a_hostile_plugin_cannot_stop_or_speak_for_the_others(case: str, tmp_pat
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[mbu_ops.families]\nevil = evil_plugin:family\n")
     (tmp_path / "evil_plugin.py").write_text(HOSTILE[case])
-    environment = {key: value for key, value in os.environ.items() if key != "MBU_OPS_PLUGINS"}
+    environment = os.environ | {"MBU_OPS_PLUGINS": "evil"}  # and none of what this environment may have installed
     environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), *sys.path])
     done = subprocess.run([sys.executable, "-c", LIST], env=environment, capture_output=True, text=True, timeout=60)
 
     assert done.returncode == 0, done.stderr
     found, broken = json.loads(done.stdout)
-    assert found == ["faces"]
+    assert found == ["faces", "handbags"]
     (line,) = broken
     assert line.startswith("plugin 'evil' of distribution 'evil' cannot be used: ")
     assert line.isprintable()

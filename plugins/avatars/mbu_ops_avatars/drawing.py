@@ -24,7 +24,7 @@ from PIL import Image
 from mbu_ops.data import Pair
 
 CHANGE = 16
-"""Levels (of 255) by which a channel must differ for a pixel to count as changed; the faintest antialiasing does not."""
+"""Levels (of 255) by which a channel must differ for a pixel to count as changed: more than faint antialiasing."""
 
 _BACKGROUNDS = ["b6e3f4", "c0aede", "d1d4f9", "ffd5dc", "ffdfbf", "88aa77", "446688", "dddddd", "f4d35e", "ee964b"]
 _SKINS = ["ffe0c4", "f6cfa8", "edb98a", "dfa878", "d08b5b", "b87446", "ae5d29", "8a4f2c", "694d3d", "55362a"]
