@@ -6,7 +6,17 @@ from pathlib import Path
 
 import click
 
-from mbu_ops.families import AttributeSpec, BrokenPlugin, FamilySpec, SampleSpec, WeightSpec, broken, get_family
+from mbu_ops.errors import ConfigurationError
+from mbu_ops.families import (
+    AttributeSpec,
+    BrokenPlugin,
+    FamilySpec,
+    SampleSpec,
+    WeightSpec,
+    broken,
+    get_family,
+    parse_attribute,
+)
 from mbu_ops.families import families as all_families
 from mbu_ops_cli.app import OK, UNAVAILABLE
 from mbu_ops_cli.options import echo_json, json_option
@@ -50,6 +60,8 @@ def show(name: str, as_json: bool) -> None:
     for weight in family.weights:
         figures = "".join(f", {metric} {value:g}" for metric, value in weight.metrics)
         click.echo(f"  {weight.id:<24} {', '.join(weight.attributes)}; {weight.method}, {weight.licence}{figures}")
+    if family.pictures:
+        click.echo(f"pictures: draws its own (mbu-ops families draw {family.name}/ATTRIBUTE)")
     click.echo("samples" if family.samples else "samples: none")
     for sample in family.samples:
         click.echo(f"  {sample.name:<24} {sample.credit}")
@@ -88,6 +100,40 @@ def check(name: str, as_json: bool) -> int:
     return UNAVAILABLE if any(problems.values()) else OK
 
 
+@families.command()
+@click.argument("attribute")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="New or empty folder to write into.")
+@click.option("--count", type=click.IntRange(min=1), default=100, show_default=True, help="How many of each kind.")
+@click.option("--size", type=click.IntRange(16, 2048), default=128, show_default=True, help="Side in pixels.")
+@click.option(
+    "--partition",
+    type=click.Choice(["train", "validation", "test"]),
+    default="train",
+    show_default=True,
+    help="Whom to draw; partitions share nobody.",
+)
+def draw(attribute: str, out: Path, count: int, size: int, partition: str) -> None:
+    """Have a family draw pictures of ATTRIBUTE, such as avatars/glasses: OUT/without, OUT/with and OUT/masks.
+
+    Pictures of one name show the same subject without and with it, and where the two differ.
+    """
+    from PIL import Image
+
+    from mbu_ops.data.pairs import drawn_pairs
+    from mbu_ops.files import atomic_path
+
+    family, plan = parse_attribute(attribute)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigurationError(f"expected a new or empty folder, {str(out)!r} holds something: use another --out")
+    for number, pair in enumerate(drawn_pairs(family, plan, partition, count, size)):
+        for kind, pixels in (("without", pair.without), ("with", pair.with_), ("masks", pair.mask)):
+            path = out / kind / f"{partition}-{number:05}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_path(path) as temporary:
+                Image.fromarray(pixels).save(temporary, format="PNG")
+    click.echo(str(out))
+
+
 def _family(family: FamilySpec) -> dict[str, object]:
     return {
         "name": family.name,
@@ -95,6 +141,8 @@ def _family(family: FamilySpec) -> dict[str, object]:
         "attributes": [_attribute(attribute) for attribute in family.attributes],
         "weights": [_weight(weight) for weight in family.weights],
         "samples": [_sample(sample) for sample in family.samples],
+        "draws_pictures": family.pictures is not None,
+        "derives_masks": family.masks is not None,
     }
 
 
