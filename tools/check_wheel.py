@@ -2,8 +2,8 @@
 
 python tools/check_wheel.py [TORCH], where TORCH is the requirement to install first ("torch==2.13.0").
 
-First our own wheel alone; then, beside it, the avatars' and one that `mbu-ops families new` has written: checked, trained
-for a few steps on drawn pictures, built with its weights, used in a chain, and removed again.
+First our own wheel alone; then, beside it, the avatars' and one that `mbu-ops families new` has written: checked,
+trained for a few steps on drawn pictures, built with its weights, used in a chain, and removed again.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from mbu_ops.families import (
     parse_attribute,
 )
 from mbu_ops.families import families as all_families
+from mbu_ops.weights import flaw
 from mbu_ops_cli.app import OK, UNAVAILABLE
 from mbu_ops_cli.options import echo_json, json_option
 
@@ -30,7 +31,7 @@ def families() -> None:
 @families.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """List every installed family, and the plugins that cannot be used."""
+    """List every installed family, and the plugins and weights that cannot be used."""
     found, unusable = all_families(), broken()
     if as_json:
         echo_json({"families": [_family(family) for family in found], "broken": [_broken(entry) for entry in unusable]})
@@ -38,6 +39,9 @@ def list_(as_json: bool) -> None:
     for family in found:
         attributes = ", ".join(attribute.name for attribute in family.attributes)
         click.echo(f"{family.name:<12} {family.title or family.name}: {attributes or 'no attributes'}")
+        for spec in family.weights:
+            if reason := flaw(family, spec):
+                click.echo(f"{'':<12} weights {spec.id} of {', '.join(spec.attributes)} cannot be used: {reason}")
     for entry in unusable:
         click.echo(f"{entry.name or '?':<12} cannot be used ({entry.distribution}): {entry.reason}")
 
@@ -139,7 +143,7 @@ def _family(family: FamilySpec) -> dict[str, object]:
         "name": family.name,
         "title": family.title,
         "attributes": [_attribute(attribute) for attribute in family.attributes],
-        "weights": [_weight(weight) for weight in family.weights],
+        "weights": [_weight(weight) | {"flaw": flaw(family, weight)} for weight in family.weights],
         "samples": [_sample(sample) for sample in family.samples],
         "draws_pictures": family.pictures is not None,
         "derives_masks": family.masks is not None,

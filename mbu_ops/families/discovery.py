@@ -134,6 +134,8 @@ def _installed(group: str, switch: str | None) -> Iterator[Plugin | BrokenPlugin
             parser.read_string(text)
             entries = list(parser[group].items()) if parser.has_section(group) else []
         except Exception as error:
+            with contextlib.suppress(Exception):  # its metadata may be as broken
+                name = one_line(distribution.metadata["Name"], 100)
             yield BrokenPlugin("", name, f"its entry_points.txt cannot be read: {one_line(error)}")
             continue
         for entry, target in entries:

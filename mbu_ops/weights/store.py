@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mbu_ops.errors import WeightsError
 from mbu_ops.families import FamilySpec, WeightSpec, get_attribute, get_family
-from mbu_ops.families.names import did_you_mean
-from mbu_ops.weights.file import Pretrained, WeightsInfo, load
+from mbu_ops.families.names import did_you_mean, one_line
+from mbu_ops.weights.file import Pretrained, WeightsInfo, load, read_info
 
 if TYPE_CHECKING:
     import torch
@@ -62,6 +63,33 @@ def locate(family: FamilySpec, spec: WeightSpec) -> Path | None:
     with contextlib.suppress(ModuleNotFoundError):  # the package with the weights need not be installed
         places.insert(0, Path(str(spec.locate())))
     return next((place for place in places if place.is_file()), None)
+
+
+def flaw(family: FamilySpec, spec: WeightSpec) -> str | None:
+    """Return what is wrong with a family's weights as far as can be told without torch, in one line; None if nothing.
+
+    The file must be installed, be the very one that the family promises, and have a sound header. Whether its tensors
+    fit the network is for :func:`verify`.
+
+    Args:
+        family: the family.
+        spec: weights of it.
+
+    Example:
+        >>> faces = get_family("faces")
+        >>> [flaw(faces, spec) for spec in faces.weights if spec.attributes == ("smile",)]
+        [None]
+    """
+    path = locate(family, spec)
+    if path is None:
+        return f"not installed; install {spec.package!r}"
+    try:
+        if path.stat().st_size != spec.size or hashlib.sha256(path.read_bytes()).hexdigest() != spec.sha256:
+            return "the file is not the one that the family lists; get it again"
+        read_info(path)
+    except (OSError, WeightsError) as error:
+        return one_line(error)
+    return None
 
 
 def load_pretrained(
