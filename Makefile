@@ -36,8 +36,8 @@ $(USER_READY): $(VENV_READY) pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-$(DEV_READY): $(VENV_READY) pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+$(DEV_READY): $(VENV_READY) pyproject.toml plugins/avatars/pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[dev]' --editable plugins/avatars
 	@touch $@ $(USER_READY)
 
 demo: $(USER_READY)

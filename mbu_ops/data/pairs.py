@@ -67,8 +67,10 @@ def drawn_pairs(
 
 def _checked(family: FamilySpec, pair: object, resolution: int) -> Pair:
     side = (resolution, resolution)
-    wanted = ((*side, 3), "uint8"), ((*side, 3), "uint8"), (side, "bool")
-    got = tuple((part.shape, str(part.dtype)) for part in pair) if isinstance(pair, Pair) else type(pair).__name__
+    wanted = (((*side, 3), "uint8"), ((*side, 3), "uint8"), (side, "bool"))
+    if type(pair) is not Pair:
+        raise DataError(f"family {family.name!r}: expected a drawn Pair, got {type(pair).__name__}")
+    got = tuple((getattr(part, "shape", None), str(getattr(part, "dtype", type(part)))) for part in pair)
     if got != wanted:
         raise DataError(f"family {family.name!r}: expected a drawn Pair of {wanted}, got {got}")
-    return pair  # type: ignore[return-value]
+    return pair

@@ -1,12 +1,14 @@
 """Folders of pictures: what is skipped, what is an error, what a batch holds."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from mbu_ops.data.domains import Domains
-from mbu_ops.data.folder import load_folders
+from mbu_ops.data.folder import held_out, load_folders
 from mbu_ops.errors import DataError
 
 
@@ -83,3 +85,27 @@ def test_unlikely_pictures_are_not_drawn():
     domains = Domains(without=pixels, with_=pixels, without_odds=np.array([0.5, 0.0, 0.5]))
     without, _ = domains.batch(64, seed=0, step=0)
     assert set((without[:, 0, 0, 0] * 255).round().tolist()) == {0.0, 2.0}
+
+
+def test_a_share_of_the_pictures_is_held_out_by_name(tmp_path):
+    names = [Path(f"{number}.png") for number in range(2000)]
+    out = {path for path in names if held_out(path, 0.1)}
+    assert 150 < len(out) < 250
+    assert {path for path in names if held_out(path, 0.2)} > out  # a larger share keeps what was out, out
+    assert not any(held_out(path, 0) for path in names)
+    assert all(held_out(path, 1) for path in names)
+
+
+def test_training_and_validation_share_no_picture_whatever_the_folder(tmp_path):
+    for folder in ("small", "large"):
+        (tmp_path / folder).mkdir()
+        for number in range(60):
+            size = 20 if folder == "small" else 40
+            Image.new("RGB", (size, size), (number, 0, 0)).save(tmp_path / folder / f"{number}.png")
+    folders = [tmp_path / "small", tmp_path / "large"]
+    sets = [
+        Domains.from_folders(folders, folders, 16, partition, 0.4).with_[:, 0, 0, 0].tolist()
+        for partition in ("train", "validation")
+    ]
+    assert not set(sets[0]) & set(sets[1])
+    assert sorted(sets[0] + sets[1]) == sorted([*range(60), *range(60)])

@@ -111,12 +111,17 @@ def draw(attribute: str, partition: str, count: int, resolution: int) -> Iterato
     Yields:
         The same person without and with it, and the pixels that differ.
 
+    Raises:
+        ValueError: for another attribute.
+
     Example:
         >>> pair = next(draw("glasses", "validation", 1, 64))
         >>> pair.with_.shape, bool(pair.mask.any())
         ((64, 64, 3), True)
     """
     styles = [style for style, (_, things) in STYLES.items() if attribute in things]
+    if not styles:
+        raise ValueError(f"expected glasses, beard or smile, got {attribute!r}")
     for number in range(count):
         style, seed = styles[number % len(styles)], f"{partition}/{number}"
         person = _person(style, seed)

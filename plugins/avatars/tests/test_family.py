@@ -1,0 +1,80 @@
+"""The avatars: the contract of every family, and what their drawings promise."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mbu_ops_avatars import drawing, family
+from mbu_ops_avatars.drawing import STYLES, draw
+
+from mbu_ops.testing import FamilyTester
+
+ATTRIBUTES = [attribute.name for attribute in family.attributes]
+
+
+class TestFamily(FamilyTester):
+    """What every family's plugin must keep to."""
+
+    family = "avatars"
+
+
+@pytest.mark.parametrize("attribute", ATTRIBUTES)
+def test_only_the_thing_differs_and_the_mask_is_where(attribute):
+    for pair in draw(attribute, "validation", 6, 64):
+        change = np.abs(pair.with_.astype(int) - pair.without).max(axis=2)
+        assert pair.mask.any()
+        assert (change[~pair.mask] < drawing.CHANGE).all()
+        assert (change[pair.mask] >= drawing.CHANGE).all()
+        assert pair.mask.mean() < 0.25
+        assert not pair.mask[:8].any()  # neither glasses nor beard nor mouth reaches the top of the head
+
+
+def test_a_person_is_the_same_each_time_and_another_in_another_partition():
+    one, again = (next(draw("glasses", "train", 1, 64)) for _ in range(2))
+    for part, other in zip(one, again, strict=True):
+        assert np.array_equal(part, other)
+    assert not np.array_equal(next(draw("glasses", "validation", 1, 64)).without, one.without)
+
+
+def test_no_person_is_drawn_twice_within_a_crowd():
+    crowd = [pair.without.tobytes() for pair in draw("glasses", "train", 60, 64)]
+    assert len(set(crowd)) == len(crowd)
+
+
+def test_size_changes_nothing_but_the_size():
+    small, large = (next(draw("beard", "train", 1, side)) for side in (64, 128))
+    halved = large.without.reshape(64, 2, 64, 2, 3).mean(axis=(1, 3))
+    assert np.abs(halved - small.without).mean() < 6
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_every_variant_that_is_named_exists_in_the_art(style):
+    art = json.loads(resources.files("dicebear_styles").joinpath(f"{style}.json").read_text(encoding="utf-8"))
+    common, things = STYLES[style]
+    for thing in things.values():
+        assert set(thing.with_) | set(thing.without) <= set(art["components"][thing.component]["variants"])
+        assert not set(thing.with_) & set(thing.without)
+    colours = {f"{name}Color" for name in art["colors"]}
+    variants = {f"{name}Variant" for name in art["components"]}
+    chances = {f"{name}Probability" for name in art["components"]}
+    assert set(common) <= colours | variants | chances
+
+
+def test_an_unknown_attribute_is_refused():
+    with pytest.raises(ValueError, match="got 'hat'"):
+        next(draw("hat", "train", 1, 64))
+
+
+def test_only_public_names_of_mbu_ops_are_used():
+    """A third party has no others: no private module, no private name, nothing that is not exported."""
+    for path in Path(drawing.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mbu_ops."):
+                exported = importlib.import_module(node.module).__all__
+                assert {alias.name for alias in node.names} <= set(exported), path.name

@@ -1,0 +1,72 @@
+"""Stretching and moving training pictures."""
+
+import numpy as np
+import pytest
+import torch
+
+from mbu_ops.data.domains import Domains
+from mbu_ops.data.placement import place
+from mbu_ops.families import Placement
+
+
+def square(side=40):
+    """A dark square of 10 pixels in the middle of white."""
+    image = torch.ones(1, 3, side, side)
+    image[..., 15:25, 15:25] = 0
+    return image
+
+
+def extent(image):
+    """Left, top, right and bottom of what is dark."""
+    dark = image[0, 0] < 0.5
+    rows, columns = torch.nonzero(dark.any(1)), torch.nonzero(dark.any(0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+@pytest.mark.parametrize(
+    ("placement", "expected"),
+    [
+        (Placement(), (15, 15, 25, 25)),
+        (Placement(width=(2, 2)), (10, 15, 30, 25)),
+        (Placement(height=(0.5, 0.5)), (15, 17, 25, 23)),
+        (Placement(right=(0.25, 0.25)), (25, 15, 35, 25)),
+        (Placement(down=(-0.25, -0.25)), (15, 5, 25, 15)),
+        (Placement(width=(2, 2), right=(0.25, 0.25)), (20, 15, 40, 25)),
+    ],
+)
+def test_things_go_where_they_are_sent(placement, expected):
+    placed = extent(place(square(), placement, np.random.default_rng(0)))
+    assert placed == pytest.approx(expected, abs=1)
+
+
+def test_what_comes_in_from_outside_looks_like_the_border():
+    placed = place(square(), Placement(width=(0.5, 0.5), height=(0.5, 0.5), down=(0.4, 0.4)), np.random.default_rng(0))
+    assert placed[..., 0, :].min() > 0.99
+    assert placed[..., :, 0].min() > 0.99
+
+
+def test_each_image_is_placed_in_its_own_way_within_the_range():
+    placement = Placement(right=(-0.2, 0.2))
+    placed = place(square().expand(32, -1, -1, -1), placement, np.random.default_rng(0))
+    lefts = [extent(image[None])[0] for image in placed]
+    assert len(set(lefts)) > 8
+    assert min(lefts) >= 6
+    assert max(lefts) <= 24
+
+
+def test_nothing_to_place_is_nothing_done():
+    image = square()
+    assert place(image, None, np.random.default_rng(0)) is image
+
+
+def test_batches_are_placed_by_seed_and_step_alone():
+    pixels = (square() * 255).to(torch.uint8).expand(8, -1, -1, -1)
+    domains = Domains(pixels, pixels, with_placement=Placement(down=(0.1, 0.3)))
+    without, with_ = domains.batch(4, seed=1, step=5)
+    domains.batch(4, seed=1, step=6)
+    torch.rand(3)
+    again = domains.batch(4, seed=1, step=5)
+    assert torch.equal(without, again[0])
+    assert torch.equal(with_, again[1])
+    assert extent(without[:1]) == (15, 15, 25, 25)
+    assert extent(with_[:1])[1] >= 18

@@ -1,0 +1,50 @@
+"""Figures and their intervals."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mbu_ops.evaluation.figures import intersection_over_union, mean, peak_signal_to_noise, share
+
+
+@given(st.integers(1, 300), st.integers(0, 300))
+def test_a_share_lies_in_its_interval_and_that_in_zero_to_one(count, true):
+    true = min(true, count)
+    figure = share("x", "x", torch.arange(count) < true)
+    assert figure.value == pytest.approx(true / count)
+    assert -1e-12 <= figure.low <= figure.value + 1e-12
+    assert figure.value - 1e-12 <= figure.high <= 1 + 1e-12
+    assert figure.count == count
+
+
+def test_wilson_s_interval_at_known_points():
+    # 81 of 263: Newcombe, Statistics in Medicine 1998, table I, method 3
+    figure = share("x", "x", torch.arange(263) < 81)
+    assert (round(figure.low, 4), round(figure.high, 4)) == (0.2553, 0.3662)
+
+
+def test_a_mean_and_its_interval():
+    figure = mean("x", "x", torch.tensor([1.0, 3.0, 1.0, 3.0]))
+    assert figure.value == 2
+    assert figure.high - 2 == pytest.approx(1.96 * math.sqrt(4 / 3) / 2, rel=1e-3)
+    assert mean("x", "x", torch.tensor([5.0])).high == math.inf
+
+
+def test_overlap():
+    masks = torch.tensor([[1, 1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]]).bool().view(3, 1, 2, 2)
+    truth = torch.tensor([[1, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0]]).bool().view(3, 1, 2, 2)
+    assert intersection_over_union(masks, truth).tolist() == pytest.approx([1 / 3, 1, 0])
+
+
+def test_signal_to_noise_is_finite_for_equal_images():
+    image = torch.rand(2, 3, 4, 4)
+    assert peak_signal_to_noise(image, image).tolist() == pytest.approx([100, 100])
+
+
+def test_lines_show_unit_and_count():
+    assert "93.8%" in str(share("a", "added", torch.arange(16) < 15))
+    assert "n=16" in str(share("a", "added", torch.arange(16) < 15))
+    assert "20.0 dB" in str(mean("p", "psnr", torch.tensor([20.0, 20.0]), "dB"))

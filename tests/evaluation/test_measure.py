@@ -1,0 +1,105 @@
+"""What is measured, on edits whose quality is known."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from mbu_ops.data.domains import Domains
+from mbu_ops.errors import PluginError
+from mbu_ops.evaluation.examples import Examples
+from mbu_ops.evaluation.judge import Judge
+from mbu_ops.evaluation.measure import measure
+from mbu_ops.families import AttributeSpec, FamilySpec
+from mbu_ops.testing import tiny_mbu
+from mbu_ops.weights import WeightsInfo, save
+
+
+class Brightness(Judge):
+    """Says that bright images show the content."""
+
+    def forward(self, images):
+        return images.mean((1, 2, 3)) - 0.5
+
+
+@pytest.fixture
+def weights(tmp_path):
+    model = tiny_mbu()
+    path = tmp_path / "a.safetensors"
+    with torch.no_grad():
+        guides = model.encode_guide(torch.rand(2, 3, 16, 16))
+    save(path, model, WeightsInfo("mbu", model.config_to_dict(model.config), 16), guides)
+    return path
+
+
+@pytest.fixture
+def examples():
+    with_, without = torch.rand(6, 3, 16, 16) * 0.2 + 0.8, torch.rand(5, 3, 16, 16) * 0.2
+    return Examples(with_, without, torch.ones(6, 1, 16, 16).bool(), torch.arange(6) < 4, with_)
+
+
+def test_every_kind_of_figure_is_there_with_its_count(weights, examples):
+    figures = {figure.name: figure for figure in measure(weights, examples, Brightness())}
+    assert {name: figure.count for name, figure in figures.items()} == {
+        "judge_with": 6,
+        "judge_without": 5,
+        "add": 5,
+        "add_default": 10,
+        "remove": 6,
+        "mask_add": 5,
+        "mask_remove": 6,
+        "outside_add": 5,
+        "outside_remove": 6,
+        "mask_iou": 4,
+        "remove_psnr": 6,
+        "untouched_psnr": 6,
+    }
+    assert figures["judge_with"].value == figures["judge_without"].value == 1
+    assert figures["untouched_psnr"].value == pytest.approx(100)
+    assert figures["outside_add"].value == figures["outside_remove"].value == 0
+
+
+def test_a_threshold_that_takes_every_pixel_meets_a_mask_of_every_pixel(weights, examples):
+    figures = {figure.name: figure for figure in measure(weights, examples, Brightness(), threshold=-1)}
+    assert figures["mask_iou"].value == 1
+
+
+def test_what_is_not_known_is_not_measured(weights, examples):
+    plain = dataclasses.replace(examples, masks=None, known=None, removed=None)
+    names = {figure.name for figure in measure(weights, plain, Brightness())}
+    assert not names & {"mask_iou", "remove_psnr", "untouched_psnr"}
+    nothing = dataclasses.replace(examples, known=torch.zeros(6).bool())
+    assert "mask_iou" not in {figure.name for figure in measure(weights, nothing, Brightness())}
+
+
+def test_the_same_seed_gives_the_same_figures(weights, examples):
+    assert measure(weights, examples, Brightness(), seed=3) == measure(weights, examples, Brightness(), seed=3)
+
+
+HAT = AttributeSpec("hat", "Hat")
+
+
+def upper_half(attribute, images):
+    assert attribute == "hat"
+    masks = torch.zeros(len(images), 1, *images.shape[-2:])
+    masks[1:, :, :4] = 1
+    return masks
+
+
+def test_masks_that_a_family_derives_are_known_where_it_can_tell(monkeypatch):
+    monkeypatch.setattr("mbu_ops.evaluation.examples.load_target", lambda family, field: upper_half)
+    pixels = torch.randint(0, 256, (9, 3, 8, 8), dtype=torch.uint8)
+    family = FamilySpec("pets", attributes=(HAT,), masks="a:b")
+    examples = Examples.chosen(Domains(pixels, pixels), 4, 0, family, HAT)
+    assert len(examples.with_) == len(examples.without) == 4
+    assert examples.known.tolist() == [False, True, True, True]
+    assert examples.removed is None
+    assert Examples.chosen(Domains(pixels, pixels), 4, 0, None, None).masks is None
+
+
+@pytest.mark.parametrize("derive", [lambda *_: torch.zeros(1), lambda *_: 3, lambda *_: 1 / 0])
+def test_a_family_that_derives_nonsense_is_named(monkeypatch, derive):
+    monkeypatch.setattr("mbu_ops.evaluation.examples.load_target", lambda family, field: derive)
+    pixels = torch.zeros(9, 3, 8, 8, dtype=torch.uint8)
+    with pytest.raises(PluginError, match="family 'pets'"):
+        Examples.chosen(Domains(pixels, pixels), 4, 0, FamilySpec("pets", attributes=(HAT,), masks="a:b"), HAT)
