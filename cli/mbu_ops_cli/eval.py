@@ -80,9 +80,8 @@ def evaluate(
     def note(line: str) -> None:
         click.echo(line, err=True)
 
-    figures = measure(
-        weights, _examples(source, count, seed, note), _judge(source, judge, judge_steps, note), seed, threshold
-    )
+    examples = _examples(source, count, seed, note)
+    figures = measure(weights, examples, _judge(source, judge, judge_steps, note), seed, threshold)
     if family_out is not None and source.family is not None and source.attribute is not None:
         _record(family_out / "weights.json", source.attribute.name, figures)
     if as_json:

@@ -60,7 +60,8 @@ def share(name: str, title: str, said: Tensor) -> Figure:
     count, part = len(said), int(said.sum()) / len(said)
     middle = (part + _Z * _Z / (2 * count)) / (1 + _Z * _Z / count)
     half = _Z / (1 + _Z * _Z / count) * math.sqrt(part * (1 - part) / count + _Z * _Z / (4 * count * count))
-    return Figure(name, title, part, middle - half, middle + half, count, "share")
+    # at 0 and at 1 an end of the interval is the share itself, but for rounding
+    return Figure(name, title, part, min(part, middle - half), max(part, middle + half), count, "share")
 
 
 def mean(name: str, title: str, values: Tensor, unit: str = "") -> Figure:

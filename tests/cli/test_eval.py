@@ -1,0 +1,152 @@
+"""`mbu-ops eval`: figures of pictures that training has not seen, and nothing made up where there are none."""
+
+import json
+import sys
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mbu_ops.data import Pair
+from mbu_ops.families import AttributeSpec, FamilySpec, discovery, refresh
+from mbu_ops_cli.app import run
+
+QUICK = ["--judge-steps", "1", "--json"]
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """A hundred pictures with a white square, and a hundred without it."""
+    random = np.random.default_rng(0)
+    for name in ("with", "without"):
+        (tmp_path / name).mkdir()
+        for index in range(100):
+            pixels = random.integers(0, 200, (20, 20, 3), dtype=np.uint8)
+            if name == "with":
+                pixels[5:9, 5:15] = 255
+            Image.fromarray(pixels).save(tmp_path / name / f"{index}.png")
+    return ["--with", str(tmp_path / "with"), "--without", str(tmp_path / "without")]
+
+
+@pytest.fixture
+def drawing(monkeypatch):
+    """A family whose pictures the tests draw."""
+
+    def draw(attribute, partition, count, resolution):
+        random = np.random.default_rng(len(partition))
+        for _ in range(count):
+            without = random.integers(0, 200, (resolution, resolution, 3), dtype=np.uint8)
+            with_, mask = without.copy(), np.zeros((resolution, resolution), bool)
+            with_[4:9, 4:9], mask[4:9, 4:9] = 255, True
+            yield Pair(without, with_, mask)
+
+    module = ModuleType("doodles")
+    module.draw = draw
+    module.family = FamilySpec("doodles", attributes=(AttributeSpec("dot", "Dot"),), pictures="doodles:draw")
+    monkeypatch.setitem(sys.modules, "doodles", module)
+    monkeypatch.setitem(discovery.BUILT_IN[discovery.FAMILIES], "doodles", "doodles:family")
+    refresh()
+    yield "doodles/dot"
+    monkeypatch.undo()
+    refresh()
+
+
+def figures(capsys):
+    shown = json.loads(capsys.readouterr().out)
+    return {figure["name"]: figure for figure in shown["figures"]}
+
+
+def test_two_folders(folders, hats, capsys):
+    assert run(["eval", *folders, "--holdout", "0.2", "--weights", hats, *QUICK]) == 0
+    found = figures(capsys)
+    assert 10 <= found["remove"]["count"] <= 30  # a fifth of a hundred, not the hundred that training saw
+    assert found["remove"]["low"] <= found["remove"]["value"] <= found["remove"]["high"]
+    assert "mask_iou" not in found
+
+
+def test_drawn_pictures_know_the_truth(drawing, hats, capsys):
+    arguments = ["eval", "--attribute", drawing, "--pictures", "8", "--count", "6", "--weights", hats, *QUICK]
+    assert run(arguments) == 0
+    found = figures(capsys)
+    assert found["mask_iou"]["count"] == found["remove_psnr"]["count"] == 6
+    assert found["untouched_psnr"]["value"] > 10
+
+
+def test_a_judge_is_kept_and_used_again(folders, hats, capsys, tmp_path):
+    arguments = [
+        "eval",
+        *folders,
+        "--holdout",
+        "0.2",
+        "--weights",
+        hats,
+        "--judge",
+        str(tmp_path / "judge.safetensors"),
+    ]
+    assert run([*arguments, *QUICK]) == 0
+    first = capsys.readouterr()
+    assert "judge, step 0" in first.err
+    assert run([*arguments, *QUICK]) == 0
+    second = capsys.readouterr()
+    assert "judge, step" not in second.err
+    assert first.out == second.out
+
+
+def test_lines_for_people(folders, hats, capsys):
+    assert run(["eval", *folders, "--holdout", "0.2", "--weights", hats, "--judge-steps", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("judge says without: removed") and "%" in line and "n=" in line for line in lines)
+
+
+def test_figures_go_into_the_plugin_s_manifest(drawing, hats, capsys, tmp_path):
+    entry = {"id": "a", "method": "mbu", "attributes": ["dot"], "file": "a.safetensors", "sha256": "0" * 64}
+    (tmp_path / "package").mkdir()
+    manifest = tmp_path / "package" / "weights.json"
+    arguments = ["eval", "--attribute", drawing, "--pictures", "8", "--count", "6", "--weights", hats, *QUICK]
+    manifest.write_text(json.dumps([entry]))
+    assert run([*arguments, "--family-out", str(manifest.parent)]) == 0
+    found = figures(capsys)
+    (listed,) = json.loads(manifest.read_text())
+    assert set(listed["metrics"]) == {"add", "remove", "mask_iou", "remove_psnr"}
+    assert listed["metrics"]["mask_iou"] == round(found["mask_iou"]["value"], 3)
+    manifest.write_text("[]")
+    assert run([*arguments, "--family-out", str(manifest.parent)]) == 3
+    assert "lists no weights of 'dot'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "expected --with DIR and --without DIR"),
+        (["--attribute", "glasses"], "expected --with DIR and --without DIR"),
+        (["FOLDERS", "--holdout", "0.2"], "expected --weights"),
+        (["FOLDERS", "--weights", "HATS"], "expected --holdout"),
+        (["FOLDERS", "--weights", "HATS", "--holdout", "0.001"], "larger --holdout"),
+        (["FOLDERS", "--weights", "HATS", "--holdout", "0.2", "--family-out", "x"], "--family-out needs"),
+        (["--attribute", "doodles/dit"], "Did you mean 'dot'"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_a_judge_is_trained(arguments, says, folders, hats, drawing, capsys):
+    given = [part for name in arguments for part in {"FOLDERS": folders, "HATS": [hats]}.get(name, [name])]
+    assert run(["eval", *given]) == 2
+    shown = capsys.readouterr()
+    assert says in shown.err
+    assert "judge, step" not in shown.err
+    assert not shown.out
+
+
+def test_a_family_draws_into_folders(drawing, capsys, tmp_path):
+    out = tmp_path / "drawn"
+    arguments = ["families", "draw", drawing, "--count", "3", "--size", "16", "--out", str(out)]
+    assert run(arguments) == 0
+    for kind in ("without", "with", "masks"):
+        assert sorted(path.name for path in (out / kind).iterdir()) == [f"train-0000{n}.png" for n in range(3)]
+    before, after, mask = (
+        np.asarray(Image.open(out / kind / "train-00001.png")) for kind in ("without", "with", "masks")
+    )
+    assert np.array_equal((before != after).any(axis=2), mask)
+    assert run(arguments) == 2
+    assert "holds something" in capsys.readouterr().err
+    assert run(["families", "draw", "faces/smile", "--out", str(tmp_path / "none")]) == 2
+    assert "draws no pictures" in capsys.readouterr().err
