@@ -9,9 +9,12 @@ from torch.nn import functional as F
 
 from mbu_ops.families.spec import Placement
 
+_KNOTS = (5, 5)
+"""Points whose random displacements a warp interpolates."""
+
 
 def place(images: Tensor, placement: Placement | None, random: np.random.Generator) -> Tensor:
-    """Stretch and move each image in its own way; what comes in from outside has the border's colours.
+    """Stretch, move and warp each image in its own way; what comes in from outside has the border's colours.
 
     Args:
         images: ``(B, C, H, W)`` floating point.
@@ -29,13 +32,19 @@ def place(images: Tensor, placement: Placement | None, random: np.random.Generat
     """
     if placement is None:
         return images
-    width, height, right, down = (
-        torch.from_numpy(random.uniform(*extent, len(images)))
-        for extent in (placement.width, placement.height, placement.right, placement.down)
+    count, size = len(images), images.shape[-2:]
+    width, height, right, down, taper = (
+        torch.from_numpy(random.uniform(*extent, (count, 1, 1))).to(images.dtype)
+        for extent in (placement.width, placement.height, placement.right, placement.down, placement.taper)
     )
-    # grid coordinates run over [-1, 1], so a shift by the whole picture is 2
-    matrix = torch.zeros(len(images), 2, 3, dtype=torch.float64)
-    matrix[:, 0, 0], matrix[:, 0, 2] = 1 / width, -2 * right / width
-    matrix[:, 1, 1], matrix[:, 1, 2] = 1 / height, -2 * down / height
-    grid = F.affine_grid(matrix.to(images.dtype), list(images.shape), align_corners=False)
+    # where each pixel of the result comes from, in coordinates that run over [-1, 1]
+    grid = F.affine_grid(
+        torch.eye(2, 3, dtype=images.dtype).expand(count, 2, 3), list(images.shape), align_corners=False
+    )
+    y = (grid[..., 1] - 2 * down) / height
+    x = (grid[..., 0] - 2 * right) / (width * (1 - taper * (1 - y.clamp(-1, 1)) / 2))
+    grid = torch.stack([x, y], dim=-1)
+    if placement.warp:
+        knots = torch.from_numpy(random.normal(0, 2 * placement.warp, (count, 2, *_KNOTS))).to(images.dtype)
+        grid = grid + F.interpolate(knots, size, mode="bicubic", align_corners=True).permute(0, 2, 3, 1)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)

@@ -41,6 +41,8 @@ class Placement:
         height: the same, top to bottom.
         right: least and greatest distance to move right, in widths of the picture.
         down: least and greatest distance to move down, in heights of the picture.
+        taper: least and greatest share by which the top edge is narrower than the bottom edge.
+        warp: how far, in widths of the picture, a smooth random warp moves points, typically; 0 = none.
 
     Raises:
         ConfigurationError: if a range is malformed.
@@ -54,15 +56,20 @@ class Placement:
     height: tuple[float, float] = (1.0, 1.0)
     right: tuple[float, float] = (0.0, 0.0)
     down: tuple[float, float] = (0.0, 0.0)
+    taper: tuple[float, float] = (0.0, 0.0)
+    warp: float = 0.0
 
     def __post_init__(self) -> None:
-        for field, least in (("width", 0.1), ("height", 0.1), ("right", -1.0), ("down", -1.0)):
+        bounds = {"width": (0.1, 10), "height": (0.1, 10), "right": (-1, 1), "down": (-1, 1), "taper": (-0.9, 0.9)}
+        for field, (least, greatest) in bounds.items():
             given = getattr(self, field)
             numbers = isinstance(given, tuple) and len(given) == 2 and all(type(x) in (int, float) for x in given)
-            if not numbers or not least <= given[0] <= given[1] <= least + 4:
+            if not numbers or not least <= given[0] <= given[1] <= greatest:
                 raise ConfigurationError(
-                    f"placement: {field} must be (least, greatest) between {least} and {least + 4}, got {given!r}"
+                    f"placement: {field} must be (least, greatest) between {least} and {greatest}, got {given!r}"
                 )
+        if type(self.warp) not in (int, float) or not 0 <= self.warp <= 0.2:
+            raise ConfigurationError(f"placement: warp must be between 0 and 0.2, got {self.warp!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,19 @@ family = FamilySpec(
             "handle",
             "Handle",
             aliases=("handles", "strap"),
-            # a bag with a handle fills the picture's height; a clutch lies flat across the middle: within these ranges
-            # their bodies have the same sizes and places
-            with_placement=Placement(width=(0.9, 1.15), height=(0.75, 1.02), right=(-0.05, 0.05), down=(-0.08, 0.01)),
-            without_placement=Placement(width=(0.6, 1.0), height=(0.85, 1.35), right=(-0.05, 0.05), down=(0.0, 0.2)),
+            # a bag with a handle fills the picture's height and narrows towards its top; a clutch is a box that lies
+            # across the middle: within these ranges their bodies have the same sizes, places and outlines
+            with_placement=Placement(
+                width=(0.9, 1.15), height=(0.75, 1.02), right=(-0.05, 0.05), down=(-0.08, 0.01), warp=0.02
+            ),
+            without_placement=Placement(
+                width=(0.65, 1.1),
+                height=(0.85, 1.35),
+                right=(-0.05, 0.05),
+                down=(0.0, 0.2),
+                taper=(0.0, 0.8),
+                warp=0.02,
+            ),
         ),
     ),
     weights=read_manifest(__name__, "mbu_ops_checkpoints"),

@@ -6,6 +6,7 @@ import torch
 
 from mbu_ops.data.domains import Domains
 from mbu_ops.data.placement import place
+from mbu_ops.errors import ConfigurationError
 from mbu_ops.families import Placement
 
 
@@ -37,6 +38,43 @@ def extent(image):
 def test_things_go_where_they_are_sent(placement, expected):
     placed = extent(place(square(), placement, np.random.default_rng(0)))
     assert placed == pytest.approx(expected, abs=1)
+
+
+def test_a_taper_narrows_the_top():
+    image = torch.ones(1, 3, 40, 40)
+    image[..., 10:30] = 0
+    placed = place(image, Placement(taper=(0.5, 0.5)), np.random.default_rng(0))[0, 0] < 0.5
+    assert int(placed[0].sum()) == pytest.approx(10, abs=1)
+    assert int(placed[20].sum()) == pytest.approx(15, abs=1)
+    assert int(placed[-1].sum()) == pytest.approx(20, abs=1)
+
+
+def test_a_warp_bends_a_little_and_in_its_own_way():
+    image = torch.ones(1, 3, 64, 64)
+    image[..., 16:48, 16:48] = 0
+    placed = place(image.expand(8, -1, -1, -1), Placement(warp=0.03), np.random.default_rng(0))
+    changed = ((placed < 0.5) != (image < 0.5)).float().mean((1, 2, 3))
+    assert changed.min() > 0.005
+    assert changed.max() < 0.15
+    assert len({image.numpy().tobytes() for image in placed}) == 8
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"width": (0.0, 1.0)},
+        {"height": (2.0, 1.0)},
+        {"right": 0.1},
+        {"down": (0.0, 0.1, 0.2)},
+        {"taper": (0.0, 1.0)},
+        {"warp": -1},
+        {"warp": (0.0, 0.1)},
+        {"width": ("1", "2")},
+    ],
+)
+def test_malformed_ranges_are_refused(wrong):
+    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
+        Placement(**wrong)
 
 
 def test_what_comes_in_from_outside_looks_like_the_border():
