@@ -119,7 +119,7 @@ def check(name: str, as_json: bool) -> int:
 def draw(attribute: str, out: Path, count: int, size: int, partition: str) -> None:
     """Have a family draw pictures of ATTRIBUTE, such as avatars/glasses: OUT/without, OUT/with and OUT/masks.
 
-    Pictures of one name show the same subject without and with it, and where the two differ.
+    Pictures of one name show the same subject without and with it, and where it is.
     """
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""Pictures that a family draws itself: the same thing without and with an attribute, and the pixels that differ."""
+"""Pictures that a family draws itself: the same subject without and with an attribute, and where it is."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Pair(NamedTuple):
     Attributes:
         without: ``(R, R, 3)`` uint8 RGB.
         with_: the same picture with the content.
-        mask: ``(R, R)`` bool: where the two differ.
+        mask: ``(R, R)`` bool: where the content is.
     """
 
     without: NDArray[np.uint8]

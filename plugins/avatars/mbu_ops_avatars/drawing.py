@@ -1,4 +1,4 @@
-"""Draw avatars with and without a thing: the same person twice, and the pixels that differ.
+"""Draw avatars with and without a thing: the same person twice, and where the thing is.
 
 Two styles whose art is CC0: *Lorelei* by Lisa Wischofsky and *Open Peeps* by Pablo Stanley, as remixed by DiceBear. An
 avatar depends on its partition and number alone, so everybody with the same versions draws the same people.
@@ -23,8 +23,11 @@ from PIL import Image
 
 from mbu_ops.data import Pair
 
-CHANGE = 16
-"""Levels (of 255) by which a channel must differ for a pixel to count as changed: more than faint antialiasing."""
+COVERED = 0.3
+"""Share of a pixel that the thing must cover for the mask to hold it."""
+
+_KEY = "ff00ff"
+"""A colour that nothing has: things drawn in it show what they cover."""
 
 _BACKGROUNDS = ["b6e3f4", "c0aede", "d1d4f9", "ffd5dc", "ffdfbf", "88aa77", "446688", "dddddd", "f4d35e", "ee964b"]
 _SKINS = ["ffe0c4", "f6cfa8", "edb98a", "dfa878", "d08b5b", "b87446", "ae5d29", "8a4f2c", "694d3d", "55362a"]
@@ -39,11 +42,13 @@ class Thing:
         component: DiceBear's name of it.
         with_: variants that show the attribute.
         without: variants that do not; empty where people without it lack the component.
+        hidden_by: attributes that would hide it, and that nobody has where this one is drawn.
     """
 
     component: str
     with_: tuple[str, ...]
     without: tuple[str, ...] = ()
+    hidden_by: tuple[str, ...] = ()
 
     def options(self, shown: bool) -> dict[str, Any]:
         """Return DiceBear's options for a person who shows it, or does not."""
@@ -80,7 +85,10 @@ STYLES: dict[str, tuple[dict[str, Any], dict[str, Thing]]] = {
             "glasses": Thing("glasses", _numbered("variant", 1, 2, 3, 4, 5)),
             "beard": Thing("beard", _numbered("variant", 1, 2)),
             "smile": Thing(
-                "mouth", _numbered("happy", 1, 2, 3, 5, 6, 9, 12, 14, 15, 16), _numbered("sad", 2, 3, 4, 5, 6, 7, 9)
+                "mouth",
+                _numbered("happy", 1, 2, 3, 5, 6, 9, 12, 14, 15, 16),
+                _numbered("sad", 2, 3, 4, 5, 6, 7, 9),
+                ("beard",),
             ),
         },
     ),
@@ -109,7 +117,8 @@ def draw(attribute: str, partition: str, count: int, resolution: int) -> Iterato
         resolution: side of the pictures in pixels.
 
     Yields:
-        The same person without and with it, and the pixels that differ.
+        The same person without and with it, and the pixels that the thing covers, whatever their colour (dark glasses
+        cover dark eyes); where everybody has one of two kinds, such as a mouth, those that either covers.
 
     Raises:
         ValueError: for another attribute.
@@ -124,29 +133,60 @@ def draw(attribute: str, partition: str, count: int, resolution: int) -> Iterato
         raise ValueError(f"expected glasses, beard or smile, got {attribute!r}")
     for number in range(count):
         style, seed = styles[number % len(styles)], f"{partition}/{number}"
-        person = _person(style, seed)
         thing = STYLES[style][1][attribute]
+        person = _person(style, seed, thing.hidden_by)
         without, with_ = (_picture(style, person | thing.options(shown), resolution) for shown in (False, True))
-        changed = np.abs(with_.astype(np.int16) - without).max(axis=2) >= CHANGE
-        yield Pair(without, with_, changed)
+        bare = (
+            without if not thing.without else _picture(style, person | {f"{thing.component}Probability": 0}, resolution)
+        )
+        kinds = (True, False) if thing.without else (True,)
+        covered = [_covered(style, thing, person | thing.options(shown), bare, resolution) for shown in kinds]
+        yield Pair(without, with_, np.logical_or.reduce(covered))
 
 
-def _person(style: str, seed: str) -> dict[str, Any]:
+def _person(style: str, seed: str, lacks: tuple[str, ...]) -> dict[str, Any]:
     chance = random.Random(seed)  # noqa: S311 - drawn people, no secrets
     common, things = STYLES[style]
     person: dict[str, Any] = {"seed": seed, "backgroundColor": _BACKGROUNDS, **common}
-    for thing in things.values():
-        person |= thing.options(chance.random() < 0.3)
+    for name, thing in things.items():
+        person |= thing.options(chance.random() < 0.3 and name not in lacks)
     # DiceBear takes a list as what to choose from by seed
     return {name: list(value) if isinstance(value, tuple) else value for name, value in person.items()}
 
 
+def _covered(
+    style: str, thing: Thing, person: dict[str, Any], bare: NDArray[np.uint8], resolution: int
+) -> NDArray[np.bool_]:
+    """Return which pixels a thing covers, from the picture without it and one with the thing in the key colour."""
+    key = np.frombuffer(bytes.fromhex(_KEY), np.uint8).astype(np.int16)
+    drawn = _picture(style, person, resolution, keyed=thing.component)
+    change = np.abs(drawn.astype(np.int16) - bare).max(axis=2)
+    covered: NDArray[np.bool_] = change >= COVERED * np.abs(key - bare).max(axis=2)
+    return covered
+
+
 @functools.cache
-def _style(name: str) -> Style:
-    return Style(json.loads(resources.files("dicebear_styles").joinpath(f"{name}.json").read_text(encoding="utf-8")))
+def _style(name: str, keyed: str | None = None) -> Style:
+    """Return a style; with a component all in the key colour, if one is named."""
+    art = json.loads(resources.files("dicebear_styles").joinpath(f"{name}.json").read_text(encoding="utf-8"))
+    if keyed is not None:
+        art["components"][keyed]["variants"] = _in_key_colour(art["components"][keyed]["variants"])
+    return Style(art)
 
 
-def _picture(style: str, options: dict[str, Any], resolution: int) -> NDArray[np.uint8]:
-    svg = Avatar(_style(style), options).to_string()
+def _in_key_colour(art: Any) -> Any:
+    if isinstance(art, list):
+        return [_in_key_colour(part) for part in art]
+    if isinstance(art, dict):
+        return {
+            name: f"#{_KEY}" if name in ("fill", "stroke") and part != "none" else _in_key_colour(part)
+            for name, part in art.items()
+            if name not in ("opacity", "fill-opacity")
+        }
+    return art
+
+
+def _picture(style: str, options: dict[str, Any], resolution: int, keyed: str | None = None) -> NDArray[np.uint8]:
+    svg = Avatar(_style(style, keyed), options).to_string()
     drawn = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=resolution, height=resolution))
     return np.asarray(Image.open(io.BytesIO(drawn)).convert("RGB"))
