@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 )
 @json_option
 def evaluate(
+    source: Source,
     weights: str | None,
     judge: Path | None,
     judge_steps: int,
@@ -49,7 +50,6 @@ def evaluate(
     seed: int,
     family_out: Path | None,
     as_json: bool,
-    **pictures: Any,
 ) -> None:
     """Measure edits on pictures that training has not seen, by a judge trained on those that it has.
 
@@ -62,7 +62,6 @@ def evaluate(
     next time. Every figure comes with its 95% interval and the number of pictures. Where the true mask or the true
     picture is known (drawn pictures know both), mask and removal are compared with them.
     """  # noqa: D301 - click's own mark for lines that it must not wrap
-    source = Source.of(**pictures)
     if weights is None:
         if source.family is None or source.attribute is None:
             raise ConfigurationError("expected --weights NAME_OR_PATH, or an --attribute whose own weights to measure")

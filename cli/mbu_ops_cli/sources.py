@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,10 +51,26 @@ OPTIONS = (
 
 
 def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that say where pictures come from; :meth:`Source.of` reads them."""
+    """Give a command the options that say where pictures come from; it gets them as one :class:`Source`."""
+
+    @functools.wraps(command)
+    def with_source(
+        family: str | None,
+        attribute: str | None,
+        data: tuple[Path, ...],
+        with_: tuple[Path, ...],
+        without: tuple[Path, ...],
+        holdout: float,
+        pictures: int,
+        **others: Any,
+    ) -> Any:
+        source = Source.of(family, attribute, data, with_, without, holdout, pictures)
+        return command(source=source, **others)
+
+    wrapped: Callable[..., Any] = with_source
     for option in reversed(OPTIONS):
-        command = option(command)
-    return command
+        wrapped = option(wrapped)
+    return wrapped
 
 
 @dataclass(frozen=True, slots=True)

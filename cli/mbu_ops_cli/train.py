@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -84,6 +84,7 @@ def _term(
 @click.option("--licence", help="Terms of the weights, written into them.")
 @click.option("--quiet", is_flag=True, help="No progress line.")
 def train(
+    source: Source,
     out: Path,
     family_out: Path | None,
     resume: bool,
@@ -106,7 +107,6 @@ def train(
     threads: int | None,
     licence: str | None,
     quiet: bool,
-    **pictures: Any,
 ) -> None:
     """Learn a content from pictures with it and pictures without it; no masks and no pairs are needed.
 
@@ -118,7 +118,6 @@ def train(
 
     Ctrl-C finishes the step, saves, and leaves a run that --resume continues exactly where it stopped.
     """  # noqa: D301 - click's own mark for lines that it must not wrap
-    source = Source.of(**pictures)
     if family_out is not None:
         _check_family_out(family_out, source.attribute)
     if resume and start is not None:

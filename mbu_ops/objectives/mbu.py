@@ -31,6 +31,7 @@ class MBULossWeights:
         cycle_separate: MSE between the separate codes of a transfer and of its guide (beta2).
         confusion: both domains' common codes should look like ``without`` to the discriminator (lambda_dc).
         mask_area: MSE of the masks against 0; 0 in the paper, which uses it only as an ablation of ``self_blend``.
+        mask_sparsity: mean of the mask of ``with`` images; 0 in the paper.
         adversarial_without: removals should look like ``without`` images to an image discriminator; 0 in the paper.
         adversarial_with: transfers should look like ``with`` images to it; 0 in the paper.
     """
@@ -43,6 +44,7 @@ class MBULossWeights:
     cycle_separate: float = 1e-3
     confusion: float = 0.005
     mask_area: float = 0.0
+    mask_sparsity: float = 0.0
     adversarial_without: float = 0.0
     adversarial_with: float = 0.0
 
@@ -246,6 +248,8 @@ class MBUObjective(nn.Module):
                 removed = _over(background, self._removal_mask(own.mask.detach()), with_)
                 terms["adversarial_without"] = -self.image_discriminator(removed)[:, 0].mean()
                 extras["removed"] = removed.detach()
+        if weights.mask_sparsity:
+            terms["mask_sparsity"] = own.mask.mean()
         if weights.self_blend_with:
             terms["self_blend_with"] = self._distance(_over(own.raw, own.mask, with_), with_)
         if weights.self_blend_without:

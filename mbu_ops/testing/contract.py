@@ -73,6 +73,34 @@ def check_samples(family: FamilySpec) -> list[str]:
     return problems
 
 
+def check_pictures(family: FamilySpec) -> list[str]:
+    """What the family draws can be trained on, partitions share nobody, and derived masks fit their pictures."""
+    import torch
+
+    from mbu_ops.data.pairs import drawn_pairs
+    from mbu_ops.families.registry import load_target
+
+    problems = []
+    for attribute in family.attributes:
+        try:
+            if family.pictures is not None:
+                crowds = [
+                    [pair.without.tobytes() for pair in drawn_pairs(family, attribute, partition, 2, 64)]
+                    for partition in ("train", "validation")
+                ]
+                if set(crowds[0]) & set(crowds[1]):
+                    problems.append(f"{attribute.name}: train and validation draw the same picture")
+            if family.masks is not None:
+                masks = load_target(family, "masks")(attribute.name, torch.rand(2, 3, 64, 48))
+                if masks is not None and tuple(masks.shape) != (2, 1, 64, 48):
+                    problems.append(
+                        f"{attribute.name}: expected masks of shape (2, 1, 64, 48), got {tuple(masks.shape)}"
+                    )
+        except MBUOpsError as error:
+            problems.append(f"{attribute.name}: {error}")
+    return problems
+
+
 def check_edits(family: FamilySpec) -> list[str]:
     """Every attribute can be removed, added and segmented: with its own weights, or with tiny random ones."""
     import torch
@@ -125,6 +153,7 @@ CHECKS: dict[str, Callable[[FamilySpec], list[str]]] = {
     "attributes": check_attributes,
     "weights": check_weights,
     "samples": check_samples,
+    "pictures": check_pictures,
     "edits": check_edits,
 }
 """Every check by name, the quick ones first."""

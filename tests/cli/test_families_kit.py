@@ -70,7 +70,7 @@ def test_a_plugin_as_written_keeps_the_contract(installed, capsys):
     installed()
     assert run(["families", "check", "bags", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
-        name: [] for name in ("import", "attributes", "weights", "samples", "edits")
+        name: [] for name in ("import", "attributes", "weights", "samples", "pictures", "edits")
     }
 
 
@@ -89,6 +89,22 @@ def test_a_plugin_as_written_keeps_the_contract(installed, capsys):
             ).replace("FamilySpec,", "FamilySpec, SampleSpec,"),
             "samples",
             "rex",
+        ),
+        (
+            lambda text: (
+                text.replace("weights=", 'pictures="mbu_ops_bags:draw",\n    weights=')
+                + "\ndef draw(*_):\n    return []\n"
+            ),
+            "pictures",
+            "expected 2 drawn pairs, got 0",
+        ),
+        (
+            lambda text: (
+                text.replace("weights=", 'masks="mbu_ops_bags:find",\n    weights=')
+                + "\ndef find(attribute, images):\n    return images\n"
+            ),
+            "pictures",
+            "expected masks of shape",
         ),
     ],
 )

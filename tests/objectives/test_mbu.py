@@ -62,6 +62,7 @@ def plainly(one, without, with_):
         "confusion": sum(F.binary_cross_entropy(torch.sigmoid(one), torch.zeros(4)) for one in logits),
         "mask_area": model.decode_with(ec(b), es(b)).mask.square().mean()
         + model.decode_with(ec(a), es(b)).mask.square().mean(),
+        "mask_sparsity": model.decode_with(ec(b), es(b)).mask.mean(),
         "adversarial_without": -one.image_discriminator(edited(Remove, model, with_)[0])[:, 0].mean(),
         "adversarial_with": -one.image_discriminator(edited(Transfer, model, without, with_)[0])[:, 1].mean(),
     }
@@ -78,7 +79,7 @@ def test_every_term_equals_its_formula(pair):
 
 
 def test_terms_are_weighted(pair):
-    weights = MBULossWeights(5, 7, 0.7, 0.3, 0.2, 0.1, 0.005, 0.4, 0.6, 0.8)
+    weights = MBULossWeights(5, 7, 0.7, 0.3, 0.2, 0.1, 0.005, 0.4, 0.5, 0.6, 0.8)
     terms, _ = objective(weights)(*pair)
     plain, _ = objective()(*pair)
     for name, value in plain.items():
@@ -164,7 +165,7 @@ def test_the_image_discriminator_learns_to_tell_edited_from_real(pair, term):
 
 
 def test_the_adversarial_terms_teach_the_networks_and_not_their_judge(pair):
-    one = objective(MBULossWeights(**dict.fromkeys(TERMS[:8], 0.0), adversarial_without=1, adversarial_with=1))
+    one = objective(MBULossWeights(**dict.fromkeys(TERMS[:9], 0.0), adversarial_without=1, adversarial_with=1))
     _, terms, _ = next(iter(one.steps(*pair)))
     sum(terms.values()).backward()
     assert all(parameter.grad is None for parameter in one.image_discriminator.parameters())
