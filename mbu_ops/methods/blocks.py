@@ -22,7 +22,7 @@ class DomainBatchNorm2d(nn.BatchNorm2d):
     In training each domain is normalised by its own batch. The running averages mix the domains; for images with the
     content they are measurably wrong, and what must disappear from such images shows through (removal of glasses:
     44% with the mixed statistics, 83% with these, same weights). They are measured once the weights stand, see
-    :meth:`mbu_ops.methods.mbu.MBU.measure_content`.
+    :meth:`mbu_ops.methods.networks.ContentNetworks.measure_content`.
 
     Args:
         channels: channels of the input.

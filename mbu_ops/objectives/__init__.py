@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mbu_ops.errors import ConfigurationError
@@ -30,43 +31,30 @@ class Objective(Protocol):
 
 def build_objective(
     model: nn.Module,
-    method: str,
     recipe: str,
     overrides: Mapping[str, float] | None = None,
     distance: str = "l1",
     guide_variation: float = 0.0,
 ) -> Objective:
-    """Return the objective that trains a method's networks.
+    """Return the objective that trains a method's networks; the method's class names it in ``objective``.
 
     Args:
         model: the networks.
-        method: the method's name.
         recipe: which published set of loss weights to start from.
         overrides: loss weights to set instead, by term.
         distance: ``"l1"`` or ``"l2"`` for the reconstruction terms.
         guide_variation: how strongly the guides are varied before they are encoded; 0 for not at all.
 
     Raises:
-        ConfigurationError: for a method without an objective, or an unknown recipe, term or distance.
+        ConfigurationError: for a network without an objective, or an unknown recipe, term or distance.
     """
-    try:
-        build = _BUILDERS[method]
-    except KeyError:
+    target = getattr(model, "objective", None)
+    module, colon, name = target.partition(":") if isinstance(target, str) else ("", "", "")
+    if not colon:
         raise ConfigurationError(
-            f"expected a method that can be trained ({', '.join(_BUILDERS)}), got {method!r}"
-        ) from None
-    return build(model, recipe, overrides or {}, distance, guide_variation)
-
-
-def _mbu(
-    model: nn.Module, recipe: str, overrides: Mapping[str, float], distance: str, guide_variation: float
-) -> Objective:
-    from mbu_ops.methods.mbu import MBU
-    from mbu_ops.objectives.mbu import MBULossWeights, MBUObjective
-
-    if not isinstance(model, MBU):
-        raise ConfigurationError(f"the objective of 'mbu' trains an MBU network, got {type(model).__name__}")
-    return MBUObjective(model, MBULossWeights.named(recipe, overrides), distance, guide_variation)
-
-
-_BUILDERS: dict[str, Callable[[nn.Module, str, Mapping[str, float], str, float], Objective]] = {"mbu": _mbu}
+            f"expected a method's network whose class names its objective as 'module:Class', got {type(model).__name__}"
+        )
+    objective: Objective = getattr(import_module(module), name).build(
+        model, recipe, overrides or {}, distance, guide_variation
+    )
+    return objective

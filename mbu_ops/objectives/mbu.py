@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.parametrizations import spectral_norm
 
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.functional.mask import binarise, dilate
-from mbu_ops.methods.blocks import NEGATIVE_SLOPE
-from mbu_ops.methods.mbu import MBU, MBUConfig, to_signed
+from mbu_ops.methods.mbu import MBU, to_signed
+from mbu_ops.objectives.terms import (
+    GuideVariation,
+    ImageDiscriminator,
+    LatentDiscriminator,
+    LossWeights,
+    distance_named,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class MBULossWeights:
+class MBULossWeights(LossWeights):
     """Weight of each term; 0 switches the term, and the work only it needs, off.
 
     ``without`` and ``with`` name the domain. Defaults are the paper's for glasses.
@@ -53,26 +59,6 @@ class MBULossWeights:
         """Whether an image discriminator is needed."""
         return bool(self.adversarial_without or self.adversarial_with)
 
-    @classmethod
-    def named(cls, recipe: str, overrides: Mapping[str, float] | None = None) -> MBULossWeights:
-        """Return a published set of weights from :data:`LOSS_WEIGHTS`, with some of them changed.
-
-        Raises:
-            ConfigurationError: for an unknown recipe or term.
-        """
-        if recipe not in LOSS_WEIGHTS:
-            raise ConfigurationError(f"expected a recipe ({', '.join(LOSS_WEIGHTS)}), got {recipe!r}")
-        terms = [field.name for field in fields(cls)]
-        for name in overrides or {}:
-            if name not in terms:
-                raise ConfigurationError(f"expected a loss term ({', '.join(terms)}), got {name!r}")
-        return replace(LOSS_WEIGHTS[recipe], **(overrides or {}))
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            if not getattr(self, field.name) >= 0:
-                raise ConfigurationError(f"loss weight {field.name} must be 0 or more, got {getattr(self, field.name)}")
-
 
 LOSS_WEIGHTS: dict[str, MBULossWeights] = {
     "glasses": MBULossWeights(),
@@ -88,102 +74,6 @@ times that weight, and a discriminator that looks at the removals themselves.
 """
 
 
-class LatentDiscriminator(nn.Module):
-    """Tells from a common code which domain its image came from; the common encoder learns to confuse it.
-
-    Args:
-        config: the model's sizes.
-
-    Shape:
-        ``(B, *config.common_code_shape)`` to logits ``(B,)``; positive = ``with``.
-    """
-
-    def __init__(self, config: MBUConfig) -> None:
-        super().__init__()
-        channels, height, width = config.common_code_shape
-        self.classify = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(channels * height * width, 512),
-            nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True),
-            nn.Linear(512, 1),
-        )
-
-    def forward(self, common: Tensor) -> Tensor:
-        """Return a logit for each code."""
-        logits: Tensor = self.classify(common)
-        return logits.squeeze(1)
-
-
-class ImageDiscriminator(nn.Module):
-    """Tells, patch by patch, edited images from real ones of the domain that they should belong to.
-
-    The paper asks for plausible removals only through the common code, which takes a long time to lose the content;
-    this asks for them directly (PatchGAN: Isola et al., CVPR 2017; spectral norm: Miyato et al., ICLR 2018).
-
-    Args:
-        config: the model's sizes; the discriminator's blocks are as wide as the common encoder's first four, and it
-            reads the same blocks of pixels.
-
-    Shape:
-        ``(B, 3, R, R)`` in [-1, 1] to scores ``(B, 2, S, S)``; the higher, the more real: as an image ``without`` the
-        content in channel 0, as one ``with`` it in channel 1.
-    """
-
-    def __init__(self, config: MBUConfig) -> None:
-        super().__init__()
-        self.patch = config.patch
-        channels = 3 * config.patch**2
-        layers: list[nn.Module] = []
-        for width in config.common_widths[:4]:
-            layers += [
-                spectral_norm(nn.Conv2d(channels, width, 4, 2, 1)),
-                nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True),
-            ]
-            channels = width
-        self.score = nn.Sequential(*layers, spectral_norm(nn.Conv2d(channels, 2, 1)))
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Return the scores of a batch."""
-        scores: Tensor = self.score(F.pixel_unshuffle(pixels, self.patch))
-        return scores
-
-
-class GuideVariation(nn.Module):
-    """Mirror, move and recolour guides, each in its own way.
-
-    With this between an image and the separate encoder, the separate code is of no use for where the face is, how it is
-    lit and what colour its skin has: all that must come by the common code. What is left to say is what the content
-    is like.
-
-    Args:
-        strength: 1 turns by up to 8 degrees, moves by 6%, scales by 8% and changes brightness, contrast and saturation
-            by up to 30%; other values in proportion.
-
-    Shape:
-        ``(B, 3, H, W)`` RGB in [0, 1] to the same. The randomness is torch's global one.
-    """
-
-    def __init__(self, strength: float) -> None:
-        super().__init__()
-        from kornia.augmentation import AugmentationSequential, ColorJiggle, RandomAffine, RandomHorizontalFlip
-
-        move, colour = 0.06 * strength, 0.3 * strength
-        self.vary = AugmentationSequential(
-            RandomHorizontalFlip(p=0.5),
-            RandomAffine(
-                8 * strength, (move, move), (1 - 0.08 * strength, 1 + 0.08 * strength), padding_mode="border", p=1
-            ),
-            ColorJiggle(colour, colour, colour, 0.02 * strength, p=1),
-            data_keys=["input"],
-        )
-
-    @torch.no_grad()
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the varied images."""
-        varied: Tensor = self.vary(images)
-        return varied
-
-
 class MBUObjective(nn.Module):
     """Losses of one step, for the networks and for the discriminators.
 
@@ -195,7 +85,8 @@ class MBUObjective(nn.Module):
         model: the networks.
         weights: weight of each term.
         loss: ``"l1"`` as published, or ``"l2"`` for the paper's ablation.
-        guide_variation: how strongly to vary the image that the separate encoder sees, see :class:`GuideVariation`;
+        guide_variation: how strongly to vary the image that the separate encoder sees, see
+            :class:`mbu_ops.objectives.terms.GuideVariation`;
             0 in the paper.
     """
 
@@ -203,14 +94,21 @@ class MBUObjective(nn.Module):
         self, model: MBU, weights: MBULossWeights | None = None, loss: str = "l1", guide_variation: float = 0.0
     ) -> None:
         super().__init__()
-        if loss not in ("l1", "l2"):
-            raise ConfigurationError(f"loss must be 'l1' or 'l2', got {loss!r}")
         self.model = model
         self.weights = weights or MBULossWeights()
         self.discriminator = LatentDiscriminator(model.config)
         self.image_discriminator = ImageDiscriminator(model.config) if self.weights.adversarial else None
         self.vary_guide = GuideVariation(guide_variation) if guide_variation else nn.Identity()
-        self._distance = F.l1_loss if loss == "l1" else F.mse_loss
+        self._distance = distance_named(loss)
+
+    @classmethod
+    def build(
+        cls, model: nn.Module, recipe: str, overrides: Mapping[str, float], distance: str, guide_variation: float
+    ) -> Self:
+        """Return the objective by names, see :func:`mbu_ops.objectives.build_objective`."""
+        if not isinstance(model, MBU):
+            raise ConfigurationError(f"the objective of 'mbu' trains an MBU network, got {type(model).__name__}")
+        return cls(model, MBULossWeights.named(LOSS_WEIGHTS, recipe, overrides), distance, guide_variation)
 
     def forward(self, without: Tensor, with_: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Compute the networks' losses.
@@ -269,8 +167,7 @@ class MBUObjective(nn.Module):
                 terms["adversarial_with"] = -self.image_discriminator(added)[:, 1].mean()
                 extras["added"] = added.detach()
         if weights.confusion:
-            logits = torch.cat([self.discriminator(common_without), self.discriminator(common_with)])
-            terms["confusion"] = 2 * F.binary_cross_entropy_with_logits(logits, torch.zeros_like(logits))
+            terms["confusion"] = self.discriminator.confusion(common_without, common_with)
 
         weighted = {name: getattr(weights, name) * value for name, value in terms.items()}
         return weighted, extras
@@ -307,7 +204,7 @@ class MBUObjective(nn.Module):
             parameter.requires_grad_(True)
         losses: dict[str, Tensor] = {}
         if self.weights.confusion:
-            losses["discriminator"] = self.discriminator_loss(extras["common_without"], extras["common_with"])
+            losses["discriminator"] = self.discriminator.loss(extras["common_without"], extras["common_with"])
         if self.image_discriminator is not None:
             judge = self.image_discriminator
             hinges = [
@@ -329,13 +226,6 @@ class MBUObjective(nn.Module):
             with_: ``(M, 3, R, R)`` RGB in [0, 1] from the domain with it.
         """
         model.measure_content(torch.split(with_, 64))
-
-    def discriminator_loss(self, common_without: Tensor, common_with: Tensor) -> Tensor:
-        """Return the discriminator's loss on detached common codes of both domains."""
-        on_without, on_with = self.discriminator(common_without), self.discriminator(common_with)
-        return F.binary_cross_entropy_with_logits(
-            on_with, torch.ones_like(on_with)
-        ) + F.binary_cross_entropy_with_logits(on_without, torch.zeros_like(on_without))
 
 
 _REMOVAL_RAMP, _ADDITION_RAMP = (0.05, 0.1), (0.1, 0.1)

@@ -133,7 +133,7 @@ class Trainer:
         model = model.to(device).to(memory_format=torch.channels_last)
         config = self.config
         self.objective: Objective = build_objective(
-            model, config.method, config.recipe, dict(config.loss_weights), config.distance, config.guide_variation
+            model, config.recipe, dict(config.loss_weights), config.distance, config.guide_variation
         )
         self._parts: dict[str, nn.Module] = {"objective": self.objective.to(device)}  # type: ignore[attr-defined]
         self.average = AveragedModel(averaged or model, avg_fn=self._averaging, use_buffers=True)
@@ -205,10 +205,10 @@ class Trainer:
         _truncate_log(self.out / LOG, self.step)
 
     def save(self) -> None:
-        """Write the state and the weights.
+        """Write the state, from which a run goes on.
 
         Raises:
-            TrainingStateError: if they cannot be written; what was saved before stays.
+            TrainingStateError: if it cannot be written; what was saved before stays.
         """
         if not self.accelerator.is_main_process:
             return

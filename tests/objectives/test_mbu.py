@@ -11,11 +11,10 @@ from mbu_ops.methods.mbu import MBU, MBUConfig
 from mbu_ops.objectives import build_objective
 from mbu_ops.objectives.mbu import (
     LOSS_WEIGHTS,
-    GuideVariation,
-    ImageDiscriminator,
     MBULossWeights,
     MBUObjective,
 )
+from mbu_ops.objectives.terms import GuideVariation, ImageDiscriminator
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.transfer import Transfer
 
@@ -196,12 +195,12 @@ def test_published_weights():
 )
 def test_bad_settings_are_named(recipe, overrides, word):
     with pytest.raises(ConfigurationError, match=word):
-        build_objective(MBU(CONFIG), "mbu", recipe, overrides)
+        build_objective(MBU(CONFIG), recipe, overrides)
 
 
 def test_a_method_without_an_objective_is_named():
-    with pytest.raises(ConfigurationError, match="press"):
-        build_objective(MBU(CONFIG), "press", "glasses")
+    with pytest.raises(ConfigurationError, match="names its objective as 'module:Class', got Linear"):
+        build_objective(torch.nn.Linear(1, 1), "glasses")
 
 
 def test_guides_are_varied_each_in_its_own_way():

@@ -1,0 +1,160 @@
+"""What the objectives of several methods share: loss weights by name, discriminators, and how guides are varied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
+
+from mbu_ops.errors import ConfigurationError
+from mbu_ops.methods.blocks import NEGATIVE_SLOPE
+from mbu_ops.methods.networks import MBUConfig
+
+
+def distance_named(name: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the distance of two batches of images, ``"l1"`` or ``"l2"``, as a mean over everything.
+
+    Raises:
+        ConfigurationError: for another name.
+    """
+    if name not in ("l1", "l2"):
+        raise ConfigurationError(f"loss must be 'l1' or 'l2', got {name!r}")
+    return F.l1_loss if name == "l1" else F.mse_loss
+
+
+@dataclass(frozen=True, slots=True)
+class LossWeights:
+    """Weights of a method's loss terms, a field each; none is negative."""
+
+    @classmethod
+    def named(cls, recipes: Mapping[str, Self], recipe: str, overrides: Mapping[str, float] | None = None) -> Self:
+        """Return a recipe's weights, with some of them changed.
+
+        Raises:
+            ConfigurationError: for an unknown recipe or term.
+        """
+        if recipe not in recipes:
+            raise ConfigurationError(f"expected a recipe ({', '.join(recipes)}), got {recipe!r}")
+        terms = [field.name for field in fields(cls)]
+        for name in overrides or {}:
+            if name not in terms:
+                raise ConfigurationError(f"expected a loss term ({', '.join(terms)}), got {name!r}")
+        return replace(recipes[recipe], **(overrides or {}))
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if not getattr(self, field.name) >= 0:
+                raise ConfigurationError(f"loss weight {field.name} must be 0 or more, got {getattr(self, field.name)}")
+
+
+class LatentDiscriminator(nn.Module):
+    """Tells from a common code which domain its image came from; the common encoder learns to confuse it.
+
+    Args:
+        config: the model's sizes.
+
+    Shape:
+        ``(B, *config.common_code_shape)`` to logits ``(B,)``; positive = ``with``.
+    """
+
+    def __init__(self, config: MBUConfig) -> None:
+        super().__init__()
+        channels, height, width = config.common_code_shape
+        self.classify = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(channels * height * width, 512),
+            nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True),
+            nn.Linear(512, 1),
+        )
+
+    def forward(self, common: Tensor) -> Tensor:
+        """Return a logit for each code."""
+        logits: Tensor = self.classify(common)
+        return logits.squeeze(1)
+
+    def confusion(self, common_without: Tensor, common_with: Tensor) -> Tensor:
+        """Return the encoder's loss: how little both domains' codes look like ``without``."""
+        logits = torch.cat([self(common_without), self(common_with)])
+        return 2 * F.binary_cross_entropy_with_logits(logits, torch.zeros_like(logits))
+
+    def loss(self, common_without: Tensor, common_with: Tensor) -> Tensor:
+        """Return the discriminator's own loss on detached common codes of both domains."""
+        on_without, on_with = self(common_without), self(common_with)
+        return F.binary_cross_entropy_with_logits(
+            on_with, torch.ones_like(on_with)
+        ) + F.binary_cross_entropy_with_logits(on_without, torch.zeros_like(on_without))
+
+
+class ImageDiscriminator(nn.Module):
+    """Tells, patch by patch, edited images from real ones of the domain that they should belong to.
+
+    The paper asks for plausible removals only through the common code, which takes a long time to lose the content;
+    this asks for them directly (PatchGAN: Isola et al., CVPR 2017; spectral norm: Miyato et al., ICLR 2018).
+
+    Args:
+        config: the model's sizes; the discriminator's blocks are as wide as the common encoder's first four, and it
+            reads the same blocks of pixels.
+
+    Shape:
+        ``(B, 3, R, R)`` in [-1, 1] to scores ``(B, 2, S, S)``; the higher, the more real: as an image ``without`` the
+        content in channel 0, as one ``with`` it in channel 1.
+    """
+
+    def __init__(self, config: MBUConfig) -> None:
+        super().__init__()
+        self.patch = config.patch
+        channels = 3 * config.patch**2
+        layers: list[nn.Module] = []
+        for width in config.common_widths[:4]:
+            layers += [
+                spectral_norm(nn.Conv2d(channels, width, 4, 2, 1)),
+                nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True),
+            ]
+            channels = width
+        self.score = nn.Sequential(*layers, spectral_norm(nn.Conv2d(channels, 2, 1)))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return the scores of a batch."""
+        scores: Tensor = self.score(F.pixel_unshuffle(pixels, self.patch))
+        return scores
+
+
+class GuideVariation(nn.Module):
+    """Mirror, move and recolour guides, each in its own way.
+
+    With this between an image and the separate encoder, the separate code is of no use for where the face is, how it is
+    lit and what colour its skin has: all that must come by the common code. What is left to say is what the content
+    is like.
+
+    Args:
+        strength: 1 turns by up to 8 degrees, moves by 6%, scales by 8% and changes brightness, contrast and saturation
+            by up to 30%; other values in proportion.
+
+    Shape:
+        ``(B, 3, H, W)`` RGB in [0, 1] to the same. The randomness is torch's global one.
+    """
+
+    def __init__(self, strength: float) -> None:
+        super().__init__()
+        from kornia.augmentation import AugmentationSequential, ColorJiggle, RandomAffine, RandomHorizontalFlip
+
+        move, colour = 0.06 * strength, 0.3 * strength
+        self.vary = AugmentationSequential(
+            RandomHorizontalFlip(p=0.5),
+            RandomAffine(
+                8 * strength, (move, move), (1 - 0.08 * strength, 1 + 0.08 * strength), padding_mode="border", p=1
+            ),
+            ColorJiggle(colour, colour, colour, 0.02 * strength, p=1),
+            data_keys=["input"],
+        )
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the varied images."""
+        varied: Tensor = self.vary(images)
+        return varied
