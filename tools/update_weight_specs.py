@@ -27,7 +27,7 @@ def main() -> int:
     arguments = parser.parse_args()
     manifest = arguments.manifest or ROOT / "plugins" / f"mbu_ops_{arguments.family}" / "weights.json"
     try:
-        listed = update_manifest(manifest, arguments.checkpoints.glob("*.safetensors"), arguments.family)
+        listed = update_manifest(manifest, arguments.checkpoints.glob("*.safetensors"), arguments.family, complete=True)
     except MBUOpsError as error:
         print(error, file=sys.stderr)
         return 1

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from mbu_ops.errors import ConfigurationError, DataError
-from mbu_ops_cli.options import echo_json, json_option
+from mbu_ops_cli.options import FiniteRange, echo_json, json_option
 from mbu_ops_cli.sources import FOLDER, Source, source_options
 
 if TYPE_CHECKING:
     from mbu_ops.evaluation.examples import Examples
     from mbu_ops.evaluation.figures import Figure
     from mbu_ops.evaluation.judge import Judge
+    from mbu_ops.weights import WeightsInfo
 
 
 @click.command(name="eval", short_help="Measure how good edits are, on pictures that training has not seen.")
@@ -30,12 +31,25 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=0.5,
     show_default=True,
     help="Mask value from which a pixel counts as content, for the mask's overlap.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of pictures and guides.")
+@click.option(
+    "--partition",
+    type=click.Choice(["validation", "test"]),
+    default="validation",
+    show_default=True,
+    help="Of labelled and of drawn pictures; choose settings on one, report the other.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Of the choice of guides, and of pictures where there are more than --count.",
+)
 @click.option(
     "--family-out", type=FOLDER, help="Package of the family's plugin: write the figures into its weights.json."
 )
@@ -47,6 +61,7 @@ def evaluate(
     judge_steps: int,
     count: int,
     threshold: float,
+    partition: Literal["validation", "test"],
     seed: int,
     family_out: Path | None,
     as_json: bool,
@@ -70,56 +85,97 @@ def evaluate(
         raise ConfigurationError(
             "expected --holdout, the share that training left out: what it has seen proves nothing"
         )
+    if source.with_ and partition != "validation":
+        raise ConfigurationError("--partition goes with --data and with drawn pictures; folders have a --holdout")
     if family_out is not None and (source.family is None or not (family_out / "weights.json").is_file()):
         raise ConfigurationError(
             "--family-out needs an --attribute, and its family's package with a weights.json in it"
         )
-    from mbu_ops.evaluation.measure import measure
+    if judge is not None and not judge.absolute().parent.is_dir():
+        raise ConfigurationError(f"--judge {str(judge)!r}: there is no folder {str(judge.parent)!r}; make it first")
+    from mbu_ops.evaluation.measurement import measure
+    from mbu_ops.weights import read_info, resolve
+    from mbu_ops.weights.manifest import listed_entry, record_metrics
 
     def note(line: str) -> None:
         click.echo(line, err=True)
 
-    examples = _examples(source, count, seed, note)
-    figures = measure(weights, examples, _judge(source, judge, judge_steps, note), seed, threshold)
-    if family_out is not None and source.family is not None and source.attribute is not None:
-        _record(family_out / "weights.json", source.attribute.name, figures)
+    path, _ = resolve(weights)
+    _check_fit(path, read_info(path), source, note)
+    if family_out is not None:
+        listed_entry(family_out / "weights.json", path)
+    examples = _examples(source, count, seed, partition, note)
+    figures = measure(path, examples, _judge(source, judge, judge_steps, note), seed, threshold)
     if as_json:
-        echo_json({"weights": weights, "figures": [_plain(figure) for figure in figures]})
+        echo_json({"weights": weights, "partition": partition, "figures": [_plain(figure) for figure in figures]})
     else:
         for figure in figures:
             click.echo(str(figure))
+    if family_out is not None:
+        kept = {figure.name: figure.value for figure in figures if figure.name in _LISTED}
+        record_metrics(family_out / "weights.json", path, kept)
+
+
+_LISTED = ("add", "remove", "mask_iou", "remove_psnr")
+"""The figures that go into a manifest."""
+
+
+def _check_fit(path: Path, info: WeightsInfo, source: Source, note: Callable[[str], None]) -> None:
+    """Make sure, before minutes of work, that these weights can be measured on this source.
+
+    Raises:
+        ConfigurationError: if they are of another attribute, or have seen the pictures.
+    """
+    family, attribute = source.family, source.attribute
+    if family and attribute and info.family == family.name and attribute.name not in info.attributes:
+        raise ConfigurationError(
+            f"the weights in {str(path)!r} edit {', '.join(info.attributes)}, not {attribute.name}; give others"
+        )
+    if not source.with_:
+        return
+    pictures = info.training.get("pictures")
+    left_out = pictures.get("holdout") if isinstance(pictures, dict) else None
+    if not isinstance(left_out, int | float):
+        note(f"note: the weights in {str(path)!r} do not say what their training left out")
+    elif left_out < source.holdout:
+        raise ConfigurationError(
+            f"the weights in {str(path)!r} were trained with --holdout {left_out:g} and have seen pictures that "
+            f"--holdout {source.holdout:g} would measure; use --holdout {left_out:g} or less"
+            if left_out
+            else f"the weights in {str(path)!r} have seen every picture: train with --holdout"
+        )
 
 
 def _judge(source: Source, path: Path | None, steps: int, note: Callable[[str], None]) -> Judge:
     from mbu_ops.evaluation.judge import SIDE, Judge, train_judge
 
+    learnt = {"pictures": source.facts, "steps": steps}
     if path is not None and path.exists():
-        return Judge.load(path)
+        return Judge.load(path, learnt)
     judge = train_judge(
         source.training(SIDE, note), steps, report=lambda step, loss: note(f"judge, step {step}: loss {loss:.3f}")
     )
     if path is not None:
-        judge.save(path)
+        judge.save(path, learnt)
     return judge
 
 
-def _examples(source: Source, count: int, seed: int, note: Callable[[str], None]) -> Examples:
+def _examples(
+    source: Source, count: int, seed: int, partition: Literal["validation", "test"], note: Callable[[str], None]
+) -> Examples:
     from mbu_ops.evaluation.examples import Examples
     from mbu_ops.evaluation.judge import SIDE
 
     if source.drawn and source.family is not None and source.attribute is not None:
-        return Examples.drawn(source.family, source.attribute, SIDE, count)
-    domains = source.validation(SIDE, note)
-    if domains is None:
-        raise DataError("expected pictures that training has not seen: a validation partition, or a larger --holdout")
+        return Examples.drawn(source.family, source.attribute, SIDE, count, partition)
+    try:
+        domains = source.unseen(SIDE, note, count, seed, partition)
+    except DataError as error:
+        larger = "; a larger --holdout keeps more" if source.holdout else ""
+        raise DataError(f"{error}{larger}") from error
+    if domains is None:  # folders without a holdout are refused at the beginning
+        raise DataError("expected pictures that training has not seen")
     return Examples.chosen(domains, count, seed, source.family, source.attribute)
-
-
-def _record(manifest: Path, attribute: str, figures: list[Figure]) -> None:
-    from mbu_ops.weights.manifest import record_metrics
-
-    kept = ("add", "remove", "mask_iou", "remove_psnr")
-    record_metrics(manifest, attribute, {figure.name: figure.value for figure in figures if figure.name in kept})
 
 
 def _plain(figure: Figure) -> dict[str, object]:

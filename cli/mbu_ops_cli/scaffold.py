@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -10,6 +11,7 @@ from string import Template
 from mbu_ops import __version__
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.families import API_VERSION
+from mbu_ops.families.discovery import FAMILIES, discover
 from mbu_ops.families.names import NAME
 
 
@@ -33,6 +35,10 @@ def write_plugin(name: str, attribute: str, folder: Path) -> list[Path]:
             raise ConfigurationError(
                 f"expected the {what}'s name in lower-case letters, digits and underscores, letter first; got {value!r}"
             )
+    if importlib.util.find_spec(f"mbu_ops_{name}") or name in [plugin.name for plugin in discover(FAMILIES).plugins]:
+        raise ConfigurationError(
+            f"there is a family {name!r}, or a package mbu_ops_{name}, already: choose another name, or uninstall it"
+        )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigurationError(f"expected a new or empty folder, {str(folder)!r} holds something: use another --out")
     package = f"mbu_ops_{name}"

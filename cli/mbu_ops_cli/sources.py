@@ -6,11 +6,12 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from mbu_ops.errors import ConfigurationError, DataError
+from mbu_ops.errors import ConfigurationError
+from mbu_ops_cli.options import FiniteRange
 
 if TYPE_CHECKING:
     from mbu_ops.data.domains import Domains
@@ -35,7 +36,7 @@ OPTIONS = (
     ),
     click.option(
         "--holdout",
-        type=click.FloatRange(min=0, max=0.9),
+        type=FiniteRange(min=0, max=0.9),
         default=0.0,
         show_default=True,
         help="Share of --with and --without that training leaves out and eval measures with; file names decide.",
@@ -43,9 +44,7 @@ OPTIONS = (
     click.option(
         "--pictures",
         type=click.IntRange(min=8),
-        default=2000,
-        show_default=True,
-        help="Pictures of each kind to train on, where the family draws its own.",
+        help="Pictures of each kind to train on, where the family draws its own.  [default: 2000]",
     ),
 )
 
@@ -61,7 +60,7 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
         with_: tuple[Path, ...],
         without: tuple[Path, ...],
         holdout: float,
-        pictures: int,
+        pictures: int | None,
         **others: Any,
     ) -> Any:
         source = Source.of(family, attribute, data, with_, without, holdout, pictures)
@@ -104,7 +103,7 @@ class Source:
         with_: tuple[Path, ...],
         without: tuple[Path, ...],
         holdout: float,
-        pictures: int,
+        pictures: int | None,
     ) -> Source:
         """Read the options.
 
@@ -121,18 +120,37 @@ class Source:
         if attribute is None and family is not None:
             raise ConfigurationError("--family needs --attribute: which of its attributes do the pictures show?")
         owner, plan = parse_attribute(attribute, default_family=family or "faces") if attribute else (None, None)
+        if family is not None and owner is not None and owner.name != family:
+            raise ConfigurationError(f"--family {family} and --attribute {attribute} name two families; leave one out")
         drawn = owner is not None and owner.pictures is not None and not (with_ or without)
         if not (data or (with_ and without) or drawn):
             raise ConfigurationError(
                 "expected --with DIR and --without DIR, --attribute NAME and --data DIR, or an --attribute whose "
                 "family draws its own pictures"
             )
-        return cls(owner, plan, data, with_, without, holdout, pictures)
+        if holdout and not with_:
+            raise ConfigurationError("--holdout goes with --with and --without; other pictures have partitions")
+        if pictures is not None and not drawn:
+            raise ConfigurationError("--pictures says how many a family draws; folders hold as many as they hold")
+        return cls(owner, plan, data, with_, without, holdout, pictures or 2000)
 
     @property
     def drawn(self) -> bool:
         """Whether the family draws the pictures."""
         return not (self.data or self.with_)
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What the training pictures are, as JSON holds it; known without reading or drawing one."""
+        return {
+            "family": self.family.name if self.family else None,
+            "attribute": self.attribute.name if self.attribute else None,
+            "data": [folder.resolve().name for folder in self.data],
+            "with": [folder.resolve().name for folder in self.with_],
+            "without": [folder.resolve().name for folder in self.without],
+            "holdout": self.holdout,
+            "drawn": self.pictures if self.drawn else 0,
+        }
 
     def training(self, resolution: int, report: Callable[[str], None]) -> Domains:
         """Read or draw the training images.
@@ -153,27 +171,39 @@ class Source:
         report(f"drawing {2 * self.pictures} pictures")
         return Domains.drawn(family, attribute, resolution, self.pictures)
 
-    def validation(self, resolution: int, report: Callable[[str], None], limit: int | None = None) -> Domains | None:
-        """Read images of which training has seen none; None where the source has none.
+    def unseen(
+        self,
+        resolution: int,
+        report: Callable[[str], None],
+        limit: int,
+        seed: int | None = None,
+        partition: Literal["validation", "test"] = "validation",
+    ) -> Domains | None:
+        """Read images of which training has seen none; None where it saw them all: folders without a holdout.
 
         Args:
             resolution: side of the images.
             report: called with one line for each file that cannot be read.
-            limit: read at most this many of each kind from each folder of ``data``; draw that many.
+            limit: read at most this many of each kind (from each folder of ``data``); draw that many.
+            seed: of the choice among labelled images; the first ones when ``None``.
+            partition: of labelled and of drawn images.
+
+        Raises:
+            DataError: if there are too few.
+            PluginError: if drawing fails.
         """
         from mbu_ops.data.domains import Domains
 
-        try:
-            if self.with_:
-                return Domains.from_folders(
-                    self.with_, self.without, resolution, "validation", self.holdout, self.attribute, report
-                )
-            family, attribute = self._known()
-            if self.data:
-                return Domains.from_celeba(self.data, attribute, resolution, "validation", report, limit)
-            return Domains.drawn(family, attribute, resolution, limit or 200, "validation")
-        except DataError:
-            return None
+        if self.with_:
+            if not self.holdout:
+                return None
+            return Domains.from_folders(
+                self.with_, self.without, resolution, "validation", self.holdout, self.attribute, report
+            )
+        family, attribute = self._known()
+        if self.data:
+            return Domains.from_celeba(self.data, attribute, resolution, partition, report, limit, seed)
+        return Domains.drawn(family, attribute, resolution, limit, partition)
 
     def _known(self) -> tuple[FamilySpec, AttributeSpec]:
         if self.family is None or self.attribute is None:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mbu_ops.errors import ConfigurationError
+from mbu_ops.errors import ConfigurationError, DataError
+from mbu_ops_cli.options import FiniteRange
 from mbu_ops_cli.sources import FOLDER, Source, source_options
 
 if TYPE_CHECKING:
-    from mbu_ops.families.spec import AttributeSpec
+    from mbu_ops.families.spec import AttributeSpec, FamilySpec
     from mbu_ops.training.config import TrainingConfig
     from mbu_ops.training.loop import Labels
 
@@ -52,7 +53,7 @@ def _term(
 )
 @click.option(
     "--guide-variation",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     help="How strongly guides are mirrored, moved and recoloured before they are encoded.  [default: 1; 0]",
 )
 @click.option(
@@ -68,12 +69,12 @@ def _term(
 @click.option("--batch-size", type=click.IntRange(min=2), help="Images of each domain in a step.  [default: 16; 32]")
 @click.option(
     "--learning-rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     help="Of the networks.  [default: 0.0005; 0.0002]",
 )
 @click.option(
     "--discriminator-rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     help="How many times faster the discriminators learn.  [default: 1]",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Of the first weights and of every batch.")
@@ -119,7 +120,7 @@ def train(
     Ctrl-C finishes the step, saves, and leaves a run that --resume continues exactly where it stopped.
     """  # noqa: D301 - click's own mark for lines that it must not wrap
     if family_out is not None:
-        _check_family_out(family_out, source.attribute)
+        _check_family_out(family_out, source.family, source.attribute)
     if resume and start is not None:
         raise ConfigurationError("--from begins a run and --resume goes on with one; leave one of them out")
     if (out / "state.safetensors").is_file() and not resume:
@@ -154,7 +155,11 @@ def train(
     with ProgressReporter(settings.steps, quiet) as reporter:
         resolution = network_config(settings.method, settings.config).resolution
         domains = source.training(resolution, reporter.note)
-        preview = source.validation(resolution, reporter.note, limit=8)
+        try:
+            preview = source.unseen(resolution, reporter.note, limit=8)
+        except DataError as error:
+            reporter.note(f"sample sheets show pictures of the training: {error}")
+            preview = None
         reporter.note(f"{len(domains.with_)} images with the content, {len(domains.without)} without it")
         labels = Labels(
             attribute=source.attribute.name if source.attribute else "content",
@@ -177,18 +182,25 @@ def train(
         click.echo(str(_into_plugin(out / "weights.safetensors", family_out, labels, f"{method}-{config}")))
 
 
-def _check_family_out(folder: Path, plan: AttributeSpec | None) -> None:
+def _check_family_out(folder: Path, family: FamilySpec | None, plan: AttributeSpec | None) -> None:
     """Make sure, before hours of training, that their result will have a place.
 
     Raises:
         ConfigurationError: if it has none.
     """
-    if plan is None:
+    if family is None or plan is None:
         raise ConfigurationError("--family-out needs --attribute, and --family: they name the weights")
     if not (folder / "__init__.py").is_file():
         raise ConfigurationError(
             f"expected the package of a family's plugin in --family-out, {str(folder)!r} has no __init__.py; "
             "mbu-ops families new writes one"
+        )
+    from mbu_ops.families.registry import weights_packages
+
+    if (package := folder.resolve().name) not in (found := weights_packages(family)):
+        raise ConfigurationError(
+            f"the family {family.name!r} looks for its weights in the package {' or '.join(sorted(found))}, not in "
+            f"{package}: give --family-out that one's folder"
         )
 
 
@@ -201,7 +213,7 @@ def _into_plugin(trained: Path, folder: Path, labels: Labels, identifier: str) -
     path = folder / f"{family}-{labels.attribute}-{identifier}.safetensors"
     with atomic_path(path) as temporary:
         temporary.write_bytes(trained.read_bytes())
-    update_manifest(folder / "weights.json", folder.glob("*.safetensors"), family)
+    update_manifest(folder / "weights.json", [path], family)
     return path
 
 

@@ -28,6 +28,7 @@ class Domains:
         with_: ``(M, 3, R, R)`` uint8 RGB.
         without_odds: ``(N,)`` how likely each ``without`` image is to be drawn; even when ``None``.
         source: where the images came from, for the weights' metadata.
+        holdout: share of their folders' pictures that is kept out of training.
         with_placement: how batches stretch and move ``with_`` images, or None.
         without_placement: the same for ``without`` images.
     """
@@ -36,6 +37,7 @@ class Domains:
     with_: Tensor
     without_odds: NDArray[np.float64] | None = None
     source: str = ""
+    holdout: float = 0.0
     with_placement: Placement | None = None
     without_placement: Placement | None = None
 
@@ -43,6 +45,16 @@ class Domains:
     def resolution(self) -> int:
         """Side of the square images, in pixels."""
         return self.without.shape[-1]
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """Where the images came from and how many there are, as JSON holds it: the same pictures, the same facts."""
+        return {
+            "source": self.source,
+            "holdout": self.holdout,
+            "with": len(self.with_),
+            "without": len(self.without),
+        }
 
     @classmethod
     def from_folders(
@@ -54,6 +66,7 @@ class Domains:
         holdout: float = 0.0,
         attribute: AttributeSpec | None = None,
         report: Callable[[str], None] | None = None,
+        limit: int | None = None,
     ) -> Domains:
         """Read folders of pictures; each picture's largest centred square is its frame.
 
@@ -66,6 +79,7 @@ class Domains:
                 :func:`mbu_ops.data.folder.held_out`.
             attribute: what the folders differ in, if a family knows it.
             report: called with one line for each file that cannot be read.
+            limit: read at most this many of each kind, the first ones.
 
         Raises:
             DataError: if a folder is missing, or they hold too few readable images.
@@ -75,10 +89,11 @@ class Domains:
             return held_out(path, holdout) == (partition == "validation")
 
         return cls(
-            without=load_folders(without, resolution, report, keep),
-            with_=load_folders(with_, resolution, report, keep),
+            without=load_folders(without, resolution, report, keep, limit),
+            with_=load_folders(with_, resolution, report, keep, limit),
             source=f"{', '.join(folder.name for folder in with_)} / {', '.join(folder.name for folder in without)}"
             + (f" ({partition}, {holdout:g} held out)" if holdout else ""),
+            holdout=holdout,
             with_placement=attribute.with_placement if attribute else None,
             without_placement=attribute.without_placement if attribute else None,
         )
@@ -92,6 +107,7 @@ class Domains:
         partition: Partition = "train",
         report: Callable[[str], None] | None = None,
         limit: int | None = None,
+        seed: int | None = None,
     ) -> Domains:
         """Read the images of an attribute from one or more folders in CelebA's layout.
 
@@ -101,7 +117,8 @@ class Domains:
             resolution: side of the square every framed image is resized to.
             partition: ``"train"``, ``"validation"`` or ``"test"``, by the official split.
             report: called with one line for each file that cannot be read.
-            limit: read at most this many images a domain from each folder, the first ones.
+            limit: read at most this many images a domain from each folder.
+            seed: of the shuffle that chooses them; the first ones when ``None``.
 
         Raises:
             DataError: if a folder is not in that layout or too few images match.
@@ -110,7 +127,10 @@ class Domains:
         pixels: dict[str, Tensor] = {}
         labels: dict[str, NDArray[np.bool_]] = {}
         for side, rule in (("with", attribute.with_rule), ("without", attribute.without_rule)):
-            chosen = [one.matching(rule, partition)[:limit] for one in sets]
+            matching = [one.matching(rule, partition) for one in sets]
+            if seed is not None:
+                matching = [np.random.default_rng(seed).permutation(indices) for indices in matching]
+            chosen = [indices[:limit] for indices in matching]
             paths = [path for one, indices in zip(sets, chosen, strict=True) for path in one.paths(indices)]
             pixels[side], kept = load_files(paths, resolution, FACE_FRAME, report)
             balanced = [

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from mbu_ops.errors import ConfigurationError, DataError, PluginError
-from mbu_ops.families.names import one_line
-from mbu_ops.families.registry import load_target
+from mbu_ops.families.registry import load_target, plugin_code
 from mbu_ops.families.spec import AttributeSpec, FamilySpec
 
 
@@ -50,19 +51,46 @@ def drawn_pairs(
             f"family {family.name!r} draws no pictures of its own: give --data, or --with and --without"
         )
     draw = load_target(family, "pictures")
-    drawn = 0
-    try:
-        for pair in draw(attribute.name, partition, count, resolution):
-            yield _checked(family, pair, resolution)
-            drawn += 1
-    except DataError:
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"family {family.name!r}: drawing picture {drawn} failed: {type(error).__name__}: {one_line(error)}"
-        ) from error
-    if drawn != count:
-        raise DataError(f"family {family.name!r}: expected {count} drawn pairs, got {drawn}")
+    with plugin_code(family, "drawing"):
+        drawn = iter(draw(attribute.name, partition, count, resolution))
+    for number in range(count):
+        with plugin_code(family, f"drawing picture {number}"):
+            pair = next(drawn, None)
+        if pair is None:
+            raise DataError(f"family {family.name!r}: expected {count} drawn pairs, got {number}")
+        yield _checked(family, pair, resolution)
+    with plugin_code(family, f"drawing picture {count}"):
+        more = next(drawn, None) is not None
+    if more:
+        raise DataError(f"family {family.name!r}: expected {count} drawn pairs, got more")
+
+
+def derived_masks(family: FamilySpec, attribute: AttributeSpec, pixels: Tensor) -> Tensor | None:
+    """Return the true masks that the family derives from pictures.
+
+    Args:
+        family: the family; its ``masks`` names the function that derives.
+        attribute: what the masks are to show.
+        pixels: ``(N, 3, H, W)`` RGB in [0, 1], pictures with the attribute.
+
+    Returns:
+        ``(N, 1, H, W)`` bool, empty for a picture where nobody can tell; None if the family cannot tell for any.
+
+    Raises:
+        PluginError: if its function cannot be loaded, fails, or returns something else.
+    """
+    if family.masks is None:
+        return None
+    derive = load_target(family, "masks")
+    with plugin_code(family, "deriving masks"):
+        masks = derive(attribute.name, pixels)
+    if masks is None:
+        return None
+    wanted = (len(pixels), 1, *pixels.shape[-2:])
+    if not isinstance(masks, torch.Tensor) or tuple(masks.shape) != wanted:
+        got = tuple(masks.shape) if isinstance(masks, torch.Tensor) else type(masks).__name__
+        raise PluginError(f"family {family.name!r}: expected masks of shape {wanted}, got {got}")
+    return masks > 0.5
 
 
 def _checked(family: FamilySpec, pair: object, resolution: int) -> Pair:

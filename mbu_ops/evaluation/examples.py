@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mbu_ops.data.celeba import Partition
 from mbu_ops.data.domains import Domains
-from mbu_ops.data.pairs import drawn_pairs
-from mbu_ops.errors import PluginError
-from mbu_ops.families.registry import load_target
+from mbu_ops.data.pairs import derived_masks, drawn_pairs
 from mbu_ops.families.spec import AttributeSpec, FamilySpec
 
 
@@ -34,15 +33,29 @@ class Examples:
     removed: Tensor | None = None
 
     @classmethod
-    def drawn(cls, family: FamilySpec, attribute: AttributeSpec, resolution: int, count: int) -> Examples:
-        """Have a family draw validation images; the truth is known of each.
+    def drawn(
+        cls,
+        family: FamilySpec,
+        attribute: AttributeSpec,
+        resolution: int,
+        count: int,
+        partition: Partition = "validation",
+    ) -> Examples:
+        """Have a family draw images; the truth is known of each.
+
+        Args:
+            family: a family that draws pictures.
+            attribute: what they are to show.
+            resolution: side of the images.
+            count: how many with the content, and how many without it; nobody is in both.
+            partition: whom to draw: partitions share nobody.
 
         Raises:
             ConfigurationError: if the family draws no pictures.
             PluginError: if drawing fails.
             DataError: if what is drawn is not what was asked for.
         """
-        pairs = list(drawn_pairs(family, attribute, "validation", 2 * count, resolution))
+        pairs = list(drawn_pairs(family, attribute, partition, 2 * count, resolution))
         mine, others = pairs[:count], pairs[count:]
         return cls(
             with_=_floating(np.stack([pair.with_ for pair in mine])),
@@ -69,23 +82,8 @@ class Examples:
             PluginError: if the family's function for masks cannot be loaded or fails.
         """
         with_, without = (_shuffled(pixels, seed, count) for pixels in (domains.with_, domains.without))
-        if family is None or attribute is None or family.masks is None:
-            return cls(with_, without)
-        derive = load_target(family, "masks")
-        try:
-            masks = derive(attribute.name, with_)
-        except Exception as error:
-            raise PluginError(
-                f"family {family.name!r}: deriving masks failed: {type(error).__name__}: {error}"
-            ) from error
-        if masks is None:
-            return cls(with_, without)
-        if not isinstance(masks, Tensor) or masks.shape != (len(with_), 1, *with_.shape[-2:]):
-            raise PluginError(
-                f"family {family.name!r}: expected masks (N, 1, H, W), got {getattr(masks, 'shape', masks)}"
-            )
-        masks = masks > 0.5
-        return cls(with_, without, masks, masks.flatten(1).any(1))
+        masks = derived_masks(family, attribute, with_) if family is not None and attribute is not None else None
+        return cls(with_, without, masks, None if masks is None else masks.flatten(1).any(1))
 
 
 def _floating(pixels: np.ndarray) -> Tensor:

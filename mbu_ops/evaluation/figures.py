@@ -20,8 +20,8 @@ class Figure:
         name: short name, as in a manifest's metrics.
         title: what was measured, for people.
         value: the number; shares are fractions.
-        low: lower end of the 95% interval.
-        high: upper end.
+        low: lower end of the 95% interval; None where there is none.
+        high: upper end; None where there is none.
         count: images it was measured on.
         unit: ``"share"``, ``"dB"`` or empty.
     """
@@ -29,19 +29,18 @@ class Figure:
     name: str
     title: str
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     count: int
     unit: str = ""
 
     def __str__(self) -> str:
         """Return the figure as a line of a table."""
-        shown = {"share": "{:6.1%}", "dB": "{:6.1f}"}.get(self.unit, "{:6.3f}").format
+        shown = {"share": "{:6.1%}", "dB": "{:6.1f}"}.get(self.unit, "{:6.3g}").format
         unit = f" {self.unit}" if self.unit == "dB" else ""
-        return (
-            f"{self.title:<46} {shown(self.value)}{unit}  [{shown(self.low).strip()}, {shown(self.high).strip()}]"
-            f"  n={self.count}"
-        )
+        known = self.low is not None and self.high is not None
+        interval = f"  [{shown(self.low).strip()}, {shown(self.high).strip()}]" if known else ""
+        return f"{self.title:<46} {shown(self.value)}{unit}{interval}  n={self.count}"
 
 
 def share(name: str, title: str, said: Tensor) -> Figure:
@@ -61,11 +60,12 @@ def share(name: str, title: str, said: Tensor) -> Figure:
     middle = (part + _Z * _Z / (2 * count)) / (1 + _Z * _Z / count)
     half = _Z / (1 + _Z * _Z / count) * math.sqrt(part * (1 - part) / count + _Z * _Z / (4 * count * count))
     # at 0 and at 1 an end of the interval is the share itself, but for rounding
-    return Figure(name, title, part, min(part, middle - half), max(part, middle + half), count, "share")
+    low, high = (0.0 if part == 0 else middle - half), (1.0 if part == 1 else middle + half)
+    return Figure(name, title, part, low, high, count, "share")
 
 
 def mean(name: str, title: str, values: Tensor, unit: str = "") -> Figure:
-    """Return the mean of one number an image, with the normal interval of a mean.
+    """Return the mean of one number an image, with the normal interval of a mean; none for a single image.
 
     Args:
         name: see :class:`Figure`.
@@ -79,8 +79,25 @@ def mean(name: str, title: str, values: Tensor, unit: str = "") -> Figure:
     """
     values = values.double()
     middle = float(values.mean())
-    half = _Z * float(values.std()) / math.sqrt(len(values)) if len(values) > 1 else math.inf
+    if len(values) < 2:
+        return Figure(name, title, middle, None, None, len(values), unit)
+    half = _Z * float(values.std()) / math.sqrt(len(values))
     return Figure(name, title, middle, middle - half, middle + half, len(values), unit)
+
+
+def largest(name: str, title: str, values: Tensor) -> Figure:
+    """Return the largest of one number an image; an extreme has no interval.
+
+    Args:
+        name: see :class:`Figure`.
+        title: see :class:`Figure`.
+        values: ``(N,)``.
+
+    Example:
+        >>> print(largest("change", "largest change", torch.tensor([0.0, 0.25])))
+        largest change                                   0.25  n=2
+    """
+    return Figure(name, title, float(values.max()), None, None, len(values))
 
 
 def intersection_over_union(masks: Tensor, truth: Tensor) -> Tensor:

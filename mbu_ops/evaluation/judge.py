@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -53,27 +54,53 @@ class Judge(nn.Module):
         """Return which images show the content, to this judge, as ``(B,)`` bool."""
         return torch.cat([self(chunk) > 0 for chunk in torch.split(images, 64)])
 
-    def save(self, path: Path) -> None:
-        """Write the judge's weights."""
-        with atomic_path(path) as temporary:
-            save_file(self.state_dict(), temporary)
+    def save(self, path: Path, learnt: Mapping[str, object] | None = None) -> None:
+        """Write the judge's weights.
 
-    @classmethod
-    def load(cls, path: Path) -> Judge:
-        """Read a judge.
+        Args:
+            path: the file.
+            learnt: what it has learnt from, as JSON holds it; see :meth:`load`.
 
         Raises:
-            WeightsError: if the file is not one of a judge.
+            WeightsError: if it cannot be written.
+        """
+        try:
+            with atomic_path(path) as temporary:
+                save_file(self.state_dict(), temporary, {_LEARNT: json.dumps(learnt or {}, sort_keys=True)})
+        except (OSError, SafetensorError) as error:
+            raise WeightsError(f"could not write the judge to {str(path)!r}: {error}") from error
+
+    @classmethod
+    def load(cls, path: Path, learnt: Mapping[str, object] | None = None) -> Judge:
+        """Read a judge.
+
+        Args:
+            path: the file.
+            learnt: what it must have learnt from; anything when ``None``.
+
+        Raises:
+            WeightsError: if the file is not one of a judge, or he has learnt from something else.
         """
         judge = cls()
         try:
-            judge.load_state_dict(load_file(path))
-        except (OSError, SafetensorError, RuntimeError) as error:
+            with safe_open(path, framework="pt") as file:
+                known = json.loads((file.metadata() or {}).get(_LEARNT, "{}"))
+                judge.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 - no dict
+        except (OSError, SafetensorError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise WeightsError(
                 f"expected a judge's weights in {str(path)!r}: {reason}; remove it to train one"
             ) from error
+        if learnt is not None and known != (wanted := json.loads(json.dumps(learnt))):
+            raise WeightsError(
+                f"the judge in {str(path)!r} has learnt from {known}, expected {wanted}: he may have seen the pictures "
+                "that are measured; use another --judge file"
+            )
         return judge.eval()
+
+
+_LEARNT = "learnt"
+"""Key of the metadata that says what a judge has learnt from."""
 
 
 def train_judge(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from mbu_ops.errors import FamilyError, PluginError
@@ -116,6 +118,43 @@ def load_target(family: FamilySpec, field: str) -> Callable[..., Any]:
         reason = found.reason if isinstance(found, BrokenPlugin) else "it is not a function"
         raise PluginError(f"family {family.name!r}: {field} names {target!r}, which cannot be used: {reason}")
     return found
+
+
+def weights_packages(family: FamilySpec) -> set[str]:
+    """Return the packages that hold a family's weights: those it lists, else its own.
+
+    Example:
+        >>> weights_packages(get_family("faces"))
+        {'mbu_ops_checkpoints'}
+    """
+    plugins = discovery.discover(discovery.FAMILIES).plugins
+    own = next(plugin.target.partition(":")[0].partition(".")[0] for plugin in plugins if plugin.name == family.name)
+    return {spec.package for spec in family.weights} or {own}
+
+
+@contextlib.contextmanager
+def plugin_code(family: FamilySpec, what: str) -> Iterator[None]:
+    """Run a plugin's function inside of this: whatever it does, it costs only itself.
+
+    What it prints goes to stderr (stdout belongs to the caller), and whatever it raises, ``SystemExit`` too, becomes a
+    PluginError.
+
+    Args:
+        family: whose function it is.
+        what: what it does, as in "drawing picture 3".
+
+    Raises:
+        PluginError: if the plugin's code raises anything but KeyboardInterrupt.
+    """
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise PluginError(
+            f"family {family.name!r}: {what} failed: {type(error).__name__}: {one_line(error)}"
+        ) from error
 
 
 def refresh() -> None:

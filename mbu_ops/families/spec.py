@@ -6,6 +6,7 @@ smile). A plugin exposes one :class:`FamilySpec` under the entry-point group ``m
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -167,6 +168,10 @@ class WeightSpec:
         _check_text(where, "licence", self.licence)
         _check_pattern(where, "package", self.package, _MODULE)
         _check_tuple(where, "metrics", self.metrics, tuple)
+        for metric in self.metrics:
+            name, value = metric if len(metric) == 2 else (None, None)
+            if not isinstance(name, str) or type(value) not in (int, float) or not math.isfinite(value):
+                raise ConfigurationError(f"{where}: metrics must hold (name, finite number), got {metric!r}")
 
     def locate(self) -> Traversable:
         """Return where the file should be; it need not exist.

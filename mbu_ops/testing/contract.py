@@ -25,11 +25,13 @@ def check_import(family: FamilySpec) -> list[str]:
     """The entry point's module imports in a process of its own, and brings nothing heavy in."""
     target = next(plugin.target for plugin in discover(FAMILIES).plugins if plugin.name == family.name)
     module = target.partition(":")[0]
-    code = f"import sys, {module}; print(','.join(name for name in {HEAVY!r} if name in sys.modules))"
+    # the last line is ours: a module may print while it is imported
+    code = f"import sys, {module}; print(); print(*[name for name in {HEAVY!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)  # noqa: S603 - our own line
     if done.returncode:
-        return [f"importing {module} fails: {done.stderr.strip().splitlines()[-1]}"]
-    heavy = done.stdout.strip()
+        said = done.stderr.strip().splitlines() or [f"it ended Python with status {done.returncode}"]
+        return [f"importing {module} fails: {said[-1]}"]
+    heavy = ", ".join(done.stdout.splitlines()[-1].split())
     return [f"importing {module} imports {heavy}: import it where it is needed"] if heavy else []
 
 
@@ -74,28 +76,28 @@ def check_samples(family: FamilySpec) -> list[str]:
 
 
 def check_pictures(family: FamilySpec) -> list[str]:
-    """What the family draws can be trained on, partitions share nobody, and derived masks fit their pictures."""
+    """What the family draws can be trained on, partitions do not begin alike, and derived masks fit their pictures."""
     import torch
 
-    from mbu_ops.data.pairs import drawn_pairs
-    from mbu_ops.families.registry import load_target
+    from mbu_ops.data.pairs import derived_masks, drawn_pairs
 
     problems = []
     for attribute in family.attributes:
         try:
             if family.pictures is not None:
-                crowds = [
-                    [pair.without.tobytes() for pair in drawn_pairs(family, attribute, partition, 2, 64)]
-                    for partition in ("train", "validation")
-                ]
-                if set(crowds[0]) & set(crowds[1]):
-                    problems.append(f"{attribute.name}: train and validation draw the same picture")
-            if family.masks is not None:
-                masks = load_target(family, "masks")(attribute.name, torch.rand(2, 3, 64, 48))
-                if masks is not None and tuple(masks.shape) != (2, 1, 64, 48):
-                    problems.append(
-                        f"{attribute.name}: expected masks of shape (2, 1, 64, 48), got {tuple(masks.shape)}"
-                    )
+                crowds = {
+                    partition: list(drawn_pairs(family, attribute, partition, 4, 64))
+                    for partition in ("train", "validation", "test")
+                }
+                seen = [{pair.without.tobytes() for pair in crowd} for crowd in crowds.values()]
+                if len(set().union(*seen)) < sum(map(len, seen)):
+                    problems.append(f"{attribute.name}: two of {', '.join(crowds)} draw the same picture")
+                pairs = [pair for crowd in crowds.values() for pair in crowd]
+                if not any((pair.with_ != pair.without).any() for pair in pairs):
+                    problems.append(f"{attribute.name}: pictures with it and without it are the same")
+                if not any(pair.mask.any() for pair in pairs):
+                    problems.append(f"{attribute.name}: every drawn mask is empty")
+            derived_masks(family, attribute, torch.rand(2, 3, 64, 48, generator=torch.Generator().manual_seed(0)))
         except MBUOpsError as error:
             problems.append(f"{attribute.name}: {error}")
     return problems

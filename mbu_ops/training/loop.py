@@ -198,6 +198,11 @@ class Trainer:
         """
         tensors, facts = read_state(self.out / STATE)
         self.config.check_resumable(facts["config"])
+        if (pictures := facts.get("data", self.domains.facts)) != self.domains.facts:
+            raise TrainingStateError(
+                f"cannot resume with other pictures: saved {pictures}, now {self.domains.facts}; what was held out "
+                "must stay so. Use the saved ones, or another --out with --from"
+            )
         self._build(self._method.config_from_dict(facts["network"]))
         restore(tensors, self._parts, {name: one.optimizer for name, one in self.optimisers.items()})
         self.step = int(facts["step"])
@@ -215,7 +220,13 @@ class Trainer:
         if not all(bool(one.isfinite().all()) for one in self.objective.model.parameters()):
             raise _diverged(self.step, "the networks' weights")
         network = self._method.config_to_dict(self.objective.model.config)
-        facts = {"step": self.step, "config": self.config.to_dict(), "network": network, "origin": self._origin}
+        facts = {
+            "step": self.step,
+            "config": self.config.to_dict(),
+            "network": network,
+            "origin": self._origin,
+            "data": self.domains.facts,
+        }
         optimisers = {name: one.optimizer for name, one in self.optimisers.items()}
         write_state(self.out / STATE, self._parts, optimisers, facts)
 
@@ -228,7 +239,12 @@ class Trainer:
         model = self._settled()
         path = self.out / WEIGHTS
         guides = choose_guides(model, self._sized(self.domains.with_), self._sized(self.domains.without))
-        training = {"steps": self.step, "settings": self.config.to_dict(), "data": self.domains.source}
+        training = {
+            "steps": self.step,
+            "settings": self.config.to_dict(),
+            "data": self.domains.source,
+            "pictures": self.domains.facts,
+        }
         if self._origin is not None:
             training["started_from"] = self._origin
         info = weights.WeightsInfo(

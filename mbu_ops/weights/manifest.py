@@ -13,7 +13,9 @@ from mbu_ops.files import atomic_path
 from mbu_ops.weights.store import verify
 
 
-def update_manifest(manifest: Path, files: Iterable[Path], family: str) -> list[dict[str, Any]]:
+def update_manifest(
+    manifest: Path, files: Iterable[Path], family: str, *, complete: bool = False
+) -> list[dict[str, Any]]:
     """Write the manifest of a family's weights files, each of which is checked in full first.
 
     The order of the manifest is kept (the first entry of an attribute is its default), and so are measured figures
@@ -23,6 +25,7 @@ def update_manifest(manifest: Path, files: Iterable[Path], family: str) -> list[
         manifest: the ``weights.json`` to write; need not exist.
         files: the weights files.
         family: name of the family.
+        complete: whether these are all of the family's files, so that entries of others leave the list.
 
     Returns:
         The entries written.
@@ -32,7 +35,11 @@ def update_manifest(manifest: Path, files: Iterable[Path], family: str) -> list[
             nothing is written then.
     """
     entries = [entry for path in sorted(files) if (entry := manifest_entry(path, family))]
-    listed = _merge(_read(manifest), entries)
+    before = _read(manifest)
+    listed = _merge(before, entries)
+    if complete:
+        found = {entry["file"] for entry in entries}
+        listed = [entry for entry in listed if entry["file"] in found]
     _write(manifest, listed)
     return listed
 
@@ -62,18 +69,27 @@ def manifest_entry(path: Path, family: str) -> dict[str, Any] | None:
     }
 
 
-def record_metrics(manifest: Path, attribute: str, metrics: Mapping[str, float]) -> None:
-    """Write measured figures into the first entry of an attribute, which is its default.
+def listed_entry(manifest: Path, measured: Path) -> dict[str, Any]:
+    """Return the entry of the very file that was measured.
 
     Raises:
-        WeightsError: if the manifest is malformed or lists no weights of the attribute.
+        WeightsError: if the manifest is malformed or does not list it.
     """
-    listed = _read(manifest)
-    first = next((entry for entry in listed if attribute in entry.get("attributes", ())), None)
-    if first is None:
-        raise WeightsError(f"{manifest}: it lists no weights of {attribute!r}")
-    first["metrics"] = {name: round(value, 3) for name, value in metrics.items()}
-    _write(manifest, listed)
+    digest = hashlib.sha256(measured.read_bytes()).hexdigest()
+    for entry in _read(manifest):
+        if entry["sha256"] == digest:
+            return entry
+    raise WeightsError(f"{manifest}: it does not list {str(measured)!r}; figures belong to the file they were taken of")
+
+
+def record_metrics(manifest: Path, measured: Path, metrics: Mapping[str, float]) -> None:
+    """Write measured figures into the entry of the file that was measured.
+
+    Raises:
+        WeightsError: if the manifest is malformed or does not list it.
+    """
+    entry = listed_entry(manifest, measured) | {"metrics": {name: round(value, 3) for name, value in metrics.items()}}
+    _write(manifest, [entry if old["sha256"] == entry["sha256"] else old for old in _read(manifest)])
 
 
 def _write(manifest: Path, listed: list[dict[str, Any]]) -> None:
@@ -96,7 +112,6 @@ def _read(manifest: Path) -> list[dict[str, Any]]:
 
 
 def _merge(before: list[dict[str, Any]], found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    order = [old["file"] for old in before]
     figures = {old["sha256"]: old.get("metrics", {}) for old in before}
-    ranked = sorted(found, key=lambda new: order.index(new["file"]) if new["file"] in order else len(order))
-    return [new | {"metrics": figures.get(new["sha256"], {})} for new in ranked]
+    fresh = {new["file"]: new | {"metrics": figures.get(new["sha256"], {})} for new in found}
+    return [fresh.pop(old["file"], old) for old in before] + list(fresh.values())

@@ -60,7 +60,7 @@ def locate(family: FamilySpec, spec: WeightSpec) -> Path | None:
         The file; None if it is in neither place.
     """
     places = [_home(family, spec)]
-    with contextlib.suppress(ModuleNotFoundError):  # the package with the weights need not be installed
+    with contextlib.suppress(Exception):  # the package with the weights may be missing, or as broken as it likes
         places.insert(0, Path(str(spec.locate())))
     return next((place for place in places if place.is_file()), None)
 

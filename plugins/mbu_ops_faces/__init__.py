@@ -40,6 +40,22 @@ family = FamilySpec(
             balance=("Young", "Smiling", "Eyeglasses"),
             recipe="smile",
         ),
+        AttributeSpec(
+            "hair_women",
+            "Hair, women: black instead of blond",
+            with_rule=(("!Male", "Black_Hair"),),
+            without_rule=(("!Male", "Blond_Hair"),),
+            balance=("Young", "Smiling", "Eyeglasses"),
+            recipe="hair_women",
+        ),
+        AttributeSpec(
+            "hair_men",
+            "Hair, men: hair instead of a bald head",
+            with_rule=(("Male", "!Bald", "!Wearing_Hat", "!Young"),),
+            without_rule=(("Male", "Bald", "!Wearing_Hat", "!Receding_Hairline", "!Gray_Hair"),),
+            balance=("Smiling", "Eyeglasses", "No_Beard"),
+            recipe="hair_men",
+        ),
     ),
     weights=read_manifest(__name__, "mbu_ops_checkpoints"),
     samples=(

@@ -1,5 +1,6 @@
 """`mbu-ops eval`: figures of pictures that training has not seen, and nothing made up where there are none."""
 
+import hashlib
 import json
 import sys
 from types import ModuleType
@@ -10,6 +11,8 @@ from PIL import Image
 
 from mbu_ops.data import Pair
 from mbu_ops.families import AttributeSpec, FamilySpec, discovery, refresh
+from mbu_ops.testing import tiny_mbu
+from mbu_ops.weights import WeightsInfo, resolve, save
 from mbu_ops_cli.app import run
 
 QUICK = ["--judge-steps", "1", "--json"]
@@ -99,20 +102,53 @@ def test_lines_for_people(folders, hats, capsys):
     assert any(line.startswith("judge says without: removed") and "%" in line and "n=" in line for line in lines)
 
 
-def test_figures_go_into_the_plugin_s_manifest(drawing, hats, capsys, tmp_path):
-    entry = {"id": "a", "method": "mbu", "attributes": ["dot"], "file": "a.safetensors", "sha256": "0" * 64}
+def test_figures_go_to_the_very_file_that_was_measured(drawing, hats, capsys, tmp_path):
     (tmp_path / "package").mkdir()
     manifest = tmp_path / "package" / "weights.json"
+    digest = hashlib.sha256(resolve(hats)[0].read_bytes()).hexdigest()
+    other = {"id": "a", "method": "mbu", "attributes": ["dot"], "file": "a.safetensors", "sha256": "0" * 64}
+    entry = other | {"id": "b", "file": "b.safetensors", "sha256": digest}
     arguments = ["eval", "--attribute", drawing, "--pictures", "8", "--count", "6", "--weights", hats, *QUICK]
-    manifest.write_text(json.dumps([entry]))
+    manifest.write_text(json.dumps([other, entry]))
     assert run([*arguments, "--family-out", str(manifest.parent)]) == 0
     found = figures(capsys)
-    (listed,) = json.loads(manifest.read_text())
+    untouched, listed = json.loads(manifest.read_text())
+    assert untouched == other
     assert set(listed["metrics"]) == {"add", "remove", "mask_iou", "remove_psnr"}
     assert listed["metrics"]["mask_iou"] == round(found["mask_iou"]["value"], 3)
-    manifest.write_text("[]")
+    manifest.write_text(json.dumps([other]))
     assert run([*arguments, "--family-out", str(manifest.parent)]) == 3
-    assert "lists no weights of 'dot'" in capsys.readouterr().err
+    shown = capsys.readouterr()
+    assert "does not list" in shown.err
+    assert "judge, step" not in shown.err  # known before anything is measured
+
+
+def test_a_judge_of_other_pictures_is_refused(folders, hats, capsys, tmp_path):
+    judge = ["--judge", str(tmp_path / "judge.safetensors"), "--weights", hats, *QUICK]
+    assert run(["eval", *folders, "--holdout", "0.2", *judge]) == 0
+    capsys.readouterr()
+    assert run(["eval", *folders, "--holdout", "0.3", *judge]) == 3
+    assert "has learnt from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("left_out", "status"), [(0.0, 2), (0.1, 2), (0.2, 0), (0.3, 0)])
+def test_weights_that_have_seen_the_pictures_are_refused(folders, capsys, tmp_path, left_out, status):
+    model = tiny_mbu()
+    facts = {"pictures": {"holdout": left_out}}
+    info = WeightsInfo("mbu", model.config_to_dict(model.config), 16, training=facts)
+    save(tmp_path / "seen.safetensors", model, info)
+    weights = ["--weights", str(tmp_path / "seen.safetensors")]
+    assert run(["eval", *folders, "--holdout", "0.2", *weights, *QUICK]) == status
+    assert ("have seen" in capsys.readouterr().err) == (status == 2)
+
+
+def test_the_test_partition_is_other_people(drawing, hats, capsys):
+    arguments = ["eval", "--attribute", drawing, "--pictures", "8", "--count", "6", "--weights", hats, *QUICK]
+    values = []
+    for partition in ("validation", "test"):
+        assert run([*arguments, "--partition", partition]) == 0
+        values.append(figures(capsys)["untouched_psnr"]["value"])
+    assert values[0] != values[1]
 
 
 @pytest.mark.parametrize(
@@ -124,12 +160,27 @@ def test_figures_go_into_the_plugin_s_manifest(drawing, hats, capsys, tmp_path):
         (["FOLDERS", "--weights", "HATS"], "expected --holdout"),
         (["FOLDERS", "--weights", "HATS", "--holdout", "0.001"], "larger --holdout"),
         (["FOLDERS", "--weights", "HATS", "--holdout", "0.2", "--family-out", "x"], "--family-out needs"),
+        (["FOLDERS", "--weights", "HATS", "--holdout", "nan"], "not a finite number"),
+        (["FOLDERS", "--weights", "HATS", "--holdout", "0.2", "--partition", "test"], "--partition goes with"),
+        (["FOLDERS", "--weights", "HATS", "--holdout", "0.2", "--pictures", "9"], "--pictures says"),
+        (
+            ["FOLDERS", "--weights", "HATS", "--holdout", "0.2", "--judge", "nowhere/j.safetensors"],
+            "there is no folder",
+        ),
+        (["--attribute", "doodles/dot", "--holdout", "0.2"], "--holdout goes with"),
+        (["--attribute", "doodles/dot", "--family", "faces"], "name two families"),
+        (["--attribute", "doodles/dot"], "no weights"),
+        (
+            ["--attribute", "smile", "--weights", "faces/glasses", "FOLDERS", "--holdout", "0.2"],
+            "edit glasses, not smile",
+        ),
+        (["--with", "/no/where", "--without", "/no", "--holdout", "0.2", "--weights", "HATS"], "expected a folder of"),
         (["--attribute", "doodles/dit"], "Did you mean 'dot'"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_before_a_judge_is_trained(arguments, says, folders, hats, drawing, capsys):
     given = [part for name in arguments for part in {"FOLDERS": folders, "HATS": [hats]}.get(name, [name])]
-    assert run(["eval", *given]) == 2
+    assert run(["eval", *given]) in (2, 3)
     shown = capsys.readouterr()
     assert says in shown.err
     assert "judge, step" not in shown.err

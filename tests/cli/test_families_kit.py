@@ -54,6 +54,9 @@ def test_a_new_plugin_is_complete(tmp_path, monkeypatch, capsys):
         (["Hats"], "lower-case"),
         (["hats", "--attribute", "../x"], "attribute's name"),
         (["hats", "--out", "full"], "holds something"),
+        (["faces"], "there is a family 'faces'"),
+        (["cli"], "a package mbu_ops_cli"),
+        (["checkpoints"], "a package mbu_ops_checkpoints"),
     ],
 )
 def test_bad_names_and_full_folders_are_refused(tmp_path, monkeypatch, capsys, arguments, says):
@@ -96,7 +99,15 @@ def test_a_plugin_as_written_keeps_the_contract(installed, capsys):
                 + "\ndef draw(*_):\n    return []\n"
             ),
             "pictures",
-            "expected 2 drawn pairs, got 0",
+            "expected 4 drawn pairs, got 0",
+        ),
+        (
+            lambda text: (
+                text.replace("weights=", 'masks="mbu_ops_bags:find",\n    weights=')
+                + "\ndef find(attribute, images):\n    raise SystemExit(3)\n"
+            ),
+            "pictures",
+            "deriving masks failed: SystemExit: 3",
         ),
         (
             lambda text: (
@@ -133,3 +144,9 @@ def test_a_malformed_list_of_weights_breaks_only_its_plugin(installed, capsys, t
     assert "weights.json" in capsys.readouterr().err
     assert run(["families", "list"]) == 0
     assert "faces" in capsys.readouterr().out
+
+
+def test_a_plugin_may_talk_while_it_is_imported(installed, capsys):
+    installed(lambda text: text + "\nprint('hello')\n")
+    assert run(["families", "check", "bags", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["import"] == []

@@ -130,6 +130,15 @@ def test_an_out_that_is_a_file_is_named(folders, capsys):
     assert "out" in capsys.readouterr().err
 
 
+def test_what_was_held_out_stays_held_out(folders, capsys):
+    assert run(arguments(folders)) == 0
+    (folders / "with" / "new.png").write_bytes((folders / "with" / "0.png").read_bytes())
+    longer = arguments(folders, "--resume")
+    longer[longer.index("--steps") + 1] = "6"
+    assert run(longer) == 2
+    assert "cannot resume with other pictures" in capsys.readouterr().err
+
+
 @pytest.fixture
 def hats(tmp_path, monkeypatch, install):
     """The package of an installed plugin for hats, written by the scaffold."""
@@ -162,10 +171,13 @@ def test_weights_go_into_the_plugin(folders, hats, capsys):
         (["--family-out", "somewhere"], "needs --attribute"),
         (["--family", "faces"], "--family needs --attribute"),
         (["--attribute", "glasses", "--family-out", "somewhere"], "has no __init__.py"),
+        (["--attribute", "glasses", "--family-out", "HATS"], "in the package mbu_ops_checkpoints, not in mbu_ops_hats"),
+        (["--holdout", "nan"], "not a finite number"),
         (["--attribute", "glases"], "Did you mean 'glasses'"),
     ],
 )
-def test_a_result_without_a_place_is_refused_before_training(folders, capsys, more, says):
+def test_a_result_without_a_place_is_refused_before_training(folders, hats, capsys, more, says):
+    more = [str(hats) if word == "HATS" else word for word in more]
     assert run(arguments(folders, *more)) == 2
     assert says in capsys.readouterr().err
     assert not (folders / "out").exists()

@@ -1,5 +1,6 @@
 """What a family draws, and what it must not get away with."""
 
+import itertools
 import sys
 from types import ModuleType
 
@@ -83,6 +84,8 @@ def fails(*_):
         (3, PluginError, "not a function"),
         (lambda *_: None, PluginError, "TypeError"),
         (lambda *_: [pair(0)], DataError, "expected 2 drawn pairs, got 1"),
+        (lambda *_: map(pair, itertools.count()), DataError, "expected 2 drawn pairs, got more"),
+        (lambda *_: exit(), PluginError, "drawing failed: SystemExit"),
         (lambda *_: [pair(0, side=8), pair(1)], DataError, "expected a drawn Pair"),
         (lambda *_: [pair(0, dtype=np.float32), pair(1)], DataError, "float32"),
         (lambda *_: ["a", "b"], DataError, "got str"),
@@ -98,3 +101,12 @@ def test_a_function_that_is_not_there(family):
     drawing = FamilySpec("pets", attributes=(HAT,), pictures="no_such_module:draw")
     with pytest.raises(PluginError, match="pictures names 'no_such_module:draw', which cannot be used: ModuleNotFound"):
         next(drawn_pairs(drawing, HAT, "train", 1, 16))
+
+
+def test_what_a_plugin_prints_does_not_reach_stdout(family, capsys):
+    def chatty(*_):
+        print("a")
+        yield pair(0)
+
+    list(drawn_pairs(family(chatty), HAT, "train", 1, 16))
+    assert capsys.readouterr().out == ""

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mbu_ops.evaluation.figures import intersection_over_union, mean, peak_signal_to_noise, share
+from mbu_ops.evaluation.figures import intersection_over_union, largest, mean, peak_signal_to_noise, share
 
 
 @given(st.integers(1, 300), st.integers(0, 300))
@@ -15,8 +15,8 @@ def test_a_share_lies_in_its_interval_and_that_in_zero_to_one(count, true):
     true = min(true, count)
     figure = share("x", "x", torch.arange(count) < true)
     assert figure.value == pytest.approx(true / count)
-    assert -1e-12 <= figure.low <= figure.value + 1e-12
-    assert figure.value - 1e-12 <= figure.high <= 1 + 1e-12
+    assert 0 <= figure.low <= figure.value + 1e-12
+    assert figure.value - 1e-12 <= figure.high <= 1
     assert figure.count == count
 
 
@@ -30,7 +30,15 @@ def test_a_mean_and_its_interval():
     figure = mean("x", "x", torch.tensor([1.0, 3.0, 1.0, 3.0]))
     assert figure.value == 2
     assert figure.high - 2 == pytest.approx(1.96 * math.sqrt(4 / 3) / 2, rel=1e-3)
-    assert mean("x", "x", torch.tensor([5.0])).high == math.inf
+    alone = mean("x", "x", torch.tensor([5.0]))
+    assert (alone.value, alone.low, alone.high) == (5, None, None)
+    assert "[" not in str(alone)
+
+
+def test_one_changed_pixel_among_many_images_is_seen():
+    changes = torch.zeros(200)
+    changes[7] = 1 / 255
+    assert "0.00392" in str(largest("x", "x", changes))
 
 
 def test_overlap():

@@ -11,16 +11,18 @@ from mbu_ops import weights
 from mbu_ops.methods.mbu import MBU
 from mbu_ops.testing import tiny_mbu
 from mbu_ops.weights import WeightsInfo
+from mbu_ops.weights.manifest import update_manifest
 
 TOOL = Path(__file__).parents[2] / "tools" / "update_weight_specs.py"
 
 
-def make(folder: Path, name: str, attribute: str, seed: int = 0, family: str = "faces") -> None:
+def make(folder: Path, name: str, attribute: str, seed: int = 0, family: str = "faces") -> Path:
     model = tiny_mbu(seed)
     info = WeightsInfo(
         "mbu", MBU.config_to_dict(model.config), 16, family=family, attributes=(attribute,), licence="any"
     )
     weights.save(folder / name, model, info)
+    return folder / name
 
 
 def run(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -50,6 +52,16 @@ def test_the_manifest_follows_the_files(tmp_path: Path) -> None:
     assert [(entry["id"], entry["metrics"]) for entry in again] == [("b", {"add": 0.9}), ("a", {})]
     assert again[0] == measured[0]
     assert again[1]["sha256"] != measured[1]["sha256"]
+
+
+def test_entries_of_files_elsewhere_stay_unless_the_files_are_all(tmp_path: Path) -> None:
+    manifest = tmp_path / "weights.json"
+    elsewhere = {"id": "z", "attributes": ["glasses"], "file": "faces-glasses-z.safetensors", "sha256": "0" * 64}
+    manifest.write_text(json.dumps([elsewhere]))
+    path = make(tmp_path, "faces-glasses-a.safetensors", "glasses")
+    assert [entry["id"] for entry in update_manifest(manifest, [path], "faces")] == ["z", "a"]
+    assert json.loads(manifest.read_text())[0] == elsewhere
+    assert [entry["id"] for entry in update_manifest(manifest, [path], "faces", complete=True)] == ["a"]
 
 
 def test_a_file_that_is_not_sound_or_misnamed_changes_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,14 @@ import torch
 from torch import Tensor
 
 from mbu_ops.evaluation.examples import Examples
-from mbu_ops.evaluation.figures import Figure, intersection_over_union, mean, peak_signal_to_noise, share
+from mbu_ops.evaluation.figures import (
+    Figure,
+    intersection_over_union,
+    largest,
+    mean,
+    peak_signal_to_noise,
+    share,
+)
 from mbu_ops.evaluation.judge import Judge
 from mbu_ops.ops.edit import Edit
 from mbu_ops.ops.remove import Remove
@@ -38,24 +46,30 @@ def measure(
     with_, without = examples.with_, examples.without
     transfer, remove = Transfer.from_pretrained(weights), Remove.from_pretrained(weights)
     chosen = np.random.default_rng(seed).integers(len(with_), size=len(without))
-    added, removed = transfer.edit(without, with_[torch.from_numpy(chosen)]), remove.edit(with_)
+    added = _edits(lambda images, guides: transfer.edit(images, guides), without, with_[torch.from_numpy(chosen)])
+    removed = _edits(remove.edit, with_)
     figures = [
         share("judge_with", "judge says with: untouched, with", judge.says_with(with_)),
         share("judge_without", "judge says without: untouched, without", ~judge.says_with(without)),
         share("add", "judge says with: added, random guide", judge.says_with(added.image)),
     ]
     if transfer.default_guides is not None:
-        said = [judge.says_with(transfer.edit_code(without, code[None]).image) for code in transfer.default_guides]
-        figures.append(share("add_default", "judge says with: added, default guides", torch.cat(said)))
+        said = [
+            judge.says_with(_edits(lambda images, code=code: transfer.edit_code(images, code[None]), without).image)
+            for code in transfer.default_guides
+        ]
+        convinced = torch.stack(said).double().mean(0)  # a person with eight guides is one person
+        figures.append(mean("add_default", "judge says with: added, default guides", convinced, "share"))
     figures += [
         share("remove", "judge says without: removed", ~judge.says_with(removed.image)),
         mean("mask_add", "mean mask of additions", added.mask.flatten(1).mean(1)),
         mean("mask_remove", "mean mask of removals", removed.mask.flatten(1).mean(1)),
-        mean("outside_add", "largest change outside the mask, additions", _largest_change(added, without)),
-        mean("outside_remove", "largest change outside the mask, removals", _largest_change(removed, with_)),
+        largest("outside_add", "largest change outside the mask, additions", _largest_change(added, without)),
+        largest("outside_remove", "largest change outside the mask, removals", _largest_change(removed, with_)),
     ]
     if examples.masks is not None and examples.known is not None and examples.known.any():
-        found = Segment.from_pretrained(weights)(with_[examples.known]) > threshold
+        segment = Segment.from_pretrained(weights)
+        found = torch.cat([segment(chunk) for chunk in torch.split(with_[examples.known], _CHUNK)]) >= threshold
         overlap = intersection_over_union(found, examples.masks[examples.known])
         figures.append(mean("mask_iou", f"mask IoU, threshold {threshold:g}", overlap))
     if examples.removed is not None:
@@ -64,6 +78,16 @@ def measure(
             mean("untouched_psnr", "PSNR of doing nothing", peak_signal_to_noise(with_, examples.removed), "dB"),
         ]
     return figures
+
+
+_CHUNK = 32
+"""Images edited at once: memory stays the same however many there are."""
+
+
+def _edits(edit: Callable[..., Edit], *images: Tensor) -> Edit:
+    """Return the edit of many images, made a few at a time."""
+    parts = [edit(*chunks) for chunks in zip(*(torch.split(one, _CHUNK) for one in images), strict=True)]
+    return Edit(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
 def _largest_change(edit: Edit, before: Tensor) -> Tensor:

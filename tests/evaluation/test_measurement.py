@@ -9,8 +9,9 @@ from mbu_ops.data.domains import Domains
 from mbu_ops.errors import PluginError
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.judge import Judge
-from mbu_ops.evaluation.measure import measure
+from mbu_ops.evaluation.measurement import _edits, measure
 from mbu_ops.families import AttributeSpec, FamilySpec
+from mbu_ops.ops.transfer import Transfer
 from mbu_ops.testing import tiny_mbu
 from mbu_ops.weights import WeightsInfo, save
 
@@ -44,7 +45,7 @@ def test_every_kind_of_figure_is_there_with_its_count(weights, examples):
         "judge_with": 6,
         "judge_without": 5,
         "add": 5,
-        "add_default": 10,
+        "add_default": 5,
         "remove": 6,
         "mask_add": 5,
         "mask_remove": 6,
@@ -72,6 +73,16 @@ def test_what_is_not_known_is_not_measured(weights, examples):
     assert "mask_iou" not in {figure.name for figure in measure(weights, nothing, Brightness())}
 
 
+def test_many_images_are_edited_as_few_are(weights, examples):
+    many = dataclasses.replace(examples, without=torch.rand(70, 3, 16, 16))
+    transfer = Transfer.from_pretrained(weights)
+    with torch.no_grad():
+        one_by_one = [transfer.edit_code(image[None], transfer.default_guides[:1]).image for image in many.without]
+        whole = _edits(lambda images: transfer.edit_code(images, transfer.default_guides[:1]), many.without)
+    assert torch.allclose(whole.image, torch.cat(one_by_one), atol=1e-5)
+    assert len(whole.mask) == 70
+
+
 def test_the_same_seed_gives_the_same_figures(weights, examples):
     assert measure(weights, examples, Brightness(), seed=3) == measure(weights, examples, Brightness(), seed=3)
 
@@ -87,7 +98,7 @@ def upper_half(attribute, images):
 
 
 def test_masks_that_a_family_derives_are_known_where_it_can_tell(monkeypatch):
-    monkeypatch.setattr("mbu_ops.evaluation.examples.load_target", lambda family, field: upper_half)
+    monkeypatch.setattr("mbu_ops.data.pairs.load_target", lambda family, field: upper_half)
     pixels = torch.randint(0, 256, (9, 3, 8, 8), dtype=torch.uint8)
     family = FamilySpec("pets", attributes=(HAT,), masks="a:b")
     examples = Examples.chosen(Domains(pixels, pixels), 4, 0, family, HAT)
@@ -97,9 +108,9 @@ def test_masks_that_a_family_derives_are_known_where_it_can_tell(monkeypatch):
     assert Examples.chosen(Domains(pixels, pixels), 4, 0, None, None).masks is None
 
 
-@pytest.mark.parametrize("derive", [lambda *_: torch.zeros(1), lambda *_: 3, lambda *_: 1 / 0])
+@pytest.mark.parametrize("derive", [lambda *_: torch.zeros(1), lambda *_: 3, lambda *_: 1 / 0, lambda *_: exit()])
 def test_a_family_that_derives_nonsense_is_named(monkeypatch, derive):
-    monkeypatch.setattr("mbu_ops.evaluation.examples.load_target", lambda family, field: derive)
+    monkeypatch.setattr("mbu_ops.data.pairs.load_target", lambda family, field: derive)
     pixels = torch.zeros(9, 3, 8, 8, dtype=torch.uint8)
     with pytest.raises(PluginError, match="family 'pets'"):
         Examples.chosen(Domains(pixels, pixels), 4, 0, FamilySpec("pets", attributes=(HAT,), masks="a:b"), HAT)
