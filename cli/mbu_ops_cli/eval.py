@@ -13,9 +13,13 @@ from mbu_ops_cli.options import FiniteRange, echo_json, json_option
 from mbu_ops_cli.sources import FOLDER, Source, source_options
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from mbu_ops.evaluation.examples import Examples
     from mbu_ops.evaluation.figures import Figure
     from mbu_ops.evaluation.judge import Judge
+    from mbu_ops.evaluation.networks.image_features import ImageFeatures
+    from mbu_ops.families.spec import FamilySpec
     from mbu_ops.weights import WeightsInfo
 
 
@@ -93,7 +97,7 @@ def evaluate(
         )
     if judge is not None and not judge.absolute().parent.is_dir():
         raise ConfigurationError(f"--judge {str(judge)!r}: there is no folder {str(judge.parent)!r}; make it first")
-    from mbu_ops.evaluation.measurement import measure
+    from mbu_ops.evaluation.measurement import Instruments, measure
     from mbu_ops.weights import read_info, resolve
     from mbu_ops.weights.manifest import listed_entry, record_metrics
 
@@ -105,7 +109,10 @@ def evaluate(
     if family_out is not None:
         listed_entry(family_out / "weights.json", path)
     examples = _examples(source, count, seed, partition, note)
-    figures = measure(path, examples, _judge(source, judge, judge_steps, note), seed, threshold)
+    describe, features = _networks(source.family)
+    instruments = Instruments(_judge(source, judge, judge_steps, note), describe, features)
+    figures = measure(path, examples, instruments, seed, threshold)
+    _say_what_is_left_out(figures, note)
     if as_json:
         echo_json({"weights": weights, "partition": partition, "figures": [_plain(figure) for figure in figures]})
     else:
@@ -144,6 +151,30 @@ def _check_fit(path: Path, info: WeightsInfo, source: Source, note: Callable[[st
             if left_out
             else f"the weights in {str(path)!r} have seen every picture: train with --holdout"
         )
+
+
+def _networks(family: FamilySpec | None) -> tuple[nn.Module | None, ImageFeatures]:
+    from mbu_ops.evaluation.networks import image_features
+    from mbu_ops.families.registry import load_target, plugin_code
+
+    features = image_features.pretrained()
+    if family is None or family.identity is None:
+        return None, features
+    build = load_target(family, "identity")
+    with plugin_code(family, "building its identity network"):
+        return build(), features
+
+
+def _say_what_is_left_out(figures: list[Figure], note: Callable[[str], None]) -> None:
+    measured = {figure.name for figure in figures}
+    for name, reason in (
+        ("identity_add", "identity: the family has no network that describes whose picture it is"),
+        ("kid_remove", "distances of sets: pip install 'mbu-ops[eval]'"),
+        ("mask_iou", "mask IoU: nobody knows these pictures' true masks"),
+        ("remove_psnr", "PSNR of removals: nobody knows these pictures without the content"),
+    ):
+        if name not in measured:
+            note(f"left out: {reason}")
 
 
 def _judge(source: Source, path: Path | None, steps: int, note: Callable[[str], None]) -> Judge:

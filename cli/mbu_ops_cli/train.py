@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mbu_ops.errors import ConfigurationError, DataError
+from mbu_ops.weights import resolve
 from mbu_ops_cli.options import FiniteRange
 from mbu_ops_cli.sources import FOLDER, Source, source_options
 
@@ -77,6 +78,12 @@ def _term(
     type=FiniteRange(min=0, min_open=True),
     help="How many times faster the discriminators learn.  [default: 1]",
 )
+@click.option(
+    "--removal-dilation",
+    type=click.IntRange(min=1),
+    help="How far removals with these weights grow the mask, in pixels of the frame; may change with --resume.  "
+    "[default: 2]",
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Of the first weights and of every batch.")
 @click.option("--save-every", type=click.IntRange(min=1), help="Steps between states.")
 @click.option("--sample-every", type=click.IntRange(min=1), help="Steps between sample sheets.")
@@ -101,6 +108,7 @@ def train(
     batch_size: int | None,
     learning_rate: float | None,
     discriminator_rate: float | None,
+    removal_dilation: int | None,
     seed: int | None,
     save_every: int | None,
     sample_every: int | None,
@@ -127,6 +135,8 @@ def train(
         raise ConfigurationError(
             f"{str(out)!r} holds a training run; add --resume to go on with it, or use another --out"
         )
+    if start is not None:
+        resolve(start)  # raises now rather than after all pictures have been read
     import torch
 
     from mbu_ops.training.config import network_config
@@ -148,6 +158,7 @@ def train(
         batch_size=batch_size,
         learning_rate=learning_rate,
         discriminator_rate=discriminator_rate,
+        removal_dilation=removal_dilation,
         seed=seed,
         save_every=save_every,
         sample_every=sample_every,

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from kornia.metrics import ssim
+from torch import Tensor, nn
+from torch.nn import functional as F
 
+from mbu_ops.errors import ConfigurationError
+from mbu_ops.evaluation.distances import described, kernel_distance, perceptual_distance, retrieved_guides
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.figures import (
     Figure,
@@ -19,75 +26,208 @@ from mbu_ops.evaluation.figures import (
     share,
 )
 from mbu_ops.evaluation.judge import Judge
+from mbu_ops.evaluation.networks.image_features import ImageFeatures
 from mbu_ops.ops.edit import Edit
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.segment import Segment
 from mbu_ops.ops.transfer import Transfer
 
+_GUIDES = 8
+"""Guides to tell apart in the retrieval test."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instruments:
+    """Who and what measures.
+
+    Attributes:
+        judge: says whether an edit shows the content.
+        identity: describes whose picture it is, ``(N, 3, H, W)`` to ``(N, D)``; None leaves these figures out.
+        features: describes what a picture looks like; None leaves these figures out.
+    """
+
+    judge: Judge
+    identity: nn.Module | None = None
+    features: ImageFeatures | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """What some weights make of examples.
+
+    Attributes:
+        added: ``without`` images, each with the content of a random guide.
+        removed: ``with`` images without their content.
+        defaults: ``without`` images with each default guide.
+        guides: ``(G, 3, R, R)``: a few guides.
+        guided: ``(N, G, 3, R, R)``: a few ``without`` images, each with each of those.
+        union: ``(N, 1, R, R)``: where any of those guides changed the image.
+        segmented: ``(M, 1, R, R)`` soft masks of the ``with`` images.
+    """
+
+    added: Edit
+    removed: Edit
+    defaults: list[Tensor]
+    guides: Tensor
+    guided: Tensor
+    union: Tensor
+    segmented: Tensor
+
+    @classmethod
+    @torch.no_grad()
+    def make(cls, weights: str | Path, examples: Examples, seed: int = 1) -> Edits:
+        """Edit all examples, a few at a time.
+
+        Args:
+            weights: name or path, as the ops take it.
+            examples: the images.
+            seed: of the choice of guides.
+        """
+        with_, without = examples.with_, examples.without
+        transfer, remove = Transfer.from_pretrained(weights), Remove.from_pretrained(weights)
+        segment = Segment.from_pretrained(weights)
+        random = np.random.default_rng(seed)
+        chosen = torch.from_numpy(random.integers(len(with_), size=len(without)))
+        guides = with_[torch.from_numpy(random.permutation(len(with_))[:_GUIDES])]
+        few = [transfer.edit(without[:_FEW], guide[None].expand(len(without[:_FEW]), -1, -1, -1)) for guide in guides]
+        codes = () if transfer.default_guides is None else transfer.default_guides
+        return cls(
+            added=_in_chunks(transfer.edit, without, with_[chosen]),
+            removed=_in_chunks(remove.edit, with_),
+            defaults=[_in_chunks(partial(_with_code, transfer, code[None]), without).image for code in codes],
+            guided=torch.stack([edit.image for edit in few], dim=1),
+            union=torch.stack([edit.mask for edit in few]).amax(0),
+            segmented=torch.cat([segment(chunk) for chunk in torch.split(with_, _CHUNK)]),
+            guides=guides,
+        )
+
 
 @torch.no_grad()
 def measure(
-    weights: str | Path, examples: Examples, judge: Judge, seed: int = 1, threshold: float = 0.5
+    weights: str | Path, examples: Examples, instruments: Instruments, seed: int = 1, threshold: float = 0.5
 ) -> list[Figure]:
     """Measure the edits of some weights.
 
     Args:
         weights: name or path, as the ops take it.
         examples: images that neither the weights nor the judge have seen.
-        judge: who says whether an edit shows the content.
+        instruments: who measures.
         seed: of the choice of guides.
         threshold: mask value from which a pixel counts as content.
 
     Returns:
-        What the judge says of the images themselves (his own limit), of additions and of removals; how large masks are,
-        and how far pixels outside them changed; where the truth is known, also how well masks and removals match it,
-        beside the figure of an untouched image.
+        What the judge says of the images themselves (his own limit), of additions and of removals; how large masks are
+        and how far pixels outside them changed; whose picture it still is, how edits look and how far removals are from
+        real images, where instruments for that are given; whether guides matter; and where the truth is known, how well
+        masks and removals match it, beside the figure of an untouched image.
     """
-    with_, without = examples.with_, examples.without
-    transfer, remove = Transfer.from_pretrained(weights), Remove.from_pretrained(weights)
-    chosen = np.random.default_rng(seed).integers(len(with_), size=len(without))
-    added = _edits(lambda images, guides: transfer.edit(images, guides), without, with_[torch.from_numpy(chosen)])
-    removed = _edits(remove.edit, with_)
+    edits = Edits.make(weights, examples, seed)
+    figures = [*_success(examples, edits, instruments.judge), *_kept(examples, edits)]
+    if instruments.identity is not None:
+        figures += _identity(examples, edits, instruments.identity)
+    if instruments.features is not None:
+        figures += _looks(examples, edits, instruments.features)
+    figures.append(_difference_of_guides(edits))
+    return figures + _truth(examples, edits, threshold)
+
+
+def _success(examples: Examples, edits: Edits, judge: Judge) -> list[Figure]:
     figures = [
-        share("judge_with", "judge says with: untouched, with", judge.says_with(with_)),
-        share("judge_without", "judge says without: untouched, without", ~judge.says_with(without)),
-        share("add", "judge says with: added, random guide", judge.says_with(added.image)),
+        share("judge_with", "judge says with: untouched, with", judge.says_with(examples.with_)),
+        share("judge_without", "judge says without: untouched, without", ~judge.says_with(examples.without)),
+        share("add", "judge says with: added, random guide", judge.says_with(edits.added.image)),
     ]
-    if transfer.default_guides is not None:
-        said = [
-            judge.says_with(_edits(lambda images, code=code: transfer.edit_code(images, code[None]), without).image)
-            for code in transfer.default_guides
-        ]
-        convinced = torch.stack(said).double().mean(0)  # a person with eight guides is one person
+    if edits.defaults:
+        said = torch.stack([judge.says_with(images) for images in edits.defaults])
+        convinced = said.double().mean(0)  # a person with eight guides is one person
         figures.append(mean("add_default", "judge says with: added, default guides", convinced, "share"))
-    figures += [
-        share("remove", "judge says without: removed", ~judge.says_with(removed.image)),
-        mean("mask_add", "mean mask of additions", added.mask.flatten(1).mean(1)),
-        mean("mask_remove", "mean mask of removals", removed.mask.flatten(1).mean(1)),
-        largest("outside_add", "largest change outside the mask, additions", _largest_change(added, without)),
-        largest("outside_remove", "largest change outside the mask, removals", _largest_change(removed, with_)),
-    ]
-    if examples.masks is not None and examples.known is not None and examples.known.any():
-        segment = Segment.from_pretrained(weights)
-        found = torch.cat([segment(chunk) for chunk in torch.split(with_[examples.known], _CHUNK)]) >= threshold
-        overlap = intersection_over_union(found, examples.masks[examples.known])
-        figures.append(mean("mask_iou", f"mask IoU, threshold {threshold:g}", overlap))
-    if examples.removed is not None:
+    return [*figures, share("remove", "judge says without: removed", ~judge.says_with(edits.removed.image))]
+
+
+def _kept(examples: Examples, edits: Edits) -> list[Figure]:
+    figures = []
+    for name, title, edit, before in (
+        ("add", "additions", edits.added, examples.without),
+        ("remove", "removals", edits.removed, examples.with_),
+    ):
         figures += [
-            mean("remove_psnr", "PSNR of removals", peak_signal_to_noise(removed.image, examples.removed), "dB"),
-            mean("untouched_psnr", "PSNR of doing nothing", peak_signal_to_noise(with_, examples.removed), "dB"),
+            mean(f"mask_{name}", f"mean mask of {title}", edit.mask.flatten(1).mean(1)),
+            largest(f"outside_{name}", f"largest change outside the mask, {title}", _largest_change(edit, before)),
+            mean(f"kept_psnr_{name}", f"PSNR with the input, {title}", peak_signal_to_noise(edit.image, before), "dB"),
+            mean(f"kept_ssim_{name}", f"SSIM with the input, {title}", ssim(edit.image, before, 11).flatten(1).mean(1)),
         ]
     return figures
 
 
-_CHUNK = 32
-"""Images edited at once: memory stays the same however many there are."""
+def _identity(examples: Examples, edits: Edits, network: nn.Module) -> list[Figure]:
+    figures = []
+    for name, title, after, before in (
+        ("add", "added", edits.added.image, examples.without),
+        ("remove", "removed", edits.removed.image, examples.with_),
+    ):
+        one, other = described(network, after), described(network, before)
+        figures += [
+            mean(f"identity_{name}", f"identity, cosine: {title}", F.cosine_similarity(one, other)),
+            mean(f"identity_distance_{name}", f"identity, distance: {title}", (one - other).norm(dim=1)),
+        ]
+    return figures
 
 
-def _edits(edit: Callable[..., Edit], *images: Tensor) -> Edit:
+def _looks(examples: Examples, edits: Edits, features: ImageFeatures) -> list[Figure]:
+    added = perceptual_distance(features, edits.added.image, examples.without)
+    removed = perceptual_distance(features, edits.removed.image, examples.with_)
+    codes = described(features, edits.guided.flatten(0, 1)).view(*edits.guided.shape[:2], -1)
+    found = retrieved_guides(codes, described(features, edits.guides))
+    figures = [
+        mean("perceptual_add", "perceptual distance from the input: added", added),
+        mean("perceptual_remove", "perceptual distance from the input: removed", removed),
+        mean("retrieved", f"guide retrieved among {len(edits.guides)}", found.double().mean(1), "share"),
+    ]
+    real, before, after = (described(features, one) for one in (examples.without, examples.with_, edits.removed.image))
+    with contextlib.suppress(ConfigurationError):  # without torchmetrics; whoever prints figures says what is left out
+        figures += [
+            kernel_distance("kid_remove", "KID-Lite0 x 100 from without: removed", real, after),
+            kernel_distance("kid_untouched", "KID-Lite0 x 100 from without: untouched, with", real, before),
+        ]
+    return figures
+
+
+def _difference_of_guides(edits: Edits) -> Figure:
+    apart = (edits.guided - edits.guided.roll(1, dims=1)).abs().mean(2)
+    inside = (edits.union[:, 0] > 0).double()
+    per_image = (apart.mean(1) * inside).flatten(1).sum(1) / inside.flatten(1).sum(1).clamp(min=1)
+    return mean("guides_differ", "difference of two guides inside the mask", per_image)
+
+
+def _truth(examples: Examples, edits: Edits, threshold: float) -> list[Figure]:
+    figures = []
+    if examples.masks is not None and examples.known is not None and examples.known.any():
+        found = edits.segmented[examples.known] >= threshold
+        overlap = intersection_over_union(found, examples.masks[examples.known])
+        figures.append(mean("mask_iou", f"mask IoU, threshold {threshold:g}", overlap))
+    if examples.removed is not None:
+        signal, untouched = (
+            peak_signal_to_noise(images, examples.removed) for images in (edits.removed.image, examples.with_)
+        )
+        figures += [
+            mean("remove_psnr", "PSNR of removals", signal, "dB"),
+            mean("untouched_psnr", "PSNR of doing nothing", untouched, "dB"),
+        ]
+    return figures
+
+
+_CHUNK, _FEW = 32, 32
+"""Images edited at once, so that memory stays the same however many there are; and images to try guides on."""
+
+
+def _in_chunks(edit: Callable[..., Edit], *images: Tensor) -> Edit:
     """Return the edit of many images, made a few at a time."""
     parts = [edit(*chunks) for chunks in zip(*(torch.split(one, _CHUNK) for one in images), strict=True)]
     return Edit(*(torch.cat(part) for part in zip(*parts, strict=True)))
+
+
+def _with_code(transfer: Transfer, code: Tensor, images: Tensor) -> Edit:
+    return transfer.edit_code(images, code)
 
 
 def _largest_change(edit: Edit, before: Tensor) -> Tensor:

@@ -242,6 +242,8 @@ class FamilySpec:
             :class:`mbu_ops.data.Pair` pictures to train on and to measure with, or None.
         masks: ``"module:name"`` of a function ``(attribute, images)`` that derives the true masks of images
             ``(N, 3, H, W)`` in [0, 1] as ``(N, 1, H, W)``, empty where it cannot tell, or None; None if there is none.
+        identity: ``"module:name"`` of a function that returns a module which describes whose picture it is:
+            ``(N, 3, H, W)`` in [0, 1] to ``(N, D)``, alike for pictures of one subject; None if there is none.
 
     Raises:
         ConfigurationError: if a field is malformed, or two entries claim one name.
@@ -260,6 +262,7 @@ class FamilySpec:
     aligner: str | None = None
     pictures: str | None = None
     masks: str | None = None
+    identity: str | None = None
 
     def __post_init__(self) -> None:
         where = f"family {self.name!r}"
@@ -274,7 +277,7 @@ class FamilySpec:
         _check_tuple(where, "attributes", self.attributes, AttributeSpec)
         _check_tuple(where, "weights", self.weights, WeightSpec)
         _check_tuple(where, "samples", self.samples, SampleSpec)
-        for field in ("aligner", "pictures", "masks"):
+        for field in ("aligner", "pictures", "masks", "identity"):
             if (target := getattr(self, field)) is not None:
                 _check_pattern(where, field, target, _TARGET)
         _check_unique(where, "attribute", [n for a in self.attributes for n in (a.name, *a.aliases)])

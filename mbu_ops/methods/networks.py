@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
@@ -43,6 +43,8 @@ class MBUConfig:
         separate_channels: channels of the separate code (25 in the paper).
         patch: side of the pixel block that the first layer reads as one position and the last layer writes as one
             (space-to-depth and pixel shuffle). 1 is the paper's; 2 costs about as much as half the resolution.
+        removal_dilation: how far the mask of a removal grows, in pixels of the frame, unless the user says otherwise.
+            No size of the networks, but what suits these weights.
     """
 
     resolution: int = 128
@@ -50,6 +52,7 @@ class MBUConfig:
     separate_widths: tuple[int, ...] = (32, 64, 128, 128, 128)
     separate_channels: int = 25
     patch: int = 1
+    removal_dilation: int = field(default=2, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.separate_widths) != len(self.common_widths) - 1:
@@ -147,7 +150,7 @@ class ContentNetworks(nn.Module, ABC):
             >>> ContentNetworks.config_from_dict(ContentNetworks.config_to_dict(CONFIGS["lite"])) == CONFIGS["lite"]
             True
         """
-        several = {field.name: isinstance(field.default, tuple) for field in fields(MBUConfig)}
+        several = {entry.name: isinstance(entry.default, tuple) for entry in fields(MBUConfig)}
         known: dict[str, Any] = {}
         for name, value in values.items():
             if name not in several:

@@ -26,6 +26,10 @@ class MethodConfig(Protocol):
     def resolution(self) -> int:
         """Side of the square model frame, in pixels."""
 
+    @property
+    def removal_dilation(self) -> int:
+        """How far the mask of a removal grows, in pixels of the frame, unless the user says otherwise."""
+
 
 class Method(Protocol):
     """What an op needs of a method (:class:`mbu_ops.methods.mbu.MBU` is one): a module that fills a square frame.

@@ -12,7 +12,9 @@ from mbu_ops.ops.base import Method, Op, to_frame, to_native
 from mbu_ops.ops.edit import Edit
 
 
-def remove(model: Method, image: Tensor, threshold: float = 0.05, softness: float = 0.1, dilation: int = 2) -> Edit:
+def remove(
+    model: Method, image: Tensor, threshold: float = 0.05, softness: float = 0.1, dilation: int | None = None
+) -> Edit:
     """Draw the image free of content, where its content is: ``M * raw + (1 - M) * image`` (MBU, section 3).
 
     The mask is grown a little before it is used, because a rim that stays visible shows what was there: over training
@@ -23,13 +25,15 @@ def remove(model: Method, image: Tensor, threshold: float = 0.05, softness: floa
         image: ``(B, 3, H, W)`` RGB in [0, 1].
         threshold: mask values up to this one are no content.
         softness: length of the ramp above the threshold; the paper's mask is hard, with threshold 0.1 and softness 0.
-        dilation: how far the mask grows, in pixels of the model's frame; 0 in the paper.
+        dilation: how far the mask grows, in pixels of the model's frame; what the weights say when None, and 0 in the
+            paper.
 
     Returns:
         The edit, at the image's size and dtype.
     """
     layer = model.remove(to_frame(model, image))
-    mask = binarise(to_native(dilate(layer.mask, dilation), image), threshold, softness)
+    grown = dilate(layer.mask, model.config.removal_dilation if dilation is None else dilation)
+    mask = binarise(to_native(grown, image), threshold, softness)
     raw = to_native(layer.raw, image)
     return Edit(blend(image, raw, mask), mask, raw)
 
@@ -41,7 +45,8 @@ class Remove(Op):
         model: a method that can remove, such as :class:`mbu_ops.methods.mbu.MBU`.
         threshold: mask values up to this one leave the image as it is, bit for bit.
         softness: length of the ramp from there to a full mask. The paper's mask is hard: threshold 0.1, softness 0.
-        dilation: how far the mask grows first, in pixels of the model's frame; 0 in the paper.
+        dilation: how far the mask grows first, in pixels of the model's frame; what the weights say when None; 0 in the
+            paper.
         guides: default guide codes; removing needs none, so they are only kept.
 
     Raises:
@@ -61,14 +66,14 @@ class Remove(Op):
         model: nn.Module,
         threshold: float = 0.05,
         softness: float = 0.1,
-        dilation: int = 2,
+        dilation: int | None = None,
         *,
         guides: Tensor | None = None,
     ) -> None:
         super().__init__(model, guides=guides)
         self.threshold = threshold
         self.softness = softness
-        self.dilation = dilation
+        self.dilation: int = self.model.config.removal_dilation if dilation is None else dilation
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the image without the content.

@@ -31,6 +31,7 @@ class TrainingConfig:
         gradient_clip: largest norm of each group's gradient.
         average_decay: decay of the exponential moving average of the weights, which is what is exported.
         flip: whether to mirror half of the images.
+        removal_dilation: how far the masks of removals grow with the exported weights, in pixels of the frame.
         seed: seed of the first weights and of every batch.
         save_every: steps between two states on disk.
         sample_every: steps between two sample sheets.
@@ -51,6 +52,7 @@ class TrainingConfig:
     gradient_clip: float = 5.0
     average_decay: float = 0.999
     flip: bool = True
+    removal_dilation: int = 2
     seed: int = 0
     save_every: int = 500
     sample_every: int = 1_000
@@ -66,6 +68,7 @@ class TrainingConfig:
             "save_every",
             "sample_every",
             "log_every",
+            "removal_dilation",
         ):
             if not getattr(self, name) > 0:
                 raise ConfigurationError(f"{name} must be above 0, got {getattr(self, name)}")
@@ -86,12 +89,13 @@ class TrainingConfig:
     def check_resumable(self, saved: dict[str, Any]) -> None:
         """Raise unless a run with the saved settings can go on with these.
 
-        Only how long to train and how often to write may change: anything else would be another run.
+        Only how long to train, how often to write and how removals use the result may change: anything else would be
+        another run.
 
         Raises:
             TrainingStateError: naming each setting that differs.
         """
-        free = {"steps", "save_every", "sample_every", "log_every"}
+        free = {"steps", "save_every", "sample_every", "log_every", "removal_dilation"}
         now = self.to_dict()
         differing = [
             f"{field.name} (saved {saved.get(field.name)!r}, now {now[field.name]!r})"

@@ -237,6 +237,7 @@ class Trainer:
             TrainingStateError: if they cannot be written.
         """
         model = self._settled()
+        model.config = replace(model.config, removal_dilation=self.config.removal_dilation)
         path = self.out / WEIGHTS
         guides = choose_guides(model, self._sized(self.domains.with_), self._sized(self.domains.without))
         training = {

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mbu_ops.errors import WeightsError
+from mbu_ops.errors import FamilyError, WeightsError
 from mbu_ops.families import FamilySpec, WeightSpec, get_attribute, get_family
 from mbu_ops.families.names import did_you_mean, one_line
 from mbu_ops.weights.file import Pretrained, WeightsInfo, load, read_info
@@ -46,7 +46,15 @@ def resolve(name_or_path: str | os.PathLike[str], *, method: str | None = None) 
     if not isinstance(name_or_path, str) or text.startswith((".", "/", "~")) or "\\" in text or path.suffix:
         what = f"the folder holds no {TRAINED}" if path.is_dir() else "there is no such file or folder"
         raise WeightsError(f"{text}: {what}; expected weights that mbu-ops trained or converted")
-    return _of_family(text, method)
+    try:
+        return _of_family(text, method)
+    except FamilyError as error:
+        if path.is_dir():  # a folder that is named like a family's weights was meant, if no family is
+            raise WeightsError(
+                f"{text}: the folder holds no {TRAINED}; expected weights that mbu-ops trained or converted (a run "
+                "writes them when it ends or is stopped)"
+            ) from error
+        raise
 
 
 def locate(family: FamilySpec, spec: WeightSpec) -> Path | None:

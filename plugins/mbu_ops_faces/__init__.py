@@ -58,6 +58,7 @@ family = FamilySpec(
         ),
     ),
     weights=read_manifest(__name__, "mbu_ops_checkpoints"),
+    identity="mbu_ops.evaluation.networks.face_descriptor:pretrained",
     samples=(
         SampleSpec(
             "eileen_collins",

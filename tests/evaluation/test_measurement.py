@@ -9,7 +9,8 @@ from mbu_ops.data.domains import Domains
 from mbu_ops.errors import PluginError
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.judge import Judge
-from mbu_ops.evaluation.measurement import _edits, measure
+from mbu_ops.evaluation.measurement import Edits, Instruments, measure
+from mbu_ops.evaluation.networks import image_features
 from mbu_ops.families import AttributeSpec, FamilySpec
 from mbu_ops.ops.transfer import Transfer
 from mbu_ops.testing import tiny_mbu
@@ -21,6 +22,9 @@ class Brightness(Judge):
 
     def forward(self, images):
         return images.mean((1, 2, 3)) - 0.5
+
+
+JUDGE = Instruments(Brightness())
 
 
 @pytest.fixture
@@ -40,7 +44,7 @@ def examples():
 
 
 def test_every_kind_of_figure_is_there_with_its_count(weights, examples):
-    figures = {figure.name: figure for figure in measure(weights, examples, Brightness())}
+    figures = {figure.name: figure for figure in measure(weights, examples, JUDGE)}
     assert {name: figure.count for name, figure in figures.items()} == {
         "judge_with": 6,
         "judge_without": 5,
@@ -51,6 +55,11 @@ def test_every_kind_of_figure_is_there_with_its_count(weights, examples):
         "mask_remove": 6,
         "outside_add": 5,
         "outside_remove": 6,
+        "kept_psnr_add": 5,
+        "kept_psnr_remove": 6,
+        "kept_ssim_add": 5,
+        "kept_ssim_remove": 6,
+        "guides_differ": 5,
         "mask_iou": 4,
         "remove_psnr": 6,
         "untouched_psnr": 6,
@@ -61,16 +70,16 @@ def test_every_kind_of_figure_is_there_with_its_count(weights, examples):
 
 
 def test_a_threshold_that_takes_every_pixel_meets_a_mask_of_every_pixel(weights, examples):
-    figures = {figure.name: figure for figure in measure(weights, examples, Brightness(), threshold=-1)}
+    figures = {figure.name: figure for figure in measure(weights, examples, JUDGE, threshold=-1)}
     assert figures["mask_iou"].value == 1
 
 
 def test_what_is_not_known_is_not_measured(weights, examples):
     plain = dataclasses.replace(examples, masks=None, known=None, removed=None)
-    names = {figure.name for figure in measure(weights, plain, Brightness())}
+    names = {figure.name for figure in measure(weights, plain, JUDGE)}
     assert not names & {"mask_iou", "remove_psnr", "untouched_psnr"}
     nothing = dataclasses.replace(examples, known=torch.zeros(6).bool())
-    assert "mask_iou" not in {figure.name for figure in measure(weights, nothing, Brightness())}
+    assert "mask_iou" not in {figure.name for figure in measure(weights, nothing, JUDGE)}
 
 
 def test_many_images_are_edited_as_few_are(weights, examples):
@@ -78,13 +87,13 @@ def test_many_images_are_edited_as_few_are(weights, examples):
     transfer = Transfer.from_pretrained(weights)
     with torch.no_grad():
         one_by_one = [transfer.edit_code(image[None], transfer.default_guides[:1]).image for image in many.without]
-        whole = _edits(lambda images: transfer.edit_code(images, transfer.default_guides[:1]), many.without)
-    assert torch.allclose(whole.image, torch.cat(one_by_one), atol=1e-5)
-    assert len(whole.mask) == 70
+    edits = Edits.make(weights, many)
+    assert torch.allclose(edits.defaults[0], torch.cat(one_by_one), atol=1e-5)
+    assert len(edits.added.mask) == 70
 
 
 def test_the_same_seed_gives_the_same_figures(weights, examples):
-    assert measure(weights, examples, Brightness(), seed=3) == measure(weights, examples, Brightness(), seed=3)
+    assert measure(weights, examples, JUDGE, seed=3) == measure(weights, examples, JUDGE, seed=3)
 
 
 HAT = AttributeSpec("hat", "Hat")
@@ -114,3 +123,28 @@ def test_a_family_that_derives_nonsense_is_named(monkeypatch, derive):
     pixels = torch.zeros(9, 3, 8, 8, dtype=torch.uint8)
     with pytest.raises(PluginError, match="family 'pets'"):
         Examples.chosen(Domains(pixels, pixels), 4, 0, FamilySpec("pets", attributes=(HAT,), masks="a:b"), HAT)
+
+
+class Averages(torch.nn.Module):
+    """Describes an image by its mean colour."""
+
+    def forward(self, images):
+        return images.mean((2, 3))
+
+
+def test_whose_picture_it_still_is(weights, examples):
+    figures = {f.name: f for f in measure(weights, examples, dataclasses.replace(JUDGE, identity=Averages()))}
+    edits = Edits.make(weights, examples)
+    distance = (edits.added.image.mean((2, 3)) - examples.without.mean((2, 3))).norm(dim=1).mean()
+    assert figures["identity_distance_add"].value == pytest.approx(distance.item(), rel=1e-4)
+    assert figures["identity_add"].count == 5
+    assert 0.5 < figures["identity_remove"].value <= 1
+
+
+def test_how_edits_look(weights, examples):
+    figures = {
+        f.name: f for f in measure(weights, examples, dataclasses.replace(JUDGE, features=image_features.pretrained()))
+    }
+    assert figures["perceptual_add"].value > 0
+    assert 0 <= figures["retrieved"].value <= 1
+    assert figures["kid_remove"].count == 6

@@ -76,6 +76,15 @@ def test_an_empty_folder_says_what_it_lacks(tmp_path: Path) -> None:
         weights.resolve(tmp_path)
 
 
+def test_a_relative_folder_of_a_run_that_goes_on_is_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "runs" / "hats").mkdir(parents=True)
+    (tmp_path / "faces" / "smile").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(WeightsError, match=r"runs/hats: the folder holds no weights\.safetensors"):
+        weights.resolve("runs/hats")
+    assert weights.resolve("faces/smile")[1] is not None  # a folder of a family's name hides nothing
+
+
 @pytest.mark.parametrize("name", ["glasses", "", "a/b/c/d", "faces//x"])
 def test_a_name_needs_family_and_attribute(name: str) -> None:
     with pytest.raises(WeightsError, match="expected family/attribute such as 'faces/glasses'"):

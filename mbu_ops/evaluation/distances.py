@@ -1,0 +1,107 @@
+"""How far pictures are from each other, one by one and set from set, to the eyes of a network."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mbu_ops.errors import ConfigurationError
+from mbu_ops.evaluation.figures import Figure
+from mbu_ops.evaluation.networks.image_features import ImageFeatures
+
+_SUBSETS = 100
+
+
+@torch.no_grad()
+def described(network: nn.Module, images: Tensor, chunk: int = 32) -> Tensor:
+    """Return a network's descriptions of many images, made a few at a time.
+
+    Args:
+        network: images to vectors.
+        images: ``(N, 3, H, W)`` RGB in [0, 1].
+        chunk: how many at a time.
+
+    Returns:
+        ``(N, D)``.
+    """
+    return torch.cat([network(part) for part in torch.split(images, chunk)])
+
+
+def perceptual_distance(features: ImageFeatures, images: Tensor, others: Tensor) -> Tensor:
+    """Return how different image and image look, as ``(N,)``; 0 for equal ones.
+
+    Feature maps at five scales, each position scaled to length 1; the squared distance, averaged over positions and
+    summed over scales. After LPIPS (Zhang et al., CVPR 2018) without its learnt weights, so its numbers are not
+    LPIPS's.
+
+    Args:
+        features: the network.
+        images: ``(N, 3, H, W)`` RGB in [0, 1].
+        others: the same.
+    """
+    parts = []
+    for one, other in zip(torch.split(images, 32), torch.split(others, 32), strict=True):
+        maps = zip(features.stages(one), features.stages(other), strict=True)
+        parts.append(
+            torch.stack(
+                [(F.normalize(a, dim=1) - F.normalize(b, dim=1)).square().sum(1).mean((1, 2)) for a, b in maps]
+            ).sum(0)
+        )
+    return torch.cat(parts)
+
+
+def kernel_distance(name: str, title: str, real: Tensor, other: Tensor, seed: int = 0) -> Figure:
+    """Return the kernel distance of two sets of descriptions, times 100 (KID: Binkowski et al., ICLR 2018).
+
+    The unbiased squared maximum mean discrepancy with the cubic polynomial kernel, over 100 random subsets of half of
+    the smaller set; value = mean, interval = the middle 95% of the subsets, which is wide for a distance of whole sets.
+
+    Args:
+        name: see :class:`Figure`.
+        title: see :class:`Figure`.
+        real: ``(N, D)`` descriptions of real images.
+        other: ``(M, D)`` descriptions of edited ones.
+        seed: of the subsets.
+
+    Raises:
+        ConfigurationError: without torchmetrics.
+    """
+    try:
+        from torchmetrics.image.kid import poly_mmd
+    except ImportError as error:
+        raise ConfigurationError(
+            f"distances of sets need torchmetrics: pip install 'mbu-ops[eval]' ({error})"
+        ) from error
+    random = np.random.default_rng(seed)
+    size = max(2, min(len(real), len(other)) // 2)
+    values = []
+    for _ in range(_SUBSETS):
+        chosen = [torch.from_numpy(random.permutation(len(one))[:size]) for one in (real, other)]
+        values.append(100 * float(poly_mmd(real[chosen[0]].double(), other[chosen[1]].double())))
+    low, high = np.quantile(values, (0.025, 0.975))
+    return Figure(name, title, float(np.mean(values)), float(low), float(high), len(other))
+
+
+def retrieved_guides(edited: Tensor, guides: Tensor) -> Tensor:
+    """Return for which edits the nearest of a few guides is the one they were made with.
+
+    What all edits of one image share is the image, and what all guides share is the kind of picture: both means are
+    taken off, and directions compared.
+
+    Args:
+        edited: ``(N, G, D)`` descriptions of N images, each edited with the same G guides.
+        guides: ``(G, D)`` descriptions of those.
+
+    Returns:
+        ``(N, G)`` bool; by chance 1 in G is true.
+
+    Example:
+        >>> guides = torch.eye(4)
+        >>> bool(retrieved_guides(5 + guides.expand(3, -1, -1), guides).all())
+        True
+    """
+    edited = F.normalize(edited - edited.mean(1, keepdim=True), dim=-1)
+    wanted = F.normalize(guides - guides.mean(0), dim=-1)
+    return (edited @ wanted.T).argmax(-1) == torch.arange(len(guides))
