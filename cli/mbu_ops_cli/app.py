@@ -17,8 +17,10 @@ OK, SOME_FAILED, USAGE, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
 COMMANDS: dict[str, tuple[str, str]] = {
     "chain": ("mbu_ops_cli.chain:chain", "Edit pictures: remove:smile add:glasses ..."),
     "eval": ("mbu_ops_cli.eval:evaluate", "Measure how good edits are, on pictures not seen in training."),
+    "eval-masks": ("mbu_ops_cli.eval_masks:eval_masks", "Measure masks against hand-made ones."),
     "families": ("mbu_ops_cli.families:families", "What can be edited, and what is installed for it."),
     "train": ("mbu_ops_cli.train:train", "Learn a new edit from two folders of pictures."),
+    "train-judge": ("mbu_ops_cli.train_judge:train_judge", "Train a classifier that judges edits."),
     "weights": ("mbu_ops_cli.weights:weights", "List, check and convert trained weights."),
 }
 """Each command's home and the line that the main help shows for it, so that help imports none of them."""

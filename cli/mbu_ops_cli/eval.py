@@ -11,6 +11,7 @@ import click
 from mbu_ops.errors import ConfigurationError, DataError
 from mbu_ops_cli.options import FiniteRange, echo_json, json_option
 from mbu_ops_cli.sources import FOLDER, Source, source_options
+from mbu_ops_cli.train_judge import JUDGE_STEPS, learnt
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,7 +29,11 @@ if TYPE_CHECKING:
 @click.option("--weights", metavar="NAME_OR_PATH", help="Weights to measure.  [default: the attribute's own]")
 @click.option("--judge", type=FOLDER, help="Keep the judge in this file, and use the one that is there.")
 @click.option(
-    "--judge-steps", type=click.IntRange(min=1), default=1200, show_default=True, help="How long to train a new judge."
+    "--judge-steps",
+    type=click.IntRange(min=1),
+    default=JUDGE_STEPS,
+    show_default=True,
+    help="How long to train one.",
 )
 @click.option(
     "--count", type=click.IntRange(min=2), default=200, show_default=True, help="Pictures of each kind, at most."
@@ -180,14 +185,14 @@ def _say_what_is_left_out(figures: list[Figure], note: Callable[[str], None]) ->
 def _judge(source: Source, path: Path | None, steps: int, note: Callable[[str], None]) -> Judge:
     from mbu_ops.evaluation.judge import SIDE, Judge, train_judge
 
-    learnt = {"pictures": source.facts, "steps": steps}
+    facts = learnt(source, steps)
     if path is not None and path.exists():
-        return Judge.load(path, learnt)
+        return Judge.load(path, facts)
     judge = train_judge(
         source.training(SIDE, note), steps, report=lambda step, loss: note(f"judge, step {step}: loss {loss:.3f}")
     )
     if path is not None:
-        judge.save(path, learnt)
+        judge.save(path, facts)
     return judge
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import ClassVar, Self, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,21 +19,98 @@ from mbu_ops.errors import WeightsError
 from mbu_ops.files import atomic_path
 
 SIDE = 128
-"""The judge sees every image at this size."""
+"""Classifiers see every image at this size."""
 
 
-class Judge(nn.Module):
-    """Say, for each image, whether it shows the content: positive = yes.
-
-    Five strided convolutions; the size that a few hundred images can train and a CPU does not notice.
+class Classifier(nn.Module, ABC):
+    """Say, for each image, whether it shows the content: positive = yes. Kept in a file with what it has learnt from.
 
     Shape:
         ``(B, 3, H, W)`` RGB in [0, 1] to logits ``(B,)``.
+    """
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> Tensor:
+        """Return a logit for each image."""
+
+    @staticmethod
+    def fitted(images: Tensor) -> Tensor:
+        """Return the images at the size that classifiers see."""
+        if images.shape[-2:] == (SIDE, SIDE):
+            return images
+        return F.interpolate(images, (SIDE, SIDE), mode="bilinear", antialias=True)
+
+    @torch.no_grad()
+    def says_with(self, images: Tensor) -> Tensor:
+        """Return which images show the content, to this classifier, as ``(B,)`` bool."""
+        return torch.cat([self(chunk) > 0 for chunk in torch.split(images, 64)])
+
+    def save(self, path: Path, learnt: Mapping[str, object] | None = None) -> None:
+        """Write the weights.
+
+        Args:
+            path: the file.
+            learnt: what it has learnt from, as JSON holds it; see :meth:`load`.
+
+        Raises:
+            WeightsError: if it cannot be written.
+        """
+        facts = {_LEARNT: json.dumps(learnt or {}, sort_keys=True), _KIND: self.kind}
+        try:
+            with atomic_path(path) as temporary:
+                save_file(self.state_dict(), temporary, facts)
+        except (OSError, SafetensorError) as error:
+            raise WeightsError(f"could not write the {self.kind} to {str(path)!r}: {error}") from error
+
+    @classmethod
+    def load(cls, path: Path, learnt: Mapping[str, object] | None = None) -> Self:
+        """Read a classifier of this kind.
+
+        Args:
+            path: the file.
+            learnt: what it must have learnt from; anything when ``None``.
+
+        Raises:
+            WeightsError: if the file is not one of its kind, or it has learnt from something else.
+        """
+        classifier = cls()
+        try:
+            with safe_open(path, framework="pt") as file:
+                facts = file.metadata() or {}
+                if facts.get(_KIND, cls.kind) != cls.kind:
+                    raise ValueError(f"it holds a {facts[_KIND]}")
+                known = json.loads(facts.get(_LEARNT, "{}"))
+                classifier.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        except (OSError, SafetensorError, RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise WeightsError(
+                f"expected a {cls.kind}'s weights in {str(path)!r}: {reason}; remove it to train one"
+            ) from error
+        if learnt is not None and known != (wanted := json.loads(json.dumps(learnt))):
+            raise WeightsError(
+                f"the {cls.kind} in {str(path)!r} has learnt from {known}, expected {wanted}: it may have seen the "
+                "pictures that are measured; use another file"
+            )
+        return classifier.eval()
+
+
+_LEARNT, _KIND = "learnt", "kind"
+"""Keys of the metadata that say what a classifier has learnt from, and what it is."""
+
+
+class Judge(Classifier):
+    """The classifier that says whether edits are convincing.
+
+    Five strided convolutions; the size that a few hundred images can train and a CPU does not notice.
 
     Example:
         >>> Judge()(torch.rand(2, 3, 64, 64)).shape
         torch.Size([2])
     """
+
+    kind = "judge"
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,73 +123,33 @@ class Judge(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return a logit for each image."""
-        if images.shape[-2:] != (SIDE, SIDE):
-            images = F.interpolate(images, (SIDE, SIDE), mode="bilinear", antialias=True)
-        logits: Tensor = self.layers(images * 2 - 1)
+        logits: Tensor = self.layers(self.fitted(images) * 2 - 1)
         return logits.squeeze(1)
 
-    @torch.no_grad()
-    def says_with(self, images: Tensor) -> Tensor:
-        """Return which images show the content, to this judge, as ``(B,)`` bool."""
-        return torch.cat([self(chunk) > 0 for chunk in torch.split(images, 64)])
 
-    def save(self, path: Path, learnt: Mapping[str, object] | None = None) -> None:
-        """Write the judge's weights.
-
-        Args:
-            path: the file.
-            learnt: what it has learnt from, as JSON holds it; see :meth:`load`.
-
-        Raises:
-            WeightsError: if it cannot be written.
-        """
-        try:
-            with atomic_path(path) as temporary:
-                save_file(self.state_dict(), temporary, {_LEARNT: json.dumps(learnt or {}, sort_keys=True)})
-        except (OSError, SafetensorError) as error:
-            raise WeightsError(f"could not write the judge to {str(path)!r}: {error}") from error
-
-    @classmethod
-    def load(cls, path: Path, learnt: Mapping[str, object] | None = None) -> Judge:
-        """Read a judge.
-
-        Args:
-            path: the file.
-            learnt: what it must have learnt from; anything when ``None``.
-
-        Raises:
-            WeightsError: if the file is not one of a judge, or he has learnt from something else.
-        """
-        judge = cls()
-        try:
-            with safe_open(path, framework="pt") as file:
-                known = json.loads((file.metadata() or {}).get(_LEARNT, "{}"))
-                judge.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 - no dict
-        except (OSError, SafetensorError, RuntimeError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise WeightsError(
-                f"expected a judge's weights in {str(path)!r}: {reason}; remove it to train one"
-            ) from error
-        if learnt is not None and known != (wanted := json.loads(json.dumps(learnt))):
-            raise WeightsError(
-                f"the judge in {str(path)!r} has learnt from {known}, expected {wanted}: he may have seen the pictures "
-                "that are measured; use another --judge file"
-            )
-        return judge.eval()
-
-
-_LEARNT = "learnt"
-"""Key of the metadata that says what a judge has learnt from."""
+Kind = TypeVar("Kind", bound=Classifier)
 
 
 def train_judge(
     domains: Domains, steps: int = 1200, seed: int = 0, report: Callable[[int, float], None] | None = None
 ) -> Judge:
-    """Train a judge on batches of 32 images with and 32 without, softened, moved and recoloured.
+    """Train a judge; see :func:`train_classifier`."""
+    return train_classifier(Judge, domains, steps, seed, report)
+
+
+def train_classifier(
+    kind: type[Kind],
+    domains: Domains,
+    steps: int = 1200,
+    seed: int = 0,
+    report: Callable[[int, float], None] | None = None,
+) -> Kind:
+    """Train a classifier on batches of 32 images with and 32 without, softened, moved and recoloured.
 
     So neither softness, nor place, nor colour passes for a sign of the content: edits must show the thing itself.
 
     Args:
+        kind: which one.
         domains: the training images; the edits' own training set, so that a judge knows no more than the model.
         steps: how long to train.
         seed: of weights and batches.
@@ -118,7 +157,7 @@ def train_judge(
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        judge = Judge()
+        judge = kind()
         optimiser = torch.optim.AdamW(judge.parameters(), 1e-3, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, steps)
         truth = torch.cat([torch.zeros(32), torch.ones(32)])

@@ -1,0 +1,72 @@
+"""Hand-made masks: read with their pictures, and compared at thresholds that other pictures chose."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mbu_ops.errors import DataError
+from mbu_ops.evaluation.segmentation import Labelled, best_threshold, overlaps
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Six pictures of 40x40 with a white block, whose value in the mask is 7; the last has none."""
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    for index in range(6):
+        pixels, labels = np.full((40, 40, 3), 50, np.uint8), np.full((40, 40), 3, np.uint8)
+        if index < 5:
+            pixels[10 : 20 + index, 10:30], labels[10 : 20 + index, 10:30] = 255, 7
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{index}.png")
+        Image.fromarray(labels, "L").save(tmp_path / "masks" / f"{index}.png")
+    return tmp_path / "images", tmp_path / "masks"
+
+
+def test_pictures_that_show_it_come_with_their_masks(folders):
+    labelled = Labelled.read(*folders, [7], resolution=20)
+    assert labelled.images.shape == (5, 3, 20, 20)
+    assert labelled.masks.dtype == torch.bool
+    assert torch.equal(labelled.masks, labelled.images[:, :1] > 0.6)
+    shares = labelled.masks.float().mean((1, 2, 3))
+    assert shares[0] == pytest.approx(200 / 1600, abs=0.01)
+    assert len(Labelled.read(*folders, [3, 7]).images) == 6
+    assert len(Labelled.read(*folders, [7], 40, least=0.145).images) == 3  # 240, 260 and 280 of 1600 pixels
+    assert len(Labelled.read(*folders, [7], 40, most=0.145).images) == 2
+
+
+def test_the_frame_may_reach_outside(folders):
+    whole = Labelled.read(*folders, [7], 40).masks[0, 0]
+    wider = Labelled.read(*folders, [7], 60, box=(-10, -10, 50, 50)).masks[0, 0]
+    assert torch.equal(wider[10:50, 10:50], whole)
+    part = Labelled.read(*folders, [7], 20, box=(10, 10, 30, 30))
+    assert part.masks[0, 0, :9].all()
+    assert part.images[0, :, 0, 0].eq(1).all()
+
+
+def test_what_cannot_be_read_is_named(folders, tmp_path):
+    pictures, masks = folders
+    with pytest.raises(DataError, match="not one; check the path"):
+        Labelled.read(pictures, tmp_path / "none", [7])
+    with pytest.raises(DataError, match="none of 6 is so"):
+        Labelled.read(pictures, masks, [9])
+    Image.fromarray(np.zeros((40, 30), np.uint8), "L").save(masks / "0.png")
+    with pytest.raises(DataError, match="as large as"):
+        Labelled.read(pictures, masks, [7])
+    (masks / "0.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match="could not read"):
+        Labelled.read(pictures, masks, [7])
+
+
+def test_thresholds_are_chosen_on_other_pictures():
+    truth = torch.zeros(40, 1, 8, 8, dtype=torch.bool)
+    truth[:, :, 2:5, 2:6] = True
+    soft = torch.where(truth, 0.4, 0.3)
+    assert 0.3 < best_threshold(soft, truth) <= 0.4
+    found, thresholds = overlaps(soft, truth)
+    assert found.eq(1).all()
+    assert all(0.3 < threshold <= 0.4 for threshold in thresholds)
+    # a picture of its own kind cannot choose its own threshold
+    odd = soft.clone()
+    odd[0] *= 0.1
+    assert overlaps(odd, truth)[0][0] == 0
