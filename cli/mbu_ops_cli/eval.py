@@ -11,7 +11,7 @@ import click
 from mbu_ops.errors import ConfigurationError, DataError
 from mbu_ops_cli.options import FiniteRange, echo_json, json_option
 from mbu_ops_cli.sources import FOLDER, Source, source_options
-from mbu_ops_cli.train_judge import JUDGE_STEPS, learnt
+from mbu_ops_cli.train_judge import JUDGE_STEPS, check_suits
 
 if TYPE_CHECKING:
     from torch import nn
@@ -185,14 +185,16 @@ def _say_what_is_left_out(figures: list[Figure], note: Callable[[str], None]) ->
 def _judge(source: Source, path: Path | None, steps: int, note: Callable[[str], None]) -> Judge:
     from mbu_ops.evaluation.judge import SIDE, Judge, train_judge
 
-    facts = learnt(source, steps)
     if path is not None and path.exists():
-        return Judge.load(path, facts)
+        judge = Judge.load(path)
+        check_suits(judge, path, source)
+        return judge
     judge = train_judge(
         source.training(SIDE, note), steps, report=lambda step, loss: note(f"judge, step {step}: loss {loss:.3f}")
     )
+    judge.learnt = {**source.facts, "steps": steps}
     if path is not None:
-        judge.save(path, facts)
+        judge.save(path)
     return judge
 
 

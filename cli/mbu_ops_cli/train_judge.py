@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from mbu_ops.errors import ConfigurationError, DataError
+from mbu_ops.errors import ConfigurationError, DataError, WeightsError
 from mbu_ops_cli.sources import FOLDER, Source, source_options
+
+if TYPE_CHECKING:
+    from mbu_ops.evaluation.judge import Classifier
 
 JUDGE_STEPS = 1200
 
 
-def learnt(source: Source, steps: int) -> dict[str, object]:
-    """Return what a classifier has learnt from, as its file says it."""
-    return {"pictures": source.facts, "steps": steps}
+def check_suits(judge: Classifier, path: Path, source: Source) -> None:
+    """Make sure that a judge knows the content, and has not seen the pictures that are measured.
+
+    Raises:
+        WeightsError: if it has learnt something else, or from pictures that this source does not train on.
+    """
+    facts, learnt = source.facts, judge.learnt
+    same = all(learnt.get(name) == facts[name] for name in ("family", "attribute", "holdout"))
+    known = all(_names(learnt.get(kind)) >= _names(facts[kind]) for kind in ("data", "with", "without"))
+    if not (same and known and bool(learnt.get("drawn")) == bool(facts["drawn"])):
+        raise WeightsError(
+            f"the judge in {str(path)!r} has learnt from {learnt}, not from {facts}: it may have seen the pictures "
+            "that are measured; use another file"
+        )
+
+
+def _names(value: object) -> set[str]:
+    return {str(name) for name in value} if isinstance(value, list) else set()
 
 
 @click.command(short_help="Train a classifier that judges edits, or one that baselines need.")
@@ -41,7 +60,7 @@ def train_judge(source: Source, out: Path, steps: int, as_map: bool, count: int)
         raise ConfigurationError(f"--out {str(out)!r}: there is no folder {str(out.parent)!r}; make it first")
     from mbu_ops.evaluation.activation_map import ActivationMap
     from mbu_ops.evaluation.figures import share
-    from mbu_ops.evaluation.judge import SIDE, Classifier, Judge, train_classifier
+    from mbu_ops.evaluation.judge import SIDE, Judge, train_classifier
 
     def note(line: str) -> None:
         click.echo(line, err=True)
@@ -50,7 +69,8 @@ def train_judge(source: Source, out: Path, steps: int, as_map: bool, count: int)
     classifier = train_classifier(
         kind, source.training(SIDE, note), steps, report=lambda step, loss: note(f"step {step}: loss {loss:.3f}")
     )
-    classifier.save(out, learnt(source, steps))
+    classifier.learnt = {**source.facts, "steps": steps}
+    classifier.save(out)
     click.echo(str(out))
     try:
         unseen = source.unseen(SIDE, note, count, seed=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Self, TypeVar
 
@@ -30,6 +30,12 @@ class Classifier(nn.Module, ABC):
     """
 
     kind: ClassVar[str]
+    learnt: dict[str, object]
+    """What it has learnt from, as its file says; empty if nobody said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.learnt = {}
 
     @abstractmethod
     def forward(self, images: Tensor) -> Tensor:
@@ -47,17 +53,13 @@ class Classifier(nn.Module, ABC):
         """Return which images show the content, to this classifier, as ``(B,)`` bool."""
         return torch.cat([self(chunk) > 0 for chunk in torch.split(images, 64)])
 
-    def save(self, path: Path, learnt: Mapping[str, object] | None = None) -> None:
-        """Write the weights.
-
-        Args:
-            path: the file.
-            learnt: what it has learnt from, as JSON holds it; see :meth:`load`.
+    def save(self, path: Path) -> None:
+        """Write the weights, and what they have learnt from.
 
         Raises:
             WeightsError: if it cannot be written.
         """
-        facts = {_LEARNT: json.dumps(learnt or {}, sort_keys=True), _KIND: self.kind}
+        facts = {_LEARNT: json.dumps(self.learnt, sort_keys=True), _KIND: self.kind}
         try:
             with atomic_path(path) as temporary:
                 save_file(self.state_dict(), temporary, facts)
@@ -65,15 +67,11 @@ class Classifier(nn.Module, ABC):
             raise WeightsError(f"could not write the {self.kind} to {str(path)!r}: {error}") from error
 
     @classmethod
-    def load(cls, path: Path, learnt: Mapping[str, object] | None = None) -> Self:
+    def load(cls, path: Path) -> Self:
         """Read a classifier of this kind.
 
-        Args:
-            path: the file.
-            learnt: what it must have learnt from; anything when ``None``.
-
         Raises:
-            WeightsError: if the file is not one of its kind, or it has learnt from something else.
+            WeightsError: if the file is not one of its kind.
         """
         classifier = cls()
         try:
@@ -81,18 +79,13 @@ class Classifier(nn.Module, ABC):
                 facts = file.metadata() or {}
                 if facts.get(_KIND, cls.kind) != cls.kind:
                     raise ValueError(f"it holds a {facts[_KIND]}")
-                known = json.loads(facts.get(_LEARNT, "{}"))
+                classifier.learnt = dict(json.loads(facts.get(_LEARNT, "{}")))
                 classifier.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
         except (OSError, SafetensorError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise WeightsError(
                 f"expected a {cls.kind}'s weights in {str(path)!r}: {reason}; remove it to train one"
             ) from error
-        if learnt is not None and known != (wanted := json.loads(json.dumps(learnt))):
-            raise WeightsError(
-                f"the {cls.kind} in {str(path)!r} has learnt from {known}, expected {wanted}: it may have seen the "
-                "pictures that are measured; use another file"
-            )
         return classifier.eval()
 
 

@@ -24,8 +24,8 @@ def folders(tmp_path):
 
 
 def test_pictures_that_show_it_come_with_their_masks(folders):
-    labelled = Labelled.read(*folders, [7], resolution=20)
-    assert labelled.images.shape == (5, 3, 20, 20)
+    labelled = Labelled.read(*folders, [7], resolution=40)
+    assert labelled.images.shape == (5, 3, 40, 40)
     assert labelled.masks.dtype == torch.bool
     assert torch.equal(labelled.masks, labelled.images[:, :1] > 0.6)
     shares = labelled.masks.float().mean((1, 2, 3))
