@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 _Z = 1.959964
 """Normal quantile of a two-sided 95% interval."""
+
+_RESAMPLES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,10 @@ def share(name: str, title: str, said: Tensor) -> Figure:
 
 
 def mean(name: str, title: str, values: Tensor, unit: str = "") -> Figure:
-    """Return the mean of one number an image, with the normal interval of a mean; none for a single image.
+    """Return the mean of one number an image, with its bootstrap percentile interval; none for a single image.
+
+    1,000 resamples of the images with a fixed seed (Efron, Annals of Statistics 1979), so no end of the interval lies
+    beyond all images' values.
 
     Args:
         name: see :class:`Figure`.
@@ -81,8 +87,9 @@ def mean(name: str, title: str, values: Tensor, unit: str = "") -> Figure:
     middle = float(values.mean())
     if len(values) < 2:
         return Figure(name, title, middle, None, None, len(values), unit)
-    half = _Z * float(values.std()) / math.sqrt(len(values))
-    return Figure(name, title, middle, middle - half, middle + half, len(values), unit)
+    resampled = values.numpy()[np.random.default_rng(0).integers(len(values), size=(_RESAMPLES, len(values)))].mean(1)
+    low, high = np.quantile(resampled, (0.025, 0.975))
+    return Figure(name, title, middle, float(low), float(high), len(values), unit)
 
 
 def largest(name: str, title: str, values: Tensor) -> Figure:

@@ -27,9 +27,13 @@ def test_wilson_s_interval_at_known_points():
 
 
 def test_a_mean_and_its_interval():
-    figure = mean("x", "x", torch.tensor([1.0, 3.0, 1.0, 3.0]))
+    figure = mean("x", "x", torch.tensor([1.0, 3.0] * 200))
     assert figure.value == 2
-    assert figure.high - 2 == pytest.approx(1.96 * math.sqrt(4 / 3) / 2, rel=1e-3)
+    assert figure.high - 2 == pytest.approx(1.96 / math.sqrt(400), rel=0.1)  # the normal interval, for so many
+    assert 2 - figure.low == pytest.approx(1.96 / math.sqrt(400), rel=0.1)
+    sure = mean("x", "x", torch.tensor([1.0] * 30 + [0.99]), "share")
+    assert sure.high <= 1
+    assert mean("x", "x", torch.tensor([1.0, 3.0] * 200)) == figure
     alone = mean("x", "x", torch.tensor([5.0]))
     assert (alone.value, alone.low, alone.high) == (5, None, None)
     assert "[" not in str(alone)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib
 import json
 from importlib import resources
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from mbu_ops_avatars import drawing, family
 from mbu_ops_avatars.drawing import STYLES, draw
 
+from mbu_ops import Remove, Segment
 from mbu_ops.testing import FamilyTester
 
 ATTRIBUTES = [attribute.name for attribute in family.attributes]
@@ -93,3 +96,29 @@ def test_only_public_names_of_mbu_ops_are_used():
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mbu_ops."):
                 exported = importlib.import_module(node.module).__all__
                 assert {alias.name for alias in node.names} <= set(exported), path.name
+
+
+def test_every_promised_file_is_there_and_has_a_card():
+    assert {attribute for spec in family.weights for attribute in spec.attributes} >= {"glasses", "beard"}
+    for spec in family.weights:
+        content = spec.locate().read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (spec.size, spec.sha256)
+        card = resources.files(spec.package).joinpath(spec.file.replace(".safetensors", ".md"))
+        assert spec.licence in card.read_text(encoding="utf-8")
+        assert dict(spec.metrics)["mask_iou"] > 0
+
+
+def test_shipped_weights_remove_and_segment():
+    for spec in family.weights:
+        (attribute,) = spec.attributes
+        pairs = list(draw(attribute, "test", 6, 128))
+        with_, without = (
+            torch.from_numpy(np.stack([getattr(pair, name) for pair in pairs])).permute(0, 3, 1, 2).float() / 255
+            for name in ("with_", "without")
+        )
+        truth = torch.from_numpy(np.stack([pair.mask for pair in pairs]))[:, None]
+        with torch.no_grad():
+            removed = Remove.from_pretrained(f"avatars/{attribute}")(with_)
+            mask = Segment.from_pretrained(f"avatars/{attribute}")(with_) > 0.3
+        assert (removed - without).square().mean() < (with_ - without).square().mean()
+        assert (mask & truth).sum() > 0.4 * (mask | truth).sum()
