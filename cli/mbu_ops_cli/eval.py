@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 @click.command(name="eval", short_help="Measure how good edits are, on pictures that training has not seen.")
 @source_options
 @click.option("--weights", metavar="NAME_OR_PATH", help="Weights to measure.  [default: the attribute's own]")
+@click.option(
+    "--compare", metavar="NAME_OR_PATH", multiple=True, help="More weights to measure, side by side; repeatable."
+)
 @click.option("--judge", type=FOLDER, help="Keep the judge in this file, and use the one that is there.")
 @click.option(
     "--judge-steps",
@@ -60,18 +64,26 @@ if TYPE_CHECKING:
     help="Of the choice of guides, and of pictures where there are more than --count.",
 )
 @click.option(
+    "--out",
+    type=FOLDER,
+    help="Folder for a report: metrics.json, report.md with the table, and sheets of pictures; what is there already "
+    "is not measured again.",
+)
+@click.option(
     "--family-out", type=FOLDER, help="Package of the family's plugin: write the figures into its weights.json."
 )
 @json_option
 def evaluate(
     source: Source,
     weights: str | None,
+    compare: tuple[str, ...],
     judge: Path | None,
     judge_steps: int,
     count: int,
     threshold: float,
     partition: Literal["validation", "test"],
     seed: int,
+    out: Path | None,
     family_out: Path | None,
     as_json: bool,
 ) -> None:
@@ -103,29 +115,51 @@ def evaluate(
     if judge is not None and not judge.absolute().parent.is_dir():
         raise ConfigurationError(f"--judge {str(judge)!r}: there is no folder {str(judge.parent)!r}; make it first")
     from mbu_ops.evaluation.measurement import Instruments, measure
+    from mbu_ops.evaluation.report import Report, table
+    from mbu_ops.evaluation.sheets import write_sheets
     from mbu_ops.weights import read_info, resolve
     from mbu_ops.weights.manifest import listed_entry, record_metrics
 
     def note(line: str) -> None:
         click.echo(line, err=True)
 
-    path, _ = resolve(weights)
-    _check_fit(path, read_info(path), source, note)
+    paths = {name: resolve(name)[0] for name in (weights, *compare)}
+    for path in paths.values():
+        _check_fit(path, read_info(path), source, note)
     if family_out is not None:
-        listed_entry(family_out / "weights.json", path)
+        listed_entry(family_out / "weights.json", paths[weights])
+    settings = {"pictures": source.facts, "partition": partition, "count": count, "seed": seed, "threshold": threshold}
+    report = None if out is None else Report(out, settings)
     examples = _examples(source, count, seed, partition, note)
     describe, features = _networks(source.family)
     instruments = Instruments(_judge(source, judge, judge_steps, note), describe, features)
-    figures = measure(path, examples, instruments, seed, threshold)
-    _say_what_is_left_out(figures, note)
+    measured = {}
+    for name, path in paths.items():
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        figures = report.figures(name, digest) if report else None
+        if figures is None:
+            if len(paths) > 1:
+                note(f"measuring {name}")
+            figures = measure(path, examples, instruments, seed, threshold)
+            if report is not None:
+                report.add(name, digest, figures)
+        measured[name] = figures
+    _say_what_is_left_out(measured[weights], note)
     if as_json:
-        echo_json({"weights": weights, "partition": partition, "figures": [_plain(figure) for figure in figures]})
+        plain = {name: [_plain(figure) for figure in figures] for name, figures in measured.items()}
+        echo_json({"weights": weights, "partition": partition, "figures": plain.pop(weights), "compared": plain})
+    elif compare:
+        click.echo(table(measured))
     else:
-        for figure in figures:
+        for figure in measured[weights]:
             click.echo(str(figure))
+    if report is not None:
+        sheets = {name: write_sheets(report.sheets(name), path, examples, threshold) for name, path in paths.items()}
+        title = source.attribute.title if source.attribute else "Report"
+        note(str(report.write_table(title, measured, sheets)))
     if family_out is not None:
-        kept = {figure.name: figure.value for figure in figures if figure.name in _LISTED}
-        record_metrics(family_out / "weights.json", path, kept)
+        kept = {figure.name: figure.value for figure in measured[weights] if figure.name in _LISTED}
+        record_metrics(family_out / "weights.json", paths[weights], kept)
 
 
 _LISTED = ("add", "remove", "mask_iou", "remove_psnr")

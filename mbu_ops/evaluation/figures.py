@@ -39,11 +39,20 @@ class Figure:
 
     def __str__(self) -> str:
         """Return the figure as a line of a table."""
+        value, interval = self._shown()
+        return f"{self.title:<46} {value}{interval and '  ' + interval}  n={self.count}"
+
+    def short(self) -> str:
+        """Return the figure without its title."""
+        value, interval = self._shown()
+        return " ".join(part for part in (value.strip(), interval, f"n={self.count}") if part)
+
+    def _shown(self) -> tuple[str, str]:
         shown = {"share": "{:6.1%}", "dB": "{:6.1f}"}.get(self.unit, "{:6.3g}").format
         unit = f" {self.unit}" if self.unit == "dB" else ""
         known = self.low is not None and self.high is not None
-        interval = f"  [{shown(self.low).strip()}, {shown(self.high).strip()}]" if known else ""
-        return f"{self.title:<46} {shown(self.value)}{unit}{interval}  n={self.count}"
+        interval = f"[{shown(self.low).strip()}, {shown(self.high).strip()}]" if known else ""
+        return f"{shown(self.value)}{unit}", interval
 
 
 def share(name: str, title: str, said: Tensor) -> Figure:

@@ -96,6 +96,28 @@ def test_a_judge_is_kept_and_used_again(folders, hats, capsys, tmp_path):
     assert first.out == second.out
 
 
+def test_a_report_compares_and_is_not_measured_twice(drawing, hats, capsys, tmp_path):
+    out = tmp_path / "report"
+    arguments = ["eval", "--attribute", drawing, "--pictures", "8", "--count", "6", "--judge-steps", "1"]
+    arguments += ["--weights", hats, "--compare", "faces/glasses", "--out", str(out)]
+    assert run(arguments) == 0
+    first = capsys.readouterr()
+    assert "measuring faces/glasses" in first.err
+    assert "| judge says without: removed |" in first.out
+    assert set(json.loads((out / "metrics.json").read_text())["weights"]) == {hats, "faces/glasses"}
+    sheets = {path.name for path in out.rglob("*.png")}
+    assert sheets == {
+        f"{name}.png" for name in ("transfer", "layers", "removal", "interpolation", "swap", "segmentation")
+    }
+    assert (out / "report.md").read_text().count(".png") == 12
+    assert run(arguments) == 0
+    second = capsys.readouterr()
+    assert "measuring" not in second.err
+    assert second.out == first.out
+    assert run([*arguments, "--seed", "5"]) == 2
+    assert "other settings" in capsys.readouterr().err
+
+
 def test_lines_for_people(folders, hats, capsys):
     assert run(["eval", *folders, "--holdout", "0.2", "--weights", hats, "--judge-steps", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -1,0 +1,149 @@
+"""Pictures of a report: grids of what some weights do, and the curve of masks over their threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from mbu_ops import images
+from mbu_ops.evaluation.examples import Examples
+from mbu_ops.evaluation.figures import intersection_over_union
+from mbu_ops.ops.interpolate import Interpolate
+from mbu_ops.ops.remove import Remove
+from mbu_ops.ops.segment import Segment
+from mbu_ops.ops.swap import Swap
+from mbu_ops.ops.transfer import Transfer
+
+_ROWS, _COLUMNS, _STRENGTHS = 5, 8, 7
+
+
+def grid(rows: Sequence[Tensor]) -> Tensor:
+    """Return rows of images as one image.
+
+    Args:
+        rows: each ``(N, 3, H, W)`` or ``(N, 1, H, W)`` in [0, 1], all of one N, H and W.
+
+    Returns:
+        ``(3, rows * H, N * W)``.
+
+    Example:
+        >>> grid([torch.rand(4, 3, 8, 8), torch.rand(4, 1, 8, 8)]).shape
+        torch.Size([3, 16, 32])
+    """
+    return torch.cat([torch.cat(list(row.expand(-1, 3, -1, -1)), dim=2) for row in rows], dim=1).clamp(0, 1)
+
+
+def transfers(weights: str | Path, examples: Examples) -> Tensor:
+    """Guides down the side, pictures across the top, and each picture with each guide's content."""
+    transfer = Transfer.from_pretrained(weights)
+    guides, people = examples.with_[:_ROWS], examples.without[:_COLUMNS]
+    corner = torch.ones_like(people[:1])
+    rows = [torch.cat([corner, people])]
+    for guide in guides:
+        rows.append(torch.cat([guide[None], transfer(people, guide[None].expand(len(people), -1, -1, -1))]))
+    return grid(rows)
+
+
+def layers(weights: str | Path, examples: Examples) -> Tensor:
+    """Guide, picture, mask, raw pixels and result, a column each."""
+    count = min(_COLUMNS, len(examples.with_), len(examples.without))
+    guides, people = examples.with_[:count], examples.without[:count]
+    edit = Transfer.from_pretrained(weights).edit(people, guides)
+    return grid([guides, people, edit.mask, edit.raw, edit.image])
+
+
+def removals(weights: str | Path, examples: Examples) -> Tensor:
+    """Picture, mask, raw pixels and result, and the true picture where it is known."""
+    pictures = examples.with_[:_COLUMNS]
+    edit = Remove.from_pretrained(weights).edit(pictures)
+    truth = [] if examples.removed is None else [examples.removed[:_COLUMNS]]
+    return grid([pictures, edit.mask, edit.raw, edit.image, *truth])
+
+
+def interpolations(weights: str | Path, examples: Examples) -> Tensor:
+    """A picture a row; from one guide's content to another's across."""
+    interpolate = Interpolate.from_pretrained(weights)
+    first, second = examples.with_[:1], examples.with_[1:2]
+    rows = []
+    for person in examples.without[:_ROWS]:
+        steps = [interpolate(person[None], first, second, step / (_STRENGTHS - 1)) for step in range(_STRENGTHS)]
+        rows.append(torch.cat([person[None], *steps]))
+    return grid(rows)
+
+
+def swaps(weights: str | Path, examples: Examples) -> Tensor:
+    """Picture, guide and the picture with the guide's content in place of its own."""
+    pictures = examples.with_[:_COLUMNS]
+    guides = pictures.roll(1, 0)
+    return grid([pictures, guides, Swap.from_pretrained(weights)(pictures, guides)])
+
+
+def segmentations(weights: str | Path, examples: Examples, threshold: float) -> Tensor:
+    """Picture, soft mask, mask cut at the threshold, and the true mask where it is known."""
+    pictures = examples.with_[:_COLUMNS]
+    soft = Segment.from_pretrained(weights)(pictures)
+    truth = [] if examples.masks is None else [examples.masks[:_COLUMNS].float()]
+    return grid([pictures, soft, (soft >= threshold).float(), *truth])
+
+
+def threshold_curve(curves: dict[str, tuple[Tensor, Tensor]], side: int = 360) -> Image.Image:
+    """Draw the mean overlap of masks over the threshold that cuts them.
+
+    Args:
+        curves: for each name, soft masks ``(N, 1, H, W)`` in [0, 1] and true ones, bool.
+        side: of the picture's axes, in pixels.
+    """
+    colours = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e")
+    margin = 40
+    picture = Image.new("RGB", (side + 2 * margin, side + 2 * margin + 16 * len(curves)), "white")
+    pen = ImageDraw.Draw(picture)
+    pen.rectangle((margin, margin, margin + side, margin + side), outline="black")
+    for tick in range(11):
+        x, y = margin + side * tick // 10, margin + side - side * tick // 10
+        pen.line((x, margin, x, margin + side), fill="#dddddd")
+        pen.line((margin, y, margin + side, y), fill="#dddddd")
+        if tick % 2 == 0:
+            pen.text((x - 8, margin + side + 4), f"{tick / 10:g}", fill="black")
+            pen.text((margin - 24, y - 6), f"{tick / 10:g}", fill="black")
+    pen.text((margin, 8), "mask IoU over the threshold", fill="black")
+    for number, (name, (soft, truth)) in enumerate(curves.items()):
+        colour = colours[number % len(colours)]
+        points = []
+        for step in range(1, 50):
+            overlap = float(intersection_over_union(soft >= step / 50, truth).mean())
+            points.append((margin + side * step / 50, margin + side * (1 - overlap)))
+        pen.line(points, fill=colour, width=2)
+        pen.text((margin, side + 2 * margin - 8 + 16 * number), name, fill=colour)
+    return picture
+
+
+@torch.no_grad()
+def write_sheets(folder: Path, weights: str | Path, examples: Examples, threshold: float) -> list[Path]:
+    """Write every sheet that these examples allow.
+
+    Args:
+        folder: where to; must exist.
+        weights: name or path, as the ops take it.
+        examples: the images.
+        threshold: mask value from which a pixel counts as content.
+
+    Returns:
+        The files.
+    """
+    drawn: dict[str, Callable[[], Tensor]] = {
+        "transfer": lambda: transfers(weights, examples),
+        "layers": lambda: layers(weights, examples),
+        "removal": lambda: removals(weights, examples),
+        "interpolation": lambda: interpolations(weights, examples),
+        "swap": lambda: swaps(weights, examples),
+        "segmentation": lambda: segmentations(weights, examples, threshold),
+    }
+    written = []
+    for name, draw in drawn.items():
+        written.append(folder / f"{name}.png")
+        images.write(written[-1], draw(), overwrite=True)
+    return written
