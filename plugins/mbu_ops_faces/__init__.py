@@ -43,8 +43,8 @@ family = FamilySpec(
         AttributeSpec(
             "hair_women",
             "Hair, women: black instead of blond",
-            with_rule=(("!Male", "Black_Hair"),),
-            without_rule=(("!Male", "Blond_Hair"),),
+            with_rule=(("!Male", "Black_Hair", "!Blond_Hair"),),
+            without_rule=(("!Male", "Blond_Hair", "!Black_Hair"),),
             balance=("Young", "Smiling", "Eyeglasses"),
             recipe="hair_women",
         ),
