@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -68,12 +71,7 @@ def kernel_distance(name: str, title: str, real: Tensor, other: Tensor, seed: in
     Raises:
         ConfigurationError: without torchmetrics.
     """
-    try:
-        from torchmetrics.image.kid import poly_mmd
-    except ImportError as error:
-        raise ConfigurationError(
-            f"distances of sets need torchmetrics: pip install 'mbu-ops[eval]' ({error})"
-        ) from error
+    poly_mmd = _torchmetrics("kid").poly_mmd
     random = np.random.default_rng(seed)
     size = max(2, min(len(real), len(other)) // 2)
     values = []
@@ -82,6 +80,43 @@ def kernel_distance(name: str, title: str, real: Tensor, other: Tensor, seed: in
         values.append(100 * float(poly_mmd(real[chosen[0]].double(), other[chosen[1]].double())))
     low, high = np.quantile(values, (0.025, 0.975))
     return Figure(name, title, float(np.mean(values)), float(low), float(high), len(other))
+
+
+def frechet_distance(name: str, title: str, real: Tensor, other: Tensor) -> Figure:
+    """Return the Frechet distance of two sets of descriptions (FID: Heusel et al., NeurIPS 2017).
+
+    It has no interval, and a bias that shrinks with the number of images: compare it only between sets of one size.
+
+    Args:
+        name: see :class:`Figure`.
+        title: see :class:`Figure`.
+        real: ``(N, D)`` descriptions of real images.
+        other: ``(M, D)`` descriptions of edited ones.
+
+    Raises:
+        ConfigurationError: without torchmetrics.
+    """
+    module = _torchmetrics("fid")
+    metric = module.FrechetInceptionDistance(feature=_Described(real.shape[1]))
+    metric.update(real.double(), real=True)
+    metric.update(other.double(), real=False)
+    return Figure(name, title, float(metric.compute()), None, None, len(other))
+
+
+class _Described(nn.Identity):
+    """What torchmetrics takes for its network: the descriptions are made already."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__()
+        self.num_features = length
+
+
+def _torchmetrics(name: str) -> Any:
+    try:
+        return import_module(f"torchmetrics.image.{name}")
+    except ImportError as error:
+        needed = "distances of sets need torchmetrics: pip install 'mbu-ops[eval]'"
+        raise ConfigurationError(f"{needed} ({error})") from error
 
 
 def retrieved_guides(edited: Tensor, guides: Tensor) -> Tensor:

@@ -15,7 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mbu_ops.errors import ConfigurationError
-from mbu_ops.evaluation.distances import described, kernel_distance, perceptual_distance, retrieved_guides
+from mbu_ops.evaluation.distances import (
+    described,
+    frechet_distance,
+    kernel_distance,
+    perceptual_distance,
+    retrieved_guides,
+)
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.figures import (
     Figure,
@@ -188,6 +194,8 @@ def _looks(examples: Examples, edits: Edits, features: ImageFeatures) -> list[Fi
         figures += [
             kernel_distance("kid_remove", "KID-Lite0 x 100 from without: removed", real, after),
             kernel_distance("kid_untouched", "KID-Lite0 x 100 from without: untouched, with", real, before),
+            frechet_distance("fid_remove", "FID-Lite0 from without: removed", real, after),
+            frechet_distance("fid_untouched", "FID-Lite0 from without: untouched, with", real, before),
         ]
     return figures
 

@@ -6,7 +6,13 @@ import pytest
 import torch
 
 from mbu_ops.errors import ConfigurationError
-from mbu_ops.evaluation.distances import described, kernel_distance, perceptual_distance, retrieved_guides
+from mbu_ops.evaluation.distances import (
+    described,
+    frechet_distance,
+    kernel_distance,
+    perceptual_distance,
+    retrieved_guides,
+)
 from mbu_ops.evaluation.networks import image_features
 
 
@@ -44,6 +50,12 @@ def test_sets_of_one_kind_are_nearer_than_sets_of_two():
     assert near.low < 0 < near.high  # unbiased: around zero for one kind
     assert far.low > near.high
     assert kernel_distance("k", "k", one, other) == far
+
+
+def test_the_frechet_distance_of_shifted_sets_is_the_shift_squared():
+    one = torch.randn(4000, 4, generator=torch.Generator().manual_seed(0))
+    assert frechet_distance("f", "f", one, one).value == pytest.approx(0, abs=1e-3)
+    assert frechet_distance("f", "f", one, one + 1).value == pytest.approx(4, rel=1e-3)
 
 
 def test_without_torchmetrics_the_extra_is_named(monkeypatch):
