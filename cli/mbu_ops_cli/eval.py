@@ -180,7 +180,11 @@ def _check_fit(path: Path, info: WeightsInfo, source: Source, note: Callable[[st
     if not source.with_:
         return
     pictures = info.training.get("pictures")
-    left_out = pictures.get("holdout") if isinstance(pictures, dict) else None
+    pictures = pictures if isinstance(pictures, dict) else {}
+    origin, names = str(pictures.get("source", "")), {folder.resolve().name for folder in source.with_ + source.without}
+    if origin and not any(name in origin for name in names):
+        return  # learnt from other pictures altogether
+    left_out = pictures.get("holdout")
     if not isinstance(left_out, int | float):
         note(f"note: the weights in {str(path)!r} do not say what their training left out")
     elif left_out < source.holdout:

@@ -37,8 +37,12 @@ def list_(as_json: bool) -> None:
         echo_json({"families": [_family(family) for family in found], "broken": [_broken(entry) for entry in unusable]})
         return
     for family in found:
-        attributes = ", ".join(attribute.name for attribute in family.attributes)
-        click.echo(f"{family.name:<12} {family.title or family.name}: {attributes or 'no attributes'}")
+        ready = {name for spec in family.weights for name in spec.attributes}
+        names = [
+            attribute.name if attribute.name in ready else f"{attribute.name} (no weights yet)"
+            for attribute in family.attributes
+        ]
+        click.echo(f"{family.name:<12} {family.title or family.name}: {', '.join(names) or 'no attributes'}")
         for spec in family.weights:
             if reason := flaw(family, spec):
                 click.echo(f"{'':<12} weights {spec.id} of {', '.join(spec.attributes)} cannot be used: {reason}")

@@ -153,10 +153,19 @@ def test_a_judge_of_other_pictures_is_refused(folders, hats, capsys, tmp_path):
     assert "has learnt from" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("left_out", "status"), [(0.0, 2), (0.1, 2), (0.2, 0), (0.3, 0)])
-def test_weights_that_have_seen_the_pictures_are_refused(folders, capsys, tmp_path, left_out, status):
+@pytest.mark.parametrize(
+    ("left_out", "origin", "status"),
+    [
+        (0.0, "with / without", 2),
+        (0.1, "with / without (train, 0.1 held out)", 2),
+        (0.2, "with / without (train, 0.2 held out)", 0),
+        (0.3, "with / without (train, 0.3 held out)", 0),
+        (0.0, "drawn by doodles (train)", 0),
+    ],
+)
+def test_weights_that_have_seen_the_pictures_are_refused(folders, capsys, tmp_path, left_out, origin, status):
     model = tiny_mbu()
-    facts = {"pictures": {"holdout": left_out}}
+    facts = {"pictures": {"holdout": left_out, "source": origin}}
     info = WeightsInfo("mbu", model.config_to_dict(model.config), 16, training=facts)
     save(tmp_path / "seen.safetensors", model, info)
     weights = ["--weights", str(tmp_path / "seen.safetensors")]

@@ -57,3 +57,10 @@ def test_a_broken_plugin_is_listed_and_the_rest_works(pets, broken, capsys):
 def test_a_broken_family_asked_for_is_unavailable(broken, photos, tmp_path, capsys):
     assert run(["chain", "remove:cars/hat", "-i", str(photos), "-o", str(tmp_path / "out")]) == 3
     assert "no_such_module" in capsys.readouterr().err
+
+
+def test_attributes_without_weights_are_marked(capsys):
+    assert run(["families", "list"]) == 0
+    (faces,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("faces ")]
+    assert "glasses," in faces
+    assert "hair_men (no weights yet)" in faces
