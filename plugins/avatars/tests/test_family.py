@@ -99,7 +99,7 @@ def test_only_public_names_of_mbu_ops_are_used():
 
 
 def test_every_promised_file_is_there_and_has_a_card():
-    assert {attribute for spec in family.weights for attribute in spec.attributes} >= {"glasses", "beard"}
+    assert {attribute for spec in family.weights for attribute in spec.attributes} == set(ATTRIBUTES)
     for spec in family.weights:
         content = spec.locate().read_bytes()
         assert (len(content), hashlib.sha256(content).hexdigest()) == (spec.size, spec.sha256)
@@ -108,10 +108,14 @@ def test_every_promised_file_is_there_and_has_a_card():
         assert dict(spec.metrics)["mask_iou"] > 0
 
 
+LEAST_OVERLAP = {"glasses": 0.5, "beard": 0.6, "smile": 0.03}
+"""A smile is a pen line, and its mask is far wider; see the card."""
+
+
 def test_shipped_weights_remove_and_segment():
     for spec in family.weights:
         (attribute,) = spec.attributes
-        pairs = list(draw(attribute, "test", 6, 128))
+        pairs = list(draw(attribute, "test", 16, 128))
         with_, without = (
             torch.from_numpy(np.stack([getattr(pair, name) for pair in pairs])).permute(0, 3, 1, 2).float() / 255
             for name in ("with_", "without")
@@ -121,4 +125,4 @@ def test_shipped_weights_remove_and_segment():
             removed = Remove.from_pretrained(f"avatars/{attribute}")(with_)
             mask = Segment.from_pretrained(f"avatars/{attribute}")(with_) > 0.3
         assert (removed - without).square().mean() < (with_ - without).square().mean()
-        assert (mask & truth).sum() > 0.4 * (mask | truth).sum()
+        assert (mask & truth).sum() > LEAST_OVERLAP[attribute] * (mask | truth).sum()
