@@ -131,34 +131,33 @@ def evaluate(
     settings = {"pictures": source.facts, "partition": partition, "count": count, "seed": seed, "threshold": threshold}
     report = None if out is None else Report(out, settings)
     examples = _examples(source, count, seed, partition, note)
-    describe, features = _networks(source.family)
-    instruments = Instruments(_judge(source, judge, judge_steps, note), describe, features)
-    measured = {}
-    for name, path in paths.items():
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        figures = report.figures(name, digest) if report else None
-        if figures is None:
-            if len(paths) > 1:
+    digests = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths.items()}
+    measured = {name: report.figures(name, digests[name]) if report else None for name in paths}
+    if pending := [name for name, figures in measured.items() if figures is None]:
+        describe, features = _networks(source.family)
+        instruments = Instruments(_judge(source, judge, judge_steps, note), describe, features)
+        for name in pending:
+            if compare:
                 note(f"measuring {name}")
-            figures = measure(path, examples, instruments, seed, threshold)
+            measured[name] = figures = measure(paths[name], examples, instruments, seed, threshold)
             if report is not None:
-                report.add(name, digest, figures)
-        measured[name] = figures
-    _say_what_is_left_out(measured[weights], note)
+                report.add(name, digests[name], figures)
+    columns = {name: figures or [] for name, figures in measured.items()}
+    _say_what_is_left_out(columns[weights], note)
     if as_json:
-        plain = {name: [_plain(figure) for figure in figures] for name, figures in measured.items()}
+        plain = {name: [_plain(figure) for figure in figures] for name, figures in columns.items()}
         echo_json({"weights": weights, "partition": partition, "figures": plain.pop(weights), "compared": plain})
     elif compare:
-        click.echo(table(measured))
+        click.echo(table(columns))
     else:
-        for figure in measured[weights]:
+        for figure in columns[weights]:
             click.echo(str(figure))
     if report is not None:
         sheets = {name: write_sheets(report.sheets(name), path, examples, threshold) for name, path in paths.items()}
         title = source.attribute.title if source.attribute else "Report"
-        note(str(report.write_table(title, measured, sheets)))
+        note(str(report.write_table(title, columns, sheets)))
     if family_out is not None:
-        kept = {figure.name: figure.value for figure in measured[weights] if figure.name in _LISTED}
+        kept = {figure.name: figure.value for figure in columns[weights] if figure.name in _LISTED}
         record_metrics(family_out / "weights.json", paths[weights], kept)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,20 +52,11 @@ OPTIONS = (
 
 def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that say where pictures come from; it gets them as one :class:`Source`."""
+    names = list(inspect.signature(Source.of).parameters)
 
     @functools.wraps(command)
-    def with_source(
-        family: str | None,
-        attribute: str | None,
-        data: tuple[Path, ...],
-        with_: tuple[Path, ...],
-        without: tuple[Path, ...],
-        holdout: float,
-        pictures: int | None,
-        **others: Any,
-    ) -> Any:
-        source = Source.of(family, attribute, data, with_, without, holdout, pictures)
-        return command(source=source, **others)
+    def with_source(**options: Any) -> Any:
+        return command(source=Source.of(**{name: options.pop(name) for name in names}), **options)
 
     wrapped: Callable[..., Any] = with_source
     for option in reversed(OPTIONS):

@@ -66,7 +66,6 @@ class Domains:
         holdout: float = 0.0,
         attribute: AttributeSpec | None = None,
         report: Callable[[str], None] | None = None,
-        limit: int | None = None,
     ) -> Domains:
         """Read folders of pictures; each picture's largest centred square is its frame.
 
@@ -79,7 +78,6 @@ class Domains:
                 :func:`mbu_ops.data.folder.held_out`.
             attribute: what the folders differ in, if a family knows it.
             report: called with one line for each file that cannot be read.
-            limit: read at most this many of each kind, the first ones.
 
         Raises:
             DataError: if a folder is missing, or they hold too few readable images.
@@ -89,8 +87,8 @@ class Domains:
             return held_out(path, holdout) == (partition == "validation")
 
         return cls(
-            without=load_folders(without, resolution, report, keep, limit),
-            with_=load_folders(with_, resolution, report, keep, limit),
+            without=load_folders(without, resolution, report, keep),
+            with_=load_folders(with_, resolution, report, keep),
             source=f"{', '.join(folder.name for folder in with_)} / {', '.join(folder.name for folder in without)}"
             + (f" ({partition}, {holdout:g} held out)" if holdout else ""),
             holdout=holdout,

@@ -72,7 +72,6 @@ def load_folders(
     resolution: int,
     report: Callable[[str], None] | None = None,
     keep: Callable[[Path], bool] | None = None,
-    limit: int | None = None,
 ) -> Tensor:
     """Decode every image in some folders and their subfolders; see :func:`load_files`.
 
@@ -81,7 +80,6 @@ def load_folders(
         resolution: side of the square every image is resized to.
         report: called with one line for each file that cannot be read.
         keep: which files to read; all of them when ``None``.
-        limit: read at most this many of those, the first ones.
 
     Raises:
         DataError: if a folder is missing, or they hold too few readable images.
@@ -91,7 +89,7 @@ def load_folders(
         if not folder.is_dir():
             raise DataError(f"expected a folder of images, got {str(folder)!r}, which is not one; check the path")
         found += [file.path for file in images.find([str(folder)])] if any(folder.iterdir()) else []
-    return load_files([path for path in found if keep is None or keep(path)][:limit], resolution, report=report)[0]
+    return load_files([path for path in found if keep is None or keep(path)], resolution, report=report)[0]
 
 
 def held_out(path: Path, share: float) -> bool:

@@ -37,6 +37,7 @@ from mbu_ops.ops.edit import Edit
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.segment import Segment
 from mbu_ops.ops.transfer import Transfer
+from mbu_ops.weights import load_pretrained
 
 _GUIDES = 8
 """Guides to tell apart in the retrieval test."""
@@ -90,8 +91,9 @@ class Edits:
             seed: of the choice of guides.
         """
         with_, without = examples.with_, examples.without
-        transfer, remove = Transfer.from_pretrained(weights), Remove.from_pretrained(weights)
-        segment = Segment.from_pretrained(weights)
+        pretrained = load_pretrained(weights)
+        transfer = Transfer(pretrained.model, guides=pretrained.guides)
+        remove, segment = Remove(pretrained.model), Segment(pretrained.model)
         random = np.random.default_rng(seed)
         chosen = torch.from_numpy(random.integers(len(with_), size=len(without)))
         guides = with_[torch.from_numpy(random.permutation(len(with_))[:_GUIDES])]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
@@ -146,4 +147,15 @@ def write_sheets(folder: Path, weights: str | Path, examples: Examples, threshol
     for name, draw in drawn.items():
         written.append(folder / f"{name}.png")
         images.write(written[-1], draw(), overwrite=True)
+    if examples.masks is not None and examples.known is not None and examples.known.any():
+        written.append(folder / "threshold.png")
+        segment = Segment.from_pretrained(weights)
+        soft = torch.cat([segment(chunk) for chunk in torch.split(examples.with_[examples.known], 32)])
+        curve = threshold_curve({Path(weights).name: (soft, examples.masks[examples.known])})
+        images.write(written[-1], to_tensor(curve), overwrite=True)
     return written
+
+
+def to_tensor(picture: Image.Image) -> Tensor:
+    """Return an RGB picture as ``(3, H, W)`` in [0, 1]."""
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 255

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from mbu_ops.errors import ConfigurationError
 from mbu_ops.functional.mask import binarise, dilate
 from mbu_ops.methods.mbu import MBU, to_signed
-from mbu_ops.objectives.terms import (
-    GuideVariation,
-    ImageDiscriminator,
-    LatentDiscriminator,
-    LossWeights,
-    distance_named,
-)
+from mbu_ops.objectives.terms import ContentObjective, ImageDiscriminator, LossWeights
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +66,7 @@ times that weight, and a discriminator that looks at the removals themselves.
 """
 
 
-class MBUObjective(nn.Module):
+class MBUObjective(ContentObjective):
     """Losses of one step, for the networks and for the discriminators.
 
     Each domain, and each kind of decoder input, goes through batch norm as a batch of its own: the statistics of
@@ -90,25 +82,15 @@ class MBUObjective(nn.Module):
             0 in the paper.
     """
 
+    network = MBU
+    recipes = LOSS_WEIGHTS
+
     def __init__(
         self, model: MBU, weights: MBULossWeights | None = None, loss: str = "l1", guide_variation: float = 0.0
     ) -> None:
-        super().__init__()
-        self.model = model
+        super().__init__(model, loss, guide_variation)
         self.weights = weights or MBULossWeights()
-        self.discriminator = LatentDiscriminator(model.config)
         self.image_discriminator = ImageDiscriminator(model.config) if self.weights.adversarial else None
-        self.vary_guide = GuideVariation(guide_variation) if guide_variation else nn.Identity()
-        self._distance = distance_named(loss)
-
-    @classmethod
-    def build(
-        cls, model: nn.Module, recipe: str, overrides: Mapping[str, float], distance: str, guide_variation: float
-    ) -> Self:
-        """Return the objective by names, see :func:`mbu_ops.objectives.build_objective`."""
-        if not isinstance(model, MBU):
-            raise ConfigurationError(f"the objective of 'mbu' trains an MBU network, got {type(model).__name__}")
-        return cls(model, MBULossWeights.named(LOSS_WEIGHTS, recipe, overrides), distance, guide_variation)
 
     def forward(self, without: Tensor, with_: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Compute the networks' losses.
@@ -180,11 +162,6 @@ class MBUObjective(nn.Module):
         """
         return dilate(binarise(mask, *_REMOVAL_RAMP), max(1, self.model.config.resolution // 64))
 
-    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Return the parameters that each kind of step updates."""
-        judges = [one for name, one in self.named_parameters() if not name.startswith("model.")]
-        return {"networks": list(self.model.parameters()), "discriminator": judges}
-
     def steps(self, without: Tensor, with_: Tensor) -> Iterator[tuple[str, dict[str, Tensor], dict[str, Tensor]]]:
         """Yield what to minimise on one pair of batches, in order; update that group before asking for the next.
 
@@ -216,16 +193,6 @@ class MBUObjective(nn.Module):
             losses["image_discriminator"] = torch.stack(hinges).sum()
         if losses:
             yield "discriminator", losses, {}
-
-    def settle(self, model: MBU, without: Tensor, with_: Tensor) -> None:  # noqa: ARG002 - the protocol's signature
-        """Measure the statistics of images that show the content.
-
-        Args:
-            model: the networks, such as the average of those that were trained.
-            without: ``(N, 3, R, R)`` RGB in [0, 1] from the domain without the content; not needed here.
-            with_: ``(M, 3, R, R)`` RGB in [0, 1] from the domain with it.
-        """
-        model.measure_content(torch.split(with_, 64))
 
 
 _REMOVAL_RAMP, _ADDITION_RAMP = (0.05, 0.1), (0.1, 0.1)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods.networks import to_signed
 from mbu_ops.methods.press import Press
-from mbu_ops.objectives.terms import GuideVariation, LatentDiscriminator, LossWeights, distance_named
+from mbu_ops.objectives.terms import ContentObjective, LossWeights
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +35,7 @@ LOSS_WEIGHTS: dict[str, PressLossWeights] = {
 of methods and not of settings."""
 
 
-class PressObjective(nn.Module):
+class PressObjective(ContentObjective):
     """Losses of one step, for the networks and for the discriminator.
 
     Args:
@@ -49,31 +46,14 @@ class PressObjective(nn.Module):
             :class:`mbu_ops.objectives.terms.GuideVariation`.
     """
 
+    network = Press
+    recipes = LOSS_WEIGHTS
+
     def __init__(
         self, model: Press, weights: PressLossWeights | None = None, loss: str = "l1", guide_variation: float = 0.0
     ) -> None:
-        super().__init__()
-        self.model = model
+        super().__init__(model, loss, guide_variation)
         self.weights = weights or PressLossWeights()
-        self.discriminator = LatentDiscriminator(model.config)
-        self.vary_guide = GuideVariation(guide_variation) if guide_variation else nn.Identity()
-        self._distance = distance_named(loss)
-
-    @classmethod
-    def build(
-        cls, model: nn.Module, recipe: str, overrides: Mapping[str, float], distance: str, guide_variation: float
-    ) -> Self:
-        """Return the objective by names, see :func:`mbu_ops.objectives.build_objective`."""
-        if not isinstance(model, Press):
-            raise ConfigurationError(f"the objective of 'press' trains a Press network, got {type(model).__name__}")
-        return cls(model, PressLossWeights.named(LOSS_WEIGHTS, recipe, overrides), distance, guide_variation)
-
-    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Return the parameters that each kind of step updates."""
-        return {
-            "networks": list(self.model.parameters()),
-            "discriminator": list(self.discriminator.parameters()),
-        }
 
     def steps(self, without: Tensor, with_: Tensor) -> Iterator[tuple[str, dict[str, Tensor], dict[str, Tensor]]]:
         """Yield what to minimise on one pair of batches, in order; update that group before asking for the next.
@@ -104,13 +84,3 @@ class PressObjective(nn.Module):
             self.discriminator.requires_grad_(True)
             loss = self.discriminator.loss(common_without.detach(), common_with.detach())
             yield "discriminator", {"discriminator": loss}, {}
-
-    def settle(self, model: Press, without: Tensor, with_: Tensor) -> None:  # noqa: ARG002 - the protocol's signature
-        """Measure the statistics of images that show the content.
-
-        Args:
-            model: the networks, such as the average of those that were trained.
-            without: ``(N, 3, R, R)`` RGB in [0, 1] from the domain without the content; not needed here.
-            with_: ``(M, 3, R, R)`` RGB in [0, 1] from the domain with it.
-        """
-        model.measure_content(torch.split(with_, 64))

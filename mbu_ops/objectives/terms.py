@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods.blocks import NEGATIVE_SLOPE
-from mbu_ops.methods.networks import MBUConfig
+from mbu_ops.methods.networks import ContentNetworks, MBUConfig
 
 
 def distance_named(name: str) -> Callable[[Tensor, Tensor], Tensor]:
@@ -27,12 +27,15 @@ def distance_named(name: str) -> Callable[[Tensor, Tensor], Tensor]:
     return F.l1_loss if name == "l1" else F.mse_loss
 
 
+Weights = TypeVar("Weights", bound="LossWeights")
+
+
 @dataclass(frozen=True, slots=True)
 class LossWeights:
     """Weights of a method's loss terms, a field each; none is negative."""
 
-    @classmethod
-    def named(cls, recipes: Mapping[str, Self], recipe: str, overrides: Mapping[str, float] | None = None) -> Self:
+    @staticmethod
+    def named(recipes: Mapping[str, Weights], recipe: str, overrides: Mapping[str, float] | None = None) -> Weights:
         """Return a recipe's weights, with some of them changed.
 
         Raises:
@@ -40,7 +43,7 @@ class LossWeights:
         """
         if recipe not in recipes:
             raise ConfigurationError(f"expected a recipe ({', '.join(recipes)}), got {recipe!r}")
-        terms = [field.name for field in fields(cls)]
+        terms = [field.name for field in fields(recipes[recipe])]
         for name in overrides or {}:
             if name not in terms:
                 raise ConfigurationError(f"expected a loss term ({', '.join(terms)}), got {name!r}")
@@ -50,6 +53,54 @@ class LossWeights:
         for field in fields(self):
             if not getattr(self, field.name) >= 0:
                 raise ConfigurationError(f"loss weight {field.name} must be 0 or more, got {getattr(self, field.name)}")
+
+
+class ContentObjective(nn.Module):
+    """What the objectives of networks with two codes share: how they are built, and how finished networks settle.
+
+    Args:
+        model: the networks.
+        loss: ``"l1"`` or ``"l2"``.
+        guide_variation: how strongly to vary the image that the separate encoder sees, see :class:`GuideVariation`;
+            0 in the papers.
+    """
+
+    network: ClassVar[type[ContentNetworks]]
+    recipes: ClassVar[Mapping[str, LossWeights]]
+
+    def __init__(self, model: ContentNetworks, loss: str, guide_variation: float) -> None:
+        super().__init__()
+        self.model: Any = model
+        self.discriminator = LatentDiscriminator(model.config)
+        self.vary_guide = GuideVariation(guide_variation) if guide_variation else nn.Identity()
+        self._distance = distance_named(loss)
+
+    @classmethod
+    def build(
+        cls, model: nn.Module, recipe: str, overrides: Mapping[str, float], distance: str, guide_variation: float
+    ) -> Self:
+        """Return the objective by names, see :func:`mbu_ops.objectives.build_objective`."""
+        if not isinstance(model, cls.network):
+            wanted, got = cls.network.__name__, type(model).__name__
+            raise ConfigurationError(f"{cls.__name__} trains the networks of {wanted}, got {got}")
+        kind: Any = cls
+        objective: Self = kind(model, LossWeights.named(cls.recipes, recipe, overrides), distance, guide_variation)
+        return objective
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Return the parameters that each kind of step updates."""
+        judges = [one for name, one in self.named_parameters() if not name.startswith("model.")]
+        return {"networks": list(self.model.parameters()), "discriminator": judges}
+
+    def settle(self, model: ContentNetworks, without: Tensor, with_: Tensor) -> None:  # noqa: ARG002 - the protocol's
+        """Measure the statistics of images that show the content.
+
+        Args:
+            model: the networks, such as the average of those that were trained.
+            without: ``(N, 3, R, R)`` RGB in [0, 1] from the domain without the content; not needed here.
+            with_: ``(M, 3, R, R)`` RGB in [0, 1] from the domain with it.
+        """
+        model.measure_content(torch.split(with_, 64))
 
 
 class LatentDiscriminator(nn.Module):

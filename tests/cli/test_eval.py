@@ -107,12 +107,14 @@ def test_a_report_compares_and_is_not_measured_twice(drawing, hats, capsys, tmp_
     assert set(json.loads((out / "metrics.json").read_text())["weights"]) == {hats, "faces/glasses"}
     sheets = {path.name for path in out.rglob("*.png")}
     assert sheets == {
-        f"{name}.png" for name in ("transfer", "layers", "removal", "interpolation", "swap", "segmentation")
+        f"{name}.png"
+        for name in ("transfer", "layers", "removal", "interpolation", "swap", "segmentation", "threshold")
     }
-    assert (out / "report.md").read_text().count(".png") == 12
+    assert (out / "report.md").read_text().count(".png") == 14
     assert run(arguments) == 0
     second = capsys.readouterr()
     assert "measuring" not in second.err
+    assert "judge, step" not in second.err
     assert second.out == first.out
     assert run([*arguments, "--seed", "5"]) == 2
     assert "other settings" in capsys.readouterr().err

@@ -79,7 +79,7 @@ def test_every_experiment_has_the_published_weights(model, recipe):
 
 
 def test_another_network_is_refused():
-    with pytest.raises(ConfigurationError, match="trains a Press network, got MBU"):
+    with pytest.raises(ConfigurationError, match="trains the networks of Press, got MBU"):
         PressObjective.build(MBU(CONFIG), "glasses", {}, "l1", 0.0)
     with pytest.raises(ConfigurationError, match="confuse"):
         build_objective(Press(CONFIG), "glasses", {"confuse": 1})
