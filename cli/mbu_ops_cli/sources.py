@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,6 +25,12 @@ OPTIONS = (
         "--attribute", help="What the pictures differ in: says which pictures of --data show it, and names the weights."
     ),
     click.option("--data", type=FOLDER, multiple=True, help="Folder in CelebA's layout; may be given several times."),
+    click.option(
+        "--only",
+        metavar="LABEL",
+        multiple=True,
+        help="Only pictures of --data with this label, or without it as in '!Male'; may be given several times.",
+    ),
     click.option(
         "--with",
         "with_",
@@ -72,6 +78,7 @@ class Source:
         family: whose pictures they are, if any family's.
         attribute: what they differ in, if a family knows it.
         data: folders in CelebA's layout.
+        only: labels that all their pictures must have, or must not have with "!"; the attribute's rules say so too.
         with_: folders of pictures with the content.
         without: folders of pictures without it.
         holdout: share of those folders that training leaves out.
@@ -81,6 +88,7 @@ class Source:
     family: FamilySpec | None
     attribute: AttributeSpec | None
     data: tuple[Path, ...]
+    only: tuple[str, ...]
     with_: tuple[Path, ...]
     without: tuple[Path, ...]
     holdout: float
@@ -92,6 +100,7 @@ class Source:
         family: str | None,
         attribute: str | None,
         data: tuple[Path, ...],
+        only: tuple[str, ...],
         with_: tuple[Path, ...],
         without: tuple[Path, ...],
         holdout: float,
@@ -120,11 +129,14 @@ class Source:
                 "expected --with DIR and --without DIR, --attribute NAME and --data DIR, or an --attribute whose "
                 "family draws its own pictures"
             )
+        if only and not data:
+            raise ConfigurationError("--only goes with --data: other pictures have no labels")
         if holdout and not with_:
             raise ConfigurationError("--holdout goes with --with and --without; other pictures have partitions")
         if pictures is not None and not drawn:
             raise ConfigurationError("--pictures says how many a family draws; folders hold as many as they hold")
-        return cls(owner, plan, data, with_, without, holdout, pictures or 2000)
+        plan = plan and plan.narrowed(only)
+        return cls(owner, plan, data, only, with_, without, holdout, pictures or 2000)
 
     @property
     def drawn(self) -> bool:
@@ -138,6 +150,7 @@ class Source:
             "family": self.family.name if self.family else None,
             "attribute": self.attribute.name if self.attribute else None,
             "data": [folder.resolve().name for folder in self.data],
+            "only": list(self.only),
             "with": [folder.resolve().name for folder in self.with_],
             "without": [folder.resolve().name for folder in self.without],
             "holdout": self.holdout,
@@ -159,7 +172,8 @@ class Source:
             )
         family, attribute = self._known()
         if self.data:
-            return Domains.from_celeba(self.data, attribute, resolution, report=report)
+            domains = Domains.from_celeba(self.data, attribute, resolution, report=report)
+            return replace(domains, source=", ".join((domains.source, *self.only)))
         report(f"drawing {2 * self.pictures} pictures")
         return Domains.drawn(family, attribute, resolution, self.pictures)
 

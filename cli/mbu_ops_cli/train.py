@@ -33,6 +33,27 @@ def _term(
     return tuple(pairs)
 
 
+def _settings_from(context: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
+    """Take a file's values for the options that the command line does not give."""
+    if path is None:
+        return
+    import tomllib
+
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise click.BadParameter(f"cannot be read as TOML: {str(path)!r}: {error}") from error
+    names = {
+        option.removeprefix("--"): parameter.name
+        for parameter in context.command.params
+        for option in parameter.opts
+        if parameter.expose_value
+    }
+    if unknown := [name for name in settings if name not in names]:
+        raise click.BadParameter(f"expected options of this command in {str(path)!r}, got {', '.join(unknown)}")
+    context.default_map = {str(names[name]): value for name, value in settings.items()}
+
+
 @click.command(short_help="Learn a content from pictures with it and pictures without it.")
 @source_options
 @click.option("--out", type=FOLDER, required=True, help="Folder for states, weights, log and sample sheets.")
@@ -40,6 +61,14 @@ def _term(
     "--family-out",
     type=FOLDER,
     help="Package of the family's plugin: the weights go there too, and into its weights.json.",
+)
+@click.option(
+    "--settings",
+    type=FOLDER,
+    is_eager=True,
+    expose_value=False,
+    callback=_settings_from,
+    help="TOML file with options of this command, by their names; what the command line says comes first.",
 )
 @click.option("--resume", is_flag=True, help="Go on from the state in --out.")
 @click.option("--from", "start", metavar="NAME_OR_PATH", help="Begin with trained weights instead of random ones.")
@@ -50,8 +79,13 @@ def _term(
     "--loss", multiple=True, metavar="TERM=WEIGHT", callback=_term, help="Set a loss weight; 0 switches it off."
 )
 @click.option(
-    "--distance", type=click.Choice(["l1", "l2"]), default="l1", show_default=True, help="Of the reconstructions."
+    "--distance",
+    type=click.Choice(["l1", "l2", "l2-reconstruction", "l2-self-blend"]),
+    default="l1",
+    show_default=True,
+    help="Of the reconstructions and the self-blends.",
 )
+@click.option("--hard-masks", is_flag=True, help="Blend in training with masks as hard as they are used later.")
 @click.option(
     "--guide-variation",
     type=FiniteRange(min=0),
@@ -79,6 +113,11 @@ def _term(
     help="How many times faster the discriminators learn.  [default: 1]",
 )
 @click.option(
+    "--average-decay",
+    type=FiniteRange(0, 1, max_open=True),
+    help="Of the moving average of the weights, which is what is written; 0 for the last step's own.  [default: 0.999]",
+)
+@click.option(
     "--removal-dilation",
     type=click.IntRange(min=1),
     help="How far removals with these weights grow the mask, in pixels of the frame; may change with --resume.  "
@@ -103,11 +142,13 @@ def train(
     loss: tuple[tuple[str, float], ...],
     distance: str,
     guide_variation: float | None,
+    hard_masks: bool,
     steps: int | None,
     coarse_steps: int | None,
     batch_size: int | None,
     learning_rate: float | None,
     discriminator_rate: float | None,
+    average_decay: float | None,
     removal_dilation: int | None,
     seed: int | None,
     save_every: int | None,
@@ -153,11 +194,13 @@ def train(
         loss_weights=loss,
         distance=distance,
         guide_variation=guide_variation,
+        hard_masks=hard_masks,
         steps=steps,
         coarse_steps=coarse_steps,
         batch_size=batch_size,
         learning_rate=learning_rate,
         discriminator_rate=discriminator_rate,
+        average_decay=average_decay,
         removal_dilation=removal_dilation,
         seed=seed,
         save_every=save_every,

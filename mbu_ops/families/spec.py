@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import PurePosixPath
+from typing import Self
 
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.families.names import NAME
@@ -123,6 +124,24 @@ class AttributeSpec:
         for field in ("with_placement", "without_placement"):
             if type(getattr(self, field)) not in (Placement, type(None)):
                 raise ConfigurationError(f"{where}: {field} must be a Placement or None, got {getattr(self, field)!r}")
+
+    def narrowed(self, labels: Sequence[str]) -> Self:
+        """Return the attribute for those pictures only that have all these labels, or have not where "!" precedes.
+
+        Raises:
+            ConfigurationError: for what is no label.
+
+        Example:
+            >>> hat = AttributeSpec("hat", "Hat", with_rule=(("Wearing_Hat",),), without_rule=(("!Wearing_Hat",),))
+            >>> hat.narrowed(["!Male"]).with_rule
+            (('Wearing_Hat', '!Male'),)
+        """
+        rules = {
+            field: tuple((*alternative, *labels) for alternative in getattr(self, field))
+            for field in ("with_rule", "without_rule")
+        }
+        settled = {label.removeprefix("!") for label in labels}
+        return replace(self, **rules, balance=tuple(label for label in self.balance if label not in settled))
 
 
 @dataclass(frozen=True, slots=True)

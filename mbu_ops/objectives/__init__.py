@@ -35,6 +35,7 @@ def build_objective(
     overrides: Mapping[str, float] | None = None,
     distance: str = "l1",
     guide_variation: float = 0.0,
+    hard_masks: bool = False,
 ) -> Objective:
     """Return the objective that trains a method's networks; the method's class names it in ``objective``.
 
@@ -42,11 +43,13 @@ def build_objective(
         model: the networks.
         recipe: which published set of loss weights to start from.
         overrides: loss weights to set instead, by term.
-        distance: ``"l1"`` or ``"l2"`` for the reconstruction terms.
+        distance: of the reconstruction terms, a key of :data:`mbu_ops.objectives.terms.DISTANCES`.
         guide_variation: how strongly the guides are varied before they are encoded; 0 for not at all.
+        hard_masks: whether training blends with masks as hard as the ops use them.
 
     Raises:
-        ConfigurationError: for a network without an objective, or an unknown recipe, term or distance.
+        ConfigurationError: for a network without an objective, an unknown recipe, term or distance, or hard masks for
+            a method without masks.
     """
     target = getattr(model, "objective", None)
     module, colon, name = target.partition(":") if isinstance(target, str) else ("", "", "")
@@ -55,6 +58,6 @@ def build_objective(
             f"expected a method's network whose class names its objective as 'module:Class', got {type(model).__name__}"
         )
     objective: Objective = getattr(import_module(module), name).build(
-        model, recipe, overrides or {}, distance, guide_variation
+        model, recipe, overrides or {}, distance, guide_variation, hard_masks
     )
     return objective

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mbu_ops.errors import ConfigurationError
 from mbu_ops.functional.mask import binarise, dilate
 from mbu_ops.methods.mbu import MBU, to_signed
+from mbu_ops.methods.networks import Layer
 from mbu_ops.objectives.terms import ContentObjective, ImageDiscriminator, LossWeights
 
 
@@ -32,6 +34,8 @@ class MBULossWeights(LossWeights):
         mask_sparsity: mean of the mask of ``with`` images; 0 in the paper.
         adversarial_without: removals should look like ``without`` images to an image discriminator; 0 in the paper.
         adversarial_with: transfers should look like ``with`` images to it; 0 in the paper.
+        feature_matching: L1 between what the image discriminator's blocks make of reconstructions and of the images
+            (Larsen et al., ICML 2016), beside the L1 of their pixels; 0 in the paper.
     """
 
     reconstruction_without: float = 5.0
@@ -45,6 +49,14 @@ class MBULossWeights(LossWeights):
     mask_sparsity: float = 0.0
     adversarial_without: float = 0.0
     adversarial_with: float = 0.0
+    feature_matching: float = 0.0
+
+    def __post_init__(self) -> None:
+        super(MBULossWeights, self).__post_init__()
+        if self.feature_matching and not self.adversarial:
+            raise ConfigurationError(
+                "feature_matching needs a discriminator that learns: set adversarial_without or adversarial_with too"
+            )
 
     @property
     def adversarial(self) -> bool:
@@ -76,19 +88,27 @@ class MBUObjective(ContentObjective):
     Args:
         model: the networks.
         weights: weight of each term.
-        loss: ``"l1"`` as published, or ``"l2"`` for the paper's ablation.
+        loss: ``"l1"`` as published, or another key of :data:`mbu_ops.objectives.terms.DISTANCES`.
         guide_variation: how strongly to vary the image that the separate encoder sees, see
             :class:`mbu_ops.objectives.terms.GuideVariation`;
             0 in the paper.
+        hard_masks: blend with masks as hard as the ops use them, while gradients pass as if they were soft (the
+            straight-through estimator: Bengio et al., 2013); not in the paper.
     """
 
     network = MBU
     recipes = LOSS_WEIGHTS
 
     def __init__(
-        self, model: MBU, weights: MBULossWeights | None = None, loss: str = "l1", guide_variation: float = 0.0
+        self,
+        model: MBU,
+        weights: MBULossWeights | None = None,
+        loss: str = "l1",
+        guide_variation: float = 0.0,
+        hard_masks: bool = False,
     ) -> None:
         super().__init__(model, loss, guide_variation)
+        self.hard_masks = hard_masks
         self.weights = weights or MBULossWeights()
         self.image_discriminator = ImageDiscriminator(model.config) if self.weights.adversarial else None
 
@@ -110,8 +130,9 @@ class MBUObjective(ContentObjective):
         without, with_ = to_signed(without), to_signed(with_)
         common_without, common_with = model.common_code(without), model.common_code(with_)
         separate = model.separate_code(guide)
-        own = model.decode_with(common_with, separate)
+        own = self._decoded(common_with, separate)
         terms: dict[str, Tensor] = {}
+        pairs: list[tuple[Tensor, Tensor]] = []
         extras = {
             "common_without": common_without.detach(),
             "common_with": common_with.detach(),
@@ -119,24 +140,30 @@ class MBUObjective(ContentObjective):
         }
 
         if weights.reconstruction_without:
-            terms["reconstruction_without"] = self._distance(model.decode_without(common_without), without)
+            plain = model.decode_without(common_without)
+            terms["reconstruction_without"] = self._distance(plain, without)
+            pairs.append((plain, without))
         if weights.reconstruction_with or weights.adversarial_without:
             background = model.decode_without(common_with)
             if weights.reconstruction_with:
-                terms["reconstruction_with"] = self._distance(_over(own.raw, own.mask, background), with_)
+                whole = _over(own.raw, own.mask, background)
+                terms["reconstruction_with"] = self._distance(whole, with_)
+                pairs.append((whole, with_))
             if self.image_discriminator is not None and weights.adversarial_without:
                 removed = _over(background, self._removal_mask(own.mask.detach()), with_)
                 terms["adversarial_without"] = -self.image_discriminator(removed)[:, 0].mean()
                 extras["removed"] = removed.detach()
+        if self.image_discriminator is not None and weights.feature_matching:
+            terms["feature_matching"] = _feature_distance(self.image_discriminator, pairs)
         if weights.mask_sparsity:
             terms["mask_sparsity"] = own.mask.mean()
         if weights.self_blend_with:
-            terms["self_blend_with"] = self._distance(_over(own.raw, own.mask, with_), with_)
+            terms["self_blend_with"] = self._self_blend_distance(_over(own.raw, own.mask, with_), with_)
         if weights.self_blend_without:
-            none = model.decode_with(common_without, model.zero_code(common_without))
-            terms["self_blend_without"] = self._distance(_over(none.raw, none.mask, without), without)
+            none = self._decoded(common_without, model.zero_code(common_without))
+            terms["self_blend_without"] = self._self_blend_distance(_over(none.raw, none.mask, without), without)
         if weights.cycle_common or weights.cycle_separate or weights.mask_area or weights.adversarial_with:
-            moved = model.decode_with(common_without, separate)
+            moved = self._decoded(common_without, separate)
             transferred = _over(moved.raw, moved.mask, without)
             if weights.cycle_common:
                 terms["cycle_common"] = F.mse_loss(model.common_code(transferred), common_without)
@@ -153,6 +180,14 @@ class MBUObjective(ContentObjective):
 
         weighted = {name: getattr(weights, name) * value for name, value in terms.items()}
         return weighted, extras
+
+    def _decoded(self, common: Tensor, separate: Tensor) -> Layer:
+        """Decode a layer; with hard masks, its mask has the op's values and the soft one's gradients."""
+        layer: Layer = self.model.decode_with(common, separate)
+        if not self.hard_masks:
+            return layer
+        hard = binarise(layer.mask, *_ADDITION_RAMP)
+        return Layer(layer.raw, layer.mask + (hard - layer.mask).detach())
 
     def _removal_mask(self, mask: Tensor) -> Tensor:
         """Return the mask as removal uses it, so that what is judged is what users see.
@@ -197,6 +232,15 @@ class MBUObjective(ContentObjective):
 
 _REMOVAL_RAMP, _ADDITION_RAMP = (0.05, 0.1), (0.1, 0.1)
 """Threshold and softness with which the ops use masks, see :class:`mbu_ops.ops.remove.Remove` and ``Transfer``."""
+
+
+def _feature_distance(discriminator: ImageDiscriminator, pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    apart = []
+    for drawn, real in pairs:
+        with torch.no_grad():
+            wanted = discriminator.features(real)
+        apart += [F.l1_loss(one, other) for one, other in zip(discriminator.features(drawn), wanted, strict=True)]
+    return torch.stack(apart).mean()
 
 
 def _over(raw: Tensor, mask: Tensor, background: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from inspect import signature
 from typing import Any, ClassVar, Self, TypeVar
 
 import torch
@@ -16,15 +17,29 @@ from mbu_ops.methods.blocks import NEGATIVE_SLOPE
 from mbu_ops.methods.networks import ContentNetworks, MBUConfig
 
 
-def distance_named(name: str) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return the distance of two batches of images, ``"l1"`` or ``"l2"``, as a mean over everything.
+Distance = Callable[[Tensor, Tensor], Tensor]
+DISTANCES: dict[str, tuple[Distance, Distance]] = {
+    "l1": (F.l1_loss, F.l1_loss),
+    "l2": (F.mse_loss, F.mse_loss),
+    "l2-reconstruction": (F.mse_loss, F.l1_loss),
+    "l2-self-blend": (F.l1_loss, F.mse_loss),
+}
+"""How far two batches of images are apart, as a mean over everything: in reconstructions, and in self-blends. The last
+two are rows of Table 8 of MBU's paper, "L2 recon #1" and "L2 recon #2"."""
+
+
+def distances_named(name: str) -> tuple[Distance, Distance]:
+    """Return the distances of reconstructions and of self-blends.
+
+    Args:
+        name: a key of :data:`DISTANCES`.
 
     Raises:
         ConfigurationError: for another name.
     """
-    if name not in ("l1", "l2"):
-        raise ConfigurationError(f"loss must be 'l1' or 'l2', got {name!r}")
-    return F.l1_loss if name == "l1" else F.mse_loss
+    if name not in DISTANCES:
+        raise ConfigurationError(f"expected a distance ({', '.join(DISTANCES)}), got {name!r}")
+    return DISTANCES[name]
 
 
 Weights = TypeVar("Weights", bound="LossWeights")
@@ -60,7 +75,7 @@ class ContentObjective(nn.Module):
 
     Args:
         model: the networks.
-        loss: ``"l1"`` or ``"l2"``.
+        loss: a key of :data:`DISTANCES`.
         guide_variation: how strongly to vary the image that the separate encoder sees, see :class:`GuideVariation`;
             0 in the papers.
     """
@@ -73,18 +88,28 @@ class ContentObjective(nn.Module):
         self.model: Any = model
         self.discriminator = LatentDiscriminator(model.config)
         self.vary_guide = GuideVariation(guide_variation) if guide_variation else nn.Identity()
-        self._distance = distance_named(loss)
+        self._distance, self._self_blend_distance = distances_named(loss)
 
     @classmethod
     def build(
-        cls, model: nn.Module, recipe: str, overrides: Mapping[str, float], distance: str, guide_variation: float
+        cls,
+        model: nn.Module,
+        recipe: str,
+        overrides: Mapping[str, float],
+        distance: str,
+        guide_variation: float,
+        hard_masks: bool,
     ) -> Self:
         """Return the objective by names, see :func:`mbu_ops.objectives.build_objective`."""
         if not isinstance(model, cls.network):
             wanted, got = cls.network.__name__, type(model).__name__
             raise ConfigurationError(f"{cls.__name__} trains the networks of {wanted}, got {got}")
+        if hard_masks and "hard_masks" not in signature(cls).parameters:
+            raise ConfigurationError(f"hard_masks is for methods that learn masks; {cls.network.name} does not")
         kind: Any = cls
-        objective: Self = kind(model, LossWeights.named(cls.recipes, recipe, overrides), distance, guide_variation)
+        options = {"hard_masks": True} if hard_masks else {}
+        weights = LossWeights.named(cls.recipes, recipe, overrides)
+        objective: Self = kind(model, weights, distance, guide_variation, **options)
         return objective
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
@@ -173,6 +198,15 @@ class ImageDiscriminator(nn.Module):
         """Return the scores of a batch."""
         scores: Tensor = self.score(F.pixel_unshuffle(pixels, self.patch))
         return scores
+
+    def features(self, pixels: Tensor) -> list[Tensor]:
+        """Return what each block makes of a batch, from fine to coarse: what feature matching compares."""
+        found, current = [], F.pixel_unshuffle(pixels, self.patch)
+        for block in list(self.score)[:-1]:
+            current = block(current)
+            if isinstance(block, nn.LeakyReLU):
+                found.append(current)
+        return found
 
 
 class GuideVariation(nn.Module):

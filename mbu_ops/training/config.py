@@ -20,8 +20,10 @@ class TrainingConfig:
         config: name of one of the method's configurations.
         recipe: name of the set of loss weights to start from.
         loss_weights: loss weights to set instead, ``(term, weight)`` pairs.
-        distance: reconstruction distance, ``"l1"`` as published or ``"l2"``.
+        distance: reconstruction distance, ``"l1"`` as published or another key of
+            :data:`mbu_ops.objectives.terms.DISTANCES`.
         guide_variation: how strongly guides are mirrored, moved and recoloured before they are encoded; 0 in the paper.
+        hard_masks: whether training blends with masks as hard as the ops use them; not in the paper.
         steps: steps of the whole run.
         coarse_steps: how many of them, from the first on, pass at half the resolution.
         batch_size: images of each domain in a step.
@@ -44,6 +46,7 @@ class TrainingConfig:
     loss_weights: tuple[tuple[str, float], ...] = ()
     distance: str = "l1"
     guide_variation: float = 1.0
+    hard_masks: bool = False
     steps: int = 9_000
     coarse_steps: int = 6_000
     batch_size: int = 16

@@ -133,7 +133,12 @@ class Trainer:
         model = model.to(device).to(memory_format=torch.channels_last)
         config = self.config
         self.objective: Objective = build_objective(
-            model, config.recipe, dict(config.loss_weights), config.distance, config.guide_variation
+            model,
+            config.recipe,
+            dict(config.loss_weights),
+            config.distance,
+            config.guide_variation,
+            config.hard_masks,
         )
         self._parts: dict[str, nn.Module] = {"objective": self.objective.to(device)}  # type: ignore[attr-defined]
         self.average = AveragedModel(averaged or model, avg_fn=self._averaging, use_buffers=True)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ from PIL import Image
 from mbu_ops import families
 from mbu_ops.methods import mbu
 from mbu_ops.ops.remove import Remove
+from mbu_ops.weights import read_info
 from mbu_ops_cli.app import run
 from mbu_ops_cli.scaffold import write_plugin
 
+EXPERIMENTS = Path(__file__).parents[2] / "docs" / "experiments"
 SHORT = ["--config", "tiny", "--steps", "4", "--coarse-steps", "2", "--batch-size", "2", "--quiet", "--threads", "1"]
 
 
@@ -64,21 +67,26 @@ def test_a_broken_picture_is_skipped_and_named(folders, capsys):
     assert "broken.jpg" in capsys.readouterr().err
 
 
-def test_celeba_layout(folders, capsys):
-    names = [f"{index}.png" for index in range(12)]
+def celeba(folders):
+    """The pictures in CelebA's layout, two of three of them a man's."""
     data = folders / "celeba"
     (data / "img_align_celeba").mkdir(parents=True)
     rows = []
     for side in ("with", "without"):
-        for name in names:
-            (folders / side / name).rename(data / "img_align_celeba" / f"{side}-{name}")
-            rows.append((f"{side}-{name}", 1 if side == "with" else -1))
+        for index in range(12):
+            name = f"{side}-{index}.png"
+            (folders / side / f"{index}.png").rename(data / "img_align_celeba" / name)
+            rows.append((name, 1 if side == "with" else -1, 1 if index % 3 else -1))
     (data / "list_attr_celeba.txt").write_text(
         f"{len(rows)}\nSmiling Male Young Eyeglasses No_Beard\n"
-        + "\n".join(f"{name} {value} 1 1 1 1" for name, value in rows)
+        + "\n".join(f"{name} {smiling} {male} 1 1 1" for name, smiling, male in rows)
     )
-    (data / "list_eval_partition.txt").write_text("\n".join(f"{name} 0" for name, _ in rows))
-    command = ["train", "--attribute", "smile", "--data", str(data), "--out", str(folders / "out"), *SHORT]
+    (data / "list_eval_partition.txt").write_text("\n".join(f"{name} 0" for name, *_ in rows))
+    return data
+
+
+def test_celeba_layout(folders, capsys):
+    command = ["train", "--attribute", "smile", "--data", str(celeba(folders)), "--out", str(folders / "out"), *SHORT]
     assert run(command) == 0
     assert "12 images with the content, 12 without it" in capsys.readouterr().err
 
@@ -181,3 +189,57 @@ def test_a_result_without_a_place_is_refused_before_training(folders, hats, caps
     assert run(arguments(folders, *more)) == 2
     assert says in capsys.readouterr().err
     assert not (folders / "out").exists()
+
+
+def test_a_settings_file_says_what_the_command_line_does_not(folders, capsys):
+    settings = folders / "settings.toml"
+    settings.write_text(
+        'loss = ["confusion=0.3", "feature_matching=1"]\nhard-masks = true\naverage-decay = 0\nseed = 5\n'
+        'distance = "l2-self-blend"\n'
+    )
+    assert run(arguments(folders, "--settings", str(settings), "--seed", "6")) == 0
+    used = read_info(folders / "out" / "weights.safetensors").training["settings"]
+    assert used["loss_weights"] == [["confusion", 0.3], ["feature_matching", 1.0]]
+    assert (used["hard_masks"], used["average_decay"], used["seed"]) == (True, 0.0, 6)
+    assert used["distance"] == "l2-self-blend"
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [("seeds = 5", "expected options of this command"), ("seed =", "cannot be read"), ('seed = "five"', "five")],
+)
+def test_a_bad_settings_file_is_named(folders, capsys, text, word):
+    (folders / "settings.toml").write_text(text)
+    assert run(arguments(folders, "--settings", str(folders / "settings.toml"))) == 2
+    assert word in capsys.readouterr().err
+
+
+def test_a_missing_settings_file_is_named(folders, capsys):
+    assert run(arguments(folders, "--settings", str(folders / "none.toml"))) == 2
+    assert "none.toml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", sorted(EXPERIMENTS.rglob("*.toml")), ids=lambda path: path.stem)
+def test_the_experiments_settings_are_understood(path, tmp_path, monkeypatch, capsys):
+    """They fail for want of data only."""
+    command = ["train", "--settings", str(path.absolute()), "--data", str(tmp_path / "celeba"), "--out", str(tmp_path)]
+    assert run(command) == 2
+    assert "celeba" in capsys.readouterr().err
+
+
+def test_only_pictures_with_a_label(folders, capsys):
+    command = ["train", "--attribute", "smile", "--data", str(celeba(folders)), *SHORT]
+    assert run([*command, "--out", str(folders / "men"), "--only", "Male", "--only", "Young"]) == 0
+    assert "8 images with the content, 8 without it" in capsys.readouterr().err
+    assert read_info(folders / "men" / "weights.safetensors").training["data"].endswith(", Male, Young")
+    assert run([*command, "--out", str(folders / "women"), "--only", "!Male"]) == 2
+    assert "got 4 of 4" in capsys.readouterr().err
+    assert run([*command, "--out", str(folders / "other"), "--only", "Hairy"]) == 2
+    assert "Hairy" in capsys.readouterr().err
+    assert run([*command, "--out", str(folders / "other"), "--only", "a b"]) == 2
+    assert "'a b'" in capsys.readouterr().err
+
+
+def test_only_needs_labels(folders, capsys):
+    assert run(arguments(folders, "--only", "Male")) == 2
+    assert "--data" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops.functional.mask import binarise
 from mbu_ops.methods.mbu import MBU, MBUConfig
 from mbu_ops.objectives import build_objective
 from mbu_ops.objectives.mbu import (
@@ -14,7 +15,7 @@ from mbu_ops.objectives.mbu import (
     MBULossWeights,
     MBUObjective,
 )
-from mbu_ops.objectives.terms import GuideVariation, ImageDiscriminator
+from mbu_ops.objectives.terms import DISTANCES, GuideVariation, ImageDiscriminator
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.transfer import Transfer
 
@@ -51,6 +52,11 @@ def plainly(one, without, with_):
 
     moved = blend(model.decode_with(ec(a), es(b)), a)
     logits = [one.discriminator(ec(image)) for image in (a, b)]
+    drawn = model.decode_without(ec(a)), blend(model.decode_with(ec(b), es(b)), model.decode_without(ec(b)))
+    seen = [
+        (one.image_discriminator.features(image), one.image_discriminator.features(real))
+        for image, real in zip(drawn, (a, b), strict=True)
+    ]
     return {
         "reconstruction_without": F.l1_loss(model.decode_without(ec(a)), a),
         "reconstruction_with": F.l1_loss(blend(model.decode_with(ec(b), es(b)), model.decode_without(ec(b))), b),
@@ -64,6 +70,7 @@ def plainly(one, without, with_):
         "mask_sparsity": model.decode_with(ec(b), es(b)).mask.mean(),
         "adversarial_without": -one.image_discriminator(edited(Remove, model, with_)[0])[:, 0].mean(),
         "adversarial_with": -one.image_discriminator(edited(Transfer, model, without, with_)[0])[:, 1].mean(),
+        "feature_matching": sum(F.l1_loss(x, y) for xs, ys in seen for x, y in zip(xs, ys, strict=True)) / 6,
     }
 
 
@@ -78,7 +85,7 @@ def test_every_term_equals_its_formula(pair):
 
 
 def test_terms_are_weighted(pair):
-    weights = MBULossWeights(5, 7, 0.7, 0.3, 0.2, 0.1, 0.005, 0.4, 0.5, 0.6, 0.8)
+    weights = MBULossWeights(5, 7, 0.7, 0.3, 0.2, 0.1, 0.005, 0.4, 0.5, 0.6, 0.8, 0.9)
     terms, _ = objective(weights)(*pair)
     plain, _ = objective()(*pair)
     for name, value in plain.items():
@@ -91,12 +98,39 @@ def test_a_weight_of_zero_switches_its_term_off(pair, name):
     assert set(terms) == set(TERMS) - {name}
 
 
-def test_l2_is_the_papers_ablation(pair):
-    one = objective(loss="l2")
+@pytest.mark.parametrize("loss", DISTANCES)
+def test_l2_is_the_papers_ablation_of_reconstructions_and_of_self_blends(pair, loss):
+    one = objective(loss=loss)
+    one.image_discriminator.eval()
     terms, _ = one(*pair)
+    expected = plainly(one, *pair)
+    for name in ("reconstruction_without", "reconstruction_with", "self_blend_without", "self_blend_with"):
+        squared = loss == "l2" or loss.removeprefix("l2-").replace("-", "_") in name and loss != "l1"
+        assert torch.allclose(terms[name], expected[name]) != squared, name
     without = pair[0] * 2 - 1
-    expected = F.mse_loss(one.model.decode_without(one.model.common_code(without)), without)
-    torch.testing.assert_close(terms["reconstruction_without"], expected)
+    drawn = one.model.decode_without(one.model.common_code(without))
+    distance = F.mse_loss if loss in ("l2", "l2-reconstruction") else F.l1_loss
+    torch.testing.assert_close(terms["reconstruction_without"], distance(drawn, without))
+
+
+def test_features_are_matched_only_where_a_discriminator_learns():
+    with pytest.raises(ConfigurationError, match="feature_matching needs a discriminator"):
+        MBULossWeights(feature_matching=1)
+
+
+def test_hard_masks_have_the_values_of_the_ops_and_the_gradients_of_soft_ones(pair):
+    torch.manual_seed(0)
+    model = MBU(CONFIG)
+    hard, soft = MBUObjective(model, hard_masks=True), MBUObjective(model)
+    code = torch.randn(4, *CONFIG.separate_code_shape)
+    common = model.common_code(pair[0])
+    masks = [one._decoded(common, code).mask for one in (hard, soft)]
+    torch.testing.assert_close(masks[0], binarise(masks[1], 0.1, 0.1))
+    assert not torch.equal(*masks)
+    head = next(parameter for name, parameter in model.named_parameters() if name.startswith("with_decoder"))
+    gradients = [torch.autograd.grad(mask.sum(), head, retain_graph=True)[0] for mask in masks]
+    assert gradients[0].abs().max() > 0
+    torch.testing.assert_close(*gradients)
 
 
 def test_each_domain_goes_through_batch_norm_alone(pair):
