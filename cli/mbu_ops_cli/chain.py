@@ -27,7 +27,8 @@ from mbu_ops_cli.options import (
     json_option,
     method_option,
 )
-from mbu_ops_cli.report import progress, show_plan, show_summary
+from mbu_ops_cli.progress import progress
+from mbu_ops_cli.report import show_plan, show_summary
 
 if TYPE_CHECKING:
     from mbu_ops.ops.plan import StepPlan
@@ -166,5 +167,5 @@ def _run(plans: Sequence[StepPlan], jobs: Sequence[Job], compute: Compute, editi
     from mbu_ops_cli.runner import Editor, Runner
 
     editor = Editor(assemble(plans, device, dtype), device, editing.box, editing.save_mask)
-    with progress(len(jobs)) as advance:
+    with progress(len(jobs), "editing") as advance:
         return Runner(editor, compute.batch_size, editing.overwrite, advance).run(jobs)

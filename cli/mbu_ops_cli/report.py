@@ -1,10 +1,8 @@
-"""What the chain command says: its plan, its progress (on stderr only) and its summary."""
+"""What the chain command says: its plan and its summary."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -76,21 +74,6 @@ def show_summary(spec: ChainSpec, summary: Summary, skipped: Sequence[Job], seco
     if summary.failed:
         parts.append(f"{len(summary.failed)} failed")
     click.echo(f"{', '.join(parts)} in {seconds:.1f} s", err=True)
-
-
-@contextmanager
-def progress(total: int) -> Iterator[Callable[[], None]]:
-    """Show a progress bar on stderr where that is a terminal; yields what to call after each picture."""
-    if not sys.stderr.isatty() or total < 2:
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("editing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("editing", total=total)
-        yield lambda: bar.advance(task)
 
 
 def _guide_name(plan: StepPlan, index: int) -> str | int:

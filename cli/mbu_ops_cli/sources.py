@@ -76,7 +76,7 @@ class Source:
 
     Attributes:
         family: whose pictures they are, if any family's.
-        attribute: what they differ in, if a family knows it.
+        attribute: what they differ in, if a family knows it; None with a family that draws means each of its own.
         data: folders in CelebA's layout.
         only: labels that all their pictures must have, or must not have with "!"; the attribute's rules say so too.
         with_: folders of pictures with the content.
@@ -112,15 +112,17 @@ class Source:
             ConfigurationError: if they name no pictures, or two kinds of them.
             FamilyError: if there is no such family or attribute.
         """
-        from mbu_ops.families.registry import parse_attribute
+        from mbu_ops.families.registry import get_family, parse_attribute
 
         if data and (with_ or without):
             raise ConfigurationError("expected --data or --with and --without, got both; give one kind of images")
         if data and attribute is None:
             raise ConfigurationError("--data needs --attribute, which says which pictures show the content")
-        if attribute is None and family is not None:
+        owner, plan = (get_family(family) if family else None), None
+        if attribute is not None:
+            owner, plan = parse_attribute(attribute, default_family=family or "faces")
+        elif owner is not None and (with_ or without or owner.pictures is None):
             raise ConfigurationError("--family needs --attribute: which of its attributes do the pictures show?")
-        owner, plan = parse_attribute(attribute, default_family=family or "faces") if attribute else (None, None)
         if family is not None and owner is not None and owner.name != family:
             raise ConfigurationError(f"--family {family} and --attribute {attribute} name two families; leave one out")
         drawn = owner is not None and owner.pictures is not None and not (with_ or without)
@@ -213,5 +215,5 @@ class Source:
 
     def _known(self) -> tuple[FamilySpec, AttributeSpec]:
         if self.family is None or self.attribute is None:
-            raise ConfigurationError("expected an attribute of a family")
+            raise ConfigurationError("expected --attribute, one of the family's: what do the pictures show?")
         return self.family, self.attribute

@@ -132,7 +132,7 @@ def intersection_over_union(masks: Tensor, truth: Tensor) -> Tensor:
 
 
 def peak_signal_to_noise(images: Tensor, truth: Tensor) -> Tensor:
-    """Return the PSNR of each image in decibels; 100 at most, so that means stay finite.
+    """Return the PSNR of each image in decibels, see :func:`decibels`.
 
     Args:
         images: ``(N, 3, H, W)`` in [0, 1].
@@ -142,5 +142,17 @@ def peak_signal_to_noise(images: Tensor, truth: Tensor) -> Tensor:
         >>> peak_signal_to_noise(torch.zeros(1, 3, 2, 2), torch.full((1, 3, 2, 2), 0.1))
         tensor([20.])
     """
-    error = (images - truth).square().flatten(1).mean(1)
+    return decibels((images - truth).square().flatten(1).mean(1))
+
+
+def decibels(error: Tensor) -> Tensor:
+    """Return mean squared errors of images in [0, 1] as PSNR; 100 at most, so that means stay finite.
+
+    Args:
+        error: ``(N,)``.
+
+    Example:
+        >>> decibels(torch.tensor([0.01, 0.0]))
+        tensor([ 20., 100.])
+    """
     return -10 * error.clamp(min=1e-10).log10()

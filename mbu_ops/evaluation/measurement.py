@@ -1,4 +1,4 @@
-"""Measure add, remove and segment on examples."""
+"""Measure add, remove, swap, segment and chains of two attributes on examples."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.evaluation.distances import (
+    average_in,
     described,
     frechet_distance,
     kernel_distance,
@@ -25,6 +26,7 @@ from mbu_ops.evaluation.distances import (
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.figures import (
     Figure,
+    decibels,
     intersection_over_union,
     largest,
     mean,
@@ -39,6 +41,18 @@ from mbu_ops.ops.segment import Segment
 from mbu_ops.ops.transfer import Transfer
 from mbu_ops.weights import load_pretrained
 
+STAGES = (
+    "a few pictures with a few guides",
+    "additions",
+    "additions of the default guides",
+    "removals and swaps",
+    "masks",
+    "what judges say",
+    "what is kept",
+    "who it is and how it looks",
+)
+"""What measuring does, in order: for whoever shows progress."""
+
 _GUIDES = 8
 """Guides to tell apart in the retrieval test."""
 
@@ -51,11 +65,47 @@ class Instruments:
         judge: says whether an edit shows the content.
         identity: describes whose picture it is, ``(N, 3, H, W)`` to ``(N, D)``; None leaves these figures out.
         features: describes what a picture looks like; None leaves these figures out.
+        follower: another attribute's weights to chain after those that are measured; None leaves chains out.
     """
 
     judge: Judge
     identity: nn.Module | None = None
     features: ImageFeatures | None = None
+    follower: Follower | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """A second attribute, added after the first was added or removed.
+
+    Attributes:
+        weights: its weights, with default guides.
+        judge: says whether an image shows it.
+    """
+
+    weights: Path
+    judge: Judge
+
+    @torch.no_grad()
+    def after(self, images: Tensor) -> Tensor:
+        """Return the images with this attribute added, by its first default guide."""
+        add = Transfer.from_pretrained(self.weights)
+        if add.default_guides is None:
+            raise ConfigurationError(f"the weights in {str(self.weights)!r} have no default guides to add")
+        return _in_chunks(partial(_with_code, add, add.default_guides[:1]), images).image
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """Where edits are, the same for all weights that are compared.
+
+    Attributes:
+        add: ``(N, 1, R, R)`` bool: where additions may change ``without`` images.
+        remove: ``(M, 1, R, R)`` bool: where removals may change ``with`` images.
+    """
+
+    add: Tensor
+    remove: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +115,7 @@ class Edits:
     Attributes:
         added: ``without`` images, each with the content of a random guide.
         removed: ``with`` images without their content.
+        swapped: ``with`` images with the content of a random guide in place of their own.
         defaults: ``without`` images with each default guide.
         guides: ``(G, 3, R, R)``: a few guides.
         guided: ``(N, G, 3, R, R)``: a few ``without`` images, each with each of those.
@@ -74,6 +125,7 @@ class Edits:
 
     added: Edit
     removed: Edit
+    swapped: Tensor
     defaults: list[Tensor]
     guides: Tensor
     guided: Tensor
@@ -82,13 +134,16 @@ class Edits:
 
     @classmethod
     @torch.no_grad()
-    def make(cls, weights: str | Path, examples: Examples, seed: int = 1) -> Edits:
+    def make(
+        cls, weights: str | Path, examples: Examples, seed: int = 1, report: Callable[[str], None] = lambda _: None
+    ) -> Edits:
         """Edit all examples, a few at a time.
 
         Args:
             weights: name or path, as the ops take it.
             examples: the images.
             seed: of the choice of guides.
+            report: told of each of :data:`STAGES` when it begins.
         """
         with_, without = examples.with_, examples.without
         pretrained = load_pretrained(weights)
@@ -97,22 +152,44 @@ class Edits:
         random = np.random.default_rng(seed)
         chosen = torch.from_numpy(random.integers(len(with_), size=len(without)))
         guides = with_[torch.from_numpy(random.permutation(len(with_))[:_GUIDES])]
+        others = torch.from_numpy(random.integers(len(with_), size=len(with_)))
+        report("a few pictures with a few guides")
         few = [transfer.edit(without[:_FEW], guide[None].expand(len(without[:_FEW]), -1, -1, -1)) for guide in guides]
         codes = () if transfer.default_guides is None else transfer.default_guides
+        report("additions")
+        added = _in_chunks(transfer.edit, without, with_[chosen])
+        report("additions of the default guides")
+        defaults = [_in_chunks(partial(_with_code, transfer, code[None]), without).image for code in codes]
+        report("removals and swaps")
+        removed = _in_chunks(remove.edit, with_)
+        swapped = _in_chunks(transfer.edit, removed.image, with_[others]).image
+        report("masks")
         return cls(
-            added=_in_chunks(transfer.edit, without, with_[chosen]),
-            removed=_in_chunks(remove.edit, with_),
-            defaults=[_in_chunks(partial(_with_code, transfer, code[None]), without).image for code in codes],
+            added=added,
+            removed=removed,
+            swapped=swapped,
+            defaults=defaults,
             guided=torch.stack([edit.image for edit in few], dim=1),
             union=torch.stack([edit.mask for edit in few]).amax(0),
             segmented=torch.cat([segment(chunk) for chunk in torch.split(with_, _CHUNK)]),
             guides=guides,
         )
 
+    @property
+    def regions(self) -> Regions:
+        """Where these edits are."""
+        return Regions(self.added.mask > 0, self.removed.mask > 0)
+
 
 @torch.no_grad()
 def measure(
-    weights: str | Path, examples: Examples, instruments: Instruments, seed: int = 1, threshold: float = 0.5
+    weights: str | Path,
+    examples: Examples,
+    instruments: Instruments,
+    seed: int = 1,
+    threshold: float = 0.5,
+    regions: Regions | None = None,
+    report: Callable[[str], None] = lambda _: None,
 ) -> list[Figure]:
     """Measure the edits of some weights.
 
@@ -122,15 +199,25 @@ def measure(
         instruments: who measures.
         seed: of the choice of guides.
         threshold: mask value from which a pixel counts as content.
+        regions: where to tell inside from outside, such as other weights' edits; these edits' own masks when None.
+        report: told of each of :data:`STAGES` when it begins.
 
     Returns:
-        What the judge says of the images themselves (his own limit), of additions and of removals; how large masks are
-        and how far pixels outside them changed; whose picture it still is, how edits look and how far removals are from
-        real images, where instruments for that are given; whether guides matter; and where the truth is known, how well
-        masks and removals match it, beside the figure of an untouched image.
+        What the judges say of the images themselves (their own limit), of additions, removals, swaps and chains; how
+        large masks are and how far pixels outside them changed; how much of the picture is kept inside the edit and
+        outside it; whose picture it still is, how edits look and how far removals are from real images, where
+        instruments for that are given; whether guides matter; and where the truth is known, how well masks and removals
+        match it, beside the figure of an untouched image.
     """
-    edits = Edits.make(weights, examples, seed)
-    figures = [*_success(examples, edits, instruments.judge), *_kept(examples, edits)]
+    edits = Edits.make(weights, examples, seed, report)
+    regions = regions or edits.regions
+    report("what judges say")
+    figures = _success(examples, edits, instruments.judge)
+    if instruments.follower is not None:
+        figures += _chains(examples, edits, instruments.judge, instruments.follower)
+    report("what is kept")
+    figures += _kept(examples, edits, regions, instruments.features)
+    report("who it is and how it looks")
     if instruments.identity is not None:
         figures += _identity(examples, edits, instruments.identity)
     if instruments.features is not None:
@@ -149,21 +236,52 @@ def _success(examples: Examples, edits: Edits, judge: Judge) -> list[Figure]:
         said = torch.stack([judge.says_with(images) for images in edits.defaults])
         convinced = said.double().mean(0)  # a person with eight guides is one person
         figures.append(mean("add_default", "judge says with: added, default guides", convinced, "share"))
-    return [*figures, share("remove", "judge says without: removed", ~judge.says_with(edits.removed.image))]
+    return [
+        *figures,
+        share("remove", "judge says without: removed", ~judge.says_with(edits.removed.image)),
+        share("swap", "judge says with: swapped, random guide", judge.says_with(edits.swapped)),
+    ]
 
 
-def _kept(examples: Examples, edits: Edits) -> list[Figure]:
+def _chains(examples: Examples, edits: Edits, judge: Judge, follower: Follower) -> list[Figure]:
+    """Two edits one after another: both judges must be convinced; beside it, what the second says of the inputs."""
+    after_add, after_remove = follower.after(edits.added.image), follower.after(edits.removed.image)
+    both = judge.says_with(after_add) & follower.judge.says_with(after_add)
+    exchanged = ~judge.says_with(after_remove) & follower.judge.says_with(after_remove)
+    before = follower.judge.says_with(examples.with_), follower.judge.says_with(examples.without)
+    return [
+        share("second_with", "second judge says with: untouched, with", before[0]),
+        share("second_without", "second judge says with: untouched, without", before[1]),
+        share("chain_add", "both judges say with: added, then second added", both),
+        share("chain_remove", "without, second with: removed, then second added", exchanged),
+    ]
+
+
+def _kept(examples: Examples, edits: Edits, regions: Regions, features: ImageFeatures | None) -> list[Figure]:
     figures = []
-    for name, title, edit, before in (
-        ("add", "additions", edits.added, examples.without),
-        ("remove", "removals", edits.removed, examples.with_),
+    for name, title, edit, before, region in (
+        ("add", "additions", edits.added, examples.without, regions.add),
+        ("remove", "removals", edits.removed, examples.with_, regions.remove),
     ):
         figures += [
             mean(f"mask_{name}", f"mean mask of {title}", edit.mask.flatten(1).mean(1)),
             largest(f"outside_{name}", f"largest change outside the mask, {title}", _largest_change(edit, before)),
-            mean(f"kept_psnr_{name}", f"PSNR with the input, {title}", peak_signal_to_noise(edit.image, before), "dB"),
-            mean(f"kept_ssim_{name}", f"SSIM with the input, {title}", ssim(edit.image, before, 11).flatten(1).mean(1)),
         ]
+        similar = ssim(edit.image, before, 11)
+        for place, where in (("outside", ~region), ("inside", region)):
+            shown = where.flatten(1).any(1)  # some masks are empty, or all there is
+            if not shown.any():
+                continue
+            images, inputs, here = edit.image[shown], before[shown], where[shown]
+            words = f"{place} the edit, {title}"
+            error = average_in((images - inputs).square(), here)
+            figures += [
+                mean(f"psnr_{place}_{name}", f"PSNR {words}", decibels(error), "dB"),
+                mean(f"ssim_{place}_{name}", f"SSIM {words}", average_in(similar[shown], here)),
+            ]
+            if features is not None:
+                apart = perceptual_distance(features, images, inputs, here)
+                figures.append(mean(f"perceptual_{place}_{name}", f"perceptual distance {words}", apart))
     return figures
 
 
@@ -182,13 +300,9 @@ def _identity(examples: Examples, edits: Edits, network: nn.Module) -> list[Figu
 
 
 def _looks(examples: Examples, edits: Edits, features: ImageFeatures) -> list[Figure]:
-    added = perceptual_distance(features, edits.added.image, examples.without)
-    removed = perceptual_distance(features, edits.removed.image, examples.with_)
     codes = described(features, edits.guided.flatten(0, 1)).view(*edits.guided.shape[:2], -1)
     found = retrieved_guides(codes, described(features, edits.guides))
     figures = [
-        mean("perceptual_add", "perceptual distance from the input: added", added),
-        mean("perceptual_remove", "perceptual distance from the input: removed", removed),
         mean("retrieved", f"guide retrieved among {len(edits.guides)}", found.double().mean(1), "share"),
     ]
     real, before, after = (described(features, one) for one in (examples.without, examples.with_, edits.removed.image))

@@ -13,6 +13,7 @@ from torch import Tensor
 from mbu_ops import images
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.figures import intersection_over_union
+from mbu_ops.evaluation.measurement import Follower
 from mbu_ops.ops.interpolate import Interpolate
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.segment import Segment
@@ -83,6 +84,15 @@ def swaps(weights: str | Path, examples: Examples) -> Tensor:
     return grid([pictures, guides, Swap.from_pretrained(weights)(pictures, guides)])
 
 
+def chains(weights: str | Path, examples: Examples, follower: Follower) -> Tensor:
+    """Two edits one after another: picture, added, second added; then picture, removed, second added."""
+    count = min(_COLUMNS, len(examples.with_), len(examples.without))
+    pictures, people = examples.with_[:count], examples.without[:count]
+    added = Transfer.from_pretrained(weights)(people, pictures.roll(1, 0))
+    removed = Remove.from_pretrained(weights)(pictures)
+    return grid([people, added, follower.after(added), pictures, removed, follower.after(removed)])
+
+
 def segmentations(weights: str | Path, examples: Examples, threshold: float) -> Tensor:
     """Picture, soft mask, mask cut at the threshold, and the true mask where it is known."""
     pictures = examples.with_[:_COLUMNS]
@@ -123,7 +133,9 @@ def threshold_curve(curves: dict[str, tuple[Tensor, Tensor]], side: int = 360) -
 
 
 @torch.no_grad()
-def write_sheets(folder: Path, weights: str | Path, examples: Examples, threshold: float) -> list[Path]:
+def write_sheets(
+    folder: Path, weights: str | Path, examples: Examples, threshold: float, follower: Follower | None = None
+) -> list[Path]:
     """Write every sheet that these examples allow.
 
     Args:
@@ -131,6 +143,7 @@ def write_sheets(folder: Path, weights: str | Path, examples: Examples, threshol
         weights: name or path, as the ops take it.
         examples: the images.
         threshold: mask value from which a pixel counts as content.
+        follower: a second attribute to chain, if there is one.
 
     Returns:
         The files.
@@ -143,6 +156,8 @@ def write_sheets(folder: Path, weights: str | Path, examples: Examples, threshol
         "swap": lambda: swaps(weights, examples),
         "segmentation": lambda: segmentations(weights, examples, threshold),
     }
+    if follower is not None:
+        drawn["chain"] = lambda: chains(weights, examples, follower)
     written = []
     for name, draw in drawn.items():
         written.append(folder / f"{name}.png")

@@ -136,12 +136,13 @@ class AttributeSpec:
             >>> hat.narrowed(["!Male"]).with_rule
             (('Wearing_Hat', '!Male'),)
         """
-        rules = {
-            field: tuple((*alternative, *labels) for alternative in getattr(self, field))
-            for field in ("with_rule", "without_rule")
-        }
         settled = {label.removeprefix("!") for label in labels}
-        return replace(self, **rules, balance=tuple(label for label in self.balance if label not in settled))
+        return replace(
+            self,
+            with_rule=tuple((*alternative, *labels) for alternative in self.with_rule),
+            without_rule=tuple((*alternative, *labels) for alternative in self.without_rule),
+            balance=tuple(label for label in self.balance if label not in settled),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,7 @@ class ContentNetworks(nn.Module, ABC):
         config: sizes; a name from :data:`CONFIGS` or an :class:`MBUConfig`.
     """
 
+    name: ClassVar[str]
     configs = CONFIGS
     heads: ClassVar[Mapping[str, int]]
     """Attribute name of each decoder, and how many channels it draws."""

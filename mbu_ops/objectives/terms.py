@@ -16,7 +16,6 @@ from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods.blocks import NEGATIVE_SLOPE
 from mbu_ops.methods.networks import ContentNetworks, MBUConfig
 
-
 Distance = Callable[[Tensor, Tensor], Tensor]
 DISTANCES: dict[str, tuple[Distance, Distance]] = {
     "l1": (F.l1_loss, F.l1_loss),

@@ -7,6 +7,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from mbu_ops.data import Pair
@@ -234,3 +235,59 @@ def test_a_family_draws_into_folders(drawing, capsys, tmp_path):
     assert "holds something" in capsys.readouterr().err
     assert run(["families", "draw", "faces/smile", "--out", str(tmp_path / "none")]) == 2
     assert "draws no pictures" in capsys.readouterr().err
+
+
+def test_all_attributes_of_a_family_that_draws(drawing, hats, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("mbu_ops.weights.resolve", lambda name: (resolve(hats)[0], None))
+    out = tmp_path / "report"
+    arguments = ["eval", "--family", "doodles", "--pictures", "8", "--count", "6", "--judge-steps", "1"]
+    assert run([*arguments, "--out", str(out)]) == 0
+    assert capsys.readouterr().out.startswith("dot\njudge says with")
+    assert (out / "dot" / "metrics.json").is_file()
+    assert run([*arguments, "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)) == ["dot"]
+
+
+def test_one_set_of_weights_is_not_for_all_attributes(drawing, hats, capsys):
+    assert run(["eval", "--family", "doodles", "--weights", hats]) == 2
+    assert "name an --attribute" in capsys.readouterr().err
+    assert run(["train", "--family", "doodles", "--out", "nowhere"]) == 2
+    assert "expected --attribute" in capsys.readouterr().err
+
+
+@pytest.fixture
+def second(drawing, hats, tmp_path, capsys):
+    """Another attribute's weights, and its judge."""
+    judge = tmp_path / "second.safetensors"
+    assert run(["train-judge", "--attribute", drawing, "--pictures", "8", "--steps", "1", "--out", str(judge)]) == 0
+    model = tiny_mbu()
+    path = tmp_path / "dots.safetensors"
+    info = WeightsInfo("mbu", model.config_to_dict(model.config), 16, family="doodles", attributes=("dot",))
+    save(path, model, info, torch.rand(2, *model.config.separate_code_shape))
+    capsys.readouterr()
+    return ["--then", str(path), "--then-judge", str(judge)]
+
+
+def test_chains_of_two_attributes(drawing, hats, second, capsys, tmp_path):
+    out = tmp_path / "report"
+    arguments = ["eval", "--attribute", drawing, "--pictures", "8", "--count", "6", "--weights", hats, *second, *QUICK]
+    assert run([*arguments, "--out", str(out)]) == 0
+    found = figures(capsys)
+    assert found["chain_add"]["count"] == found["chain_remove"]["count"] == 6
+    assert found["chain_add"]["value"] <= 1
+    assert next(out.glob("*/chain.png")).is_file()
+
+
+@pytest.mark.parametrize(
+    ("keep", "word"),
+    [(slice(0, 2), "go together"), (slice(2, 4), "go together")],
+)
+def test_half_a_second_attribute_is_refused(drawing, hats, second, capsys, keep, word):
+    assert run(["eval", "--attribute", drawing, "--weights", hats, *second[keep], *QUICK]) == 2
+    assert word in capsys.readouterr().err
+
+
+def test_a_second_attribute_of_nothing_known_is_refused(drawing, hats, second, capsys):
+    command = ["eval", "--attribute", drawing, "--weights", hats, "--then", hats, *second[2:], *QUICK]
+    assert run(command) == 2
+    assert "another attribute of the same family" in capsys.readouterr().err

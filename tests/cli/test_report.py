@@ -7,7 +7,8 @@ from pathlib import Path
 
 from mbu_ops.ops.chain import ChainSpec
 from mbu_ops_cli.jobs import Job, Summary
-from mbu_ops_cli.report import SHOWN, progress, show_summary
+from mbu_ops_cli.progress import progress
+from mbu_ops_cli.report import SHOWN, show_summary
 
 SPEC = ChainSpec.parse("remove:smile")
 FAILED = [(Job(Path(f"{index}.jpg"), Path("out")), f"reason {index}") for index in range(SHOWN + 5)]
@@ -35,7 +36,7 @@ def test_progress_is_shown_on_a_terminal_on_stderr_only(monkeypatch, capsys):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
-    with progress(3) as advance:
+    with progress(3, "editing") as advance:
         for _ in range(3):
             advance()
     assert "3/3" in terminal.getvalue()
@@ -43,7 +44,7 @@ def test_progress_is_shown_on_a_terminal_on_stderr_only(monkeypatch, capsys):
 
 
 def test_no_progress_where_stderr_is_no_terminal(capsys):
-    with progress(3) as advance:
+    with progress(3, "editing") as advance:
         advance()
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "")

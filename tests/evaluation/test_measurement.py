@@ -9,7 +9,7 @@ from mbu_ops.data.domains import Domains
 from mbu_ops.errors import PluginError
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.judge import Judge
-from mbu_ops.evaluation.measurement import Edits, Instruments, measure
+from mbu_ops.evaluation.measurement import STAGES, Edits, Follower, Instruments, Regions, measure
 from mbu_ops.evaluation.networks import image_features
 from mbu_ops.families import AttributeSpec, FamilySpec
 from mbu_ops.ops.transfer import Transfer
@@ -43,22 +43,35 @@ def examples():
     return Examples(with_, without, torch.ones(6, 1, 16, 16).bool(), torch.arange(6) < 4, with_)
 
 
-def test_every_kind_of_figure_is_there_with_its_count(weights, examples):
-    figures = {figure.name: figure for figure in measure(weights, examples, JUDGE)}
+@pytest.fixture
+def corners(examples):
+    """A region in the upper left of every image."""
+    corner = torch.zeros(1, 1, 16, 16, dtype=torch.bool)
+    corner[..., :8, :8] = True
+    return Regions(corner.expand(len(examples.without), -1, -1, -1), corner.expand(len(examples.with_), -1, -1, -1))
+
+
+def test_every_kind_of_figure_is_there_with_its_count(weights, examples, corners):
+    figures = {figure.name: figure for figure in measure(weights, examples, JUDGE, regions=corners)}
     assert {name: figure.count for name, figure in figures.items()} == {
         "judge_with": 6,
         "judge_without": 5,
         "add": 5,
         "add_default": 5,
         "remove": 6,
+        "swap": 6,
         "mask_add": 5,
         "mask_remove": 6,
         "outside_add": 5,
         "outside_remove": 6,
-        "kept_psnr_add": 5,
-        "kept_psnr_remove": 6,
-        "kept_ssim_add": 5,
-        "kept_ssim_remove": 6,
+        "psnr_outside_add": 5,
+        "psnr_outside_remove": 6,
+        "psnr_inside_add": 5,
+        "psnr_inside_remove": 6,
+        "ssim_outside_add": 5,
+        "ssim_outside_remove": 6,
+        "ssim_inside_add": 5,
+        "ssim_inside_remove": 6,
         "guides_differ": 5,
         "mask_iou": 4,
         "remove_psnr": 6,
@@ -67,6 +80,38 @@ def test_every_kind_of_figure_is_there_with_its_count(weights, examples):
     assert figures["judge_with"].value == figures["judge_without"].value == 1
     assert figures["untouched_psnr"].value == pytest.approx(100)
     assert figures["outside_add"].value == figures["outside_remove"].value == 0
+
+
+def test_inside_and_outside_are_told_apart(weights, examples, corners):
+    edits = Edits.make(weights, examples)
+    apart = (edits.removed.image - examples.with_).square()
+    error = apart[..., :8, :8].flatten(1).mean(1)
+    figures = {figure.name: figure for figure in measure(weights, examples, JUDGE, regions=corners)}
+    assert figures["psnr_inside_remove"].value == pytest.approx(float((-10 * error.log10()).mean()), rel=1e-4)
+    own = {figure.name: figure for figure in measure(weights, examples, JUDGE)}
+    assert own.get("psnr_outside_remove") is None or own["psnr_outside_remove"].value == 100
+
+
+def test_what_is_measured_is_told_as_it_goes(weights, examples):
+    stages = []
+    measure(weights, examples, JUDGE, report=stages.append)
+    assert tuple(stages) == STAGES
+
+
+def test_chains_need_both_judges(weights, examples):
+    class Never(Judge):
+        def forward(self, images):
+            return -torch.ones(len(images))
+
+    def chained(judge):
+        follower = Follower(weights, judge)
+        return {f.name: f.value for f in measure(weights, examples, dataclasses.replace(JUDGE, follower=follower))}
+
+    assert chained(Never())["chain_add"] == chained(Never())["chain_remove"] == 0
+    assert chained(Never())["second_with"] == 0
+    bright = chained(Brightness())
+    assert (bright["second_with"], bright["second_without"]) == (1, 0)
+    assert bright["chain_remove"] == 0  # one judge cannot say both
 
 
 def test_a_threshold_that_takes_every_pixel_meets_a_mask_of_every_pixel(weights, examples):
@@ -145,6 +190,6 @@ def test_how_edits_look(weights, examples):
     figures = {
         f.name: f for f in measure(weights, examples, dataclasses.replace(JUDGE, features=image_features.pretrained()))
     }
-    assert figures["perceptual_add"].value > 0
+    assert figures["perceptual_inside_add"].value > 0
     assert 0 <= figures["retrieved"].value <= 1
     assert figures["kid_remove"].count == 6

@@ -105,7 +105,7 @@ def test_l2_is_the_papers_ablation_of_reconstructions_and_of_self_blends(pair, l
     terms, _ = one(*pair)
     expected = plainly(one, *pair)
     for name in ("reconstruction_without", "reconstruction_with", "self_blend_without", "self_blend_with"):
-        squared = loss == "l2" or loss.removeprefix("l2-").replace("-", "_") in name and loss != "l1"
+        squared = loss == "l2" or (loss.removeprefix("l2-").replace("-", "_") in name and loss != "l1")
         assert torch.allclose(terms[name], expected[name]) != squared, name
     without = pair[0] * 2 - 1
     drawn = one.model.decode_without(one.model.common_code(without))
