@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,14 +17,13 @@ from torch.optim.swa_utils import AveragedModel
 from mbu_ops import weights
 from mbu_ops.data.domains import Domains
 from mbu_ops.errors import ConfigurationError, MBUOpsError, TrainingStateError
-from mbu_ops.files import atomic_path
 from mbu_ops.methods import get_method
 from mbu_ops.objectives import Objective, build_objective
 from mbu_ops.training.config import TrainingConfig, network_config
 from mbu_ops.training.guides import choose_guides
 from mbu_ops.training.interrupts import interrupts
 from mbu_ops.training.samples import sample_sheet
-from mbu_ops.training.state import read_state, restore, write_state
+from mbu_ops.training.state import read_state, restore, truncate_log, write_state
 
 STATE, WEIGHTS, LOG, SAMPLES = "state.safetensors", "weights.safetensors", "log.jsonl", "samples"
 
@@ -212,7 +210,7 @@ class Trainer:
         restore(tensors, self._parts, {name: one.optimizer for name, one in self.optimisers.items()})
         self.step = int(facts["step"])
         self._origin = facts.get("origin")
-        _truncate_log(self.out / LOG, self.step)
+        truncate_log(self.out / LOG, self.step)
 
     def save(self) -> None:
         """Write the state, from which a run goes on.
@@ -383,20 +381,3 @@ def _diverged(step: int, what: str) -> TrainingStateError:
 
 def _finite(number: float) -> bool:
     return number - number == 0
-
-
-def _truncate_log(log: Path, step: int) -> None:
-    """Drop the lines of steps that were lost with an interrupted run, so that no step is there twice."""
-    if not log.exists():
-        return
-    kept = [line for line in log.read_text("utf-8", "replace").splitlines() if _step_of(line) <= step]
-    with atomic_path(log) as temporary:
-        temporary.write_text("".join(line + "\n" for line in kept), "utf-8")
-
-
-def _step_of(line: str) -> float:
-    """Return the step of a log line; a line that was cut off by a crash belongs to no step that is kept."""
-    try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return math.inf

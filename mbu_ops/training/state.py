@@ -1,8 +1,9 @@
-"""Training states on disk: one safetensors file, replaced as a whole or not at all."""
+"""Training states on disk: one safetensors file, replaced as a whole or not at all, and the log that goes with it."""
 
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +80,20 @@ def restore(tensors: dict[str, Tensor], parts: dict[str, nn.Module], optimisers:
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+
+def truncate_log(log: Path, step: int) -> None:
+    """Drop the lines of steps that were lost with an interrupted run, so that no step is there twice."""
+    if not log.exists():
+        return
+    kept = [line for line in log.read_text("utf-8", "replace").splitlines() if _step_of(line) <= step]
+    with atomic_path(log) as temporary:
+        temporary.write_text("".join(line + "\n" for line in kept), "utf-8")
+
+
+def _step_of(line: str) -> float:
+    """Return the step of a log line; a line that was cut off by a crash belongs to no step that is kept."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf
