@@ -50,6 +50,13 @@ def _box(_context: click.Context, _parameter: click.Parameter, value: str | None
 )
 @click.option("--least", type=FiniteRange(0, 1), default=0.01, show_default=True, help="Least share of the frame.")
 @click.option("--most", type=FiniteRange(0, 1), default=1.0, show_default=True, help="Greatest share of the frame.")
+@click.option(
+    "--brightest",
+    type=FiniteRange(0, 1),
+    default=1.0,
+    show_default=True,
+    help="Greatest brightness of the thing on average, for weights that know it dark.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the halves.")
 @json_option
 def eval_masks(
@@ -62,13 +69,14 @@ def eval_masks(
     box: Any,
     least: float,
     most: float,
+    brightest: float,
     seed: int,
     as_json: bool,
 ) -> None:
     """Measure how far masks and hand-made masks overlap (intersection over union).
 
     Each picture is measured at a threshold chosen on the other half of the pictures. Pictures are left out of whose
-    frame the thing covers less than --least or more than --most.
+    frame the thing covers less than --least or more than --most, or in which it is brighter than --brightest.
 
     \b
     mbu-ops eval-masks --images faces/ --masks labels/ --value 13 --weights faces/hair_women --least 0.15
@@ -92,7 +100,7 @@ def eval_masks(
     found: dict[str, Any] = {name: Segment.from_pretrained(name) for name in weights}
     found |= {f"activation map, {path.name}": ActivationMap.load(path).segment for path in maps}
     found |= {f"pixel difference, {name}": removal_difference(name) for name in difference}
-    labelled = Labelled.read(images, masks, value, box=box, least=least, most=most)
+    labelled = Labelled.read(images, masks, value, box=box, least=least, most=most, brightest=brightest)
     if len(labelled.images) < 2:
         raise ConfigurationError(f"expected at least 2 pictures that show it, got {len(labelled.images)}")
     rows = []

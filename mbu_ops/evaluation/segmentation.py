@@ -41,6 +41,7 @@ class Labelled:
         box: tuple[float, float, float, float] | None = None,
         least: float = 0.01,
         most: float = 1.0,
+        brightest: float = 1.0,
     ) -> Labelled:
         """Read pictures and, under the same names, indexed PNGs whose values say what each pixel shows.
 
@@ -53,6 +54,8 @@ class Labelled:
                 the edge is repeated. All of the picture when ``None``.
             least: leave out pictures of whose frame the thing covers less.
             most: leave out pictures of whose frame it covers more.
+            brightest: leave out pictures in which it is brighter than this on average (luma of Rec. 601; 0 is black),
+                for weights that know it dark.
 
         Raises:
             DataError: if a folder is missing, a mask does not fit its picture, or nothing is left.
@@ -66,17 +69,22 @@ class Labelled:
             mask = masks / f"{path.stem}{MASK_SUFFIX}"
             if mask.is_file():
                 image, truth = _framed(path, mask, values, resolution, box)
-                if least <= truth.mean() <= most:
+                if least <= truth.mean() <= most and _brightness(image, truth) <= brightest:
                     kept.append((image, truth))
         if not kept:
             raise DataError(
                 f"expected pictures in {str(pictures)!r} with masks of the same names in {str(masks)!r} that show "
-                f"{', '.join(map(str, values))} on {least:g} to {most:g} of the frame; none of {len(found)} is so"
+                f"{', '.join(map(str, values))} on {least:g} to {most:g} of the frame, no brighter than {brightest:g}; none of "
+                f"{len(found)} is so"
             )
         return cls(
             torch.from_numpy(np.stack([image for image, _ in kept])).permute(0, 3, 1, 2).float() / 255,
             torch.from_numpy(np.stack([truth for _, truth in kept]))[:, None],
         )
+
+
+def _brightness(image: NDArray[np.uint8], truth: NDArray[np.bool_]) -> float:
+    return float((image[truth] @ np.array([0.299, 0.587, 0.114])).mean() / 255) if truth.any() else 0.0
 
 
 def _framed(

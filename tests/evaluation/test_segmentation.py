@@ -33,6 +33,10 @@ def test_pictures_that_show_it_come_with_their_masks(folders):
     assert len(Labelled.read(*folders, [3, 7]).images) == 6
     assert len(Labelled.read(*folders, [7], 40, least=0.145).images) == 3  # 240, 260 and 280 of 1600 pixels
     assert len(Labelled.read(*folders, [7], 40, most=0.145).images) == 2
+    dark = Labelled.read(*folders, [3], 40, brightest=0.3)  # 50 of 255, and the block's blurred border
+    assert len(dark.images) == 6
+    with pytest.raises(DataError, match="no brighter than 0.3"):
+        Labelled.read(*folders, [7], 40, brightest=0.3)
 
 
 def test_the_frame_may_reach_outside(folders):
