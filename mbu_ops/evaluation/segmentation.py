@@ -74,8 +74,8 @@ class Labelled:
         if not kept:
             raise DataError(
                 f"expected pictures in {str(pictures)!r} with masks of the same names in {str(masks)!r} that show "
-                f"{', '.join(map(str, values))} on {least:g} to {most:g} of the frame, no brighter than {brightest:g}; none of "
-                f"{len(found)} is so"
+                f"{', '.join(map(str, values))} on {least:g} to {most:g} of the frame, no brighter than "
+                f"{brightest:g}; none of {len(found)} is so"
             )
         return cls(
             torch.from_numpy(np.stack([image for image, _ in kept])).permute(0, 3, 1, 2).float() / 255,

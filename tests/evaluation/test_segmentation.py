@@ -35,7 +35,7 @@ def test_pictures_that_show_it_come_with_their_masks(folders):
     assert len(Labelled.read(*folders, [7], 40, most=0.145).images) == 2
     dark = Labelled.read(*folders, [3], 40, brightest=0.3)  # 50 of 255, and the block's blurred border
     assert len(dark.images) == 6
-    with pytest.raises(DataError, match="no brighter than 0.3"):
+    with pytest.raises(DataError, match=r"no brighter than 0\.3"):
         Labelled.read(*folders, [7], 40, brightest=0.3)
 
 
