@@ -150,12 +150,13 @@ def train_classifier(
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        judge = kind()
+        judge = kind().to(memory_format=torch.channels_last)  # half the time on a CPU
         optimiser = torch.optim.AdamW(judge.parameters(), 1e-3, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, steps)
         truth = torch.cat([torch.zeros(32), torch.ones(32)])
         for step in range(steps):
-            loss = F.binary_cross_entropy_with_logits(judge(_varied(torch.cat(domains.batch(32, seed, step)))), truth)
+            images = _varied(torch.cat(domains.batch(32, seed, step))).contiguous(memory_format=torch.channels_last)
+            loss = F.binary_cross_entropy_with_logits(judge(images), truth)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
