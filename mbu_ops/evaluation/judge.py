@@ -163,7 +163,7 @@ def train_classifier(
             schedule.step()
             if report and step % 100 == 0:
                 report(step, loss.item())
-    return judge.eval()
+    return judge.to(memory_format=torch.contiguous_format).eval()
 
 
 def _varied(images: Tensor) -> Tensor:
