@@ -10,6 +10,7 @@ import click
 from mbu_ops.errors import ConfigurationError, DataError
 from mbu_ops.weights import resolve
 from mbu_ops_cli.options import FiniteRange
+from mbu_ops_cli.settings import CommandWithSettings
 from mbu_ops_cli.sources import FOLDER, Source, source_options
 
 if TYPE_CHECKING:
@@ -33,28 +34,7 @@ def _term(
     return tuple(pairs)
 
 
-def _settings_from(context: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
-    """Take a file's values for the options that the command line does not give."""
-    if path is None:
-        return
-    import tomllib
-
-    try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise click.BadParameter(f"cannot be read as TOML: {str(path)!r}: {error}") from error
-    names = {
-        option.removeprefix("--"): parameter.name
-        for parameter in context.command.params
-        for option in parameter.opts
-        if parameter.expose_value
-    }
-    if unknown := [name for name in settings if name not in names]:
-        raise click.BadParameter(f"expected options of this command in {str(path)!r}, got {', '.join(unknown)}")
-    context.default_map = {str(names[name]): value for name, value in settings.items()}
-
-
-@click.command(short_help="Learn a content from pictures with it and pictures without it.")
+@click.command(cls=CommandWithSettings, short_help="Learn a content from pictures with it and pictures without it.")
 @source_options
 @click.option("--out", type=FOLDER, required=True, help="Folder for states, weights, log and sample sheets.")
 @click.option(
@@ -65,10 +45,9 @@ def _settings_from(context: click.Context, _parameter: click.Parameter, path: Pa
 @click.option(
     "--settings",
     type=FOLDER,
-    is_eager=True,
     expose_value=False,
-    callback=_settings_from,
-    help="TOML file with options of this command, by their names; what the command line says comes first.",
+    help="TOML file with options of this command, by their names. Options of the command line replace it; those that "
+    "may be given several times are added to it.",
 )
 @click.option("--resume", is_flag=True, help="Go on from the state in --out.")
 @click.option("--from", "start", metavar="NAME_OR_PATH", help="Begin with trained weights instead of random ones.")

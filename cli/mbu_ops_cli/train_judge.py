@@ -25,6 +25,7 @@ def check_suits(judge: Classifier, path: Path, source: Source) -> None:
     facts, learnt = source.facts, judge.learnt
     same = all(learnt.get(name) == facts[name] for name in ("family", "attribute", "holdout"))
     known = all(_names(learnt.get(kind)) >= _names(facts[kind]) for kind in ("data", "with", "without"))
+    known &= _names(learnt.get("only")) <= _names(facts["only"])  # a judge of more people knows these too
     if not (same and known and bool(learnt.get("drawn")) == bool(facts["drawn"])):
         raise WeightsError(
             f"the judge in {str(path)!r} has learnt from {learnt}, not from {facts}: it may have seen the pictures "

@@ -37,20 +37,18 @@ def average_in(values: Tensor, region: Tensor) -> Tensor:
 
     Args:
         values: ``(N, C, H, W)``.
-        region: ``(N, 1, H', W')`` bool or in [0, 1]; brought to the map's size.
+        region: ``(N, 1, H, W)`` bool.
 
     Example:
         >>> average_in(torch.tensor([[[[1.0, 3.0]]]]), torch.tensor([[[[True, False]]]]))
         tensor([1.])
     """
-    weight = F.interpolate(region.to(values.dtype), values.shape[-2:], mode="area")
+    weight = region.to(values.dtype)
     return (values.mean(1, keepdim=True) * weight).flatten(1).sum(1) / weight.flatten(1).sum(1)
 
 
-def perceptual_distance(
-    features: ImageFeatures, images: Tensor, others: Tensor, region: Tensor | None = None
-) -> Tensor:
-    """Return how different image and image look, everywhere or in a region, as ``(N,)``; 0 for equal ones.
+def perceptual_distance(features: ImageFeatures, images: Tensor, others: Tensor) -> Tensor:
+    """Return how different image and image look, as ``(N,)``; 0 for equal ones.
 
     Feature maps at five scales, each position scaled to length 1; the squared distance, averaged over positions and
     summed over scales. After LPIPS (Zhang et al., CVPR 2018) without its learnt weights, so its numbers are not
@@ -60,14 +58,15 @@ def perceptual_distance(
         features: the network.
         images: ``(N, 3, H, W)`` RGB in [0, 1].
         others: the same.
-        region: ``(N, 1, H, W)`` bool, or None for everywhere; nan where it is empty.
     """
-    region = torch.ones_like(images[:, :1]) if region is None else region
     parts = []
-    for one, other, where in zip(*(torch.split(every, 32) for every in (images, others, region)), strict=True):
+    for one, other in zip(torch.split(images, 32), torch.split(others, 32), strict=True):
         maps = zip(features.stages(one), features.stages(other), strict=True)
-        apart = [(F.normalize(a, dim=1) - F.normalize(b, dim=1)).square().sum(1, keepdim=True) for a, b in maps]
-        parts.append(torch.stack([average_in(each, where) for each in apart]).sum(0))
+        parts.append(
+            torch.stack(
+                [(F.normalize(a, dim=1) - F.normalize(b, dim=1)).square().sum(1).mean((1, 2)) for a, b in maps]
+            ).sum(0)
+        )
     return torch.cat(parts)
 
 

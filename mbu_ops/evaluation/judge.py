@@ -150,7 +150,8 @@ def train_classifier(
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        judge = kind().to(memory_format=torch.channels_last)  # half the time on a CPU
+        judge = kind()
+        judge.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # half the time on a CPU
         optimiser = torch.optim.AdamW(judge.parameters(), 1e-3, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, steps)
         truth = torch.cat([torch.zeros(32), torch.ones(32)])
@@ -163,7 +164,8 @@ def train_classifier(
             schedule.step()
             if report and step % 100 == 0:
                 report(step, loss.item())
-    return judge.to(memory_format=torch.contiguous_format).eval()
+    judge.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload] # as files hold it
+    return judge.eval()
 
 
 def _varied(images: Tensor) -> Tensor:

@@ -41,17 +41,8 @@ from mbu_ops.ops.segment import Segment
 from mbu_ops.ops.transfer import Transfer
 from mbu_ops.weights import load_pretrained
 
-STAGES = (
-    "a few pictures with a few guides",
-    "additions",
-    "additions of the default guides",
-    "removals and swaps",
-    "masks",
-    "what judges say",
-    "what is kept",
-    "who it is and how it looks",
-)
-"""What measuring does, in order: for whoever shows progress."""
+STAGES = 7
+"""Parts of the work, after each of which whoever shows progress is told."""
 
 _GUIDES = 8
 """Guides to tell apart in the retrieval test."""
@@ -107,10 +98,36 @@ class Regions:
     add: Tensor
     remove: Tensor
 
+    @classmethod
+    @torch.no_grad()
+    def of(cls, weights: str | Path, examples: Examples, seed: int = 1) -> Regions:
+        """Return where some weights edit examples; arguments as of :meth:`Edits.make`, and its guides."""
+        pretrained = load_pretrained(weights)
+        chosen = _Choice.of(examples, seed).guides
+        added = _in_chunks(Transfer(pretrained.model).edit, examples.without, examples.with_[chosen])
+        return cls(added.mask > 0, _in_chunks(Remove(pretrained.model).edit, examples.with_).mask > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Which ``with`` images are guides: for each ``without`` image, in the retrieval test, and of each swap."""
+
+    guides: Tensor
+    few: Tensor
+    swaps: Tensor
+
+    @classmethod
+    def of(cls, examples: Examples, seed: int) -> _Choice:
+        random, count = np.random.default_rng(seed), len(examples.with_)
+        guides = random.integers(count, size=len(examples.without))
+        few = random.permutation(count)[:_GUIDES]
+        swaps = (np.arange(count) + random.integers(1, max(2, count), size=count)) % count  # never its own
+        return cls(*(torch.from_numpy(indices) for indices in (guides, few, swaps)))
+
 
 @dataclass(frozen=True, slots=True)
 class Edits:
-    """What some weights make of examples.
+    """What some weights make of examples; the random guide of a picture is never the picture itself.
 
     Attributes:
         added: ``without`` images, each with the content of a random guide.
@@ -135,7 +152,7 @@ class Edits:
     @classmethod
     @torch.no_grad()
     def make(
-        cls, weights: str | Path, examples: Examples, seed: int = 1, report: Callable[[str], None] = lambda _: None
+        cls, weights: str | Path, examples: Examples, seed: int = 1, report: Callable[[], None] = lambda: None
     ) -> Edits:
         """Edit all examples, a few at a time.
 
@@ -143,27 +160,24 @@ class Edits:
             weights: name or path, as the ops take it.
             examples: the images.
             seed: of the choice of guides.
-            report: told of each of :data:`STAGES` when it begins.
+            report: called after each part of the work, see :data:`STAGES`.
         """
         with_, without = examples.with_, examples.without
         pretrained = load_pretrained(weights)
         transfer = Transfer(pretrained.model, guides=pretrained.guides)
         remove, segment = Remove(pretrained.model), Segment(pretrained.model)
-        random = np.random.default_rng(seed)
-        chosen = torch.from_numpy(random.integers(len(with_), size=len(without)))
-        guides = with_[torch.from_numpy(random.permutation(len(with_))[:_GUIDES])]
-        others = torch.from_numpy(random.integers(len(with_), size=len(with_)))
-        report("a few pictures with a few guides")
+        choice = _Choice.of(examples, seed)
+        guides = with_[choice.few]
         few = [transfer.edit(without[:_FEW], guide[None].expand(len(without[:_FEW]), -1, -1, -1)) for guide in guides]
         codes = () if transfer.default_guides is None else transfer.default_guides
-        report("additions")
-        added = _in_chunks(transfer.edit, without, with_[chosen])
-        report("additions of the default guides")
+        report()
+        added = _in_chunks(transfer.edit, without, with_[choice.guides])
+        report()
         defaults = [_in_chunks(partial(_with_code, transfer, code[None]), without).image for code in codes]
-        report("removals and swaps")
+        report()
         removed = _in_chunks(remove.edit, with_)
-        swapped = _in_chunks(transfer.edit, removed.image, with_[others]).image
-        report("masks")
+        swapped = _in_chunks(transfer.edit, removed.image, with_[choice.swaps]).image
+        report()
         return cls(
             added=added,
             removed=removed,
@@ -175,11 +189,6 @@ class Edits:
             guides=guides,
         )
 
-    @property
-    def regions(self) -> Regions:
-        """Where these edits are."""
-        return Regions(self.added.mask > 0, self.removed.mask > 0)
-
 
 @torch.no_grad()
 def measure(
@@ -189,7 +198,7 @@ def measure(
     seed: int = 1,
     threshold: float = 0.5,
     regions: Regions | None = None,
-    report: Callable[[str], None] = lambda _: None,
+    report: Callable[[], None] = lambda: None,
 ) -> list[Figure]:
     """Measure the edits of some weights.
 
@@ -200,7 +209,7 @@ def measure(
         seed: of the choice of guides.
         threshold: mask value from which a pixel counts as content.
         regions: where to tell inside from outside, such as other weights' edits; these edits' own masks when None.
-        report: told of each of :data:`STAGES` when it begins.
+        report: called after each part of the work, see :data:`STAGES`.
 
     Returns:
         What the judges say of the images themselves (their own limit), of additions, removals, swaps and chains; how
@@ -210,20 +219,20 @@ def measure(
         match it, beside the figure of an untouched image.
     """
     edits = Edits.make(weights, examples, seed, report)
-    regions = regions or edits.regions
-    report("what judges say")
+    regions = regions or Regions(edits.added.mask > 0, edits.removed.mask > 0)
     figures = _success(examples, edits, instruments.judge)
     if instruments.follower is not None:
         figures += _chains(examples, edits, instruments.judge, instruments.follower)
-    report("what is kept")
+    report()
     figures += _kept(examples, edits, regions, instruments.features)
-    report("who it is and how it looks")
+    report()
     if instruments.identity is not None:
         figures += _identity(examples, edits, instruments.identity)
     if instruments.features is not None:
         figures += _looks(examples, edits, instruments.features)
-    figures.append(_difference_of_guides(edits))
-    return figures + _truth(examples, edits, threshold)
+    figures += [_difference_of_guides(edits), *_truth(examples, edits, threshold)]
+    report()
+    return figures
 
 
 def _success(examples: Examples, edits: Edits, judge: Judge) -> list[Figure]:
@@ -267,20 +276,21 @@ def _kept(examples: Examples, edits: Edits, regions: Regions, features: ImageFea
             mean(f"mask_{name}", f"mean mask of {title}", edit.mask.flatten(1).mean(1)),
             largest(f"outside_{name}", f"largest change outside the mask, {title}", _largest_change(edit, before)),
         ]
-        similar = ssim(edit.image, before, 11)
         for place, where in (("outside", ~region), ("inside", region)):
             shown = where.flatten(1).any(1)  # some masks are empty, or all there is
             if not shown.any():
                 continue
-            images, inputs, here = edit.image[shown], before[shown], where[shown]
+            # windows and networks see beyond a border, so they are shown only what changed on this side of it
+            inputs, here = before[shown], where[shown]
+            images = torch.where(here, edit.image[shown], inputs)
             words = f"{place} the edit, {title}"
             error = average_in((images - inputs).square(), here)
             figures += [
                 mean(f"psnr_{place}_{name}", f"PSNR {words}", decibels(error), "dB"),
-                mean(f"ssim_{place}_{name}", f"SSIM {words}", average_in(similar[shown], here)),
+                mean(f"ssim_{place}_{name}", f"SSIM {words}", average_in(ssim(images, inputs, 11), here)),
             ]
             if features is not None:
-                apart = perceptual_distance(features, images, inputs, here)
+                apart = perceptual_distance(features, images, inputs)
                 figures.append(mean(f"perceptual_{place}_{name}", f"perceptual distance {words}", apart))
     return figures
 

@@ -36,9 +36,15 @@ class Report:
             if (folder / METRICS).is_file():
                 known = json.loads((folder / METRICS).read_text(encoding="utf-8"))
                 if known["settings"] != self._settings:
+                    saved = dict(known["settings"])
+                    differing = [
+                        f"{name} (there {saved.get(name)!r}, now {self._settings.get(name)!r})"
+                        for name in {**saved, **self._settings}
+                        if saved.get(name) != self._settings.get(name)
+                    ]
                     raise ConfigurationError(
-                        f"{str(folder)!r} holds a report with other settings ({known['settings']}, now "
-                        f"{self._settings}): use another folder"
+                        f"{str(folder)!r} holds a report with other settings: {'; '.join(differing)}; use another "
+                        "folder"
                     )
                 self._measured = dict(known["weights"])
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -46,14 +52,20 @@ class Report:
                 raise
             raise ConfigurationError(f"{str(folder)!r} cannot be a report's folder: {error}") from error
 
-    def figures(self, name: str, digest: str) -> list[Figure] | None:
-        """Return what was measured of weights before, None if nothing or the file was another then."""
-        entry = self._measured.get(name)
-        return [Figure(**figure) for figure in entry["figures"]] if entry and entry["sha256"] == digest else None
+    def figures(self, name: str, files: Mapping[str, str]) -> list[Figure] | None:
+        """Return what was measured of weights before, None if nothing or a file was another then.
 
-    def add(self, name: str, digest: str, figures: Sequence[Figure]) -> None:
-        """Note what was measured of weights, and write it at once."""
-        self._measured[name] = {"sha256": digest, "figures": [asdict(figure) for figure in figures]}
+        Args:
+            name: what the weights are called.
+            files: digests of the files that the figures depend on, by what they are for.
+        """
+        entry = self._measured.get(name)
+        same = entry is not None and all(entry.get(kind) == digest for kind, digest in files.items())
+        return [Figure(**figure) for figure in entry["figures"]] if entry and same else None
+
+    def add(self, name: str, files: Mapping[str, str], figures: Sequence[Figure]) -> None:
+        """Note what was measured of weights, and write it at once; arguments as in :meth:`figures`."""
+        self._measured[name] = {**files, "figures": [asdict(figure) for figure in figures]}
         with atomic_path(self.folder / METRICS) as temporary:
             content = {"settings": self._settings, "weights": self._measured}
             temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")

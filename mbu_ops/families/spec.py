@@ -129,18 +129,28 @@ class AttributeSpec:
         """Return the attribute for those pictures only that have all these labels, or have not where "!" precedes.
 
         Raises:
-            ConfigurationError: for what is no label.
+            ConfigurationError: for what is no label, and where no picture can have them.
 
         Example:
             >>> hat = AttributeSpec("hat", "Hat", with_rule=(("Wearing_Hat",),), without_rule=(("!Wearing_Hat",),))
             >>> hat.narrowed(["!Male"]).with_rule
             (('Wearing_Hat', '!Male'),)
         """
+        where = f"attribute {self.name!r}"
+        for label in labels:
+            _check_pattern(where, "label", label, _LABEL)
+        rules = {"with": self.with_rule, "without": self.without_rule}
+        for side, rule in rules.items():
+            rules[side] = tuple(one for one in ((*each, *labels) for each in rule) if not _contradictory(one))
+            if rule and not rules[side]:
+                raise ConfigurationError(
+                    f"{where}: no picture {side} it can be {' and '.join(labels)}: its rule is {rule!r}"
+                )
         settled = {label.removeprefix("!") for label in labels}
         return replace(
             self,
-            with_rule=tuple((*alternative, *labels) for alternative in self.with_rule),
-            without_rule=tuple((*alternative, *labels) for alternative in self.without_rule),
+            with_rule=rules["with"],
+            without_rule=rules["without"],
             balance=tuple(label for label in self.balance if label not in settled),
         )
 
@@ -334,6 +344,10 @@ def _check_name(what: str, name: object) -> None:
         raise ConfigurationError(
             f"{what} must be lower-case letters, digits and underscores, a letter first; got {name!r}"
         )
+
+
+def _contradictory(alternative: Sequence[str]) -> bool:
+    return any(f"!{label}" in alternative for label in alternative)
 
 
 def _check_pattern(where: str, field: str, value: object, pattern: re.Pattern[str]) -> None:

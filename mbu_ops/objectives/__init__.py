@@ -57,7 +57,8 @@ def build_objective(
         raise ConfigurationError(
             f"expected a method's network whose class names its objective as 'module:Class', got {type(model).__name__}"
         )
+    options = {"hard_masks": True} if hard_masks else {}  # not every method has masks
     objective: Objective = getattr(import_module(module), name).build(
-        model, recipe, overrides or {}, distance, guide_variation, hard_masks
+        model, recipe, overrides or {}, distance, guide_variation, **options
     )
     return objective

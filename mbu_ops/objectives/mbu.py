@@ -34,8 +34,8 @@ class MBULossWeights(LossWeights):
         mask_sparsity: mean of the mask of ``with`` images; 0 in the paper.
         adversarial_without: removals should look like ``without`` images to an image discriminator; 0 in the paper.
         adversarial_with: transfers should look like ``with`` images to it; 0 in the paper.
-        feature_matching: L1 between what the image discriminator's blocks make of reconstructions and of the images
-            (Larsen et al., ICML 2016), beside the L1 of their pixels; 0 in the paper.
+        feature_matching: L1 between what the image discriminator's blocks make of those reconstructions that are
+            switched on and of the images (Larsen et al., ICML 2016), beside the L1 of their pixels; 0 in the paper.
     """
 
     reconstruction_without: float = 5.0
@@ -56,6 +56,10 @@ class MBULossWeights(LossWeights):
         if self.feature_matching and not self.adversarial:
             raise ConfigurationError(
                 "feature_matching needs a discriminator that learns: set adversarial_without or adversarial_with too"
+            )
+        if self.feature_matching and not (self.reconstruction_without or self.reconstruction_with):
+            raise ConfigurationError(
+                "feature_matching compares reconstructions: set reconstruction_without or reconstruction_with too"
             )
 
     @property
@@ -130,7 +134,7 @@ class MBUObjective(ContentObjective):
         without, with_ = to_signed(without), to_signed(with_)
         common_without, common_with = model.common_code(without), model.common_code(with_)
         separate = model.separate_code(guide)
-        own = self._decoded(common_with, separate)
+        own = model.decode_with(common_with, separate)
         terms: dict[str, Tensor] = {}
         pairs: list[tuple[Tensor, Tensor]] = []
         extras = {
@@ -146,7 +150,7 @@ class MBUObjective(ContentObjective):
         if weights.reconstruction_with or weights.adversarial_without:
             background = model.decode_without(common_with)
             if weights.reconstruction_with:
-                whole = _over(own.raw, own.mask, background)
+                whole = self._blended(own, background)
                 terms["reconstruction_with"] = self._distance(whole, with_)
                 pairs.append((whole, with_))
             if self.image_discriminator is not None and weights.adversarial_without:
@@ -158,13 +162,13 @@ class MBUObjective(ContentObjective):
         if weights.mask_sparsity:
             terms["mask_sparsity"] = own.mask.mean()
         if weights.self_blend_with:
-            terms["self_blend_with"] = self._self_blend_distance(_over(own.raw, own.mask, with_), with_)
+            terms["self_blend_with"] = self._self_blend_distance(self._blended(own, with_), with_)
         if weights.self_blend_without:
-            none = self._decoded(common_without, model.zero_code(common_without))
-            terms["self_blend_without"] = self._self_blend_distance(_over(none.raw, none.mask, without), without)
+            none = model.decode_with(common_without, model.zero_code(common_without))
+            terms["self_blend_without"] = self._self_blend_distance(self._blended(none, without), without)
         if weights.cycle_common or weights.cycle_separate or weights.mask_area or weights.adversarial_with:
-            moved = self._decoded(common_without, separate)
-            transferred = _over(moved.raw, moved.mask, without)
+            moved = model.decode_with(common_without, separate)
+            transferred = self._blended(moved, without)
             if weights.cycle_common:
                 terms["cycle_common"] = F.mse_loss(model.common_code(transferred), common_without)
             if weights.cycle_separate:
@@ -181,13 +185,12 @@ class MBUObjective(ContentObjective):
         weighted = {name: getattr(weights, name) * value for name, value in terms.items()}
         return weighted, extras
 
-    def _decoded(self, common: Tensor, separate: Tensor) -> Layer:
-        """Decode a layer; with hard masks, its mask has the op's values and the soft one's gradients."""
-        layer: Layer = self.model.decode_with(common, separate)
-        if not self.hard_masks:
-            return layer
-        hard = binarise(layer.mask, *_ADDITION_RAMP)
-        return Layer(layer.raw, layer.mask + (hard - layer.mask).detach())
+    def _blended(self, layer: Layer, background: Tensor) -> Tensor:
+        """Blend a layer onto a background; with hard masks, by the op's values and with the soft one's gradients."""
+        mask = layer.mask
+        if self.hard_masks:
+            mask = mask + (binarise(mask, *_ADDITION_RAMP) - mask).detach()
+        return _over(layer.raw, mask, background)
 
     def _removal_mask(self, mask: Tensor) -> Tensor:
         """Return the mask as removal uses it, so that what is judged is what users see.

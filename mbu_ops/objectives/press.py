@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods.networks import to_signed
 from mbu_ops.methods.press import Press
 from mbu_ops.objectives.terms import ContentObjective, LossWeights
@@ -41,7 +42,7 @@ class PressObjective(ContentObjective):
     Args:
         model: the networks.
         weights: weight of each term.
-        loss: ``"l1"`` or ``"l2"``.
+        loss: ``"l1"``, ``"l2"`` or ``"l2-reconstruction"``; the last two are the same here.
         guide_variation: how strongly to vary the image that the separate encoder sees, see
             :class:`mbu_ops.objectives.terms.GuideVariation`.
     """
@@ -53,6 +54,8 @@ class PressObjective(ContentObjective):
         self, model: Press, weights: PressLossWeights | None = None, loss: str = "l1", guide_variation: float = 0.0
     ) -> None:
         super().__init__(model, loss, guide_variation)
+        if loss == "l2-self-blend":
+            raise ConfigurationError("press has no self-blends: expected the distance l1 or l2, got l2-self-blend")
         self.weights = weights or PressLossWeights()
 
     def steps(self, without: Tensor, with_: Tensor) -> Iterator[tuple[str, dict[str, Tensor], dict[str, Tensor]]]:

@@ -97,7 +97,7 @@ class ContentObjective(nn.Module):
         overrides: Mapping[str, float],
         distance: str,
         guide_variation: float,
-        hard_masks: bool,
+        hard_masks: bool = False,
     ) -> Self:
         """Return the objective by names, see :func:`mbu_ops.objectives.build_objective`."""
         if not isinstance(model, cls.network):

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,10 +11,13 @@ import torch
 from PIL import Image
 
 from mbu_ops.data import Pair
+from mbu_ops.errors import WeightsError
 from mbu_ops.families import AttributeSpec, FamilySpec, discovery, refresh
 from mbu_ops.testing import tiny_mbu
 from mbu_ops.weights import WeightsInfo, resolve, save
 from mbu_ops_cli.app import run
+from mbu_ops_cli.sources import Source
+from mbu_ops_cli.train_judge import check_suits
 
 QUICK = ["--judge-steps", "1", "--json"]
 
@@ -47,7 +50,8 @@ def drawing(monkeypatch):
 
     module = ModuleType("doodles")
     module.draw = draw
-    module.family = FamilySpec("doodles", attributes=(AttributeSpec("dot", "Dot"),), pictures="doodles:draw")
+    attributes = (AttributeSpec("dot", "Dot"), AttributeSpec("line", "Line"))
+    module.family = FamilySpec("doodles", attributes=attributes, pictures="doodles:draw")
     monkeypatch.setitem(sys.modules, "doodles", module)
     monkeypatch.setitem(discovery.BUILT_IN[discovery.FAMILIES], "doodles", "doodles:family")
     refresh()
@@ -243,9 +247,9 @@ def test_all_attributes_of_a_family_that_draws(drawing, hats, capsys, tmp_path, 
     arguments = ["eval", "--family", "doodles", "--pictures", "8", "--count", "6", "--judge-steps", "1"]
     assert run([*arguments, "--out", str(out)]) == 0
     assert capsys.readouterr().out.startswith("dot\njudge says with")
-    assert (out / "dot" / "metrics.json").is_file()
+    assert (out / "line" / "metrics.json").is_file()
     assert run([*arguments, "--json"]) == 0
-    assert list(json.loads(capsys.readouterr().out)) == ["dot"]
+    assert list(json.loads(capsys.readouterr().out)) == ["dot", "line"]
 
 
 def test_one_set_of_weights_is_not_for_all_attributes(drawing, hats, capsys):
@@ -255,17 +259,22 @@ def test_one_set_of_weights_is_not_for_all_attributes(drawing, hats, capsys):
     assert "expected --attribute" in capsys.readouterr().err
 
 
+def another(tmp_path, name, family="doodles", attribute="line", guides=2):
+    model = tiny_mbu()
+    path = tmp_path / f"{name}.safetensors"
+    info = WeightsInfo("mbu", model.config_to_dict(model.config), 16, family=family, attributes=(attribute,))
+    save(path, model, info, torch.rand(guides, *model.config.separate_code_shape) if guides else None)
+    return str(path)
+
+
 @pytest.fixture
-def second(drawing, hats, tmp_path, capsys):
+def second(drawing, tmp_path, capsys):
     """Another attribute's weights, and its judge."""
     judge = tmp_path / "second.safetensors"
-    assert run(["train-judge", "--attribute", drawing, "--pictures", "8", "--steps", "1", "--out", str(judge)]) == 0
-    model = tiny_mbu()
-    path = tmp_path / "dots.safetensors"
-    info = WeightsInfo("mbu", model.config_to_dict(model.config), 16, family="doodles", attributes=("dot",))
-    save(path, model, info, torch.rand(2, *model.config.separate_code_shape))
+    learn = ["train-judge", "--attribute", "doodles/line", "--pictures", "8", "--steps", "1", "--out", str(judge)]
+    assert run(learn) == 0
     capsys.readouterr()
-    return ["--then", str(path), "--then-judge", str(judge)]
+    return ["--then", another(tmp_path, "lines"), "--then-judge", str(judge)]
 
 
 def test_chains_of_two_attributes(drawing, hats, second, capsys, tmp_path):
@@ -278,16 +287,56 @@ def test_chains_of_two_attributes(drawing, hats, second, capsys, tmp_path):
     assert next(out.glob("*/chain.png")).is_file()
 
 
-@pytest.mark.parametrize(
-    ("keep", "word"),
-    [(slice(0, 2), "go together"), (slice(2, 4), "go together")],
-)
-def test_half_a_second_attribute_is_refused(drawing, hats, second, capsys, keep, word):
+@pytest.mark.parametrize("keep", [slice(0, 2), slice(2, 4)])
+def test_half_a_second_attribute_is_refused(drawing, hats, second, capsys, keep):
     assert run(["eval", "--attribute", drawing, "--weights", hats, *second[keep], *QUICK]) == 2
-    assert word in capsys.readouterr().err
+    assert "go together" in capsys.readouterr().err
 
 
-def test_a_second_attribute_of_nothing_known_is_refused(drawing, hats, second, capsys):
-    command = ["eval", "--attribute", drawing, "--weights", hats, "--then", hats, *second[2:], *QUICK]
-    assert run(command) == 2
+@pytest.mark.parametrize("what", [{"attribute": "dot"}, {"family": "faces"}, {"guides": 0}])
+def test_a_second_attribute_must_be_another_of_the_family_with_guides(drawing, hats, second, capsys, tmp_path, what):
+    second[1] = another(tmp_path, "wrong", **what)
+    assert run(["eval", "--attribute", drawing, "--weights", hats, *second, *QUICK]) == 2
     assert "another attribute of the same family" in capsys.readouterr().err
+
+
+def test_a_second_judge_of_something_else_is_refused(drawing, hats, second, capsys, tmp_path):
+    judge = tmp_path / "dots.safetensors"
+    assert run(["train-judge", "--attribute", drawing, "--pictures", "8", "--steps", "1", "--out", str(judge)]) == 0
+    assert run(["eval", "--attribute", drawing, "--weights", hats, *second[:3], str(judge), *QUICK]) == 3
+    assert "has learnt from" in capsys.readouterr().err
+
+
+def test_folders_know_no_second_attribute(folders, hats, second, capsys):
+    assert run(["eval", *folders, "--holdout", "0.2", "--weights", hats, *second, *QUICK]) == 2
+    assert "--then goes with --data" in capsys.readouterr().err
+
+
+def test_all_weights_are_measured_in_the_first_ones_regions(drawing, hats, capsys, tmp_path):
+    arguments = ["eval", "--attribute", drawing, "--pictures", "8", "--count", "6", *QUICK]
+    other = another(tmp_path, "other", attribute="dot")
+    assert run([*arguments, "--weights", other]) == 0
+    alone = figures(capsys)
+    assert run([*arguments, "--weights", hats, "--compare", other]) == 0
+    compared = {f["name"]: f for f in json.loads(capsys.readouterr().out)["compared"][other]}
+    assert compared["psnr_inside_add"] != alone["psnr_inside_add"]
+    assert compared["add"] == alone["add"]
+
+
+def test_a_judge_of_some_people_is_not_for_all(tmp_path):
+    def source(*only):
+        return Source.of(None, "glasses", (tmp_path / "celeba",), only, (), (), 0.0, None)
+
+    judge = SimpleNamespace(learnt={**source("!Male").facts, "steps": 1})
+    check_suits(judge, tmp_path / "judge", source("!Male", "Young"))
+    for other in (source(), source("Male")):
+        with pytest.raises(WeightsError, match="has learnt from"):
+            check_suits(judge, tmp_path / "judge", other)
+
+
+def test_a_report_of_one_judge_takes_no_figures_of_another(drawing, hats, capsys, tmp_path):
+    arguments = ["eval", "--attribute", drawing, "--pictures", "8", "--count", "6", "--weights", hats]
+    arguments += ["--out", str(tmp_path / "report"), "--judge-steps"]
+    assert run([*arguments, "1"]) == 0
+    assert run([*arguments, "2"]) == 2
+    assert "other settings: judge" in capsys.readouterr().err

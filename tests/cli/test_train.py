@@ -204,9 +204,29 @@ def test_a_settings_file_says_what_the_command_line_does_not(folders, capsys):
     assert used["distance"] == "l2-self-blend"
 
 
+def test_the_command_line_adds_to_a_settings_file_where_options_add_up(folders, capsys):
+    (folders / "settings.toml").write_text('loss = ["confusion=0", "mask_area=1"]\n')
+    assert run(arguments(folders, "--loss", "mask_area=2", f"--settings={folders / 'settings.toml'}")) == 0
+    used = read_info(folders / "out" / "weights.safetensors").training["settings"]
+    assert used["loss_weights"] == [["confusion", 0.0], ["mask_area", 1.0], ["mask_area", 2.0]]
+
+
 @pytest.mark.parametrize(
     ("text", "word"),
-    [("seeds = 5", "expected options of this command"), ("seed =", "cannot be read"), ('seed = "five"', "five")],
+    [
+        ("seeds = 5", "expected options of this command"),
+        ("settings = 'more.toml'", "expected options of this command"),
+        ("seed =", "cannot be read"),
+        ('seed = "five"', "five"),
+        ("seed = 1.9", "1.9"),
+        ("seed = true", "expected text or a number for seed"),
+        ("seed = [1, 2]", "expected text or a number for seed"),
+        ("[seed]\na = 1", "expected text or a number for seed"),
+        ("seed = 2020-01-01", "expected text or a number for seed"),
+        ("hard-masks = 2", "expected true or false for hard-masks"),
+        ("[only]\nMale = false", "or a list of those for only"),
+        ("loss = [[1]]", "or a list of those for loss"),
+    ],
 )
 def test_a_bad_settings_file_is_named(folders, capsys, text, word):
     (folders / "settings.toml").write_text(text)
@@ -238,6 +258,8 @@ def test_only_pictures_with_a_label(folders, capsys):
     assert "Hairy" in capsys.readouterr().err
     assert run([*command, "--out", str(folders / "other"), "--only", "a b"]) == 2
     assert "'a b'" in capsys.readouterr().err
+    assert run([*command, "--out", str(folders / "other"), "--only", "Male", "--only", "!Male"]) == 2
+    assert "no picture with it can be Male and !Male" in capsys.readouterr().err
 
 
 def test_only_needs_labels(folders, capsys):

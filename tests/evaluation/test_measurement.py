@@ -12,6 +12,8 @@ from mbu_ops.evaluation.judge import Judge
 from mbu_ops.evaluation.measurement import STAGES, Edits, Follower, Instruments, Regions, measure
 from mbu_ops.evaluation.networks import image_features
 from mbu_ops.families import AttributeSpec, FamilySpec
+from mbu_ops.ops.edit import Edit
+from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.transfer import Transfer
 from mbu_ops.testing import tiny_mbu
 from mbu_ops.weights import WeightsInfo, save
@@ -93,9 +95,39 @@ def test_inside_and_outside_are_told_apart(weights, examples, corners):
 
 
 def test_what_is_measured_is_told_as_it_goes(weights, examples):
-    stages = []
-    measure(weights, examples, JUDGE, report=stages.append)
-    assert tuple(stages) == STAGES
+    told = []
+    measure(weights, examples, JUDGE, report=lambda: told.append(1))
+    assert len(told) == STAGES
+
+
+def test_nothing_is_measured_outside_where_nothing_changed(weights, examples, monkeypatch):
+    def edit(op, image, guide=None):
+        mask = torch.zeros_like(image[:, :1])
+        mask[..., :8, :8] = 1
+        return Edit(torch.where(mask > 0, 1 - image, image), mask, image)
+
+    for op in (Transfer, Remove):
+        monkeypatch.setattr(op, "edit", edit)
+    both = dataclasses.replace(JUDGE, features=image_features.pretrained())
+    figures = {f.name: f.value for f in measure(weights, examples, both)}
+    for kind in ("add", "remove"):
+        assert figures[f"psnr_outside_{kind}"] == 100
+        assert figures[f"ssim_outside_{kind}"] == pytest.approx(1)
+        assert figures[f"perceptual_outside_{kind}"] == pytest.approx(0, abs=1e-6)
+        assert figures[f"perceptual_inside_{kind}"] > 0.01
+
+
+def test_no_picture_is_its_own_guide_when_swapped(weights, examples, monkeypatch):
+    asked, original = [], Transfer.edit
+
+    def edit(op, image, guide):
+        asked.append(guide)
+        return original(op, image, guide)
+
+    monkeypatch.setattr(Transfer, "edit", edit)
+    Edits.make(weights, examples)
+    guides = asked[-1]
+    assert not any(torch.equal(one, other) for one, other in zip(guides, examples.with_, strict=True))
 
 
 def test_chains_need_both_judges(weights, examples):

@@ -15,11 +15,12 @@ FIGURES = [share("add", "added", torch.arange(4) < 3), largest("out", "outside",
 
 
 def test_figures_come_back_for_the_same_file_only(tmp_path):
-    Report(tmp_path / "report", {"seed": 1}).add("a", "x", FIGURES)
+    Report(tmp_path / "report", {"seed": 1}).add("a", {"sha256": "x", "regions": "r"}, FIGURES)
     again = Report(tmp_path / "report", {"seed": 1})
-    assert again.figures("a", "x") == FIGURES
-    assert again.figures("a", "y") is None
-    assert again.figures("b", "x") is None
+    assert again.figures("a", {"sha256": "x", "regions": "r"}) == FIGURES
+    assert again.figures("a", {"sha256": "y", "regions": "r"}) is None
+    assert again.figures("a", {"sha256": "x", "regions": "s"}) is None
+    assert again.figures("b", {"sha256": "x"}) is None
 
 
 @pytest.mark.parametrize("content", ["{}", "no json", json.dumps({"settings": {"seed": 2}, "weights": {}})])

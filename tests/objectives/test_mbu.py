@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.functional.mask import binarise
 from mbu_ops.methods.mbu import MBU, MBUConfig
+from mbu_ops.methods.networks import Layer
 from mbu_ops.objectives import build_objective
 from mbu_ops.objectives.mbu import (
     LOSS_WEIGHTS,
@@ -116,6 +117,8 @@ def test_l2_is_the_papers_ablation_of_reconstructions_and_of_self_blends(pair, l
 def test_features_are_matched_only_where_a_discriminator_learns():
     with pytest.raises(ConfigurationError, match="feature_matching needs a discriminator"):
         MBULossWeights(feature_matching=1)
+    with pytest.raises(ConfigurationError, match="feature_matching compares reconstructions"):
+        MBULossWeights(0, 0, feature_matching=1, adversarial_without=1)
 
 
 def test_hard_masks_have_the_values_of_the_ops_and_the_gradients_of_soft_ones(pair):
@@ -123,14 +126,29 @@ def test_hard_masks_have_the_values_of_the_ops_and_the_gradients_of_soft_ones(pa
     model = MBU(CONFIG)
     hard, soft = MBUObjective(model, hard_masks=True), MBUObjective(model)
     code = torch.randn(4, *CONFIG.separate_code_shape)
-    common = model.common_code(pair[0])
-    masks = [one._decoded(common, code).mask for one in (hard, soft)]
+    layer = model.decode_with(model.common_code(pair[0]), code)
+    ones = Layer(torch.ones_like(layer.raw), layer.mask)  # onto black, the mask itself
+    masks = [one._blended(ones, torch.zeros_like(layer.raw))[:, :1] for one in (hard, soft)]
     torch.testing.assert_close(masks[0], binarise(masks[1], 0.1, 0.1))
     assert not torch.equal(*masks)
     head = next(parameter for name, parameter in model.named_parameters() if name.startswith("with_decoder"))
     gradients = [torch.autograd.grad(mask.sum(), head, retain_graph=True)[0] for mask in masks]
     assert gradients[0].abs().max() > 0
     torch.testing.assert_close(*gradients)
+
+
+def test_hard_masks_leave_everything_but_the_blends_as_it_is(pair):
+    torch.manual_seed(0)
+    one = MBUObjective(MBU(CONFIG), EVERYTHING)
+    one.image_discriminator.eval()
+    soft, _ = one(*pair)
+    one.hard_masks = True
+    hard, _ = one(*pair)
+    same = {"reconstruction_without", "confusion", "mask_area", "mask_sparsity"} | {
+        "adversarial_without",
+        "adversarial_with",
+    }
+    assert {name for name in soft if torch.equal(soft[name], hard[name])} == same
 
 
 def test_each_domain_goes_through_batch_norm_alone(pair):

@@ -80,7 +80,7 @@ def test_every_experiment_has_the_published_weights(model, recipe):
 
 def test_another_network_is_refused():
     with pytest.raises(ConfigurationError, match="trains the networks of Press, got MBU"):
-        PressObjective.build(MBU(CONFIG), "glasses", {}, "l1", 0.0, False)
+        PressObjective.build(MBU(CONFIG), "glasses", {}, "l1", 0.0)
     with pytest.raises(ConfigurationError, match="confuse"):
         build_objective(Press(CONFIG), "glasses", {"confuse": 1})
 
@@ -105,3 +105,8 @@ def test_training_draws_the_images_better(model, batches):
 def test_hard_masks_are_for_methods_that_learn_masks():
     with pytest.raises(ConfigurationError, match="hard_masks is for methods that learn masks; press does not"):
         PressObjective.build(Press(CONFIG), "glasses", {}, "l1", 0.0, True)
+
+
+def test_a_distance_of_self_blends_is_for_methods_that_have_them():
+    with pytest.raises(ConfigurationError, match="press has no self-blends"):
+        PressObjective(Press(CONFIG), loss="l2-self-blend")

@@ -1,0 +1,51 @@
+"""Commands whose options may stand in a TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+
+class CommandWithSettings(click.Command):
+    """A command with an option ``--settings FILE``: what the file says is put before what the command line says.
+
+    So click reads both in the same way: later options replace earlier ones, and those that may be given several times
+    add up.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line, and the file that it names."""
+        given, _, _ = self.make_parser(ctx).parse_args(list(args))
+        path = given.get("settings")
+        return super().parse_args(ctx, [*(self._arguments(Path(path)) if path else ()), *args])
+
+    def _arguments(self, path: Path) -> Iterator[str]:
+        try:
+            settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise click.BadParameter(f"--settings {str(path)!r} cannot be read as TOML: {error}") from error
+        options = {
+            name.removeprefix("--"): option
+            for option in self.params
+            if isinstance(option, click.Option) and option.expose_value
+            for name in option.opts
+        }
+        for name, value in settings.items():
+            if name not in options:
+                raise click.BadParameter(f"{str(path)!r}: expected options of this command, got {name!r}")
+            values = value if options[name].multiple and isinstance(value, list) else [value]
+            if options[name].is_flag:
+                if not isinstance(value, bool):
+                    raise click.BadParameter(f"{str(path)!r}: expected true or false for {name}, got {value!r}")
+                yield from [f"--{name}"] * value
+                continue
+            for one in values:
+                if isinstance(one, bool) or not isinstance(one, str | int | float):
+                    several = " or a list of those" if options[name].multiple else ""
+                    raise click.BadParameter(
+                        f"{str(path)!r}: expected text or a number{several} for {name}, got {one!r}"
+                    )
+                yield f"--{name}={one}"
