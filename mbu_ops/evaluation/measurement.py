@@ -302,11 +302,13 @@ def _identity(examples: Examples, edits: Edits, network: nn.Module) -> list[Figu
         ("remove", "removed", edits.removed.image, examples.with_),
     ):
         one, other = described(network, after), described(network, before)
+        strangers = F.cosine_similarity(other, other.roll(1, 0))
         figures += [
             mean(f"identity_{name}", f"identity, cosine: {title}", F.cosine_similarity(one, other)),
             mean(f"identity_distance_{name}", f"identity, distance: {title}", (one - other).norm(dim=1)),
         ]
-    return figures
+    # what strangers have in common: the zero of the scale
+    return [*figures, mean("identity_strangers", "identity, cosine: another picture", strangers)]
 
 
 def _looks(examples: Examples, edits: Edits, features: ImageFeatures) -> list[Figure]:

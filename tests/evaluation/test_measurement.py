@@ -215,6 +215,9 @@ def test_whose_picture_it_still_is(weights, examples):
     distance = (edits.added.image.mean((2, 3)) - examples.without.mean((2, 3))).norm(dim=1).mean()
     assert figures["identity_distance_add"].value == pytest.approx(distance.item(), rel=1e-4)
     assert figures["identity_add"].count == 5
+    colours = examples.with_.mean((2, 3))
+    strangers = torch.nn.functional.cosine_similarity(colours, colours.roll(1, 0)).mean()
+    assert figures["identity_strangers"].value == pytest.approx(strangers.item(), rel=1e-4)
     assert 0.5 < figures["identity_remove"].value <= 1
 
 
