@@ -302,13 +302,19 @@ def _identity(examples: Examples, edits: Edits, network: nn.Module) -> list[Figu
         ("remove", "removed", edits.removed.image, examples.with_),
     ):
         one, other = described(network, after), described(network, before)
-        strangers = F.cosine_similarity(other, other.roll(1, 0))
+        alike, strangers = F.cosine_similarity(one, other), F.cosine_similarity(other, other.roll(1, 0))
+        least = strangers.mean()  # descriptions of any two pictures have much in common
         figures += [
-            mean(f"identity_{name}", f"identity, cosine: {title}", F.cosine_similarity(one, other)),
+            mean(f"identity_{name}", f"identity, cosine: {title}", alike),
+            mean(f"identity_strangers_{name}", f"identity, cosine: another picture, {title}", strangers),
+            mean(
+                f"identity_kept_{name}",
+                f"identity, 0 another picture, 1 the same: {title}",
+                (alike - least) / (1 - least),
+            ),
             mean(f"identity_distance_{name}", f"identity, distance: {title}", (one - other).norm(dim=1)),
         ]
-    # what strangers have in common: the zero of the scale
-    return [*figures, mean("identity_strangers", "identity, cosine: another picture", strangers)]
+    return figures
 
 
 def _looks(examples: Examples, edits: Edits, features: ImageFeatures) -> list[Figure]:

@@ -216,8 +216,10 @@ def test_whose_picture_it_still_is(weights, examples):
     assert figures["identity_distance_add"].value == pytest.approx(distance.item(), rel=1e-4)
     assert figures["identity_add"].count == 5
     colours = examples.with_.mean((2, 3))
-    strangers = torch.nn.functional.cosine_similarity(colours, colours.roll(1, 0)).mean()
-    assert figures["identity_strangers"].value == pytest.approx(strangers.item(), rel=1e-4)
+    strangers = torch.nn.functional.cosine_similarity(colours, colours.roll(1, 0)).mean().item()
+    assert figures["identity_strangers_remove"].value == pytest.approx(strangers, rel=1e-4)
+    kept = (figures["identity_remove"].value - strangers) / (1 - strangers)
+    assert figures["identity_kept_remove"].value == pytest.approx(kept, abs=1e-3)
     assert 0.5 < figures["identity_remove"].value <= 1
 
 
