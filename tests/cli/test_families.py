@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
 import json
+import sys
+from types import ModuleType
 
 import pytest
 
-from mbu_ops.families import discovery, refresh
+from mbu_ops.families import discovery, get_family, refresh
 from mbu_ops_cli.app import run
 
 
@@ -59,8 +62,17 @@ def test_a_broken_family_asked_for_is_unavailable(broken, photos, tmp_path, caps
     assert "no_such_module" in capsys.readouterr().err
 
 
-def test_attributes_without_weights_are_marked(capsys):
+def test_attributes_without_weights_are_marked(monkeypatch, capsys):
+    faces = get_family("faces")
+    module = ModuleType("thin")
+    kept = tuple(one for one in faces.weights if one.attributes == ("glasses",))
+    module.family = dataclasses.replace(faces, name="thin", weights=kept)
+    monkeypatch.setitem(sys.modules, "thin", module)
+    monkeypatch.setitem(discovery.BUILT_IN[discovery.FAMILIES], "thin", "thin:family")
+    refresh()
     assert run(["families", "list"]) == 0
-    (faces,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("faces ")]
-    assert "glasses," in faces
-    assert "hair_men (no weights yet)" in faces
+    monkeypatch.undo()
+    refresh()
+    (thin,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("thin ")]
+    assert "glasses," in thin
+    assert "hair_men (no weights yet)" in thin
