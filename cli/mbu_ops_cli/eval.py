@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,9 +16,10 @@ from mbu_ops_cli.eval_setup import (
     check_fit,
     examples_of,
     follower_of,
-    judge_of,
+    kept_judge,
     networks_of,
     note,
+    trained_judge,
 )
 from mbu_ops_cli.options import FiniteRange, echo_json, json_option
 from mbu_ops_cli.progress import progress
@@ -83,22 +84,7 @@ if TYPE_CHECKING:
     "--family-out", type=FOLDER, help="Package of the family's plugin: write the figures into its weights.json."
 )
 @json_option
-def evaluate(
-    source: Source,
-    weights: str | None,
-    compare: tuple[str, ...],
-    judge: Path | None,
-    judge_steps: int,
-    then: str | None,
-    then_judge: Path | None,
-    count: int,
-    threshold: float,
-    partition: Literal["validation", "test"],
-    seed: int,
-    out: Path | None,
-    family_out: Path | None,
-    as_json: bool,
-) -> None:
+def evaluate(source: Source, out: Path | None, as_json: bool, **others: Any) -> None:
     """Measure edits on pictures that training has not seen, by a judge trained on those that it has.
 
     \b
@@ -111,19 +97,7 @@ def evaluate(
     next time. Every figure comes with its 95% interval and the number of pictures. Where the true mask or the true
     picture is known (drawn pictures know both), mask and removal are compared with them.
     """  # noqa: D301 - click's own mark for lines that it must not wrap
-    options = Options(
-        weights=weights,
-        compare=compare,
-        judge=judge,
-        then=then,
-        then_judge=then_judge,
-        judge_steps=judge_steps,
-        count=count,
-        threshold=threshold,
-        partition=partition,
-        seed=seed,
-        family_out=family_out,
-    )
+    options = Options(**others)
     if source.attribute is None and source.family is not None and not source.with_:
         echoed = _measure_all(source, options, out, as_json)
     else:
@@ -175,17 +149,18 @@ def _measure(source: Source, options: Options, out: Path | None, as_json: bool) 
     follower = follower_of(source, options)
     if options.family_out is not None:
         listed_entry(options.family_out / "weights.json", paths[weights])
-    judged = {"judge": _learnt(source, options), "then": None if follower is None else follower.judge.learnt}
+    judge = kept_judge(source, options.judge)
+    learnt = judge.learnt if judge else {**source.facts, "steps": options.judge_steps}
+    judged = {"judge": learnt, "then": None if follower is None else follower.judge.learnt}
     settings = {name: getattr(options, name) for name in ("partition", "count", "seed", "threshold")}
     report = None if out is None else Report(out, settings | judged | {"pictures": source.facts})
-    files = {name: {"sha256": _digest(path), "regions": _digest(paths[weights])} for name, path in paths.items()}
-    if follower is not None:
-        files = {name: {**one, "then": _digest(follower.weights)} for name, one in files.items()}
+    shared = {"regions": _digest(paths[weights])} | ({} if follower is None else {"then": _digest(follower.weights)})
+    files = {name: {"sha256": _digest(path), **shared} for name, path in paths.items()}
     examples = examples_of(source, options)
     measured = {name: report.figures(name, files[name]) if report else None for name in paths}
     if pending := [name for name, figures in measured.items() if figures is None]:
         describe, features = networks_of(source.family)
-        judge = judge_of(source, options.judge, options.judge_steps)
+        judge = judge or trained_judge(source, options.judge, options.judge_steps)
         instruments = Instruments(judge, describe, features, follower)
         regions = Regions.of(paths[weights], examples, options.seed) if options.compare else None
         with progress(STAGES * len(pending), "measuring") as advance:
@@ -214,15 +189,6 @@ def _measure(source: Source, options: Options, out: Path | None, as_json: bool) 
     plain = {name: [_plain(figure) for figure in figures] for name, figures in columns.items()}
     figures_of_weights = plain.pop(weights)
     return {"weights": weights, "partition": options.partition, "figures": figures_of_weights, "compared": plain}
-
-
-def _learnt(source: Source, options: Options) -> dict[str, object]:
-    """Return what the judge has learnt from, or will have."""
-    from mbu_ops.evaluation.judge import Judge
-
-    if options.judge is not None and options.judge.exists():
-        return Judge.load(options.judge).learnt
-    return {**source.facts, "steps": options.judge_steps}
 
 
 def _digest(path: Path) -> str:

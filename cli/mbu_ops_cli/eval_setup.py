@@ -78,6 +78,7 @@ def follower_of(source: Source, options: Options) -> Follower | None:
         return None
     from mbu_ops.evaluation.judge import Judge
     from mbu_ops.evaluation.measurement import Follower
+    from mbu_ops.ops.transfer import Transfer
     from mbu_ops.weights import read_info, resolve
 
     path = resolve(options.then)[0]
@@ -91,7 +92,7 @@ def follower_of(source: Source, options: Options) -> Follower | None:
             f"{info.guides} guides of {info.family}/{', '.join(info.attributes)}"
         )
     check_suits(judge, options.then_judge, replace(source, attribute=attribute))
-    return Follower(path, judge)
+    return Follower(path, Transfer.from_pretrained(path), judge)
 
 
 def check_fit(path: Path, info: WeightsInfo, source: Source) -> None:
@@ -137,14 +138,25 @@ def networks_of(family: FamilySpec | None) -> tuple[nn.Module | None, ImageFeatu
         return build(), features
 
 
-def judge_of(source: Source, path: Path | None, steps: int) -> Judge:
-    """Return the judge in a file, or train one, and keep it if there is a path."""
-    from mbu_ops.evaluation.judge import SIDE, Judge, train_judge
+def kept_judge(source: Source, path: Path | None) -> Judge | None:
+    """Return the judge that is kept in a file, if there is one.
 
-    if path is not None and path.exists():
-        judge = Judge.load(path)
-        check_suits(judge, path, source)
-        return judge
+    Raises:
+        WeightsError: if it is none, has learnt something else, or may have seen the pictures that are measured.
+    """
+    from mbu_ops.evaluation.judge import Judge
+
+    if path is None or not path.exists():
+        return None
+    judge = Judge.load(path)
+    check_suits(judge, path, source)
+    return judge
+
+
+def trained_judge(source: Source, path: Path | None, steps: int) -> Judge:
+    """Train a judge, and keep it if there is a path."""
+    from mbu_ops.evaluation.judge import SIDE, train_judge
+
     judge = train_judge(
         source.training(SIDE, note), steps, report=lambda step, loss: note(f"judge, step {step}: loss {loss:.3f}")
     )

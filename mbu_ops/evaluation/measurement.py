@@ -70,20 +70,21 @@ class Follower:
     """A second attribute, added after the first was added or removed.
 
     Attributes:
-        weights: its weights, with default guides.
+        weights: its weights.
+        add: adds it; with default guides.
         judge: says whether an image shows it.
     """
 
     weights: Path
+    add: Transfer
     judge: Judge
 
     @torch.no_grad()
     def after(self, images: Tensor) -> Tensor:
         """Return the images with this attribute added, by its first default guide."""
-        add = Transfer.from_pretrained(self.weights)
-        if add.default_guides is None:
+        if self.add.default_guides is None:
             raise ConfigurationError(f"the weights in {str(self.weights)!r} have no default guides to add")
-        return _in_chunks(partial(_with_code, add, add.default_guides[:1]), images).image
+        return _in_chunks(partial(_with_code, self.add, self.add.default_guides[:1]), images).image
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,12 @@ from PIL import Image
 
 from mbu_ops import families
 from mbu_ops.methods import mbu
+from mbu_ops.objectives.terms import DISTANCES
 from mbu_ops.ops.remove import Remove
 from mbu_ops.weights import read_info
 from mbu_ops_cli.app import run
 from mbu_ops_cli.scaffold import write_plugin
+from mbu_ops_cli.train import train
 
 EXPERIMENTS = Path(__file__).parents[2] / "docs" / "experiments"
 SHORT = ["--config", "tiny", "--steps", "4", "--coarse-steps", "2", "--batch-size", "2", "--quiet", "--threads", "1"]
@@ -265,3 +267,9 @@ def test_only_pictures_with_a_label(folders, capsys):
 def test_only_needs_labels(folders, capsys):
     assert run(arguments(folders, "--only", "Male")) == 2
     assert "--data" in capsys.readouterr().err
+
+
+def test_every_distance_can_be_asked_for():
+    """The command names them itself, since naming them from the library would load torch for --help."""
+    (option,) = [one for one in train.params if one.name == "distance"]
+    assert list(option.type.choices) == list(DISTANCES)

@@ -136,7 +136,7 @@ def test_chains_need_both_judges(weights, examples):
             return -torch.ones(len(images))
 
     def chained(judge):
-        follower = Follower(weights, judge)
+        follower = Follower(weights, Transfer.from_pretrained(weights), judge)
         return {f.name: f.value for f in measure(weights, examples, dataclasses.replace(JUDGE, follower=follower))}
 
     assert chained(Never())["chain_add"] == chained(Never())["chain_remove"] == 0
