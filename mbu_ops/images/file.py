@@ -60,7 +60,7 @@ class ImageKind:
     Attributes:
         format: ``"JPEG"``, ``"PNG"``, ``"WEBP"``, ``"TIFF"``, ``"BMP"`` or ``"GIF"``.
         grey: one sample a pixel, not three.
-        bits: 8 or 16 (16 for grey only: Pillow decodes 16-bit colour as 8 bits).
+        bits: 8 or 16.
         alpha: has an alpha channel.
         icc: ICC profile that the pixels are in.
         exif: EXIF block, with the orientation (already applied) and the thumbnail (no longer true) taken out.
@@ -109,7 +109,8 @@ class ImageFile:
 
         Args:
             dtype: a floating-point dtype; float32 by default. float32 and float64 hold every value exactly enough to
-                be written back unchanged; float16 does for 8-bit pictures, bfloat16 does not.
+                be written back unchanged. float16 does for 8-bit pictures and keeps 11 bits of 16; bfloat16 keeps
+                8 bits of either, so that some values of an 8-bit picture come back as their neighbours.
 
         Returns:
             ``(3, H, W)`` RGB in [0, 1], contiguous, on the CPU.

@@ -16,7 +16,6 @@ from PIL import (
     GifImagePlugin,
     Image,
     ImageCms,
-    ImageOps,
     JpegImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
@@ -26,6 +25,7 @@ from PIL import (
 from PIL import ImageFile as PillowFile
 
 from mbu_ops.errors import ImageFileError
+from mbu_ops.images import deep
 from mbu_ops.images.file import TIFF_TEXT_TAGS, ImageFile, ImageKind, JPEGTables, Pixels
 
 DEFAULT_MAX_PIXELS = 100_000_000
@@ -47,14 +47,25 @@ _READERS: tuple[type[PillowFile.ImageFile], ...] = (
     GifImagePlugin.GifImageFile,
 )
 _PILLOW_FORMATS = [str(reader.format) for reader in _READERS]
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = tuple(_TURNS[orientation] for orientation in (5, 6, 7, 8))
 _FORMAT_NAMES = "JPEG, PNG, WebP, TIFF, BMP or GIF"
 
 
 def read(source: str | os.PathLike[str] | bytes | BinaryIO, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ImageFile:
     """Decode one picture.
 
-    Grey, palette, CMYK and 16-bit grey pictures all come out as RGB; the EXIF orientation is applied. CMYK goes
-    through its ICC profile into sRGB. 16-bit colour comes out as 8 bits.
+    Grey, palette and CMYK pictures all come out as RGB; the EXIF orientation is applied. CMYK goes through its ICC
+    profile into sRGB. 16 bits of PNG and TIFF files are kept, but for TIFF files of CMYK, of premultiplied alpha or of
+    compressed separate planes, which come out as 8 bits.
 
     Args:
         source: a path, encoded bytes, or an open binary file or pipe, which is read to its end.
@@ -150,7 +161,7 @@ def _read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO, name: str) ->
     return data
 
 
-def _decode(image: Image.Image, data: bytes, max_pixels: int) -> ImageFile:
+def _decode(image: PillowFile.ImageFile, data: bytes, max_pixels: int) -> ImageFile:
     if image.width * image.height > max_pixels:
         raise _RefusedError(
             f"expected at most {max_pixels / 1e6:g} million pixels, got {image.width} x {image.height}; "
@@ -160,18 +171,23 @@ def _decode(image: Image.Image, data: bytes, max_pixels: int) -> ImageFile:
     # an MPO is a JPEG photo with more pictures behind it: its first one is the photo
     if image.format != "MPO" and getattr(image, "is_animated", False):
         raise _RefusedError("expected one picture, got an animation or several pages; extract the one you want")
-    image.load()
+    high, low = deep.load(image, data)
     icc, dpi, jpeg = image.info.get("icc_profile"), image.info.get("dpi"), _jpeg_tables(image)
     try:
-        upright, exif = ImageOps.exif_transpose(image), _exif(image, source_format)
+        # asked for before the block is made, which takes the orientation out
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+        exif = _exif(image, source_format)
     except Exception:  # EXIF that cannot be parsed is dropped: the picture itself is whole
-        upright, exif = image, None
-    if jpeg and jpeg.subsampling == 1 and upright.size != image.size:
-        jpeg = replace(jpeg, subsampling=0)  # 4:2:2 halves one direction only, and that direction turned
-    image = upright
-    if image.mode == "CMYK":
-        image, icc, jpeg = _cmyk_to_rgb(image, icc), None, None
-    pixels, alpha, grey = _samples(image)
+        turn, exif = None, None
+    if turn is not None:
+        high, low = high.transpose(turn), low.transpose(turn) if low else None
+        if jpeg and jpeg.subsampling == 1 and turn in _SIDEWAYS:
+            jpeg = replace(jpeg, subsampling=0)  # 4:2:2 halves one direction only, and that direction turned
+    if high.mode == "CMYK":
+        high, icc, jpeg = _cmyk_to_rgb(high, icc), None, None
+    pixels, alpha, grey = _samples(high) if low is None else _split(deep.join(high, low))
+    if alpha is None and pixels.dtype == np.uint16:
+        alpha = _keyed_alpha(pixels, image.info.get("transparency"))
     kind = ImageKind(
         format=source_format,
         grey=grey,
@@ -206,13 +222,25 @@ def _samples(image: Image.Image) -> tuple[Pixels, Pixels | None, bool]:
     transparent = image.has_transparency_data
     if image.mode == "1" and transparent:
         image = image.convert("L")
-    samples = np.array(
-        image.convert("LA" if grey and transparent else "L" if grey else "RGBA" if transparent else "RGB")
-    )
+    mode = "LA" if grey and transparent else "L" if grey else "RGBA" if transparent else "RGB"
+    return _split(np.array(image if image.mode == mode else image.convert(mode)))
+
+
+def _split(samples: Pixels) -> tuple[Pixels, Pixels | None, bool]:
+    """Return RGB pixels, alpha and whether the picture is grey, of one to four samples a pixel."""
     samples = np.atleast_3d(samples)
+    channels = samples.shape[2]
+    grey, transparent = channels < 3, channels % 2 == 0
     colour, alpha = (samples[..., :-1], samples[..., -1].copy()) if transparent else (samples, None)
     pixels = np.repeat(colour, 3, axis=2) if grey else np.ascontiguousarray(colour)
     return pixels, alpha, grey
+
+
+def _keyed_alpha(pixels: Pixels, key: int | tuple[int, ...] | None) -> Pixels | None:
+    """Return the alpha of 16-bit pixels of which one colour is transparent, or None."""
+    if key is None:
+        return None
+    return np.where((pixels == np.array(key)).all(axis=2), 0, 0xFFFF).astype(np.uint16)
 
 
 def _cmyk_to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:

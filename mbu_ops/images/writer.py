@@ -14,6 +14,7 @@ from PIL import Image
 
 from mbu_ops.errors import DTypeError, ImageFileError, ShapeError
 from mbu_ops.files import atomic_path
+from mbu_ops.images import deep
 from mbu_ops.images.file import FORMAT_OF_SUFFIX, TIFF_TEXT_TAGS, WRITABLE_SUFFIXES, ImageFile, ImageKind, Pixels
 
 if TYPE_CHECKING:
@@ -36,9 +37,10 @@ def write(
 ) -> None:
     """Write a picture, in the format its suffix names and otherwise as ``like`` was.
 
-    Grey stays grey, 16-bit grey stays 16 bits, alpha, ICC profile and EXIF are kept, wherever the format can hold
-    them (TIFF: only the text tags of EXIF); alpha is laid over white where it cannot. JPEG reuses the source's own
-    tables, else quality 95 and 4:4:4. The file appears under its name complete or not at all. Missing folders are made.
+    Grey stays grey, 16 bits stay 16 bits, alpha, ICC profile and EXIF are kept, wherever the format can hold them
+    (16 bits: PNG and TIFF; TIFF: only the text tags of EXIF, and 16-bit grey with alpha becomes RGBA); alpha is laid
+    over white where it cannot. JPEG reuses the source's own tables, else quality 95 and 4:4:4. The file appears under
+    its name complete or not at all. Missing folders are made.
 
     Args:
         path: where to.
@@ -96,7 +98,7 @@ def encode(pixels: torch.Tensor | NDArray[Any], like: ImageFile | None = None, f
     if format not in FORMAT_OF_SUFFIX.values():
         known = ", ".join(sorted(set(FORMAT_OF_SUFFIX.values())))
         raise ImageFileError(f"expected a format that can be written ({known}), got {format!r}")
-    bits = 16 if kind.bits == 16 and kind.grey and format in _DEEP_FORMATS else 8
+    bits = 16 if kind.bits == 16 and format in _DEEP_FORMATS else 8
     samples = _to_samples(pixels, bits)
     alpha = like.alpha if like else None
     if alpha is not None:
@@ -106,19 +108,21 @@ def encode(pixels: torch.Tensor | NDArray[Any], like: ImageFile | None = None, f
                 f"{samples.shape[0]} x {samples.shape[1]}; write it without `like`"
             )
         alpha = _change_depth(alpha, bits)
-        if format not in _ALPHA_FORMATS or bits == 16:  # Pillow has no 16-bit grey with alpha
+        if format not in _ALPHA_FORMATS:
             samples, alpha = _over_white(samples, alpha), None
     if kind.grey:
         samples = _luma(samples)
     if alpha is not None:
         samples = np.dstack([samples, alpha])
-    buffer = BytesIO()
     try:
+        if bits == 16:
+            return _encode_deep(np.atleast_3d(samples), kind, format)
+        buffer = BytesIO()
         Image.fromarray(samples).save(buffer, format, **_parameters(kind, format))
+        return buffer.getvalue()
     except (OSError, ValueError, RuntimeError, OverflowError, struct.error) as error:
         # such as a side longer than the format can hold
         raise ImageFileError(f"a picture of this size or kind cannot be written as {format} ({error})") from error
-    return buffer.getvalue()
 
 
 def encode_mask(mask: torch.Tensor | NDArray[Any]) -> bytes:
@@ -174,10 +178,17 @@ def format_of(path: Path) -> str:
         ) from None
 
 
+def _encode_deep(samples: Pixels, kind: ImageKind, format: str) -> bytes:
+    return deep.encode_png(samples, kind) if format == "PNG" else deep.encode_tiff(samples, kind, _tiff_tags(kind.exif))
+
+
 def _parameters(kind: ImageKind, format: str) -> dict[str, Any]:
     parameters: dict[str, Any] = {}
     if format in _METADATA_FORMATS:
-        exif = _tiff_exif(kind.exif) if format == "TIFF" else kind.exif
+        exif = kind.exif
+        if format == "TIFF":
+            tags = _tiff_tags(exif)
+            exif = tags.tobytes() if len(tags) else None
         if exif and not (format == "JPEG" and len(exif) > _LARGEST_JPEG_EXIF):
             parameters["exif"] = exif
         if kind.icc:
@@ -199,13 +210,13 @@ def _parameters(kind: ImageKind, format: str) -> dict[str, Any]:
     return parameters
 
 
-def _tiff_exif(exif: bytes | None) -> bytes | None:
+def _tiff_tags(exif: bytes | None) -> Image.Exif:
     kept = Image.Exif()
     kept.load(exif or b"")
     for tag in list(kept):
         if tag not in TIFF_TEXT_TAGS:
             del kept[tag]
-    return kept.tobytes() if len(kept) else None
+    return kept
 
 
 def _to_array(values: torch.Tensor | NDArray[Any]) -> NDArray[Any]:
