@@ -25,7 +25,7 @@ _ALPHA_FORMATS = frozenset({"PNG", "WEBP", "TIFF"})
 _DEEP_FORMATS = frozenset({"PNG", "TIFF"})
 _METADATA_FORMATS = frozenset({"JPEG", "PNG", "WEBP", "TIFF"})
 _LARGEST_JPEG_EXIF = 0xFFFF - 2
-_LUMA = np.array([19595, 38470, 7471], np.uint64)  # ITU-R 601 in 1/65536: exact where the three channels are equal
+_LUMA = (19595, 38470, 7471)  # ITU-R 601 in 1/65536: exact where the three channels are equal
 
 
 def write(
@@ -230,16 +230,21 @@ def _to_array(values: torch.Tensor | NDArray[Any]) -> NDArray[Any]:
 def _to_samples(pixels: torch.Tensor | NDArray[Any], bits: int) -> Pixels:
     """Return ``(H, W, 3)`` integers of that many bits."""
     array = _to_array(pixels)
-    if not isinstance(pixels, np.ndarray) and array.ndim == 3:
-        array = array.transpose(1, 2, 0)
-    if array.ndim != 3 or array.shape[2] != 3 or not array.size:
+    in_planes = not isinstance(pixels, np.ndarray)
+    if array.ndim != 3 or array.shape[0 if in_planes else 2] != 3 or not array.size:
         raise ShapeError(
             f"expected one picture, a tensor (3, H, W) or an array (H, W, 3), got {type(pixels).__name__} of shape "
             f"{tuple(pixels.shape)}"
         )
     if array.dtype in (np.uint8, np.uint16):
         return _change_depth(array, bits)
-    return _quantise(array, bits)
+    quantised = _quantise(array, bits)
+    if not in_planes:
+        return quantised
+    samples = np.empty((*quantised.shape[1:], 3), quantised.dtype)
+    for channel, plane in enumerate(quantised):  # three times as fast as all at once
+        samples[..., channel] = plane
+    return samples
 
 
 def _quantise(values: NDArray[Any], bits: int) -> Pixels:
@@ -248,8 +253,10 @@ def _quantise(values: NDArray[Any], bits: int) -> Pixels:
     if not np.isfinite(values).all():
         raise ImageFileError("expected finite pixel values, got NaN or infinity; verify the weights that made them")
     depth = np.uint16 if bits == 16 else np.uint8
-    scaled = values.astype(np.float32, copy=False).clip(0, 1) * np.float32(np.iinfo(depth).max)
-    return np.rint(scaled).astype(depth)
+    scaled = values.astype(np.float32, copy=False).clip(0, 1)
+    scaled *= np.float32(np.iinfo(depth).max)
+    quantised: Pixels = np.rint(scaled, out=scaled).astype(depth)
+    return quantised
 
 
 def _change_depth(samples: Pixels, bits: int) -> Pixels:
@@ -262,10 +269,13 @@ def _change_depth(samples: Pixels, bits: int) -> Pixels:
 
 def _over_white(samples: Pixels, alpha: Pixels) -> Pixels:
     top = int(np.iinfo(samples.dtype).max)
-    cover = alpha[..., None].astype(np.uint64)
+    cover = alpha[..., None].astype(np.uint32)  # holds the largest product of 16 bits, and a half
     laid = (samples * cover + top * (top - cover) + top // 2) // top
     return laid.astype(samples.dtype)
 
 
 def _luma(samples: Pixels) -> Pixels:
-    return ((samples @ _LUMA + 0x8000) >> np.uint64(16)).astype(samples.dtype)
+    total = np.full(samples.shape[:2], 0x8000, np.uint32)  # holds the largest sum of 16 bits
+    for channel, weight in enumerate(_LUMA):
+        total += samples[..., channel].astype(np.uint32) * weight
+    return (total >> 16).astype(samples.dtype)

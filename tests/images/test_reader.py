@@ -98,6 +98,39 @@ def test_cmyk_comes_out_as_rgb_and_loses_a_profile_that_no_longer_fits(icc):
     assert image.kind.jpeg is None
 
 
+def grey_ink_profile():
+    """Return a CMYK profile in which all mixtures of inks but that of all four are the same middle grey."""
+
+    def fixed(*numbers):
+        return struct.pack(f">{len(numbers)}i", *(round(number * 65536) for number in numbers))
+
+    daylight, ramp = fixed(0.9642, 1, 0.8249), bytes(range(256))
+    mixtures = bytes([128, 128, 128]) * 15 + bytes([0, 128, 128])
+    identity = fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
+    table = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + identity + ramp * 4 + mixtures + ramp * 3
+    white = b"XYZ " + bytes(4) + daylight
+    places = (len(white), b"A2B0", 156 + len(white), len(table))
+    tags = struct.pack(">I4sII4sII", 2, b"wtpt", 156, *places) + white + table
+    header = struct.pack(">III", 128 + len(tags), 0, 0x02400000) + b"prtrCMYKLab "
+    return (header.ljust(36, b"\0") + b"acsp").ljust(68, b"\0") + daylight.ljust(60, b"\0") + tags
+
+
+def test_cmyk_goes_through_its_own_profile():
+    red = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
+    image = read(encoded(red, "JPEG", quality=100, icc_profile=grey_ink_profile()))
+    assert np.abs(image.pixels.astype(int) - 119).max() < 4
+    assert image.kind.icc is None
+
+
+def test_an_all_transparent_picture_stays_so():
+    image = read(encoded(Image.new("RGBA", (8, 6), (9, 8, 7, 0))))
+    assert not image.alpha.any()
+    again = read(encode(image.to_tensor(), image))
+    assert not again.alpha.any()
+    assert np.array_equal(again.pixels, image.pixels)
+    assert read(encode(image.to_tensor(), image, "JPEG")).pixels.min() == 255
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("format", ["PNG", "TIFF"])
 def test_exif_orientation_is_applied_and_then_gone(orientation, format):
@@ -229,7 +262,10 @@ def test_the_limit_on_pixels_is_inclusive_and_can_be_moved():
         read(data, max_pixels=239)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 4000), (4000, 1)])
-def test_extreme_sizes(size):
-    image = read(encoded(Image.new("RGB", size, (1, 2, 3))))
+@pytest.mark.parametrize("size", [(1, 1), (1, 30_000), (30_000, 1)])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "BMP"])
+def test_extreme_sizes(format, size):
+    source = read(encoded(Image.new("RGB", size, (1, 2, 3))))
+    image = read(encode(source.to_tensor(), source, format))
     assert (image.width, image.height) == size
+    assert np.abs(image.pixels.astype(int) - [1, 2, 3]).max() <= (2 if format == "JPEG" else 0)

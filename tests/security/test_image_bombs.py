@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mbu_ops.errors import ImageFileError
-from mbu_ops.images import DEFAULT_MAX_PIXELS, ImageFile, read, reader
+from mbu_ops.images import DEFAULT_MAX_PIXELS, ImageFile, ImageKind, deep, encode, read, reader
 
 
 def encoded(format, **options):
+    if format.endswith("16"):
+        deep = np.arange(768, dtype=np.uint16).reshape(16, 16, 3) * 85
+        return bytearray(encode(deep, ImageFile(deep, None, ImageKind(bits=16)), format.removesuffix("16")))
     buffer = BytesIO()
     picture = Image.fromarray(np.arange(768, dtype=np.uint8).reshape(16, 16, 3) % 251)
     picture.save(buffer, format, **options)
@@ -45,6 +48,16 @@ def test_a_small_file_that_claims_to_be_huge_is_refused(format):
     assert len(huge(format)) < 4096
     with pytest.raises(ImageFileError, match="expected at most 100 million pixels"):
         read(huge(format))
+
+
+@pytest.mark.parametrize("format", ["PNG", "PNG16"])
+def test_three_hundred_megapixels_in_a_hundred_bytes_are_refused_undecoded(format, monkeypatch):
+    monkeypatch.setattr(deep, "load", lambda *_: pytest.fail("was decoded"))
+    data = encoded(format)
+    data[8:33] = png_chunk(b"IHDR", struct.pack(">II", 20_000, 15_000) + bytes(data[24:29]))
+    for max_pixels in (DEFAULT_MAX_PIXELS, 10**9):  # beyond Pillow's own limit, whatever was asked for
+        with pytest.raises(ImageFileError, match="million pixels"):
+            read(bytes(data), max_pixels=max_pixels)
 
 
 def test_the_limit_is_ours_and_not_only_pillows():
@@ -93,7 +106,7 @@ def test_a_device_is_not_read():
 
 @settings(max_examples=150, deadline=None)
 @given(
-    st.sampled_from(["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF"]),
+    st.sampled_from(["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PNG16", "TIFF16"]),
     st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=12),
     st.integers(0, 10_000),
 )
