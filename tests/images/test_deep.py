@@ -8,6 +8,7 @@ import torch
 from PIL import Image, ImageCms
 
 from mbu_ops.errors import ImageFileError
+from mbu_ops.functional import blend
 from mbu_ops.images import ImageFile, ImageKind, encode, read
 
 RNG = np.random.default_rng(2)
@@ -114,6 +115,16 @@ def test_pixels_that_no_edit_touched_are_written_bit_for_bit(channels, format, s
     if format == "TIFF" and channels == 2:  # grey with alpha is written as RGBA
         samples = samples[..., [0, 0, 0, 1]]
     assert_holds(again, samples)
+
+
+def test_an_edit_leaves_the_rest_bit_for_bit():
+    source = read(png(DEEP[..., :3]))
+    mask = torch.zeros(1, 1, 13, 21)
+    mask[..., 10:] = 0.5
+    edited = blend(source.to_tensor()[None], torch.rand(1, 3, 13, 21), mask)[0]
+    again = read(encode(edited, source)).pixels
+    assert np.array_equal(again[:, :10], DEEP[:, :10, :3])
+    assert not np.array_equal(again[:, 10:], DEEP[:, 10:, :3])
 
 
 def test_a_picture_of_many_strips_is_written_bit_for_bit():
