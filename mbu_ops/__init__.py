@@ -14,6 +14,9 @@ from mbu_ops._lazy import lazy_exports
 from mbu_ops._version import __version__
 
 if TYPE_CHECKING:
+    from mbu_ops.frames.aligners import aligner
+    from mbu_ops.frames.box import Box
+    from mbu_ops.frames.frame import Frame
     from mbu_ops.frames.framed import Framed
     from mbu_ops.methods.mbu import MBU
     from mbu_ops.ops.bound import Bound, Chain
@@ -29,10 +32,12 @@ else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
+            "Box": "mbu_ops.frames.box",
             "Bound": "mbu_ops.ops.bound",
             "Chain": "mbu_ops.ops.bound",
             "ChainSpec": "mbu_ops.ops.chain",
             "Edit": "mbu_ops.ops.edit",
+            "Frame": "mbu_ops.frames.frame",
             "Framed": "mbu_ops.frames.framed",
             "Interpolate": "mbu_ops.ops.interpolate",
             "MBU": "mbu_ops.methods.mbu",
@@ -40,6 +45,7 @@ else:
             "Segment": "mbu_ops.ops.segment",
             "Swap": "mbu_ops.ops.swap",
             "Transfer": "mbu_ops.ops.transfer",
+            "aligner": "mbu_ops.frames.aligners",
             "chain": "mbu_ops.ops.chain",
             "load_pretrained": "mbu_ops.weights",
         },
@@ -49,9 +55,11 @@ else:
 __all__ = [
     "MBU",
     "Bound",
+    "Box",
     "Chain",
     "ChainSpec",
     "Edit",
+    "Frame",
     "Framed",
     "Interpolate",
     "Remove",
@@ -59,6 +67,7 @@ __all__ = [
     "Swap",
     "Transfer",
     "__version__",
+    "aligner",
     "chain",
     "load_pretrained",
 ]

@@ -43,6 +43,10 @@ class WeightsError(MBUOpsError, ValueError):
     """A weights file that is missing, foreign, damaged or does not match what was promised."""
 
 
+class FrameError(MBUOpsError, LookupError):
+    """A photo in which there is nothing to work on, such as no face."""
+
+
 class ImageFileError(MBUOpsError, OSError):
     """An image file that cannot be read or written."""
 

@@ -11,12 +11,11 @@ here; the second is a pickle, read with ``weights_only``. Both are written in ha
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
+from face_api import face_api
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -25,25 +24,6 @@ from mbu_ops.evaluation.networks.face_descriptor import FaceDescriptor
 from mbu_ops.evaluation.networks.image_features import ImageFeatures
 
 OUT = Path(__file__).resolve().parent.parent / "checkpoints" / "mbu_ops_checkpoints"
-
-
-def face_api(folder: Path, name: str) -> dict[str, Tensor]:
-    """Read a network of face-api: float, with convolutions as (out, in, height, width)."""
-    (manifest,) = json.loads((folder / f"{name}-weights_manifest.json").read_text(encoding="utf-8"))
-    content = b"".join((folder / part).read_bytes() for part in manifest["paths"])
-    tensors, offset = {}, 0
-    for entry in manifest["weights"]:
-        quantised = entry.get("quantization")
-        kind = np.dtype(quantised["dtype"] if quantised else entry["dtype"])
-        values = np.frombuffer(content, kind, int(np.prod(entry["shape"])), offset).astype(np.float32)
-        offset += values.size * kind.itemsize
-        if quantised:
-            values = values * quantised["scale"] + quantised["min"]
-        tensor = torch.from_numpy(values.copy()).reshape(entry["shape"])
-        tensors[entry["name"]] = tensor.permute(3, 2, 0, 1) if tensor.ndim == 4 else tensor
-    if offset != len(content):
-        raise SystemExit(f"{name}: expected {offset} bytes, got {len(content)}")
-    return tensors
 
 
 def descriptor(found: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 import click
 
 from mbu_ops.errors import ChainSyntaxError, ConfigurationError
+from mbu_ops.frames.aligners import family_to_align
 from mbu_ops.frames.box import Box
 from mbu_ops.ops.chain import ChainSpec
 from mbu_ops_cli.app import OK, SOME_FAILED
 from mbu_ops_cli.jobs import Job, JobList, Summary, list_jobs, refuse_unnamed_pipe
 from mbu_ops_cli.options import (
+    BatchSize,
     Compute,
     choose_device,
     choose_dtype,
@@ -31,14 +33,19 @@ from mbu_ops_cli.progress import progress
 from mbu_ops_cli.report import show_plan, show_summary
 
 if TYPE_CHECKING:
+    from mbu_ops.families import FamilySpec
+    from mbu_ops.frames.framed import Which
     from mbu_ops.ops.plan import StepPlan
 
 
 @dataclass(frozen=True, slots=True)
 class _Editing:
     box: Box | None
+    family: FamilySpec | None
+    which: Which
     save_mask: bool
     overwrite: bool
+    compile: bool
 
 
 @click.command(short_help="Edit pictures: remove:smile add:glasses ...")
@@ -50,8 +57,13 @@ class _Editing:
 @click.option(
     "--guide", "guides", multiple=True, metavar="ATTR=PATH", help="Guide picture of the steps that name none."
 )
+@click.option(
+    "--face", metavar="all|largest|N", help="Which of the faces found to edit; 1 is the largest.  [default: all]"
+)
+@click.option("--no-align", is_flag=True, help="Look for no faces: the pictures are cut to one already.")
 @click.option("--frame", metavar="L,T,R,B", help="Edit only this box of every picture, in pixels.")
 @click.option("--save-mask", is_flag=True, help="Write what changed beside each result, as NAME.mask.png.")
+@click.option("--save-boxes", is_flag=True, help="Write which faces were found beside each result, as NAME.boxes.json.")
 @click.option(
     "--existing",
     type=click.Choice(["error", "skip", "overwrite"]),
@@ -63,7 +75,14 @@ class _Editing:
 @json_option
 @device_option
 @dtype_option
-@click.option("--batch-size", type=click.IntRange(1, 1024), default=16, show_default=True, help="Pictures at a time.")
+@click.option("--compile", "compiled", is_flag=True, help="Compile the networks: pays for thousands of pictures.")
+@click.option(
+    "--batch-size",
+    type=BatchSize(),
+    default="auto",
+    show_default=True,
+    help="Pictures at a time; auto halves it where memory runs out.",
+)
 def chain(
     steps: tuple[str, ...],
     inputs: tuple[str, ...],
@@ -71,14 +90,18 @@ def chain(
     family: str,
     method: str | None,
     guides: tuple[str, ...],
+    face: str | None,
+    no_align: bool,
     frame: str | None,
     save_mask: bool,
+    save_boxes: bool,
     existing: str,
     dry_run: bool,
     as_json: bool,
     device: str,
     dtype: str,
-    batch_size: int,
+    compiled: bool,
+    batch_size: int | None,
 ) -> int:
     """Edit pictures, one edit after another.
 
@@ -99,11 +122,17 @@ def chain(
     mbu-ops chain add:glasses@ref.jpg -i photos -o results --existing skip
     cat photo.jpg | mbu-ops chain remove:glasses -i - -o - > result.jpg
 
+    Every face that is found in a photo is edited where it is; a photo without one fails, and the rest go on.
+    --no-align edits whole pictures, --frame one box of each. Guides are photos too: their largest face counts.
+
     Without -i, a picture that comes with the family is edited and mbu-ops-demo.png shows every step.
     """  # noqa: D301 - click wants the control character
     spec = _parse(steps)
     guide_paths = dict(_parse_guide(guide) for guide in guides)
     box = Box.parse(frame) if frame is not None else None
+    which = _parse_face(face, placed=no_align or box is not None)
+    if no_align and box is not None:
+        raise ConfigurationError("--frame says where to edit already: leave --no-align out")
     makes_mask = spec.steps[-1].verb == "segment"
     if save_mask and makes_mask:
         raise ConfigurationError("segment writes the mask itself: leave --save-mask out")
@@ -114,9 +143,15 @@ def chain(
     if demo:
         refuse_unnamed_pipe(sys.stdin)
     else:
-        jobs = list_jobs(inputs, out, makes_mask=makes_mask, save_mask=save_mask, existing=existing)
+        jobs = list_jobs(
+            inputs, out, makes_mask=makes_mask, save_mask=save_mask, save_boxes=save_boxes, existing=existing
+        )
         _check_stdout(jobs, as_json)
     plans = spec.plan(family, guide_paths, method)
+    aligned = None if no_align or box is not None else family_to_align(plans)
+    if aligned is None and (save_boxes or face is not None):
+        option = "--save-boxes" if save_boxes else "--face"
+        raise ConfigurationError(f"{option} needs faces to be looked for, and these steps look for none: leave it out")
     if dry_run:
         show_plan(plans, jobs, demo, as_json)
         return OK
@@ -126,7 +161,8 @@ def chain(
 
         return run_demo(plans, family, compute, as_json)
     started = time.perf_counter()
-    summary = _run(plans, jobs.todo, compute, _Editing(box, save_mask, existing != "error")) if jobs.todo else Summary()
+    editing = _Editing(box, aligned, which, save_mask, existing != "error", compiled)
+    summary = _run(plans, jobs.todo, compute, editing) if jobs.todo else Summary()
     show_summary(spec, summary, jobs.skipped, time.perf_counter() - started, as_json)
     return SOME_FAILED if summary.failed else OK
 
@@ -151,6 +187,18 @@ def _parse_guide(text: str) -> tuple[str, str]:
     return attribute, path
 
 
+def _parse_face(text: str | None, placed: bool) -> Which:
+    if text is not None and placed:
+        raise ConfigurationError("--face chooses among faces that are looked for: leave --no-align and --frame out")
+    if text in (None, "all"):
+        return "all"
+    if text == "largest":
+        return "largest"
+    if text is not None and text.isdecimal() and 1 <= int(text) <= 9999:
+        return int(text)
+    raise ConfigurationError(f"expected --face all, largest or a number from 1 (the largest), got {text!r}")
+
+
 def _check_stdout(jobs: JobList, as_json: bool) -> None:
     if any(job.target is None for job in jobs.todo):
         if as_json:
@@ -163,9 +211,14 @@ def _run(plans: Sequence[StepPlan], jobs: Sequence[Job], compute: Compute, editi
     # torch's threads would spin while they wait, on the cores that decode and encode; read when torch is imported
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     device, dtype = choose_device(compute.device), choose_dtype(compute.dtype)
+    from mbu_ops.frames.aligners import aligner
+    from mbu_ops.frames.framed import Framed
     from mbu_ops.ops.plan import assemble
     from mbu_ops_cli.runner import Editor, Runner
 
-    editor = Editor(assemble(plans, device, dtype), device, editing.box, editing.save_mask)
+    where = aligner(editing.family, device) if editing.family is not None else editing.box
+    chain = assemble(plans, device, dtype, where if editing.family is not None else None)
+    op = chain if where is None else Framed(chain, where, editing.which)
+    editor = Editor(op, device, editing.save_mask, compute.batch_size)
     with progress(len(jobs), "editing") as advance:
-        return Runner(editor, compute.batch_size, editing.overwrite, advance).run(jobs)
+        return Runner(editor, editor.batch_size, editing.overwrite, advance).run(jobs)

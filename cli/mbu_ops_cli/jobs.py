@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -22,11 +22,13 @@ class Job:
         source: file to read; None = stdin.
         target: file to write; None = stdout.
         mask: where to write the mask of what changed; None = nowhere.
+        boxes: where to write which faces were found; None = nowhere.
     """
 
     source: Path | None
     target: Path | None
     mask: Path | None = None
+    boxes: Path | None = None
 
     def __str__(self) -> str:
         return PIPE if self.source is None else str(self.source)
@@ -78,7 +80,15 @@ def refuse_unnamed_pipe(stream: TextIO | None) -> None:
         )
 
 
-def list_jobs(inputs: Sequence[str], out: str | None, *, makes_mask: bool, save_mask: bool, existing: str) -> JobList:
+def list_jobs(
+    inputs: Sequence[str],
+    out: str | None,
+    *,
+    makes_mask: bool,
+    save_mask: bool = False,
+    save_boxes: bool = False,
+    existing: str = "error",
+) -> JobList:
     """Pair every input with its output.
 
     Args:
@@ -86,6 +96,7 @@ def list_jobs(inputs: Sequence[str], out: str | None, *, makes_mask: bool, save_
         out: a file, a folder, or ``-`` for stdout; None is stdout for a piped picture.
         makes_mask: the results are masks, written as PNG.
         save_mask: write the mask of what changed beside each result, as ``NAME.mask.png``.
+        save_boxes: write which faces were found beside each result, as ``NAME.boxes.json``.
         existing: what to do where a result exists: ``error``, ``skip`` or ``overwrite``.
 
     Raises:
@@ -101,8 +112,10 @@ def list_jobs(inputs: Sequence[str], out: str | None, *, makes_mask: bool, save_
     else:
         jobs = _file_jobs(inputs, out, makes_mask)
     if save_mask:
-        jobs = [_with_mask(job) for job in jobs]
+        jobs = [replace(job, mask=_beside(job, "--save-mask", ".mask.png")) for job in jobs]
         _refuse_overlap(jobs)
+    if save_boxes:
+        jobs = [replace(job, boxes=_beside(job, "--save-boxes", ".boxes.json")) for job in jobs]
     if makes_mask:
         for job in jobs:
             if job.target is not None and job.target.suffix.lower() != ".png":
@@ -128,13 +141,13 @@ def _file_jobs(inputs: Sequence[str], out: str, makes_mask: bool) -> list[Job]:
     return [Job(image.path, target) for image, target in zip(found, targets, strict=True)]
 
 
-def _with_mask(job: Job) -> Job:
+def _beside(job: Job, option: str, suffix: str) -> Path:
     if job.target is None:
         raise ConfigurationError(
-            "--save-mask writes a file beside each result, but the result goes to stdout; use -o FILE"
+            f"{option} writes a file beside each result, but the result goes to stdout; use -o FILE"
         )
-    # the whole name, so that a.jpg and a.png keep masks of their own
-    return Job(job.source, job.target, job.target.with_name(f"{job.target.name}.mask.png"))
+    # the whole name, so that a.jpg and a.png keep files of their own
+    return job.target.with_name(f"{job.target.name}{suffix}")
 
 
 def _refuse_overlap(jobs: Sequence[Job]) -> None:
@@ -156,7 +169,7 @@ def _check_writable(jobs: Sequence[Job]) -> None:
 def _apply_existing(jobs: Sequence[Job], existing: str) -> JobList:
     if existing == "overwrite":
         return JobList(tuple(jobs))
-    # a mask or a picture alone is half a result: one more to refuse, but for skip one to make again
+    # one of the files of a result alone is half a result: one more to refuse, but for skip one to make again
     enough = any if existing == "error" else all
     done = [job for job in jobs if enough(_results_exist(job))]
     if done and existing == "error":
@@ -170,5 +183,6 @@ def _apply_existing(jobs: Sequence[Job], existing: str) -> JobList:
 
 def _results_exist(job: Job) -> Iterator[bool]:
     yield job.target is not None and job.target.exists()
-    if job.mask is not None:
-        yield job.mask.exists()
+    for extra in (job.mask, job.boxes):
+        if extra is not None:
+            yield extra.exists()

@@ -42,6 +42,20 @@ class FiniteRange(click.FloatRange):
         return number
 
 
+class BatchSize(click.ParamType[int | None]):
+    """``auto`` (None) or a number of pictures."""
+
+    name = "auto|N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        """Return the number, or None."""
+        if value is None or value == "auto":
+            return None
+        if not str(value).isdecimal() or not 1 <= int(value) <= 1024:
+            self.fail(f"expected auto or a number from 1 to 1024, got {value!r}.", param, ctx)
+        return int(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Compute:
     """How to compute.
@@ -49,12 +63,12 @@ class Compute:
     Attributes:
         device: name of the device, or ``auto``.
         dtype: number type of the networks, one of :data:`DTYPES`.
-        batch_size: most pictures in a batch.
+        batch_size: most pictures in a batch; None = as many as memory holds.
     """
 
     device: str
     dtype: str
-    batch_size: int
+    batch_size: int | None
 
 
 def echo_json(value: object) -> None:

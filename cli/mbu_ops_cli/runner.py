@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
-from mbu_ops.errors import ConfigurationError, MBUOpsError
-from mbu_ops.functional.warp import crop, paste
-from mbu_ops.images import ImageFile, count_pixels, encode, encode_mask, read, write, write_mask
+from mbu_ops.errors import ConfigurationError, FrameError, MBUOpsError
+from mbu_ops.frames.frame import Frame
+from mbu_ops.frames.framed import Framed, choose
+from mbu_ops.images import ImageFile, count_pixels, encode, encode_mask, read, write, write_bytes, write_mask
 from mbu_ops_cli.jobs import Job, Summary
 
 if TYPE_CHECKING:
-    from mbu_ops.frames.box import Box
+    from mbu_ops.frames.frame import Placed
     from mbu_ops.ops.bound import Chain
 
 PIXELS_IN_FLIGHT = 8_000_000
@@ -28,63 +31,106 @@ THREADS = min(8, os.cpu_count() or 1)
 
 
 class Result(NamedTuple):
-    """What the chain made of a batch.
+    """What the chain made of a picture.
 
     Attributes:
-        image: ``(B, 3, H, W)`` in [0, 1]; None if the chain makes masks.
-        mask: ``(B, 1, H, W)`` in [0, 1]; None if nobody asked for it.
+        image: ``(3, H, W)`` in [0, 1]; None if the chain makes masks.
+        mask: ``(1, H, W)`` in [0, 1]; None if nobody asked for it.
+        places: every place that was found, and whether it was edited; empty if pictures are edited whole.
     """
 
     image: Tensor | None
     mask: Tensor | None
+    places: tuple[tuple[Placed, bool], ...] = ()
+
+
+_ImageAndMask = tuple[Tensor | None, Tensor | None]
 
 
 class Editor:
-    """The chain on whole pictures, within a box of them if there is one.
+    """The chain on pictures: on all of each, or on the places that an aligner finds.
 
     Args:
-        chain: the edits.
-        device: where the chain is.
-        box: the part of every picture to edit; None = all of it.
+        op: the edits, framed or not.
+        device: where they are.
         wants_mask: whether the mask of what changed is needed.
+        batch_size: most pictures at a time; None tries 16 and halves it where memory runs out.
     """
 
-    def __init__(self, chain: Chain, device: torch.device, box: Box | None = None, wants_mask: bool = False) -> None:
-        self.chain = chain
+    def __init__(
+        self, op: Chain | Framed, device: torch.device, wants_mask: bool = False, batch_size: int | None = 16
+    ) -> None:
+        self.op = op
         self.device = device
-        self.box = (box.left, box.top, box.right, box.bottom) if box is not None else None
         self.wants_mask = wants_mask
+        self.adapts = batch_size is None
+        self.batch_size = batch_size or 16
 
-    @torch.inference_mode()
-    def __call__(self, images: Tensor) -> Result:
+    def __call__(self, images: Tensor) -> list[Result | MBUOpsError]:
         """Edit a batch.
 
         Args:
             images: ``(B, 3, H, W)`` RGB in [0, 1], on the CPU.
 
         Returns:
-            The result, on the CPU.
+            For each picture the result, on the CPU, or why there is none.
 
         Raises:
-            ShapeError: if the box is not inside the pictures.
-            ConfigurationError: if the device's memory does not hold the batch.
+            ConfigurationError: if memory does not hold the batch, or not even one picture.
         """
-        try:
-            return self._edit(images.to(self.device))
-        except torch.OutOfMemoryError as error:
-            raise ConfigurationError(f"{self.device} is out of memory; use a smaller --batch-size ({error})") from None
+        results: list[Result | MBUOpsError] = []
+        while len(results) < len(images):
+            part = images[len(results) : len(results) + self.batch_size]
+            try:
+                results += self._edit(part.to(self.device))
+            except (torch.OutOfMemoryError, RuntimeError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+                if not self.adapts or len(part) == 1:
+                    advice = "this picture is too large for it" if len(part) == 1 else "use a smaller --batch-size"
+                    raise ConfigurationError(f"{self.device} is out of memory; {advice} ({error})") from None
+                self.batch_size = len(part) // 2  # remembered: what failed once would fail again
+        return results
 
-    def _edit(self, images: Tensor) -> Result:
-        part = images if self.box is None else crop(images, self.box)
-        if self.chain.makes_mask:
-            return Result(None, self._place(torch.zeros_like(images[:, :1]), self.chain(part)))
-        if not self.wants_mask:
-            return Result(self._place(images, self.chain(part)), None)
-        edit = self.chain.edit(part)
-        return Result(self._place(images, edit.image), self._place(torch.zeros_like(images[:, :1]), edit.mask))
+    @torch.inference_mode()
+    def _edit(self, images: Tensor) -> list[Result | MBUOpsError]:
+        if not isinstance(self.op, Framed):
+            return [Result(image, mask) for image, mask in self._results(images)]
+        found: list[Sequence[Placed]] = []
+        chosen: dict[int, Sequence[Placed]] = {}
+        results: list[Result | MBUOpsError] = []
+        for index, image in enumerate(torch.split(images, 1)):
+            places = self.op.aligner.find(image)
+            found.append(places)
+            try:
+                chosen[index] = choose(places, self.op.which)
+                results.append(Result(None, None))
+            except FrameError as error:  # one picture without a face must not cost the others
+                results.append(error)
+        if chosen:
+            edited = self._results(images[list(chosen)], list(chosen.values()))
+            for index, image_and_mask in zip(chosen, edited, strict=True):
+                marked = tuple((place, place in chosen[index]) for place in found[index])
+                results[index] = Result(*image_and_mask, marked)
+        return results
 
-    def _place(self, whole: Tensor, part: Tensor) -> Tensor:
-        return (part if self.box is None else paste(whole, part, self.box)).cpu()
+    def _results(self, images: Tensor, *places: Sequence[Sequence[Placed]]) -> Iterator[_ImageAndMask]:
+        image: Tensor | None = None
+        mask: Tensor | None = None
+        if self.op.makes_mask:
+            mask = self.op(images, *places).cpu()
+        elif not self.wants_mask:
+            image = self.op(images, *places).cpu()
+        else:
+            edit = self.op.edit(images, *places)
+            image, mask = edit.image.cpu(), edit.mask.cpu()
+        for index in range(len(images)):
+            yield None if image is None else image[index], None if mask is None else mask[index]
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Tell whether memory ran out: an accelerator has an error of its own for that, the CPU only a message."""
+    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
 
 
 class _Decoded(NamedTuple):
@@ -174,17 +220,17 @@ class Runner:
         yield from waiting.values()
 
     def _start_writes(self, pool: ThreadPoolExecutor, batch: Sequence[_Decoded]) -> dict[Future[None], _Decoded]:
+        results: Sequence[Result | MBUOpsError]
         try:
-            images, masks = self.edit(torch.stack([picture.image.to_tensor() for picture in batch]))
+            results = self.edit(torch.stack([picture.image.to_tensor() for picture in batch]))
         except MBUOpsError as error:
-            for picture in batch:
-                self._fail(picture.job, error)
-            return {}
+            results = [error] * len(batch)
         writes = {}
-        for index, picture in enumerate(batch):
-            image = None if images is None else images[index]
-            mask = None if masks is None else masks[index]
-            writes[pool.submit(_write, picture.job, image, mask, picture.image, self.overwrite)] = picture
+        for picture, result in zip(batch, results, strict=True):
+            if isinstance(result, MBUOpsError):
+                self._fail(picture.job, result)
+            else:
+                writes[pool.submit(_write, picture.job, result, picture.image, self.overwrite)] = picture
         return writes
 
     def _finish(self, writes: dict[Future[None], _Decoded], done: Iterable[Future[None]]) -> None:
@@ -211,10 +257,13 @@ def _read(job: Job) -> ImageFile:
     return read(sys.stdin.buffer if job.source is None else job.source)
 
 
-def _write(job: Job, image: Tensor | None, mask: Tensor | None, like: ImageFile, overwrite: bool) -> None:
+def _write(job: Job, result: Result, like: ImageFile, overwrite: bool) -> None:
+    image, mask, places = result
+    # before the picture: where the picture is there, what belongs to it is too
     if job.mask is not None and mask is not None:
-        # before the picture: where the picture is there, its mask is too
         write_mask(job.mask, mask, overwrite=overwrite)
+    if job.boxes is not None:
+        write_bytes(job.boxes, _boxes(places, like), overwrite=overwrite)
     if job.target is None:
         data = encode(image, like) if image is not None else encode_mask(_known(mask))
         # a buffer of its own: what a full disk refuses must not be tried again when the process ends
@@ -224,6 +273,20 @@ def _write(job: Job, image: Tensor | None, mask: Tensor | None, like: ImageFile,
         write(job.target, image, like, overwrite=overwrite)
     else:
         write_mask(job.target, _known(mask), overwrite=overwrite)
+
+
+def _boxes(places: Sequence[tuple[Placed, bool]], image: ImageFile) -> bytes:
+    """Return what was found as JSON text."""
+    faces = [
+        {
+            **{name: round(value, 4) for name, value in asdict(place).items()},
+            "corners": [[round(value, 2) for value in corner] for corner in place.corners],
+            "edited": edited,
+        }
+        for place, edited in places
+        if isinstance(place, Frame)
+    ]
+    return (json.dumps({"width": image.width, "height": image.height, "faces": faces}, indent=2) + "\n").encode()
 
 
 def _known(mask: Tensor | None) -> Tensor:

@@ -267,7 +267,8 @@ class FamilySpec:
         attributes: what can be added and removed.
         weights: trained weights; the first that fits is the default.
         samples: pictures to try it on; the first is the demo's.
-        aligner: ``"module:name"`` of a function that finds model frames in a picture, or None.
+        aligner: ``"module:name"`` of a function that returns what finds the places to edit in a photo, an
+            :class:`mbu_ops.frames.frame.Aligner`; None where pictures are edited whole.
         pictures: ``"module:name"`` of a function ``(attribute, partition, count, resolution)`` that draws
             :class:`mbu_ops.data.Pair` pictures to train on and to measure with, or None.
         masks: ``"module:name"`` of a function ``(attribute, images)`` that derives the true masks of images

@@ -1,15 +1,21 @@
-"""A box of pixels. No torch here: the command line reads boxes before it loads anything."""
+"""A box of pixels. No torch until one is used: the command line reads boxes before it loads anything."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mbu_ops.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
     """A rectangle of whole pixels; ``right`` and ``bottom`` are the first column and row outside it.
+
+    It is cut out and put back as it is, without resampling, and it is the aligner that finds itself in every photo.
 
     Attributes:
         left: first column, 0 or more.
@@ -69,6 +75,35 @@ class Box:
     def sides(self) -> tuple[int, int, int, int]:
         """Left, top, right, bottom, as :func:`mbu_ops.functional.crop` takes them."""
         return self.left, self.top, self.right, self.bottom
+
+    def find(self, image: Tensor) -> tuple[Box, ...]:  # noqa: ARG002
+        """Return the box: it lies in every photo at the same place."""
+        return (self,)
+
+    def cut(self, image: Tensor) -> Tensor:
+        """Return the pixels inside.
+
+        Args:
+            image: ``(B, C, H, W)``.
+
+        Raises:
+            ShapeError: if the box is not inside the image.
+        """
+        from mbu_ops.functional.warp import crop
+
+        return crop(image, self.sides)
+
+    def bounds(self, image: Tensor) -> tuple[int, int, int, int]:  # noqa: ARG002
+        """Return :attr:`sides`."""
+        return self.sides
+
+    def spread(self, pixels: Tensor, image: Tensor) -> Tensor:  # noqa: ARG002
+        """Return the pixels as they are."""
+        return pixels
+
+    def spread_mask(self, mask: Tensor, image: Tensor) -> Tensor:  # noqa: ARG002
+        """Return the mask as it is."""
+        return mask
 
     def __str__(self) -> str:
         return f"{self.left},{self.top},{self.right},{self.bottom}"

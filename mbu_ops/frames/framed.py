@@ -1,24 +1,45 @@
-"""Let an op work in one box of a picture."""
+"""Let an op work where something is: in a box of a photo, or on the faces that an aligner finds."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from mbu_ops.frames.box import Box
+from mbu_ops.errors import ConfigurationError, FrameError
+from mbu_ops.frames.frame import Aligner, Placed
+from mbu_ops.functional.blend import blend
+from mbu_ops.functional.check import check_image
 from mbu_ops.functional.warp import crop, paste
-from mbu_ops.ops.edit import Edit, edit_with
+from mbu_ops.ops.edit import Edit, compose, edit_with
+
+Which = Literal["all", "largest"] | int
+
+MOST_AT_ONCE = 16
+"""Most places in a batch: a crowd must not need more memory than a few faces."""
 
 
 class Framed(nn.Module):
-    """A one-input op that sees, and changes, only what is inside a box.
+    """A one-input op that sees, and changes, only what an aligner finds.
+
+    The places are cut out upright at their own size, the op edits them, and its mask and raw pixels (not the blended
+    picture) go back to where they came from, to be blended once at the photo's own resolution. What no mask covers
+    stays the photo's own, bit for bit. Differentiable with respect to the photo; the places themselves are not.
 
     Args:
         op: a one-input op: ``Remove``, ``Segment``, a bound op, a chain, or any module from images to images.
-        box: where it works, in pixels of the picture.
+        aligner: what finds the places: a :class:`~mbu_ops.frames.box.Box`, a family's aligner (see
+            :func:`mbu_ops.aligner`), or anything with a ``find(photo)``.
+        which: which of them to edit: all, the largest, or the one of this number, the largest being number 1.
+
+    Raises:
+        ConfigurationError: if ``which`` is something else.
 
     Example:
         >>> import torch
+        >>> from mbu_ops.frames.box import Box
         >>> from mbu_ops.ops.remove import Remove
         >>> from mbu_ops.testing import tiny_mbu
         >>> framed = Framed(Remove(tiny_mbu()), Box.parse("10,10,50,50"))
@@ -28,46 +49,132 @@ class Framed(nn.Module):
         True
     """
 
-    def __init__(self, op: nn.Module, box: Box) -> None:
+    def __init__(self, op: nn.Module, aligner: Aligner, which: Which = "all") -> None:
         super().__init__()
+        check_which(which)
         self.op = op
-        self.box = box
+        self.aligner = aligner
+        self.which = which
 
     @property
     def makes_mask(self) -> bool:
         """Whether the result is a mask."""
         return bool(getattr(self.op, "makes_mask", False))
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Return the picture with the op's result in the box.
+    def forward(self, image: Tensor, places: Sequence[Sequence[Placed]] | None = None) -> Tensor:
+        """Return the photo with the op's result in its places.
 
         Args:
             image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
+            places: those of each photo where they are known, as :meth:`find` gives them.
 
         Returns:
-            Same shape and dtype; for an op that makes a mask ``(B, 1, H, W)``, 0 outside the box.
+            Same shape and dtype; for an op that makes a mask ``(B, 1, H, W)``, 0 outside the places.
 
         Raises:
-            ShapeError: if the box is not inside the picture.
+            FrameError: if nothing is found in one of the photos.
+            ShapeError: if a place is not inside its photo.
         """
-        box = self.box.sides
-        result = self.op(crop(image, box))
-        return paste(torch.zeros_like(image[:, :1]) if self.makes_mask else image, result, box)
+        results = []
+        for one, edits in zip(torch.split(image, 1), self._edits(image, places), strict=True):
+            result = torch.zeros_like(one[:, :1]) if self.makes_mask else one
+            for place, edit in edits:
+                bounds = place.bounds(one)
+                part, mask = crop(result, bounds), place.spread_mask(edit.mask, one)
+                placed = (
+                    torch.maximum(part, mask) if self.makes_mask else blend(part, place.spread(edit.raw, one), mask)
+                )
+                result = paste(result, placed, bounds)
+            results.append(result)
+        return torch.cat(results)
 
-    def edit(self, image: Tensor) -> Edit:
-        """Return the result with its mask, 0 outside the box, and its raw pixels, the picture's own outside it.
+    def find(self, image: Tensor) -> list[Sequence[Placed]]:
+        """Return the chosen places of every photo.
+
+        Raises:
+            FrameError: if one has none.
+        """
+        check_image(image)
+        found = []
+        for index in range(image.shape[0]):
+            with torch.no_grad():
+                places = choose(self.aligner.find(image[index : index + 1]), self.which)
+            found.append(places)
+        return found
+
+    def edit(self, image: Tensor, places: Sequence[Sequence[Placed]] | None = None) -> Edit:
+        """Return the result with its mask, 0 outside the places, and its raw pixels, the photo's own outside them.
 
         Args:
             image: as in :meth:`forward`.
+            places: as in :meth:`forward`.
         """
-        box = self.box.sides
-        edit = edit_with(self.op, crop(image, box))
-        return Edit(
-            image=paste(image, edit.image, box),
-            mask=paste(torch.zeros_like(image[:, :1]), edit.mask, box),
-            raw=paste(image, edit.raw, box),
-        )
+        wholes = []
+        for one, edits in zip(torch.split(image, 1), self._edits(image, places), strict=True):
+            whole = Edit(one, torch.zeros_like(one[:, :1]), one)
+            for place, edit in edits:
+                bounds = place.bounds(one)
+                mask = paste(torch.zeros_like(one[:, :1]), place.spread_mask(edit.mask, one), bounds)
+                raw = paste(one, place.spread(edit.raw, one), bounds)
+                image_now = whole.image if self.makes_mask else blend(whole.image, raw, mask)
+                whole = compose(whole, Edit(image_now, mask, raw))
+            wholes.append(whole)
+        return Edit(*(torch.cat(parts) for parts in zip(*wholes, strict=True)))
+
+    def _edits(self, image: Tensor, places: Sequence[Sequence[Placed]] | None) -> list[list[tuple[Placed, Edit]]]:
+        """Edit the places of all photos; those of one size share a batch."""
+        places = self.find(image) if places is None else places
+        cuts = [
+            (index, place, place.cut(one)) for index, one in enumerate(torch.split(image, 1)) for place in places[index]
+        ]
+        batches: dict[torch.Size, list[int]] = {}
+        for number, (_, _, content) in enumerate(cuts):
+            batches.setdefault(content.shape, []).append(number)
+        edits: dict[int, Edit] = {}
+        for size in batches.values():
+            for start in range(0, len(size), MOST_AT_ONCE):
+                numbers = size[start : start + MOST_AT_ONCE]
+                edit = edit_with(self.op, torch.cat([cuts[number][2] for number in numbers]))
+                edits |= {number: Edit(*(part[at : at + 1] for part in edit)) for at, number in enumerate(numbers)}
+        result: list[list[tuple[Placed, Edit]]] = [[] for _ in range(image.shape[0])]
+        for number, (index, place, _) in enumerate(cuts):
+            result[index].append((place, edits[number]))
+        return result
 
     def extra_repr(self) -> str:
-        """Show the box in ``repr``."""
-        return f"box={self.box}"
+        """Show the settings in ``repr``."""
+        aligner = "" if isinstance(self.aligner, nn.Module) else f"aligner={self.aligner}, "
+        return f"{aligner}which={self.which!r}"
+
+
+def check_which(which: object) -> None:
+    """Check a choice among faces.
+
+    Raises:
+        ConfigurationError: if it is none.
+    """
+    if which not in ("all", "largest") and not (type(which) is int and which >= 1):
+        raise ConfigurationError(f"expected 'all', 'largest' or a number from 1 (the largest), got {which!r}")
+
+
+def choose(places: Sequence[Placed], which: Which) -> Sequence[Placed]:
+    """Return the places that are meant.
+
+    Args:
+        places: all of a photo's, the largest first.
+        which: see :class:`Framed`.
+
+    Raises:
+        FrameError: if there are none, or fewer than the number asked for.
+    """
+    if not places:
+        raise FrameError(
+            "expected a face (or what the family edits), found none; name its place with --frame L,T,R,B, or, where "
+            "the picture is cut to it already, leave the aligner out (--no-align)"
+        )
+    if which == "all":
+        return places
+    number = 1 if which == "largest" else which
+    if number > len(places):
+        raise FrameError(f"expected at least {number} faces, found {len(places)}; choose a lower number")
+    return places[number - 1 : number]

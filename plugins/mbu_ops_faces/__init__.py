@@ -1,4 +1,4 @@
-"""Faces: glasses, smiles and facial hair, on square frames cut as from aligned CelebA. Imports no torch."""
+"""Faces: glasses, smiles, facial hair and hair, on frames cut as from aligned CelebA. Imports no torch."""
 
 from __future__ import annotations
 
@@ -58,6 +58,7 @@ family = FamilySpec(
         ),
     ),
     weights=read_manifest(__name__, "mbu_ops_checkpoints"),
+    aligner="mbu_ops_faces.aligner:pretrained",
     identity="mbu_ops.evaluation.networks.face_descriptor:pretrained",
     samples=(
         SampleSpec(

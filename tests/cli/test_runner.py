@@ -24,9 +24,9 @@ class Invert:
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
 
-    def __call__(self, images: torch.Tensor) -> Result:
+    def __call__(self, images: torch.Tensor) -> list[Result]:
         self.shapes.append(tuple(images.shape))
-        return Result(1 - images, None)
+        return [Result(1 - image, None) for image in images]
 
 
 def jobs_of(tmp_path, sizes):
@@ -57,7 +57,7 @@ def test_odd_sizes_are_not_held_back_forever(tmp_path, monkeypatch):
 
     def edit(images):
         most.append(len(held))
-        return Result(images, None)
+        return [Result(image, None) for image in images]
 
     monkeypatch.setattr(runner, "_read", read)
     monkeypatch.setattr(runner, "_write", write)
@@ -96,7 +96,7 @@ def test_few_large_pictures_are_in_memory_at_a_time(heights, slow, tmp_path, mon
 
     def edit(images):
         time.sleep(0.02 if slow == "edit" else 0)
-        return Result(images, None)
+        return [Result(image, None) for image in images]
 
     monkeypatch.setattr(runner, "count_pixels", lambda path: int(path.name.split("-")[1]) * 40)
     monkeypatch.setattr(runner, "_read", read)
@@ -169,7 +169,7 @@ def test_the_mask_is_written_before_its_picture(tmp_path, monkeypatch):
         raise ImageFileError("disk is full")
 
     monkeypatch.setattr(runner, "write", fail)
-    summary = Runner(lambda images: Result(images, images[:, :1]), 1, False, lambda: None).run([job])
+    summary = Runner(lambda images: [Result(image, image[:1]) for image in images], 1, False, lambda: None).run([job])
     assert summary.failed == [(job, "disk is full")]
     assert job.mask.exists()
     assert not job.target.exists()

@@ -82,4 +82,4 @@ def test_compile_and_kornia(model: MBU, picture: torch.Tensor) -> None:
     compiled = torch.compile(framed, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(picture), framed(picture))
     assert torch.equal(K.ImageSequential(framed)(picture), framed(picture))
-    assert "box=5,8,31,40" in repr(framed)
+    assert "aligner=5,8,31,40" in repr(framed)

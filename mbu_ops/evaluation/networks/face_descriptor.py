@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mbu_ops.evaluation.networks.packaged import load_packaged, resized
+from mbu_ops.functional.mask import resize
+from mbu_ops.weights.packaged import load_packaged
 
 SIDE = 150
 FILE = "measuring/face_descriptor.safetensors"
@@ -74,7 +75,7 @@ class FaceDescriptor(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the descriptions."""
-        pixels = (resized(images, SIDE) * 255 - self.mean) / 256
+        pixels = (resize(images, (SIDE, SIDE)) * 255 - self.mean) / 256
         features = F.max_pool2d(F.relu(self.stem(pixels)), 3, 2)
         described: Tensor = self.head(self.blocks(features).mean((2, 3)))
         return described

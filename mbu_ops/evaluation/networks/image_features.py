@@ -11,7 +11,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mbu_ops.evaluation.networks.packaged import load_packaged, resized
+from mbu_ops.functional.mask import resize
+from mbu_ops.weights.packaged import load_packaged
 
 SIDE = 128
 FILE = "measuring/image_features.safetensors"
@@ -101,7 +102,7 @@ class ImageFeatures(nn.Module):
     @staticmethod
     def normalised(images: Tensor) -> Tensor:
         """Return images at the network's size and levels: 0 to 255 becomes -127/128 to 1."""
-        return (resized(images, SIDE) * 255 - 127) / 128
+        return (resize(images, (SIDE, SIDE)) * 255 - 127) / 128
 
 
 def pretrained() -> ImageFeatures:

@@ -1,10 +1,9 @@
-"""Packaged weights of the measuring networks: safetensors, in half precision, found in the checkpoints package."""
+"""Packaged weights of helping networks (measuring, aligning): safetensors, in half precision, in a package."""
 
 from __future__ import annotations
 
 from importlib import resources
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import nn
@@ -35,10 +34,3 @@ def load_packaged(network: nn.Module, file: str) -> None:
     if not all(bool(tensor.isfinite().all()) for tensor in network.state_dict().values()):
         raise WeightsError(f"the packaged network {file!r} holds numbers that are not finite; reinstall mbu-ops")
     network.eval().requires_grad_(False)
-
-
-def resized(images: torch.Tensor, side: int) -> torch.Tensor:
-    """Return ``(B, 3, H, W)`` images as ``(B, 3, side, side)``, antialiased."""
-    if images.shape[-2:] == (side, side):
-        return images
-    return nn.functional.interpolate(images, (side, side), mode="bilinear", antialias=True, align_corners=False)

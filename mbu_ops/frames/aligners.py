@@ -1,0 +1,80 @@
+"""The aligner of a family: what finds, in any photo, the places that its networks know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mbu_ops.errors import ConfigurationError, FamilyError, PluginError
+from mbu_ops.families import FamilySpec, get_family
+from mbu_ops.families.registry import load_target, plugin_code
+
+if TYPE_CHECKING:
+    import torch
+
+    from mbu_ops.frames.frame import Aligner
+    from mbu_ops.ops.plan import StepPlan
+
+
+def aligner(family: FamilySpec | str = "faces", device: torch.device | str | None = None) -> Aligner:
+    """Return what finds a family's places in photos, for :class:`mbu_ops.Framed`.
+
+    Args:
+        family: the family or its name.
+        device: where to put it; the CPU by default. Photos must be there too.
+
+    Raises:
+        FamilyError: if there is no such family.
+        ConfigurationError: if it has no aligner: its pictures are edited whole.
+        PluginError: if its aligner cannot be built.
+
+    Example:
+        >>> import mbu_ops
+        >>> from mbu_ops.families import get_family
+        >>> from mbu_ops.images import read
+        >>> photo = read(get_family("faces").samples[0].locate().read_bytes()).to_tensor()[None]
+        >>> len(mbu_ops.aligner("faces").find(photo))
+        1
+    """
+    from torch import nn
+
+    spec = get_family(family) if isinstance(family, str) else family
+    if spec.aligner is None:
+        raise ConfigurationError(f"the family {spec.name!r} has no aligner: its pictures are edited whole")
+    build = load_target(spec, "aligner")
+    with plugin_code(spec, "building its aligner"):
+        found: Aligner = build()
+    if not callable(getattr(found, "find", None)):
+        raise PluginError(
+            f"family {spec.name!r}: aligner {spec.aligner!r} must return something with find(photo), got "
+            f"{type(found).__name__}"
+        )
+    if isinstance(found, nn.Module):
+        found.to(device).eval()
+    return found
+
+
+def family_to_align(plans: Sequence[StepPlan]) -> FamilySpec | None:
+    """Return the family whose aligner suits the steps of a chain; None if none of theirs has one.
+
+    Args:
+        plans: the steps. Weights that belong to no family that is known here go with any.
+
+    Raises:
+        ConfigurationError: if two families would align photos differently.
+    """
+    found: dict[str, FamilySpec] = {}
+    for name in {plan.info.family for plan in plans if plan.info.family}:
+        try:
+            spec = get_family(name)
+        except FamilyError:  # weights work without the plugin that they were made for
+            continue
+        if spec.aligner is not None:
+            found[spec.aligner] = spec
+    if len(found) > 1:
+        names = " and ".join(sorted(spec.name for spec in found.values()))
+        raise ConfigurationError(
+            f"the families {names} look for different things in a photo: use one command for each, or --no-align "
+            "where pictures are cut to what is edited"
+        )
+    return next(iter(found.values()), None)

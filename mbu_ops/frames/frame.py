@@ -1,0 +1,124 @@
+"""Where an op works: a box of pixels, or a square that lies turned in the photo. No torch until one is used."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from mbu_ops.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from mbu_ops.functional.similarity import Square
+
+LARGEST = 1024
+"""Largest side that a frame is cut out at: networks of 128 pixels add nothing beyond it."""
+
+STEP = 32
+"""Frames are cut out at multiples of this, so that faces of about one size share a batch."""
+
+RIM = 0.05
+"""Share of a frame's side in which masks fall to nothing at its border."""
+
+
+class Placed(Protocol):
+    """A place in a photo."""
+
+    def cut(self, image: Tensor) -> Tensor:
+        """Return what is there, upright: ``(B, C, H, W)`` to ``(B, C, h, w)``."""
+
+    def bounds(self, image: Tensor) -> tuple[int, int, int, int]:
+        """Return left, top, right, bottom of the pixels it touches."""
+
+    def spread(self, pixels: Tensor, image: Tensor) -> Tensor:
+        """Return pixels of the size of :meth:`cut` as they lie within :meth:`bounds`."""
+
+    def spread_mask(self, mask: Tensor, image: Tensor) -> Tensor:
+        """Return a mask of the size of :meth:`cut` as it lies within :meth:`bounds`, 0 outside the place."""
+
+
+class Aligner(Protocol):
+    """Finds the places in photos that a family's networks know how to edit."""
+
+    def find(self, image: Tensor) -> Sequence[Placed]:
+        """Return the places in one photo ``(1, 3, H, W)`` RGB in [0, 1], the largest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A square that lies anywhere in a photo, in pixels; pixel ``i`` covers ``i`` to ``i + 1``.
+
+    It may reach beyond the photo's border.
+
+    Attributes:
+        x: of its centre.
+        y: of its centre.
+        side: its length.
+        angle: how far it is turned, in degrees, clockwise as seen.
+        score: how sure it is that something is there, 0 to 1.
+
+    Raises:
+        ConfigurationError: if a number is not finite, or the side is less than one pixel.
+
+    Example:
+        >>> [tuple(round(value) for value in corner) for corner in Frame(50, 40, 20, 90).corners]
+        [(60, 30), (60, 50), (40, 50), (40, 30)]
+    """
+
+    x: float
+    y: float
+    side: float
+    angle: float = 0.0
+    score: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(value) for value in (self.x, self.y, self.side, self.angle)) or self.side < 1:
+            raise ConfigurationError(f"expected a frame of finite numbers, a side of at least 1 pixel, got {self}")
+
+    @property
+    def corners(self) -> tuple[tuple[float, float], ...]:
+        """Top left, top right, bottom right and bottom left of the upright content, as (x, y)."""
+        return self._square().corners
+
+    @property
+    def size(self) -> int:
+        """Side at which it is cut out, in pixels: its own, rounded up, as far as that is of use."""
+        return min(LARGEST, math.ceil(self.side / STEP) * STEP)
+
+    def cut(self, image: Tensor) -> Tensor:
+        """Return its content, upright, ``(B, C, size, size)``.
+
+        Args:
+            image: ``(B, C, H, W)`` floating point.
+
+        Raises:
+            ShapeError: if it lies outside the image.
+        """
+        from mbu_ops.functional.similarity import extract
+
+        return extract(image, self._square(), self.size)
+
+    def bounds(self, image: Tensor) -> tuple[int, int, int, int]:
+        """Return left, top, right, bottom of the image's pixels that it touches."""
+        return self._square().bounds(image.shape[-2], image.shape[-1])
+
+    def spread(self, pixels: Tensor, image: Tensor) -> Tensor:
+        """Return upright pixels as they lie in the image, ``(B, C, bottom - top, right - left)``."""
+        from mbu_ops.functional.similarity import spread
+
+        return spread(pixels, self._square(), (image.shape[-2], image.shape[-1]))
+
+    def spread_mask(self, mask: Tensor, image: Tensor) -> Tensor:
+        """Return an upright mask as it lies in the image, fading to 0 at the frame's border."""
+        from mbu_ops.functional.similarity import spread, window
+
+        faded = mask * window(mask.shape[-1], RIM, mask)
+        return spread(faded, self._square(), (image.shape[-2], image.shape[-1]), beyond="zeros")
+
+    def _square(self) -> Square:
+        from mbu_ops.functional.similarity import Square
+
+        return Square(self.x, self.y, self.side, math.radians(self.angle))

@@ -1,0 +1,189 @@
+"""Find the faces of a photo, and the square of each that the networks were trained on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from kornia.geometry.bbox import nms
+from torch import Tensor, nn
+
+from mbu_ops.frames.frame import Frame
+from mbu_ops.functional.mask import resize
+from mbu_ops.functional.similarity import Square, extract, fit
+from mbu_ops.weights.packaged import load_packaged
+from mbu_ops_faces.networks import CELL, POINTS, POINTS_SIDE, FaceDetector, FaceLandmarks
+
+FILE = "faces/aligner.safetensors"
+
+LEVELS = (224, 448, 896, 1600)
+"""Longest sides, in pixels, at which a photo is searched: each finds faces of 1/6 to nearly all of that, and the last
+faces down to 1/45."""
+
+ENLARGEMENT = 1.6
+"""How far a small photo is enlarged for the search: a face of 32 pixels is found at some 50."""
+
+CANDIDATE, SURE = 0.25, 0.5
+"""Scores from which a box is looked at, and from which, upright and at its best size, it is a face."""
+
+MOST = 100
+"""Most candidates that are looked at in one photo."""
+
+
+# squares within the frame (centre and side, in its sides), measured over 1,500 training photos of CelebA, whose frame
+# is (4, 36, 174, 206) of the aligned 178x218 pixels
+BOX = (0.492, 0.607, 0.663)
+"""What the detector calls a face."""
+POINTS_VIEW = (0.5, 0.553, 0.676)
+"""What the landmark network sees at its most accurate."""
+CHECK_VIEW = (0.5, 0.5, 1.4)
+"""What the detector is shown to make sure."""
+CHECK_SIDE = 160
+
+MIRRORED = (
+    *range(16, -1, -1),
+    *range(26, 16, -1),
+    *range(27, 31),
+    *range(35, 30, -1),
+    *(45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40),
+    *(54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65),
+)
+"""Which landmark each one is in a mirrored picture."""
+
+
+class FaceAligner(nn.Module):
+    """Find faces, and for each the square frame that CelebA's alignment would cut out of the photo.
+
+    A detector searches the photo at several sizes; 68 landmarks on each face, placed a second and a third time on the
+    turned crop, give the similarity to their mean position in the frame; the detector must know the result for a
+    face again. Faces from some 32 pixels up (1/45 of the longer side in photos over 1,400 pixels), turned up to about
+    30 degrees.
+
+    Args:
+        levels: longest sides, in pixels, at which photos are searched; leave the last out to halve the time where
+            faces are large.
+
+    Example:
+        >>> from mbu_ops.families import get_family
+        >>> from mbu_ops.images import read
+        >>> photo = read(get_family("faces").samples[0].locate().read_bytes()).to_tensor()[None]
+        >>> [frame] = pretrained().find(photo)
+        >>> round(frame.x / 10), round(frame.y / 10), round(frame.side / 10)
+        (23, 11, 17)
+    """
+
+    shape: Tensor
+
+    def __init__(self, levels: Sequence[int] = LEVELS) -> None:
+        super().__init__()
+        self.levels = tuple(levels)
+        self.detector = FaceDetector()
+        self.landmarks = FaceLandmarks()
+        self.register_buffer("shape", torch.zeros(POINTS, 2))
+        """Mean position of the landmarks, in the frame's sides."""
+
+    @torch.no_grad()
+    def find(self, image: Tensor) -> tuple[Frame, ...]:
+        """Return the frames of a photo's faces, the largest first.
+
+        Args:
+            image: ``(1, 3, H, W)`` RGB in [0, 1], floating point, on the aligner's device.
+
+        Returns:
+            One frame for each face; they may reach beyond the photo's border.
+        """
+        image = image.to(self.shape.dtype)
+        boxes = self._search(image)
+        frames = [square for box in boxes[:, :4].tolist() if _usable(square := _frame_of(box), image)]
+        for turn in range(3):
+            frames = self._align(image, frames, mirrored=turn > 0)
+        found: list[Frame] = []
+        scores = self._scores(image, frames)
+        for score, frame in sorted(zip(scores, frames, strict=True), key=lambda pair: -pair[0]):
+            if score >= SURE and not any(_same(frame, other) for other in found):
+                found.append(Frame(frame.x, frame.y, frame.side, math.degrees(frame.angle), round(score, 4)))
+        return tuple(sorted(found, key=lambda one: -one.side))
+
+    def _search(self, image: Tensor) -> Tensor:
+        """Return boxes that may be faces, ``(N, 5)`` in the photo's pixels, the surest first."""
+        height, width = image.shape[-2:]
+        longest, found = max(height, width), []
+        level = image
+        largest = min(self.levels[-1], math.ceil(longest * ENLARGEMENT))
+        for side in sorted({min(side, largest) for side in self.levels}, reverse=True):
+            scale = side / longest
+            # each level from the one above: to shrink 24 million pixels four times would cost more than the search
+            level = resize(level, (max(1, round(height * scale)), max(1, round(width * scale))))
+            rows, columns = level.shape[-2:]
+            padded = nn.functional.pad(level, (0, -columns % CELL, 0, -rows % CELL))
+            boxes = self.detector(padded.contiguous(memory_format=torch.channels_last))[0]
+            boxes = boxes[boxes[:, 4] >= CANDIDATE]
+            boxes[:, :4] /= boxes.new_tensor([columns / width, rows / height] * 2)
+            found.append(boxes)
+        together = torch.cat(found)
+        if not len(together):
+            return together
+        return together[nms(together[:, :4], together[:, 4], 0.4)[:MOST]]
+
+    def _align(self, image: Tensor, frames: Sequence[Square], mirrored: bool) -> list[Square]:
+        """Place landmarks on faces and return better frames; what leads out of the photo is dropped."""
+        views = [frame.part(*POINTS_VIEW) for frame in frames]
+        if not views:
+            return []
+        crops = torch.cat([extract(image, view, POINTS_SIDE) for view in views])
+        points = self.landmarks(crops)
+        if mirrored:  # the mirrored face is a second opinion
+            other = self.landmarks(crops.flip(-1))[:, list(MIRRORED)]
+            points = (points + torch.stack([1 - other[..., 0], other[..., 1]], -1)) / 2
+        moved = []
+        for view, (a, b, x, y) in zip(views, fit(points, self.shape).tolist(), strict=True):
+            centre = (a - b) / 2 + x, (a + b) / 2 + y
+            part = view.part(*centre, math.hypot(a, b))
+            moved.append(part._replace(angle=view.angle + math.atan2(b, a)))
+        return [square for square in moved if _usable(square, image)]
+
+    def _scores(self, image: Tensor, frames: Sequence[Square]) -> list[float]:
+        """Return how sure the detector is of faces that it sees upright and at one size."""
+        if not frames:
+            return []
+        crops = torch.cat([extract(image, frame.part(*CHECK_VIEW), CHECK_SIDE) for frame in frames])
+        boxes = self.detector(crops)
+        wanted = boxes.new_tensor([BOX[0] - BOX[2] / 2, BOX[1] - BOX[2] / 2, BOX[0] + BOX[2] / 2, BOX[1] + BOX[2] / 2])
+        wanted = ((wanted - 0.5) / CHECK_VIEW[2] + 0.5) * CHECK_SIDE
+        # only a box where the face should be speaks for it: a neighbour's face may be in view
+        near = (boxes[..., :4] - wanted).abs().amax(-1) < 0.2 * CHECK_SIDE
+        scores: list[float] = (boxes[..., 4] * near).amax(1).tolist()
+        return scores
+
+
+def _frame_of(box: Sequence[float]) -> Square:
+    left, top, right, bottom = box
+    side = math.sqrt((right - left) * (bottom - top)) / BOX[2]
+    x, y = (left + right) / 2 - (BOX[0] - 0.5) * side, (top + bottom) / 2 - (BOX[1] - 0.5) * side
+    return Square(x, y, side, 0.0)
+
+
+def _usable(square: Square, image: Tensor) -> bool:
+    """Tell whether a frame is finite, of a sensible size, and has its centre in the photo."""
+    height, width = image.shape[-2:]
+    return 0 <= square.x <= width and 0 <= square.y <= height and 8 <= square.side <= 4 * max(height, width)
+
+
+def _same(one: Square, other: Frame) -> bool:
+    """Tell whether two frames hold the same face."""
+    return math.hypot(one.x - other.x, one.y - other.y) < 0.4 * max(one.side, other.side)
+
+
+def pretrained() -> FaceAligner:
+    """Return the aligner with its packaged weights.
+
+    Raises:
+        WeightsError: if they are missing or damaged.
+    """
+    aligner = FaceAligner()
+    load_packaged(aligner, FILE)
+    for module in aligner.modules():
+        if isinstance(module, nn.Conv2d):
+            module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
+    return aligner
