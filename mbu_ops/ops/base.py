@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -62,6 +62,39 @@ class Method(Protocol):
 
     def segment(self, image: Tensor) -> Tensor:
         """Return the soft mask of the image's own content."""
+
+
+@runtime_checkable
+class Inferable(Protocol):
+    """A method that has a faster form, which only edits."""
+
+    def for_inference(self) -> nn.Module:
+        """Return that form; see :meth:`mbu_ops.methods.networks.ContentNetworks.for_inference`."""
+
+
+def fast_form(model: nn.Module) -> nn.Module:
+    """Return a method's form for inference, or the method itself if it has none.
+
+    Example:
+        >>> from mbu_ops.testing import tiny_mbu
+        >>> model = tiny_mbu()
+        >>> any(weight.requires_grad for weight in fast_form(model).parameters())
+        False
+        >>> fast_form(torch.nn.Identity())
+        Identity()
+    """
+    return model.for_inference() if isinstance(model, Inferable) else model
+
+
+def compile_verbs(model: nn.Module) -> None:
+    """Have what a method does to images compiled by :func:`torch.compile`, each verb when it is first used.
+
+    Args:
+        model: the method; ops that hold it use the compiled functions from then on.
+    """
+    for verb in ("transfer", "remove", "segment"):
+        if hasattr(model, verb):
+            setattr(model, verb, torch.compile(getattr(model, verb)))
 
 
 class Op(nn.Module):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mbu_ops.images import ImageFile
     from mbu_ops.ops.base import Method
     from mbu_ops.ops.bound import Chain
-    from mbu_ops.weights import Pretrained, WeightsInfo
+    from mbu_ops.weights import WeightsInfo
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,21 +132,32 @@ def _guide(source: str | os.PathLike[str] | Tensor | float, name: str, info: Wei
     return source
 
 
-def assemble(plans: Sequence[StepPlan], device: str | torch.device | None, dtype: torch.dtype | None) -> Chain:
-    """Load the weights, each file once, and build the chain's module."""
+def assemble(
+    plans: Sequence[StepPlan],
+    device: str | torch.device | None,
+    dtype: torch.dtype | None,
+    trainable: bool = False,
+    compile: bool = False,
+) -> Chain:
+    """Load the weights, each file once, and build the chain's module; see :meth:`mbu_ops.ops.chain.ChainSpec.bind`."""
+    from mbu_ops.ops.base import compile_verbs, fast_form
     from mbu_ops.ops.bound import Chain
     from mbu_ops.weights import load
 
-    loaded: dict[Path, Pretrained] = {}
+    loaded: dict[Path, tuple[nn.Module, Tensor | None]] = {}
     modules: list[tuple[str, nn.Module]] = []
     for plan in plans:
         if plan.path not in loaded:
-            loaded[plan.path] = load(plan.path, sha256=plan.sha256, device=device, dtype=dtype)
-        modules.append((str(plan.step), _module(plan, loaded[plan.path])))
+            pretrained = load(plan.path, sha256=plan.sha256, device=device, dtype=dtype)
+            model = pretrained.model if trainable else fast_form(pretrained.model)
+            if compile:
+                compile_verbs(model)
+            loaded[plan.path] = model, pretrained.guides
+        modules.append((str(plan.step), _module(plan, *loaded[plan.path])))
     return Chain(modules).eval()
 
 
-def _module(plan: StepPlan, pretrained: Pretrained) -> nn.Module:
+def _module(plan: StepPlan, model: nn.Module, guides: Tensor | None) -> nn.Module:
     from mbu_ops.ops.base import Op
     from mbu_ops.ops.bound import Bound, GuidedOp
     from mbu_ops.ops.interpolate import Interpolate, mix
@@ -163,12 +174,12 @@ def _module(plan: StepPlan, pretrained: Pretrained) -> nn.Module:
         "interpolate": Interpolate,
     }
     options = dict(plan.step.options)
-    op = ops[plan.step.verb](pretrained.model)
+    op = ops[plan.step.verb](model)
     for setting in options.keys() & {"threshold", "softness", "dilation"}:
         setattr(op, setting, options[setting])
     if not isinstance(op, GuidedOp):
         return op
-    code, *second = (_code(op.model, pretrained.guides, guide) for guide in plan.guides)
+    code, *second = (_code(op.model, guides, guide) for guide in plan.guides)
     return Bound(op, code=mix(code, second[0], float(options.get("amount", 0.5))) if second else code)
 
 
