@@ -34,6 +34,7 @@ from mbu_ops_cli.report import show_plan, show_summary
 
 if TYPE_CHECKING:
     from mbu_ops.families import FamilySpec
+    from mbu_ops.frames.frame import Aligner
     from mbu_ops.frames.framed import Which
     from mbu_ops.ops.plan import StepPlan
 
@@ -43,6 +44,7 @@ class _Editing:
     box: Box | None
     family: FamilySpec | None
     which: Which
+    views: int
     save_mask: bool
     overwrite: bool
     compile: bool
@@ -59,6 +61,13 @@ class _Editing:
 )
 @click.option(
     "--face", metavar="all|largest|N", help="Which of the faces found to edit; 1 is the largest.  [default: all]"
+)
+@click.option(
+    "--views",
+    type=click.IntRange(1, 6),
+    default=4,
+    show_default=True,
+    help="Views of each face to edit and average: 1 is the fastest, more are steadier.",
 )
 @click.option("--no-align", is_flag=True, help="Look for no faces: the pictures are cut to one already.")
 @click.option("--frame", metavar="L,T,R,B", help="Edit only this box of every picture, in pixels.")
@@ -91,6 +100,7 @@ def chain(
     method: str | None,
     guides: tuple[str, ...],
     face: str | None,
+    views: int,
     no_align: bool,
     frame: str | None,
     save_mask: bool,
@@ -114,7 +124,8 @@ def chain(
       interpolate:smile@a.jpg,to=b.jpg,amount=0.5
       segment:glasses              as the last step: write its mask as a grey PNG
     An attribute may be family/attribute, or the path of weights you trained (add:./my-hats).
-    Other options: threshold=, softness= (of the mask, 0 to 1), dilation= (of remove, in pixels) and method=.
+    Other options: threshold=, softness= (of the mask, 0 to 1), dilation= (of remove, in pixels), detail= (of the
+    photo, to keep; 0 to 1) and method=.
 
     \b
     mbu-ops chain remove:smile add:glasses                        the demo
@@ -161,7 +172,7 @@ def chain(
 
         return run_demo(plans, family, compute, as_json)
     started = time.perf_counter()
-    editing = _Editing(box, aligned, which, save_mask, existing != "error", compiled)
+    editing = _Editing(box, aligned, which, views, save_mask, existing != "error", compiled)
     summary = _run(plans, jobs.todo, compute, editing) if jobs.todo else Summary()
     show_summary(spec, summary, jobs.skipped, time.perf_counter() - started, as_json)
     return SOME_FAILED if summary.failed else OK
@@ -211,14 +222,17 @@ def _run(plans: Sequence[StepPlan], jobs: Sequence[Job], compute: Compute, editi
     # torch's threads would spin while they wait, on the cores that decode and encode; read when torch is imported
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     device, dtype = choose_device(compute.device), choose_dtype(compute.dtype)
-    from mbu_ops.frames.aligners import aligner
+    from mbu_ops.frames.aligners import align_guides, aligner
     from mbu_ops.frames.framed import Framed
     from mbu_ops.ops.plan import assemble
     from mbu_ops_cli.runner import Editor, Runner
 
-    where = aligner(editing.family, device) if editing.family is not None else editing.box
-    chain = assemble(plans, device, dtype, where if editing.family is not None else None)
-    op = chain if where is None else Framed(chain, where, editing.which)
+    where: Aligner | None = editing.box
+    if editing.family is not None:
+        where = aligner(editing.family, device)
+        plans = align_guides(plans, where, device)
+    chain = assemble(plans, device, dtype, compile=editing.compile)
+    op = chain if where is None else Framed(chain, where, editing.which, editing.views)
     editor = Editor(op, device, editing.save_mask, compute.batch_size)
     with progress(len(jobs), "editing") as advance:
         return Runner(editor, editor.batch_size, editing.overwrite, advance).run(jobs)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mbu_ops.errors import ConfigurationError, FamilyError, PluginError
+from mbu_ops.errors import ConfigurationError, FamilyError, FrameError, PluginError
 from mbu_ops.families import FamilySpec, get_family
 from mbu_ops.families.registry import load_target, plugin_code
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
     from mbu_ops.frames.frame import Aligner
+    from mbu_ops.images import ImageFile
     from mbu_ops.ops.plan import StepPlan
 
 
@@ -78,3 +81,34 @@ def family_to_align(plans: Sequence[StepPlan]) -> FamilySpec | None:
             "where pictures are cut to what is edited"
         )
     return next(iter(found.values()), None)
+
+
+def align_guides(
+    plans: Sequence[StepPlan], aligner: Aligner, device: torch.device | str | None = None
+) -> tuple[StepPlan, ...]:
+    """Return the steps with every guide picture cut to the largest place that the aligner finds in it.
+
+    Args:
+        plans: the steps.
+        aligner: what finds it.
+        device: where the aligner is; the CPU by default.
+
+    Raises:
+        FrameError: if there is nothing in a guide.
+    """
+
+    def cut(guide: ImageFile | Tensor | int) -> Tensor | int:
+        if isinstance(guide, int):
+            return guide
+        photo = (guide.to_tensor()[None] if isinstance(guide, ImageFile) else guide).to(device)
+        places = aligner.find(photo)
+        if not places:
+            raise FrameError(
+                "expected a face in the guide picture, found none; choose another picture, or cut the pictures to "
+                "their faces and add --no-align"
+            )
+        return places[0].cut(photo)
+
+    from mbu_ops.images import ImageFile
+
+    return tuple(replace(plan, guides=tuple(cut(guide) for guide in plan.guides)) for plan in plans)

@@ -107,7 +107,7 @@ def extract(image: Tensor, square: Square, size: int) -> Tensor:
     small = resize(part, (math.ceil((bottom - top) / shrink), math.ceil((right - left) / shrink)))
     to_small = _scaled(small.shape[-1] / (right - left), small.shape[-2] / (bottom - top), -left, -top)
     to_result = _scaled(size, size) @ (to_small @ square.matrix()).inverse()
-    return _warped(small, to_result, (size, size), "border")
+    return warp(small, to_result, (size, size), "border")
 
 
 def spread(pixels: Tensor, square: Square, size: tuple[int, int], beyond: str = "border") -> Tensor:
@@ -132,7 +132,7 @@ def spread(pixels: Tensor, square: Square, size: tuple[int, int], beyond: str = 
     side = math.ceil(pixels.shape[-1] / shrink)
     small = resize(pixels, (side, side))
     matrix = _scaled(1, 1, -left, -top) @ square.matrix() @ _scaled(side, side).inverse()
-    return _warped(small, matrix, (bottom - top, right - left), beyond)
+    return warp(small, matrix, (bottom - top, right - left), beyond)
 
 
 def fit(points: Tensor, shape: Tensor) -> Tensor:
@@ -181,8 +181,19 @@ def _scaled(x: float, y: float, dx: float = 0, dy: float = 0) -> Tensor:
     return torch.tensor([[x, 0, x * dx], [0, y, y * dy], [0, 0, 1]], dtype=torch.float64)
 
 
-def _warped(pixels: Tensor, matrix: Tensor, size: tuple[int, int], beyond: str) -> Tensor:
-    """Warp by a matrix between continuous coordinates; kornia's are those of pixel centres."""
+def warp(pixels: Tensor, matrix: Tensor, size: tuple[int, int], beyond: str) -> Tensor:
+    """Return pixels moved by an affine matrix, bilinear.
+
+    Args:
+        pixels: ``(B, C, H, W)`` floating point.
+        matrix: ``(3, 3)`` float64, from places in ``pixels`` to places in the result; pixel ``i`` covers ``i`` to
+            ``i + 1`` (kornia's coordinates are those of pixel centres).
+        size: height and width of the result.
+        beyond: what surrounds the pixels: ``"border"``, their own border going on, or ``"zeros"``.
+
+    Returns:
+        ``(B, C, *size)`` of the same dtype.
+    """
     centres = _scaled(1, 1, -0.5, -0.5) @ matrix @ _scaled(1, 1, 0.5, 0.5)
     # no half-precision interpolation on CPU
     wide = pixels.float() if pixels.dtype in (torch.float16, torch.bfloat16) else pixels

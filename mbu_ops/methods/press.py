@@ -9,9 +9,36 @@ import torch
 from torch import Tensor
 
 from mbu_ops.methods.blocks import Stack
+from mbu_ops.methods.inference import FoldedDecoder, InferenceNetworks
 from mbu_ops.methods.networks import ContentNetworks, Layer, to_signed, to_unit
 
 __all__ = ["Press"]
+
+
+class PressInference(InferenceNetworks):
+    """The fast form of the networks of Press et al.; arguments and results of the verbs are those of :class:`Press`.
+
+    Args:
+        networks: the networks; they stay as they are.
+    """
+
+    def __init__(self, networks: Press) -> None:
+        super().__init__(networks)
+        patch, known = self.config.patch, self.config.common_channels
+        self.decoder = FoldedDecoder(networks.decoder, False, patch)
+        self.content_decoder = FoldedDecoder(networks.decoder, True, patch, inputs=known)
+
+    def transfer(self, image: Tensor, code: Tensor) -> Layer:
+        """Return the image drawn anew with the guide's content, and a mask of ones."""
+        return _whole(self.decoder(torch.cat([self.common_code(image), code], dim=1)))
+
+    def remove(self, image: Tensor) -> Layer:
+        """Return the image drawn anew without content, and a mask of ones."""
+        return _whole(self.content_decoder(self.common_code(image, content=True)))
+
+    def segment(self, image: Tensor) -> Tensor:
+        """Return how much each pixel changes when the content goes."""
+        return _change(image, self.remove(image))
 
 
 class Press(ContentNetworks):
@@ -34,6 +61,7 @@ class Press(ContentNetworks):
     name = "press"
     verbs = frozenset({"transfer", "remove", "swap", "segment", "interpolate"})
     objective = "mbu_ops.objectives.press:PressObjective"
+    inference = PressInference
     heads = {"decoder": 3}  # noqa: RUF012 - a ClassVar of the base
     decoder: Stack
 
@@ -51,7 +79,7 @@ class Press(ContentNetworks):
         Returns:
             The picture, and a mask of ones: nothing of the image is kept as it was.
         """
-        return _whole(self.decode(self.common_code(to_signed(image)), code))
+        return _whole(to_unit(self.decode(self.common_code(to_signed(image)), code)))
 
     def remove(self, image: Tensor) -> Layer:
         """Return the image drawn anew without content, ``D(Ec(image), 0)``, and a mask of ones.
@@ -60,7 +88,7 @@ class Press(ContentNetworks):
             image: ``(B, 3, R, R)`` RGB in [0, 1].
         """
         common = self.common_code(to_signed(image), content=True)
-        return _whole(self.decode(common, self.zero_code(common), content=True))
+        return _whole(to_unit(self.decode(common, self.zero_code(common), content=True)))
 
     def segment(self, image: Tensor) -> Tensor:
         """Return how much each pixel changes when the content goes, ``(B, 1, R, R)`` in [0, 1].
@@ -70,8 +98,12 @@ class Press(ContentNetworks):
         Args:
             image: ``(B, 3, R, R)`` RGB in [0, 1].
         """
-        return (self.remove(image).raw - image).abs().mean(1, keepdim=True)
+        return _change(image, self.remove(image))
 
 
 def _whole(pixels: Tensor) -> Layer:
-    return Layer(to_unit(pixels), torch.ones_like(pixels[:, :1]))
+    return Layer(pixels, torch.ones_like(pixels[:, :1]))
+
+
+def _change(image: Tensor, drawn: Layer) -> Tensor:
+    return (drawn.raw - image).abs().mean(1, keepdim=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from mbu_ops.errors import ConfigurationError, DeviceError, UnsupportedVerbError
 from mbu_ops.functional.check import check_code, check_fits, check_image
+from mbu_ops.functional.detail import restore_detail
 from mbu_ops.functional.mask import resize
 
 if TYPE_CHECKING:
@@ -62,6 +63,39 @@ class Method(Protocol):
 
     def segment(self, image: Tensor) -> Tensor:
         """Return the soft mask of the image's own content."""
+
+
+@runtime_checkable
+class Inferable(Protocol):
+    """A method that has a faster form, which only edits."""
+
+    def for_inference(self) -> nn.Module:
+        """Return that form; see :meth:`mbu_ops.methods.networks.ContentNetworks.for_inference`."""
+
+
+def fast_form(model: nn.Module) -> nn.Module:
+    """Return a method's form for inference, or the method itself if it has none.
+
+    Example:
+        >>> from mbu_ops.testing import tiny_mbu
+        >>> model = tiny_mbu()
+        >>> any(weight.requires_grad for weight in fast_form(model).parameters())
+        False
+        >>> fast_form(torch.nn.Identity())
+        Identity()
+    """
+    return model.for_inference() if isinstance(model, Inferable) else model
+
+
+def compile_verbs(model: nn.Module) -> None:
+    """Have what a method does to images compiled by :func:`torch.compile`, each verb when it is first used.
+
+    Args:
+        model: the method; ops that hold it use the compiled functions from then on.
+    """
+    for verb in ("transfer", "remove", "segment"):
+        if hasattr(model, verb):
+            setattr(model, verb, torch.compile(getattr(model, verb)))
 
 
 class Op(nn.Module):
@@ -123,6 +157,11 @@ class Op(nn.Module):
         return op.eval()
 
     @property
+    def frame_side(self) -> int:
+        """Side of the square that the model sees, in pixels: larger images are edited at this size."""
+        return self.model.config.resolution
+
+    @property
     def guides(self) -> Tensor | None:
         """Default guide codes ``(N, C, S, S)`` that came with the weights, or None."""
         return self.default_guides
@@ -130,7 +169,9 @@ class Op(nn.Module):
     def extra_repr(self) -> str:
         """Show the settings in ``repr``."""
         return ", ".join(
-            f"{name}={getattr(self, name)}" for name in ("threshold", "softness", "dilation") if hasattr(self, name)
+            f"{name}={getattr(self, name)}"
+            for name in ("threshold", "softness", "dilation", "detail")
+            if hasattr(self, name)
         )
 
 
@@ -161,10 +202,23 @@ def to_frame(model: Method, image: Tensor, name: str = "image") -> Tensor:
     return resize(image.to(weight.dtype), (side, side))
 
 
-def to_native(pixels: Tensor, image: Tensor) -> Tensor:
-    """Return a mask or raw pixels from the model's frame at the size and in the dtype of an image."""
+def to_native(mask: Tensor, image: Tensor) -> Tensor:
+    """Return a mask from the model's frame at the size and in the dtype of an image."""
     height, width = image.shape[-2:]
-    return resize(pixels, (height, width)).to(image.dtype)
+    return resize(mask, (height, width)).to(image.dtype)
+
+
+def raw_to_native(raw: Tensor, frame: Tensor, image: Tensor, detail: float) -> Tensor:
+    """Return raw pixels from the model's frame at the size and in the dtype of an image.
+
+    Args:
+        raw: ``(B, 3, R, R)`` RGB in [0, 1].
+        frame: the image as the model saw it, the same shape.
+        image: ``(B, 3, H, W)``.
+        detail: share of the image's finer detail to add where the edit left its structure alone, see
+            :func:`mbu_ops.functional.detail.restore_detail`.
+    """
+    return restore_detail(raw.to(image.dtype), frame.to(image.dtype), image, detail)
 
 
 def expand_code(model: Method, image: Tensor, code: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ class GuidedOp(Op, ABC):
         model: a method that serves the verb.
         threshold: mask values up to this one leave the image as it is, bit for bit.
         softness: length of the ramp from there to a full mask; 0 for a hard mask.
+        detail: share of the image's own detail, beyond the model's resolution, to keep where the structure stayed.
         guides: default guide codes ``(N, C, S, S)``.
 
     Attributes:
@@ -30,9 +31,16 @@ class GuidedOp(Op, ABC):
     encode: Callable[..., Tensor]
 
     def __init__(
-        self, model: nn.Module, threshold: float = 0.1, softness: float = 0.1, *, guides: Tensor | None = None
+        self,
+        model: nn.Module,
+        threshold: float = 0.1,
+        softness: float = 0.1,
+        detail: float = 1.0,
+        *,
+        guides: Tensor | None = None,
     ) -> None:
         super().__init__(model, guides=guides)
+        self.detail = detail
         self.threshold = threshold
         self.softness = softness
 
@@ -98,6 +106,16 @@ class Bound(nn.Module):
         for index, tensor in enumerate(inputs):
             self.register_buffer(f"input{index}", tensor, persistent=False)
 
+    @property
+    def frame_side(self) -> int:
+        """Side of the square that the op's model sees, in pixels."""
+        return self.op.frame_side
+
+    @property
+    def detail(self) -> float:
+        """Share of the image's own detail that the op keeps."""
+        return self.op.detail
+
     def forward(self, image: Tensor) -> Tensor:
         """Return the edited image.
 
@@ -155,6 +173,18 @@ class Chain(nn.Module):
     def makes_mask(self) -> bool:
         """Whether the result is a mask."""
         return bool(getattr(self.steps[-1], "makes_mask", False))
+
+    @property
+    def frame_side(self) -> int | None:
+        """Largest side that a step's model sees, in pixels; None if a step works at the image's own size."""
+        sides = [getattr(step, "frame_side", None) for step in self.steps]
+        known = [side for side in sides if side is not None]
+        return max(known) if len(known) == len(sides) else None
+
+    @property
+    def detail(self) -> float:
+        """Share of the image's own detail that all steps keep."""
+        return min(getattr(step, "detail", 1.0) for step in self.steps)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the image after all steps.

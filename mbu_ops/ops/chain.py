@@ -143,6 +143,8 @@ class ChainSpec:
         method: str | None = None,
         device: str | torch.device | None = None,
         dtype: torch.dtype | None = None,
+        trainable: bool = False,
+        compile: bool = False,
     ) -> Chain:
         """Load the weights and build the module that makes the edits; steps on the same weights share them.
 
@@ -152,6 +154,10 @@ class ChainSpec:
             method: see :meth:`plan`.
             device: where to put the networks; CPU by default.
             dtype: floating-point type of the networks; float32 by default.
+            trainable: keep the networks as they were trained, so that gradients reach their weights. Otherwise those
+                that have a fast form take it (same pictures, batch norm folded, weights frozen).
+            compile: whether to compile each network's verbs by :func:`torch.compile` when they are first used. That
+                takes a minute or so and a C++ compiler (or a GPU); it is for long runs on images of one batch size.
 
         Returns:
             A module of one input, ``(B, 3, H, W)`` RGB in [0, 1], whose output is the edited image, or the mask
@@ -161,7 +167,7 @@ class ChainSpec:
             MBUOpsError: as :meth:`plan`.
             UnsupportedVerbError: if a step's method cannot do its verb.
         """
-        return assemble(self.plan(family, guides, method), device, dtype)
+        return assemble(self.plan(family, guides, method), device, dtype, trainable, compile)
 
 
 def chain(
@@ -171,6 +177,8 @@ def chain(
     method: str | None = None,
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
+    trainable: bool = False,
+    compile: bool = False,
 ) -> Chain:
     """Build a module from the text of a chain: ``mbu_ops.chain("remove:smile add:glasses@ref.jpg")``.
 
@@ -181,6 +189,8 @@ def chain(
         method: method of the steps that name none.
         device: where to put the networks; CPU by default.
         dtype: floating-point type of the networks; float32 by default.
+        trainable: whether gradients should reach the weights; see :meth:`ChainSpec.bind`.
+        compile: see :meth:`ChainSpec.bind`.
 
     Returns:
         See :meth:`ChainSpec.bind`.
@@ -188,7 +198,7 @@ def chain(
     Raises:
         MBUOpsError: see :meth:`ChainSpec.bind`.
     """
-    return ChainSpec.parse(steps).bind(family, guides, method, device, dtype)
+    return ChainSpec.parse(steps).bind(family, guides, method, device, dtype, trainable, compile)
 
 
 def _step(

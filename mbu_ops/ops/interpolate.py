@@ -124,7 +124,7 @@ class Interpolate(GuidedOp):
             image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
             code: ``(1, C, S, S)`` for all images, or ``(B, C, S, S)``, from :meth:`encode` or :func:`mix`.
         """
-        return transfer(self.model, image, code, self.threshold, self.softness)
+        return transfer(self.model, image, code, self.threshold, self.softness, self.detail)
 
     def bind(self, first: Tensor, second: Tensor, amount: float | Tensor = 0.5) -> Bound:
         """Return the op as a module with one input; with stored codes, use ``Bound(op, code=mix(...))``.

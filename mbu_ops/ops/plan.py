@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mbu_ops.errors import ConfigurationError, FamilyError, FrameError, WeightsError
+from mbu_ops.errors import ConfigurationError, FamilyError, WeightsError
 from mbu_ops.families import parse_attribute
 from mbu_ops.families.names import did_you_mean
 from mbu_ops.ops.step import GUIDED, StepSpec, is_weights_path
@@ -17,11 +17,10 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from mbu_ops.frames.frame import Aligner
     from mbu_ops.images import ImageFile
     from mbu_ops.ops.base import Method
     from mbu_ops.ops.bound import Chain
-    from mbu_ops.weights import Pretrained, WeightsInfo
+    from mbu_ops.weights import WeightsInfo
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,33 +136,28 @@ def assemble(
     plans: Sequence[StepPlan],
     device: str | torch.device | None,
     dtype: torch.dtype | None,
-    aligner: Aligner | None = None,
+    trainable: bool = False,
+    compile: bool = False,
 ) -> Chain:
-    """Load the weights, each file once, and build the chain's module.
-
-    Args:
-        plans: the steps.
-        device: where to put the networks; CPU by default.
-        dtype: floating-point type of the networks; float32 by default.
-        aligner: finds what guide pictures show; without one they are taken whole.
-
-    Raises:
-        WeightsError: if a file is not sound.
-        FrameError: if there is nothing in a guide.
-    """
+    """Load the weights, each file once, and build the chain's module; see :meth:`mbu_ops.ops.chain.ChainSpec.bind`."""
+    from mbu_ops.ops.base import compile_verbs, fast_form
     from mbu_ops.ops.bound import Chain
     from mbu_ops.weights import load
 
-    loaded: dict[Path, Pretrained] = {}
+    loaded: dict[Path, tuple[nn.Module, Tensor | None]] = {}
     modules: list[tuple[str, nn.Module]] = []
     for plan in plans:
         if plan.path not in loaded:
-            loaded[plan.path] = load(plan.path, sha256=plan.sha256, device=device, dtype=dtype)
-        modules.append((str(plan.step), _module(plan, loaded[plan.path], aligner)))
+            pretrained = load(plan.path, sha256=plan.sha256, device=device, dtype=dtype)
+            model = pretrained.model if trainable else fast_form(pretrained.model)
+            if compile:
+                compile_verbs(model)
+            loaded[plan.path] = model, pretrained.guides
+        modules.append((str(plan.step), _module(plan, *loaded[plan.path])))
     return Chain(modules).eval()
 
 
-def _module(plan: StepPlan, pretrained: Pretrained, aligner: Aligner | None) -> nn.Module:
+def _module(plan: StepPlan, model: nn.Module, guides: Tensor | None) -> nn.Module:
     from mbu_ops.ops.base import Op
     from mbu_ops.ops.bound import Bound, GuidedOp
     from mbu_ops.ops.interpolate import Interpolate, mix
@@ -180,16 +174,16 @@ def _module(plan: StepPlan, pretrained: Pretrained, aligner: Aligner | None) -> 
         "interpolate": Interpolate,
     }
     options = dict(plan.step.options)
-    op = ops[plan.step.verb](pretrained.model)
-    for setting in options.keys() & {"threshold", "softness", "dilation"}:
+    op = ops[plan.step.verb](model)
+    for setting in options.keys() & {"threshold", "softness", "dilation", "detail"}:
         setattr(op, setting, options[setting])
     if not isinstance(op, GuidedOp):
         return op
-    code, *second = (_code(op.model, pretrained.guides, guide, aligner) for guide in plan.guides)
+    code, *second = (_code(op.model, guides, guide) for guide in plan.guides)
     return Bound(op, code=mix(code, second[0], float(options.get("amount", 0.5))) if second else code)
 
 
-def _code(model: Method, defaults: Tensor | None, guide: ImageFile | Tensor | int, aligner: Aligner | None) -> Tensor:
+def _code(model: Method, defaults: Tensor | None, guide: ImageFile | Tensor | int) -> Tensor:
     import torch
 
     from mbu_ops.images import ImageFile
@@ -199,13 +193,5 @@ def _code(model: Method, defaults: Tensor | None, guide: ImageFile | Tensor | in
         assert defaults is not None  # noqa: S101  (the plan saw that the file holds them)
         return defaults[guide : guide + 1]
     image = guide.to_tensor()[None] if isinstance(guide, ImageFile) else guide
-    image = image.to(next(iter(model.parameters())).device)
     with torch.no_grad():
-        if aligner is not None:
-            places = aligner.find(image)
-            if not places:
-                raise FrameError(
-                    "expected a face in the guide picture, found none; choose another, or cut it out and add --no-align"
-                )
-            image = places[0].cut(image)
-        return model.encode_guide(to_frame(model, image, "guide"))
+        return model.encode_guide(to_frame(model, image.to(next(iter(model.parameters())).device), "guide"))

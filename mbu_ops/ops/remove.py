@@ -8,12 +8,17 @@ from torch import Tensor, nn
 
 from mbu_ops.functional.blend import blend
 from mbu_ops.functional.mask import binarise, dilate
-from mbu_ops.ops.base import Method, Op, to_frame, to_native
+from mbu_ops.ops.base import Method, Op, raw_to_native, to_frame, to_native
 from mbu_ops.ops.edit import Edit
 
 
 def remove(
-    model: Method, image: Tensor, threshold: float = 0.05, softness: float = 0.1, dilation: int | None = None
+    model: Method,
+    image: Tensor,
+    threshold: float = 0.05,
+    softness: float = 0.1,
+    dilation: int | None = None,
+    detail: float = 1.0,
 ) -> Edit:
     """Draw the image free of content, where its content is: ``M * raw + (1 - M) * image`` (MBU, section 3).
 
@@ -27,14 +32,16 @@ def remove(
         softness: length of the ramp above the threshold; the paper's mask is hard, with threshold 0.1 and softness 0.
         dilation: how far the mask grows, in pixels of the model's frame; what the weights say when None, and 0 in the
             paper.
+        detail: share of the image's own detail, beyond the model's resolution, to keep where the structure stayed.
 
     Returns:
         The edit, at the image's size and dtype.
     """
-    layer = model.remove(to_frame(model, image))
+    frame = to_frame(model, image)
+    layer = model.remove(frame)
     grown = dilate(layer.mask, model.config.removal_dilation if dilation is None else dilation)
     mask = binarise(to_native(grown, image), threshold, softness)
-    raw = to_native(layer.raw, image)
+    raw = raw_to_native(layer.raw, frame, image, detail)
     return Edit(blend(image, raw, mask), mask, raw)
 
 
@@ -47,6 +54,8 @@ class Remove(Op):
         softness: length of the ramp from there to a full mask. The paper's mask is hard: threshold 0.1, softness 0.
         dilation: how far the mask grows first, in pixels of the model's frame; what the weights say when None; 0 in the
             paper.
+        detail: share of the image's own detail, beyond the model's resolution, to keep where the structure stayed; 0
+            for the network's own, soft pixels.
         guides: default guide codes; removing needs none, so they are only kept.
 
     Raises:
@@ -67,12 +76,14 @@ class Remove(Op):
         threshold: float = 0.05,
         softness: float = 0.1,
         dilation: int | None = None,
+        detail: float = 1.0,
         *,
         guides: Tensor | None = None,
     ) -> None:
         super().__init__(model, guides=guides)
         self.threshold = threshold
         self.softness = softness
+        self.detail = detail
         self.dilation: int = self.model.config.removal_dilation if dilation is None else dilation
 
     def forward(self, image: Tensor) -> Tensor:
@@ -93,4 +104,4 @@ class Remove(Op):
 
     def edit(self, image: Tensor) -> Edit:
         """Return the result with its mask and raw pixels; arguments and errors as in :meth:`forward`."""
-        return remove(self.model, image, self.threshold, self.softness, self.dilation)
+        return remove(self.model, image, self.threshold, self.softness, self.dilation, self.detail)

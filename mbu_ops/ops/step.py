@@ -125,15 +125,19 @@ def _path_or_index(value: str) -> str | int:
 
 
 _METHOD: Mapping[str, Callable[[str], OptionValue]] = {"method": _word}
-_RAMP: Mapping[str, Callable[[str], OptionValue]] = {"threshold": _number(0, 1), "softness": _number(0, 1)}
+_LOOK: Mapping[str, Callable[[str], OptionValue]] = {
+    "threshold": _number(0, 1),
+    "softness": _number(0, 1),
+    "detail": _number(0, 1),
+}
 _GUIDE: Mapping[str, Callable[[str], OptionValue]] = {"guide": _index}
 
 VERBS: Mapping[str, Mapping[str, Callable[[str], OptionValue]]] = {
-    "add": {**_GUIDE, **_RAMP, **_METHOD},
-    "remove": {"dilation": _pixels, **_RAMP, **_METHOD},
-    "swap": {**_GUIDE, **_RAMP, **_METHOD},
+    "add": {**_GUIDE, **_LOOK, **_METHOD},
+    "remove": {"dilation": _pixels, **_LOOK, **_METHOD},
+    "swap": {**_GUIDE, **_LOOK, **_METHOD},
     "segment": {"threshold": _number(0, 1), **_METHOD},
-    "interpolate": {**_GUIDE, "to": _path_or_index, "amount": _number(0, 1), **_RAMP, **_METHOD},
+    "interpolate": {**_GUIDE, "to": _path_or_index, "amount": _number(0, 1), **_LOOK, **_METHOD},
 }
 """Each verb's options, with the function that reads a value and raises ValueError("what was expected")."""
 

@@ -12,7 +12,14 @@ from mbu_ops.ops.remove import remove
 from mbu_ops.ops.transfer import Transfer, transfer
 
 
-def swap(model: Method, image: Tensor, code: Tensor, threshold: float = 0.1, softness: float = 0.1) -> Edit:
+def swap(
+    model: Method,
+    image: Tensor,
+    code: Tensor,
+    threshold: float = 0.1,
+    softness: float = 0.1,
+    detail: float = 1.0,
+) -> Edit:
     """Remove the image's own content, then transfer the code's (MBU, section 4).
 
     Args:
@@ -21,12 +28,13 @@ def swap(model: Method, image: Tensor, code: Tensor, threshold: float = 0.1, sof
         code: ``(1, C, S, S)`` for all images, or ``(B, C, S, S)``.
         threshold: of the transfer's mask; removal uses its own defaults.
         softness: of the transfer's mask.
+        detail: of both, see :func:`mbu_ops.ops.transfer.transfer`.
 
     Returns:
         Both as one edit, at the image's size and dtype: the mask is the union of the two.
     """
-    removed = remove(model, image)
-    return compose(removed, transfer(model, removed.image, code, threshold, softness))
+    removed = remove(model, image, detail=detail)
+    return compose(removed, transfer(model, removed.image, code, threshold, softness, detail))
 
 
 class Swap(Transfer):
@@ -38,6 +46,7 @@ class Swap(Transfer):
         model: a method that can swap, such as :class:`mbu_ops.methods.mbu.MBU`.
         threshold: of the transfer's mask, as for ``Transfer``; removal uses its own defaults.
         softness: of the transfer's mask, as for ``Transfer``.
+        detail: of both, as for ``Transfer``.
         guides: default guide codes ``(N, C, S, S)`` for ``bind``.
 
     Raises:
@@ -54,4 +63,4 @@ class Swap(Transfer):
 
     def edit_code(self, image: Tensor, code: Tensor) -> Edit:
         """Return the edit with a code in place of the guide; arguments as in ``Transfer.edit_code``."""
-        return swap(self.model, image, code, self.threshold, self.softness)
+        return swap(self.model, image, code, self.threshold, self.softness, self.detail)

@@ -9,12 +9,19 @@ from torch import Tensor
 from mbu_ops.functional.blend import blend
 from mbu_ops.functional.check import check_fits, check_image
 from mbu_ops.functional.mask import binarise
-from mbu_ops.ops.base import Method, expand_code, to_frame, to_native
+from mbu_ops.ops.base import Method, expand_code, raw_to_native, to_frame, to_native
 from mbu_ops.ops.bound import Bound, GuidedOp, choose_inputs
 from mbu_ops.ops.edit import Edit
 
 
-def transfer(model: Method, image: Tensor, code: Tensor, threshold: float = 0.1, softness: float = 0.1) -> Edit:
+def transfer(
+    model: Method,
+    image: Tensor,
+    code: Tensor,
+    threshold: float = 0.1,
+    softness: float = 0.1,
+    detail: float = 1.0,
+) -> Edit:
     """Blend a guide code's content onto the image: ``m * raw + (1 - m) * image`` (MBU, section 3).
 
     The paper blends with the network's mask as it is, which is nowhere quite 0 and, after a short training, seldom 1;
@@ -27,6 +34,7 @@ def transfer(model: Method, image: Tensor, code: Tensor, threshold: float = 0.1,
         code: ``(1, C, S, S)`` for all images, or ``(B, C, S, S)``.
         threshold: mask values up to this one are no content.
         softness: length of the ramp above the threshold; 0 for a hard mask.
+        detail: share of the image's own detail, beyond the model's resolution, to keep where the structure stayed.
 
     Returns:
         The edit, at the image's size and dtype.
@@ -34,7 +42,7 @@ def transfer(model: Method, image: Tensor, code: Tensor, threshold: float = 0.1,
     frame = to_frame(model, image)
     layer = model.transfer(frame, expand_code(model, image, code))
     mask = binarise(to_native(layer.mask, image), threshold, softness)
-    raw = to_native(layer.raw, image)
+    raw = raw_to_native(layer.raw, frame, image, detail)
     return Edit(blend(image, raw, mask), mask, raw)
 
 
@@ -45,6 +53,8 @@ class Transfer(GuidedOp):
         model: a method that can transfer, such as :class:`mbu_ops.methods.mbu.MBU`.
         threshold: mask values up to this one leave the image as it is, bit for bit.
         softness: length of the ramp from there to a full mask; 0 for a hard mask.
+        detail: share of the image's own detail, beyond the model's resolution, to keep where the structure stayed; 0
+            for the network's own, soft pixels.
         guides: default guide codes ``(N, C, S, S)`` for :meth:`bind`.
 
     Raises:
@@ -110,7 +120,7 @@ class Transfer(GuidedOp):
             image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
             code: ``(1, C, S, S)`` for all images, or ``(B, C, S, S)``, as :meth:`encode` gives it.
         """
-        return transfer(self.model, image, code, self.threshold, self.softness)
+        return transfer(self.model, image, code, self.threshold, self.softness, self.detail)
 
     def bind(self, guide: Tensor | None = None, *, code: Tensor | None = None) -> Bound:
         """Return the op as a module with one input, for ``nn.Sequential``, kornia's containers and the like.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,7 @@ def test_a_chain_is_its_steps_in_order(hats, image):
 
 def test_weights_of_several_steps_are_loaded_once(hats):
     module = mbu_ops.chain(f"remove:{hats} add:{hats} segment:{hats}/weights.safetensors")
-    models = {id(part) for part in module.modules() if type(part) is mbu_ops.MBU}
+    models = {id(step.model if hasattr(step, "model") else step.op.model) for step in module.steps}
     assert len(models) == 1
     assert not any(part.training for part in module.modules())
 
@@ -102,6 +103,36 @@ def test_gradients_reach_the_image(hats):
     image = torch.rand(1, 3, 20, 24, requires_grad=True)
     mbu_ops.chain(f"remove:{hats} add:{hats}")(image).sum().backward()
     assert image.grad.abs().sum() > 0
+
+
+def test_weights_are_frozen_unless_they_are_to_be_trained(hats, image):
+    fast = mbu_ops.chain(f"remove:{hats} add:{hats}")
+    assert not any(weight.requires_grad for weight in fast.parameters())
+    assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in fast.modules())
+    whole = mbu_ops.chain(f"remove:{hats} add:{hats}", trainable=True)
+    assert type(whole.steps[0].model) is mbu_ops.MBU
+    whole(image).sum().backward()
+    assert whole.steps[0].model.common_encoder[0].weight.grad.abs().sum() > 0
+    torch.testing.assert_close(fast(image), whole(image), rtol=0, atol=1e-4)
+
+
+def test_compiled_on_demand(hats, image, monkeypatch):
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
+    torch.compiler.reset()
+    counter = torch._dynamo.utils.counters
+    counter.clear()
+    module = mbu_ops.chain(f"remove:{hats} add:{hats}", compile=True)
+    assert not counter["stats"]
+    torch.testing.assert_close(module(image), mbu_ops.chain(f"remove:{hats} add:{hats}")(image))
+    assert counter["stats"]["unique_graphs"] == 2
+
+
+def test_a_method_without_a_fast_form_is_used_as_it_is(hats, image, monkeypatch):
+    expected = mbu_ops.chain(f"remove:{hats}")(image)
+    monkeypatch.setattr(mbu_ops.MBU, "inference", None)
+    module = mbu_ops.chain(f"remove:{hats}")
+    assert type(module.steps[0].model) is mbu_ops.MBU
+    torch.testing.assert_close(module(image), expected)
 
 
 def test_number_type_and_device_of_the_networks(hats, image):
