@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -80,30 +81,36 @@ class Box:
         """Return the box: it lies in every photo at the same place."""
         return (self,)
 
-    def cut(self, image: Tensor) -> Tensor:
+    def cut(self, image: Tensor, limit: int | None = None) -> Tensor:
         """Return the pixels inside.
 
         Args:
             image: ``(B, C, H, W)``.
+            limit: longest side of the result; a larger box is shrunk to it.
 
         Raises:
             ShapeError: if the box is not inside the image.
         """
+        from mbu_ops.functional.mask import resize
         from mbu_ops.functional.warp import crop
 
-        return crop(image, self.sides)
+        scale = min(1.0, (limit or math.inf) / max(self.width, self.height))
+        size = max(1, round(self.height * scale)), max(1, round(self.width * scale))
+        return resize(crop(image, self.sides), size)
+
+    def fade(self, mask: Tensor) -> Tensor:
+        """Return the mask as it is: a box is edited up to its border."""
+        return mask
 
     def bounds(self, image: Tensor) -> tuple[int, int, int, int]:  # noqa: ARG002
         """Return :attr:`sides`."""
         return self.sides
 
     def spread(self, pixels: Tensor, image: Tensor) -> Tensor:  # noqa: ARG002
-        """Return the pixels as they are."""
-        return pixels
+        """Return the pixels at the size of the box."""
+        from mbu_ops.functional.mask import resize
 
-    def spread_mask(self, mask: Tensor, image: Tensor) -> Tensor:  # noqa: ARG002
-        """Return the mask as it is."""
-        return mask
+        return resize(pixels, (self.height, self.width))
 
     def __str__(self) -> str:
         return f"{self.left},{self.top},{self.right},{self.bottom}"

@@ -27,17 +27,17 @@ RIM = 0.05
 class Placed(Protocol):
     """A place in a photo."""
 
-    def cut(self, image: Tensor) -> Tensor:
-        """Return what is there, upright: ``(B, C, H, W)`` to ``(B, C, h, w)``."""
+    def cut(self, image: Tensor, limit: int | None = None) -> Tensor:
+        """Return what is there, upright, no side longer than the limit: ``(B, C, H, W)`` to ``(B, C, h, w)``."""
+
+    def fade(self, mask: Tensor) -> Tensor:
+        """Return a mask of the size of :meth:`cut` without what should not show at the place's border."""
 
     def bounds(self, image: Tensor) -> tuple[int, int, int, int]:
         """Return left, top, right, bottom of the pixels it touches."""
 
     def spread(self, pixels: Tensor, image: Tensor) -> Tensor:
         """Return pixels of the size of :meth:`cut` as they lie within :meth:`bounds`."""
-
-    def spread_mask(self, mask: Tensor, image: Tensor) -> Tensor:
-        """Return a mask of the size of :meth:`cut` as it lies within :meth:`bounds`, 0 outside the place."""
 
 
 class Aligner(Protocol):
@@ -83,23 +83,29 @@ class Frame:
         """Top left, top right, bottom right and bottom left of the upright content, as (x, y)."""
         return self._square().corners
 
-    @property
-    def size(self) -> int:
-        """Side at which it is cut out, in pixels: its own, rounded up, as far as that is of use."""
-        return min(LARGEST, math.ceil(self.side / STEP) * STEP)
-
-    def cut(self, image: Tensor) -> Tensor:
-        """Return its content, upright, ``(B, C, size, size)``.
+    def cut(self, image: Tensor, limit: int | None = None) -> Tensor:
+        """Return its content, upright and square.
 
         Args:
             image: ``(B, C, H, W)`` floating point.
+            limit: longest side of the result; :data:`LARGEST` where there is none.
+
+        Returns:
+            ``(B, C, size, size)``: the frame's own side, rounded up to a multiple of :data:`STEP`, or the limit.
 
         Raises:
             ShapeError: if it lies outside the image.
         """
         from mbu_ops.functional.similarity import extract
 
-        return extract(image, self._square(), self.size)
+        size = min(limit or LARGEST, math.ceil(self.side / STEP) * STEP)
+        return extract(image, self._square(), size)
+
+    def fade(self, mask: Tensor) -> Tensor:
+        """Return an upright mask that falls to 0 at the frame's border."""
+        from mbu_ops.functional.similarity import window
+
+        return mask * window(mask.shape[-1], RIM, mask)
 
     def bounds(self, image: Tensor) -> tuple[int, int, int, int]:
         """Return left, top, right, bottom of the image's pixels that it touches."""
@@ -110,13 +116,6 @@ class Frame:
         from mbu_ops.functional.similarity import spread
 
         return spread(pixels, self._square(), (image.shape[-2], image.shape[-1]))
-
-    def spread_mask(self, mask: Tensor, image: Tensor) -> Tensor:
-        """Return an upright mask as it lies in the image, fading to 0 at the frame's border."""
-        from mbu_ops.functional.similarity import spread, window
-
-        faded = mask * window(mask.shape[-1], RIM, mask)
-        return spread(faded, self._square(), (image.shape[-2], image.shape[-1]), beyond="zeros")
 
     def _square(self) -> Square:
         from mbu_ops.functional.similarity import Square

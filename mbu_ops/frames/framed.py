@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import torch
@@ -13,8 +13,7 @@ from mbu_ops.frames.frame import Aligner, Placed
 from mbu_ops.frames.views import VIEWS, edited_view
 from mbu_ops.functional.blend import blend
 from mbu_ops.functional.check import check_image
-from mbu_ops.functional.detail import restore_detail
-from mbu_ops.functional.mask import resize
+from mbu_ops.functional.detail import agreement
 from mbu_ops.functional.warp import crop, paste
 from mbu_ops.ops.edit import Edit, compose, edit_with
 
@@ -27,9 +26,10 @@ MOST_AT_ONCE = 16
 class Framed(nn.Module):
     """A one-input op that sees, and changes, only what an aligner finds.
 
-    The places are cut out upright at their own size, the op edits them, and its mask and raw pixels (not the blended
-    picture) go back to where they came from, to be blended once at the photo's own resolution. What no mask covers
-    stays the photo's own, bit for bit. Differentiable with respect to the photo; the places themselves are not.
+    The places are cut out upright, the op edits them, and its mask and raw pixels (not the blended picture) go back to
+    where they came from, to be blended once at the photo's own resolution; detail that the photo has and the networks
+    do not see is added to the raw pixels where the edit left the structure alone. What no mask covers stays the photo's
+    own, bit for bit. Differentiable with respect to the photo; the places themselves are not.
 
     Args:
         op: a one-input op: ``Remove``, ``Segment``, a bound op, a chain, or any module from images to images.
@@ -82,18 +82,15 @@ class Framed(nn.Module):
             FrameError: if nothing is found in one of the photos.
             ShapeError: if a place is not inside its photo.
         """
-        results = []
-        for one, edits in zip(torch.split(image, 1), self._edits(image, places), strict=True):
-            result = torch.zeros_like(one[:, :1]) if self.makes_mask else one
-            for place, edit in edits:
-                bounds = place.bounds(one)
-                part, mask = crop(result, bounds), place.spread_mask(edit.mask, one)
-                placed = (
-                    torch.maximum(part, mask) if self.makes_mask else blend(part, place.spread(edit.raw, one), mask)
-                )
-                result = paste(result, placed, bounds)
-            results.append(result)
-        return torch.cat(results)
+        result = image.new_zeros(image.shape[0], 1, *image.shape[-2:]) if self.makes_mask else image.clone()
+        for index, place, mask, raw in self._placed(image, places):
+            # a copy, because what is written into the result must not change what gradients need
+            whole = result[index : index + 1]
+            part = crop(whole, place.bounds(image)).clone()
+            part = torch.maximum(part, mask) if self.makes_mask else blend(part, raw, mask)
+            left, top, right, bottom = place.bounds(image)
+            whole[..., top:bottom, left:right] = part
+        return result
 
     def find(self, image: Tensor) -> list[Sequence[Placed]]:
         """Return the chosen places of every photo.
@@ -116,54 +113,58 @@ class Framed(nn.Module):
             image: as in :meth:`forward`.
             places: as in :meth:`forward`.
         """
-        wholes = []
-        for one, edits in zip(torch.split(image, 1), self._edits(image, places), strict=True):
-            whole = Edit(one, torch.zeros_like(one[:, :1]), one)
-            for place, edit in edits:
-                bounds = place.bounds(one)
-                mask = paste(torch.zeros_like(one[:, :1]), place.spread_mask(edit.mask, one), bounds)
-                raw = paste(one, place.spread(edit.raw, one), bounds)
-                image_now = whole.image if self.makes_mask else blend(whole.image, raw, mask)
-                whole = compose(whole, Edit(image_now, mask, raw))
-            wholes.append(whole)
+        wholes = [Edit(one, torch.zeros_like(one[:, :1]), one) for one in torch.split(image, 1)]
+        for index, place, mask, raw in self._placed(image, places):
+            before, bounds = wholes[index], place.bounds(image)
+            mask = paste(torch.zeros_like(before.mask), mask, bounds)
+            raw = paste(before.image, raw, bounds)
+            after = before.image if self.makes_mask else blend(before.image, raw, mask)
+            wholes[index] = compose(before, Edit(after, mask, raw))
         return Edit(*(torch.cat(parts) for parts in zip(*wholes, strict=True)))
 
-    def _edits(self, image: Tensor, places: Sequence[Sequence[Placed]] | None) -> list[list[tuple[Placed, Edit]]]:
-        """Edit the places of all photos; those of one size share a batch."""
+    def _placed(
+        self, image: Tensor, places: Sequence[Sequence[Placed]] | None
+    ) -> Iterator[tuple[int, Placed, Tensor, Tensor]]:
+        """Edit every place, and give for each its photo's number, and its mask and raw pixels as they lie there.
+
+        Places of one size share a batch. Where networks see less than the photo holds, its own detail is added back
+        (see :mod:`mbu_ops.functional.detail`).
+        """
         places = self.find(image) if places is None else places
-        cuts = [
-            (index, place, place.cut(one)) for index, one in enumerate(torch.split(image, 1)) for place in places[index]
-        ]
+        detail, side = getattr(self.op, "detail", 1.0), getattr(self.op, "frame_side", None)
+        # twice the networks' size: smooth mask edges, for a fraction of what a large face would cost
+        limit = None if side is None else 2 * side
+        photos = enumerate(torch.split(image, 1))
+        cuts = [(index, place, place.cut(photo, limit)) for index, photo in photos for place in places[index]]
+        edits: dict[int, Tensor] = {}
         batches: dict[torch.Size, list[int]] = {}
-        for number, (_, _, content) in enumerate(cuts):
-            batches.setdefault(content.shape, []).append(number)
-        edits: dict[int, Edit] = {}
+        for number, (_, _, cut) in enumerate(cuts):
+            batches.setdefault(cut.shape, []).append(number)
         for size in batches.values():
             for start in range(0, len(size), MOST_AT_ONCE):
                 numbers = size[start : start + MOST_AT_ONCE]
-                edit = self._edit_cuts(torch.cat([cuts[number][2] for number in numbers]))
-                edits |= {number: Edit(*(part[at : at + 1] for part in edit)) for at, number in enumerate(numbers)}
-        result: list[list[tuple[Placed, Edit]]] = [[] for _ in range(image.shape[0])]
+                content = torch.cat([cuts[number][2] for number in numbers])
+                mask, raw = self._averaged(content)
+                layers = torch.cat([mask, raw, content, detail * agreement(raw, content)], 1)
+                edits |= dict(zip(numbers, torch.split(layers, 1), strict=True))
         for number, (index, place, _) in enumerate(cuts):
-            result[index].append((place, edits[number]))
-        return result
+            photo = image[index : index + 1]
+            mask, rest = torch.split(edits[number], [1, 7], 1)
+            layers = place.spread(torch.cat([place.fade(mask), rest], 1), photo)
+            mask, raw, low, share = torch.split(layers, [1, 3, 3, 1], 1)
+            finer = crop(photo, place.bounds(photo)) - low
+            yield index, place, mask, (raw + share * finer).clamp(0, 1)
 
-    def _edit_cuts(self, cuts: Tensor) -> Edit:
-        """Edit upright places of one size, at the networks' resolution, and bring the edit back to theirs."""
-        side = getattr(self.op, "frame_side", None)
-        height, width = cuts.shape[-2:]
-        # twice the networks' size: smooth mask edges, for a quarter of what a large face would cost
-        scale = 1.0 if side is None else min(1.0, 2 * side / max(height, width))
-        if scale == 1 and self.views == 1:
-            return edit_with(self.op, cuts)
-        small = resize(cuts, (max(1, round(height * scale)), max(1, round(width * scale))))
-        edits = [edited_view(self.op, small, view) for view in VIEWS[: self.views]]
+    def _averaged(self, content: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mask and raw pixels of an edit, averaged over the views."""
+        if self.views == 1:
+            _, mask, raw = edit_with(self.op, content)
+            return mask, raw
+        edits = [edited_view(self.op, content, view) for view in VIEWS[: self.views]]
         total = torch.stack([edit.mask for edit in edits]).sum(0)
         weighted = torch.stack([edit.mask * edit.raw for edit in edits]).sum(0)
-        raw = torch.where(total > 0, weighted / torch.where(total > 0, total, 1), small)
-        mask = resize(total / len(edits), (height, width))
-        raw = restore_detail(raw, small, cuts, getattr(self.op, "detail", 1.0))
-        return Edit(cuts if self.makes_mask else blend(cuts, raw, mask), mask, raw)
+        raw = torch.where(total > 0, weighted / torch.where(total > 0, total, 1), content)
+        return total / len(edits), raw
 
     def extra_repr(self) -> str:
         """Show the settings in ``repr``."""

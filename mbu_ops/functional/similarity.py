@@ -110,29 +110,29 @@ def extract(image: Tensor, square: Square, size: int) -> Tensor:
     return warp(small, to_result, (size, size), "border")
 
 
-def spread(pixels: Tensor, square: Square, size: tuple[int, int], beyond: str = "border") -> Tensor:
+def spread(pixels: Tensor, square: Square, size: tuple[int, int]) -> Tensor:
     """Return upright pixels as they lie in an image: the way back of :func:`extract`.
 
     Args:
         pixels: ``(B, C, S, S)`` floating point.
         square: where they belong.
         size: height and width of the image.
-        beyond: what surrounds them: ``"border"``, their own border going on, or ``"zeros"``.
 
     Returns:
-        ``(B, C, bottom - top, right - left)`` for the square's :meth:`Square.bounds`.
+        ``(B, C, bottom - top, right - left)`` for the square's :meth:`Square.bounds`; outside the square the pixels'
+        own border goes on.
 
     Example:
-        >>> spread(torch.ones(1, 1, 2, 2), Square(2, 2, 2, 0.0), (4, 4), "zeros")
-        tensor([[[[1., 1.],
-                  [1., 1.]]]])
+        >>> spread(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), Square(2, 2, 2, 0.0), (4, 4))
+        tensor([[[[1., 2.],
+                  [3., 4.]]]])
     """
     left, top, right, bottom = square.bounds(*size)
     shrink = max(pixels.shape[-1] / square.side, 1)
     side = math.ceil(pixels.shape[-1] / shrink)
     small = resize(pixels, (side, side))
     matrix = _scaled(1, 1, -left, -top) @ square.matrix() @ _scaled(side, side).inverse()
-    return warp(small, matrix, (bottom - top, right - left), beyond)
+    return warp(small, matrix, (bottom - top, right - left), "border")
 
 
 def fit(points: Tensor, shape: Tensor) -> Tensor:
@@ -167,10 +167,10 @@ def window(size: int, rim: float, like: Tensor) -> Tensor:
     """Return ``(1, 1, size, size)`` that is 1 but for a rim, a share of the side, where it falls to 0 at the border.
 
     Example:
-        >>> window(4, 0.25, torch.zeros(1))[0, 0, 1]
-        tensor([0.5000, 1.0000, 1.0000, 0.5000])
+        >>> window(5, 0.5, torch.zeros(1))[0, 0, 2]
+        tensor([0.0000, 0.5000, 1.0000, 0.5000, 0.0000])
     """
-    at = (torch.arange(size, device=like.device, dtype=torch.float32) + 0.5) / size
+    at = torch.arange(size, device=like.device, dtype=torch.float32) / max(size - 1, 1)
     ramp = (torch.minimum(at, 1 - at) / rim).clamp(0, 1)
     ramp = ramp * ramp * (3 - 2 * ramp)
     return (ramp[:, None] * ramp).to(like.dtype).expand(1, 1, size, size)
