@@ -26,7 +26,9 @@ def compare(config: str, batch: int, steps: int, folder: Path) -> None:
     side = network_config("mbu", config).resolution
     random = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (64, 3, side, side), dtype=torch.uint8, generator=random)
-    settings = TrainingConfig(config=config, batch_size=batch, coarse_steps=0)
+    settings = TrainingConfig(
+        config=config, recipe="glasses", batch_size=batch, guide_variation=0, learning_rate=2e-4, coarse_steps=0
+    )
     trainer = Trainer(settings, Domains(pixels[:32], pixels[32:]), folder, Labels("noise"))
     model = trainer.objective.model
     judge = Discriminator(model.config.common_channels * model.config.code_side**2)

@@ -157,7 +157,8 @@ class ChainSpec:
             trainable: keep the networks as they were trained, so that gradients reach their weights. Otherwise those
                 that have a fast form take it (same pictures, batch norm folded, weights frozen).
             compile: whether to compile each network's verbs by :func:`torch.compile` when they are first used. That
-                takes a minute or so and a C++ compiler (or a GPU); it is for long runs on images of one batch size.
+                takes from 10 s to minutes and a C++ compiler (or a GPU), and gained nothing on the CPU where it was
+                timed (docs/performance.md).
 
         Returns:
             A module of one input, ``(B, 3, H, W)`` RGB in [0, 1], whose output is the edited image, or the mask
