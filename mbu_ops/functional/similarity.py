@@ -150,8 +150,8 @@ def fit(points: Tensor, shape: Tensor) -> Tensor:
 
     Example:
         >>> shape = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-        >>> fit(2 * shape[None] + torch.tensor([3.0, 4.0]), shape)
-        tensor([[2., 0., 3., 4.]])
+        >>> [round(value, 4) for value in fit(2 * shape[None] + torch.tensor([3.0, 4.0]), shape)[0].tolist()]
+        [2.0, 0.0, 3.0, 4.0]
     """
     centre, middle = shape.mean(0), points.mean(1)
     around, spread_out = shape - centre, points - middle[:, None]

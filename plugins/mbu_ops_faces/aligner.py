@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from kornia.geometry.bbox import nms
@@ -26,8 +27,11 @@ LEAST = 160
 ENLARGEMENT = 1.25
 """How far a small photo is enlarged for the search: a face of 32 pixels is found at 40."""
 
-CANDIDATE, SURE = 0.25, 0.5
-"""Scores from which a box is looked at, and from which, upright and at its best size, it is a face."""
+CANDIDATE = 0.25
+"""Score from which a box is looked at, and from which the detector must know it for a face when it sees it upright."""
+
+SURE = 0.4
+"""Mean of the two scores from which it is a face."""
 
 MOST = 100
 """Most candidates that are looked at in one photo."""
@@ -54,7 +58,15 @@ MIRRORED = (
 """Which landmark each one is in a mirrored picture."""
 
 
+APART = 0.4
+"""How far apart two faces' centres are at least, in sides of the larger frame."""
+
 _Levels = Sequence[tuple[float, Tensor]]
+
+
+class _Candidate(NamedTuple):
+    score: float
+    square: Square
 
 
 class FaceAligner(nn.Module):
@@ -101,14 +113,14 @@ class FaceAligner(nn.Module):
         image = image.to(self.shape.dtype)
         levels = self._levels(image)
         boxes = self._search(levels)
-        frames = [square for box in boxes[:, :4].tolist() if _usable(square := _frame_of(box), levels)]
+        frames = [_Candidate(box[4], _frame_of(box[:4])) for box in boxes.tolist()]
         for turn in range(3):
-            frames = self._align(levels, frames, mirrored=turn > 0)
+            frames = self._align(levels, [one for one in frames if _usable(one.square, levels)], mirrored=turn > 0)
+        frames = [one for one in frames if _usable(one.square, levels)]
         found: list[Frame] = []
-        scores = self._scores(levels, frames)
-        for score, frame in sorted(zip(scores, frames, strict=True), key=lambda pair: -pair[0]):
-            if score >= SURE and not any(_same(frame, other) for other in found):
-                found.append(Frame(frame.x, frame.y, frame.side, math.degrees(frame.angle), round(score, 4)))
+        for score, (x, y, side, angle) in sorted(self._checked(levels, frames), key=lambda one: -one.score):
+            if not any(math.hypot(x - one.x, y - one.y) < APART * max(side, one.side) for one in found):
+                found.append(Frame(x, y, side, math.degrees(angle), round(score, 4)))
         return tuple(sorted(found, key=lambda one: -one.side))
 
     def _levels(self, image: Tensor) -> list[tuple[float, Tensor]]:
@@ -141,35 +153,36 @@ class FaceAligner(nn.Module):
             return together
         return together[nms(together[:, :4], together[:, 4], 0.4)[:MOST]]
 
-    def _align(self, levels: _Levels, frames: Sequence[Square], mirrored: bool) -> list[Square]:
-        """Place landmarks on faces and return better frames; what leads out of the photo is dropped."""
-        views = [frame.part(*POINTS_VIEW) for frame in frames]
-        if not views:
+    def _align(self, levels: _Levels, frames: Sequence[_Candidate], mirrored: bool) -> list[_Candidate]:
+        """Place landmarks on faces and return better frames."""
+        if not frames:
             return []
+        views = [square.part(*POINTS_VIEW) for _, square in frames]
         crops = torch.cat([_seen(levels, view, POINTS_SIDE) for view in views])
         points = self.landmarks(crops)
         if mirrored:  # the mirrored face is a second opinion
             other = self.landmarks(crops.flip(-1))[:, list(MIRRORED)]
             points = (points + torch.stack([1 - other[..., 0], other[..., 1]], -1)) / 2
         moved = []
-        for view, (a, b, x, y) in zip(views, fit(points, self.shape).tolist(), strict=True):
-            centre = (a - b) / 2 + x, (a + b) / 2 + y
-            part = view.part(*centre, math.hypot(a, b))
-            moved.append(part._replace(angle=view.angle + math.atan2(b, a)))
-        return [square for square in moved if _usable(square, levels)]
+        for (score, _), view, (a, b, x, y) in zip(frames, views, fit(points, self.shape).tolist(), strict=True):
+            part = view.part((a - b) / 2 + x, (a + b) / 2 + y, math.hypot(a, b))
+            moved.append(_Candidate(score, part._replace(angle=view.angle + math.atan2(b, a))))
+        return moved
 
-    def _scores(self, levels: _Levels, frames: Sequence[Square]) -> list[float]:
-        """Return how sure the detector is of faces that it sees upright and at one size."""
+    def _checked(self, levels: _Levels, frames: Sequence[_Candidate]) -> list[_Candidate]:
+        """Return those that the detector knows for faces when it sees them upright and at one size."""
         if not frames:
             return []
-        crops = torch.cat([_seen(levels, frame.part(*CHECK_VIEW), CHECK_SIDE) for frame in frames])
+        crops = torch.cat([_seen(levels, square.part(*CHECK_VIEW), CHECK_SIDE) for _, square in frames])
         boxes = self.detector(crops)
-        wanted = boxes.new_tensor([BOX[0] - BOX[2] / 2, BOX[1] - BOX[2] / 2, BOX[0] + BOX[2] / 2, BOX[1] + BOX[2] / 2])
+        x, y, side = BOX
+        wanted = boxes.new_tensor([x - side / 2, y - side / 2, x + side / 2, y + side / 2])
         wanted = ((wanted - 0.5) / CHECK_VIEW[2] + 0.5) * CHECK_SIDE
         # only a box where the face should be speaks for it: a neighbour's face may be in view
         near = (boxes[..., :4] - wanted).abs().amax(-1) < 0.2 * CHECK_SIDE
-        scores: list[float] = (boxes[..., 4] * near).amax(1).tolist()
-        return scores
+        checks = (boxes[..., 4] * near).amax(1).tolist()
+        means = [_Candidate((one.score + check) / 2, one.square) for one, check in zip(frames, checks, strict=True)]
+        return [one for one, check in zip(means, checks, strict=True) if check >= CANDIDATE and one.score >= SURE]
 
 
 def _frame_of(box: Sequence[float]) -> Square:
@@ -190,11 +203,6 @@ def _usable(square: Square, levels: _Levels) -> bool:
     scale, level = levels[0]
     height, width = (length / scale for length in level.shape[-2:])
     return 0 <= square.x <= width and 0 <= square.y <= height and 8 <= square.side <= 4 * max(height, width)
-
-
-def _same(one: Square, other: Frame) -> bool:
-    """Tell whether two frames hold the same face."""
-    return math.hypot(one.x - other.x, one.y - other.y) < 0.4 * max(one.side, other.side)
 
 
 def pretrained() -> FaceAligner:
