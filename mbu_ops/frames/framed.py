@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mbu_ops.errors import ConfigurationError, FrameError
 from mbu_ops.frames.frame import Aligner, Placed
-from mbu_ops.frames.views import VIEWS, edited_view
+from mbu_ops.frames.views import VIEWS, edit_views
 from mbu_ops.functional.blend import blend
 from mbu_ops.functional.check import check_image
 from mbu_ops.functional.detail import agreement
@@ -160,11 +160,7 @@ class Framed(nn.Module):
         if self.views == 1:
             _, mask, raw = edit_with(self.op, content)
             return mask, raw
-        edits = [edited_view(self.op, content, view) for view in VIEWS[: self.views]]
-        total = torch.stack([edit.mask for edit in edits]).sum(0)
-        weighted = torch.stack([edit.mask * edit.raw for edit in edits]).sum(0)
-        raw = torch.where(total > 0, weighted / torch.where(total > 0, total, 1), content)
-        return total / len(edits), raw
+        return edit_views(self.op, content, self.views)
 
     def extra_repr(self) -> str:
         """Show the settings in ``repr``."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from mbu_ops.functional.similarity import warp
-from mbu_ops.ops.edit import Edit, edit_with
+from mbu_ops.ops.edit import edit_with
 
 
 class View(NamedTuple):
@@ -54,22 +54,27 @@ VIEWS = (
 """The place itself first: with one view nothing is resampled."""
 
 
-def edited_view(op: nn.Module, places: Tensor, view: View) -> Edit:
-    """Edit a view of places, and return the edit as it lies on the places themselves.
+def edit_views(op: nn.Module, places: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Edit several views of places in one batch, and return what they agree on.
 
     Args:
         op: a one-input op.
         places: ``(B, 3, H, W)`` RGB in [0, 1].
-        view: how to look at them.
+        count: how many of :data:`VIEWS`.
 
     Returns:
-        The edit; its image is the places blended with its raw pixels.
+        The mean mask ``(B, 1, H, W)`` and the raw pixels ``(B, 3, H, W)``, averaged where masks cover them.
     """
-    if view == View():
-        return edit_with(op, places)
     height, width = places.shape[-2:]
-    matrix = view.matrix(height, width)
-    seen = edit_with(op, warp(places, matrix, (height, width), "border"))
-    mask = warp(seen.mask, matrix.inverse(), (height, width), "zeros")
-    raw = warp(seen.raw, matrix.inverse(), (height, width), "border")
-    return Edit(places, mask, raw)
+    matrices = [None if view == View() else view.matrix(height, width) for view in VIEWS[:count]]
+    views = [places if one is None else warp(places, one, (height, width), "border") for one in matrices]
+    _, masks, raws = edit_with(op, torch.cat(views))
+    total, weighted = torch.zeros_like(places[:, :1]), torch.zeros_like(places)
+    for matrix, mask, raw in zip(matrices, masks.chunk(count), raws.chunk(count), strict=True):
+        # past the border of a view nothing is known: its mask ends there
+        layers = torch.cat([mask, raw * mask], 1)
+        if matrix is not None:
+            layers = warp(layers, matrix.inverse(), (height, width), "zeros")
+        total, weighted = total + layers[:, :1], weighted + layers[:, 1:]
+    raw = torch.where(total > 0, weighted / torch.where(total > 0, total, 1), places)
+    return total / count, raw

@@ -24,8 +24,8 @@ LARGEST = 1280
 LEAST = 160
 """Shortest of these longest sides: the largest faces fill the photo."""
 
-ENLARGEMENT = 1.25
-"""How far a small photo is enlarged for the search: a face of 32 pixels is found at 40."""
+SMALL = 640
+"""Photos smaller than this are enlarged to it for the search."""
 
 CANDIDATE = 0.25
 """Score from which a box is looked at, and from which the detector must know it for a face when it sees it upright."""
@@ -126,8 +126,7 @@ class FaceAligner(nn.Module):
     def _levels(self, image: Tensor) -> list[tuple[float, Tensor]]:
         """Return the photo at the sizes it is searched at, the largest first, with its scale."""
         height, width = image.shape[-2:]
-        longest = min(self.largest, math.ceil(max(height, width) * ENLARGEMENT))
-        scale = longest / max(height, width)
+        scale = min(self.largest, max(height, width, SMALL)) / max(height, width)
         # whole steps first: they are many times as fast as exact ones
         step = max(1, int(1 / scale))
         level = nn.functional.avg_pool2d(image, step, ceil_mode=True) if min(height, width) >= step > 1 else image
@@ -159,9 +158,10 @@ class FaceAligner(nn.Module):
             return []
         views = [square.part(*POINTS_VIEW) for _, square in frames]
         crops = torch.cat([_seen(levels, view, POINTS_SIDE) for view in views])
-        points = self.landmarks(crops)
+        points = self.landmarks(torch.cat([crops, crops.flip(-1)]) if mirrored else crops)
         if mirrored:  # the mirrored face is a second opinion
-            other = self.landmarks(crops.flip(-1))[:, list(MIRRORED)]
+            points, other = points.chunk(2)
+            other = other[:, list(MIRRORED)]
             points = (points + torch.stack([1 - other[..., 0], other[..., 1]], -1)) / 2
         moved = []
         for (score, _), view, (a, b, x, y) in zip(frames, views, fit(points, self.shape).tolist(), strict=True):
