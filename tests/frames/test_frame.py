@@ -1,0 +1,116 @@
+"""A frame is plain data that can be checked, written down and placed, without torch."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError, asdict, replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mbu_ops import Frame
+from mbu_ops.errors import ConfigurationError, ShapeError
+
+numbers = st.floats(-2000, 2000)
+
+
+@pytest.mark.parametrize("field", ["x", "y", "side", "angle"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_numbers_that_are_not_finite(field: str, value: float) -> None:
+    with pytest.raises(ConfigurationError, match="expected a frame of finite numbers"):
+        replace(Frame(5, 5, 5), **{field: value})
+
+
+@pytest.mark.parametrize("side", [-10, 0, 0.999])
+def test_sides_of_less_than_a_pixel(side: float) -> None:
+    with pytest.raises(ConfigurationError, match="at least 1 pixel"):
+        Frame(5, 5, side)
+
+
+def test_a_frame_does_not_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Frame(5, 5, 5).x = 6  # type: ignore[misc]
+
+
+@given(numbers, numbers, st.floats(1, 2000), st.floats(-720, 720))
+def test_corners_are_those_of_a_square(x: float, y: float, side: float, angle: float) -> None:
+    corners = Frame(x, y, side, angle).corners
+    assert len(corners) == 4
+    assert sum(one for one, _ in corners) / 4 == pytest.approx(x, abs=1e-6)
+    assert sum(one for _, one in corners) / 4 == pytest.approx(y, abs=1e-6)
+    (left, top), (right, above), (beyond, below), _ = corners
+    assert math.hypot(right - left, above - top) == pytest.approx(side)
+    assert math.hypot(beyond - right, below - above) == pytest.approx(side)
+    across, down = (right - left, above - top), (beyond - right, below - above)
+    assert across[0] * down[0] + across[1] * down[1] == pytest.approx(0, abs=1e-6 * side * side)
+    assert across[0] * down[1] - across[1] * down[0] > 0, "not mirrored"
+
+
+def test_positive_angles_are_clockwise_as_seen() -> None:
+    upright, turned = Frame(50, 50, 20), Frame(50, 50, 20, 10)
+    assert upright.corners == ((40, 40), (60, 40), (60, 60), (40, 60))
+    assert turned.corners[0][0] > upright.corners[0][0], "the top left corner goes right"
+    assert turned.corners[1][1] > upright.corners[1][1], "the top right corner goes down"
+
+
+def test_json_holds_all_of_a_frame() -> None:
+    frame = Frame(12.5, 7, 33.25, -4.5, 0.75)
+    assert Frame(**json.loads(json.dumps(asdict(frame)))) == frame
+
+
+def test_a_frame_on_whole_pixels_cuts_them_out() -> None:
+    image = torch.rand(1, 3, 80, 90)
+    frame = Frame(40, 41, 64)
+    assert frame.bounds(image) == (8, 9, 72, 73)
+    torch.testing.assert_close(frame.cut(image), image[..., 9:73, 8:72], rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("side", [1, 7.3, 40, 300, 5000])
+@pytest.mark.parametrize("size", [(1, 1), (1, 600), (50, 60)])
+def test_any_frame_can_be_cut_out_and_put_back(side: float, size: tuple[int, int]) -> None:
+    image = torch.rand(1, 3, *size)
+    frame = Frame(size[1] / 2, size[0] / 2, side, 33)
+    content = frame.cut(image)
+    assert content.shape[-1] == content.shape[-2] <= 1024
+    left, top, right, bottom = frame.bounds(image)
+    assert 0 <= left < right <= size[1]
+    assert 0 <= top < bottom <= size[0]
+    assert frame.spread(content, image).shape == (1, 3, bottom - top, right - left)
+    mask = frame.spread_mask(torch.ones_like(content[:, :1]), image)
+    assert mask.shape == (1, 1, bottom - top, right - left)
+    assert 0 <= mask.min() <= mask.max() <= 1 + 1e-6
+
+
+@pytest.mark.parametrize("angle", [0, 30, 45, -100])
+def test_a_mask_fades_to_nothing_at_the_border_and_is_whole_inside(angle: float) -> None:
+    image, frame = torch.zeros(1, 3, 300, 300), Frame(150, 140, 160, angle)
+    left, top, right, bottom = frame.bounds(image)
+    mask = frame.spread_mask(torch.ones(1, 1, frame.size, frame.size), image)[0, 0]
+    y, x = torch.meshgrid(torch.arange(top, bottom) + 0.5, torch.arange(left, right) + 0.5, indexing="ij")
+    cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    across = ((x - 150) * cosine + (y - 140) * sine) / 160
+    down = ((y - 140) * cosine - (x - 150) * sine) / 160
+    inset = 0.5 - torch.maximum(across.abs(), down.abs())  # distance from the frame's border, in sides
+    assert not mask[inset < -0.01].any()
+    assert mask[inset < 0.004].max() < 0.1
+    assert mask[inset > 0.08].min() > 0.999
+    # no step that the eye could see: the border of an edit must not show
+    assert mask.diff(dim=0).abs().max() < 0.35
+    assert mask.diff(dim=1).abs().max() < 0.35
+
+
+def test_frames_outside_the_image() -> None:
+    image = torch.rand(1, 3, 40, 50)
+    for call in (Frame(500, 20, 30).cut, Frame(500, 20, 30).bounds):
+        with pytest.raises(ShapeError, match="touches the image of 50x40 pixels"):
+            call(image)
+
+
+def test_making_a_frame_loads_no_torch() -> None:
+    code = "import sys; from mbu_ops import Frame; Frame(1, 2, 3); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
