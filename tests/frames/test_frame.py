@@ -10,7 +10,7 @@ from dataclasses import FrozenInstanceError, asdict, replace
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mbu_ops import Frame
@@ -37,6 +37,7 @@ def test_a_frame_does_not_change() -> None:
         Frame(5, 5, 5).x = 6  # type: ignore[misc]
 
 
+@settings(deadline=None)
 @given(numbers, numbers, st.floats(1, 2000), st.floats(-720, 720))
 def test_corners_are_those_of_a_square(x: float, y: float, side: float, angle: float) -> None:
     corners = Frame(x, y, side, angle).corners

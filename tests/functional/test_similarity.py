@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mbu_ops.errors import ShapeError
@@ -159,6 +159,7 @@ def test_one_row_and_one_pixel_hold_their_values() -> None:
 numbers = st.floats(-50, 50)
 
 
+@settings(deadline=None)
 @given(numbers, numbers, st.floats(0.05, 20), st.floats(-3.1, 3.1))
 def test_fit_finds_a_known_similarity(x: float, y: float, scale: float, angle: float) -> None:
     shape = torch.rand(9, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))

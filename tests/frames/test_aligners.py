@@ -1,0 +1,146 @@
+"""The aligner of a family by name, and that of the families that a chain's weights belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import mbu_ops
+from mbu_ops.errors import ConfigurationError, FamilyError, PluginError
+from mbu_ops.families import FamilySpec, get_family
+from mbu_ops.frames.aligners import family_to_align
+from mbu_ops.ops.plan import StepPlan
+from mbu_ops.ops.step import StepSpec
+from mbu_ops.weights import WeightsInfo
+
+Install = Callable[..., Path]
+
+FAMILY = """
+from mbu_ops.families import FamilySpec
+family = FamilySpec("{name}", aligner={aligner!r})
+"""
+
+PLUGIN = """
+import sys
+from mbu_ops.frames.frame import Frame
+
+class Finder:
+    def find(self, image):
+        return (Frame(5, 6, 7),)
+
+def good():
+    print("finding")
+    return Finder()
+
+def raises():
+    raise RuntimeError("no\\nluck")
+
+def leaves():
+    sys.exit(3)
+
+def nothing():
+    pass
+
+def a_class():
+    return type("Odd", (), {{"find": 7}})()
+
+text = "not a function"
+"""
+
+
+def plans(*families: str | None) -> list[StepPlan]:
+    return [
+        StepPlan(StepSpec("remove", None, "x"), "x", Path("x"), WeightsInfo("mbu", {}, 16, family=name), None, ())
+        for name in families
+    ]
+
+
+def family_of(install: Install, aligner: str | None, name: str = "pets") -> FamilySpec:
+    module = f"aligned_{name}_{(aligner or 'none').rpartition(':')[2]}"
+    target = aligner and aligner.format(module=module)
+    code = PLUGIN.format() + FAMILY.format(name=name, aligner=target)
+    install(f"{name}-plugin", f"[mbu_ops.families]\n{name} = {module}:family\n", {module: code})
+    return get_family(name)
+
+
+def test_the_aligner_of_faces_is_ready_to_use() -> None:
+    found = mbu_ops.aligner("faces")
+    assert isinstance(found, torch.nn.Module)
+    assert not found.training
+    assert not any(parameter.requires_grad for parameter in found.parameters())
+    assert list(found.find(torch.zeros(1, 3, 64, 64))) == []
+    meta = mbu_ops.aligner(get_family("faces"), device="meta")
+    assert {parameter.device.type for parameter in meta.parameters()} == {"meta"}
+
+
+def test_a_plugin_s_aligner_is_one_like_any_other(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
+    family = family_of(install, "{module}:good")
+    for named in ("pets", family):
+        photo = torch.rand(1, 3, 20, 20)
+        framed = mbu_ops.Framed(torch.nn.Hardtanh(0, 0.5), mbu_ops.aligner(named))
+        assert framed.find(photo) == [(mbu_ops.Frame(5, 6, 7),)]
+        assert framed(photo).shape == photo.shape
+    assert capsys.readouterr().out == "", "stdout belongs to the caller"
+
+
+def test_families_that_do_not_exist() -> None:
+    with pytest.raises(FamilyError, match="Did you mean 'faces'"):
+        mbu_ops.aligner("face")
+
+
+def test_families_without_an_aligner(install: Install) -> None:
+    with pytest.raises(ConfigurationError, match=r"'handbags' has no aligner.*edited whole"):
+        mbu_ops.aligner("handbags")
+    with pytest.raises(ConfigurationError, match="'pets' has no aligner"):
+        mbu_ops.aligner(family_of(install, None))
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("{module}:raises", "building its aligner failed: RuntimeError: no"),
+        ("{module}:leaves", "building its aligner failed: SystemExit: 3"),
+        ("{module}:nothing", r"must return something with find\(photo\), got NoneType"),
+        ("{module}:a_class", r"must return something with find\(photo\), got Odd"),
+        ("{module}:text", "aligner names .* cannot be used: it is not a function"),
+        ("{module}:missing", "aligner names .* cannot be used: AttributeError"),
+        ("no_such_module:aligner", "aligner names .* cannot be used: ModuleNotFoundError"),
+    ],
+)
+def test_plugins_whose_aligner_cannot_be_built(target: str, message: str, install: Install) -> None:
+    family = family_of(install, target)
+    with pytest.raises(PluginError, match=message) as caught:
+        mbu_ops.aligner(family)
+    assert "'pets'" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_family_that_a_chain_s_photos_are_aligned_for(install: Install) -> None:
+    assert family_to_align(plans()) is None
+    assert family_to_align(plans(None)) is None
+    assert family_to_align(plans("handbags")) is None
+    assert family_to_align(plans("a_family_of_another_machine")) is None
+    faces = get_family("faces")
+    for names in (("faces",), ("faces", "faces"), (None, "faces"), ("a_family_of_another_machine", "faces")):
+        assert family_to_align(plans(*names)) is faces
+
+
+def test_families_that_align_alike_go_together(install: Install) -> None:
+    family_of(install, "mbu_ops_faces.aligner:pretrained", "portraits")
+    found = family_to_align(plans("faces", "portraits"))
+    assert found is not None
+    assert found.aligner == get_family("faces").aligner
+
+
+def test_families_that_align_differently_do_not(install: Install) -> None:
+    family_of(install, "{module}:good")
+    with pytest.raises(ConfigurationError, match=r"families faces and pets look for different things.*--no-align"):
+        family_to_align(plans("faces", "pets"))
+
+
+def test_asking_which_family_aligns_builds_nothing(install: Install) -> None:
+    family = family_of(install, "{module}:raises")
+    assert family_to_align(plans("pets")) is family
