@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import io
 import math
 from pathlib import Path
 
@@ -16,9 +15,10 @@ from torch import Tensor
 
 import mbu_ops
 from mbu_ops import Frame
-from mbu_ops.families import get_family
 from mbu_ops_faces.aligner import FaceAligner
 from mbu_ops_faces.networks import POINTS, POINTS_SIDE, FaceDetector, FaceLandmarks
+
+from ..portraits import portrait, texture
 
 X, Y, SIDE, ANGLE = 225.0, 112.0, 181.0, 2.5
 """Where the portrait's face is: its frame in pixels, measured once."""
@@ -33,19 +33,9 @@ def aligner() -> FaceAligner:
     return found
 
 
-@pytest.fixture(scope="module")
-def portrait() -> Image.Image:
-    data = get_family("faces").samples[0].locate().read_bytes()
-    return Image.open(io.BytesIO(data)).convert("RGB")
-
-
-def texture(width: int, height: int, seed: int = 0) -> Image.Image:
-    """Coloured blobs of several sizes."""
-    random, canvas = np.random.default_rng(seed), np.zeros((height, width, 3), np.float32)
-    for grain, weight in ((4, 0.4), (16, 0.3), (64, 0.2), (256, 0.1)):
-        noise = Image.fromarray(random.integers(0, 256, (grain, grain, 3), dtype=np.uint8))
-        canvas += weight * np.asarray(noise.resize((width, height), Image.Resampling.BICUBIC), np.float32)
-    return Image.fromarray(canvas.clip(0, 255).astype(np.uint8))
+@pytest.fixture(scope="module", name="portrait")
+def the_portrait() -> Image.Image:
+    return portrait()
 
 
 def tensor(image: Image.Image) -> Tensor:
