@@ -91,14 +91,16 @@ class Frame:
             limit: longest side of the result; :data:`LARGEST` where there is none.
 
         Returns:
-            ``(B, C, size, size)``: the frame's own side, rounded up to a multiple of :data:`STEP`, or the limit.
+            ``(B, C, size, size)``: the frame's own side, rounded up to a multiple of :data:`STEP` but not to
+            more than twice as much, or the limit.
 
         Raises:
             ShapeError: if it lies outside the image.
         """
         from mbu_ops.functional.similarity import extract
 
-        size = min(limit or LARGEST, math.ceil(self.side / STEP) * STEP)
+        # at most twice its own size: what is shrunk on its way back spills over the border
+        size = min(limit or LARGEST, math.ceil(self.side / STEP) * STEP, int(2 * self.side))
         return extract(image, self._square(), size)
 
     def fade(self, mask: Tensor) -> Tensor:

@@ -128,8 +128,8 @@ def spread(pixels: Tensor, square: Square, size: tuple[int, int]) -> Tensor:
                   [3., 4.]]]])
     """
     left, top, right, bottom = square.bounds(*size)
-    shrink = max(pixels.shape[-1] / square.side, 1)
-    side = math.ceil(pixels.shape[-1] / shrink)
+    # up to half the size interpolation alone misses no pixel, and what is 0 at the border, a mask, stays 0 beyond it
+    side = pixels.shape[-1] if 2 * square.side >= pixels.shape[-1] else math.ceil(square.side)
     small = resize(pixels, (side, side))
     matrix = _scaled(1, 1, -left, -top) @ square.matrix() @ _scaled(side, side).inverse()
     return warp(small, matrix, (bottom - top, right - left), "border")
