@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import pytest
@@ -80,8 +81,9 @@ def ops(model: MBU) -> dict[str, nn.Module]:
 
 
 @pytest.mark.parametrize("kind", ["remove", "bound", "chain", "paint", "any"])
-def test_outside_the_mask_every_bit_is_the_photo_s(kind: str, model: MBU, photo: Tensor) -> None:
-    framed = Framed(ops(model)[kind], Stub(*FOUR))
+@pytest.mark.parametrize("views", [1, 3])
+def test_outside_the_mask_every_bit_is_the_photo_s(kind: str, views: int, model: MBU, photo: Tensor) -> None:
+    framed = Framed(ops(model)[kind], Stub(*FOUR), views=views)
     before = photo.clone()
     edit, result = framed.edit(photo), framed(photo)
     assert torch.equal(photo, before), "the photo itself is not written to"
@@ -94,13 +96,32 @@ def test_outside_the_mask_every_bit_is_the_photo_s(kind: str, model: MBU, photo:
 
 
 @pytest.mark.parametrize("kind", ["remove", "bound", "chain", "paint", "any"])
-def test_edit_and_forward_agree_and_are_one_blend(kind: str, model: MBU, photo: Tensor) -> None:
-    framed = Framed(ops(model)[kind], Stub(*FOUR))
+@pytest.mark.parametrize("views", [1, 3])
+def test_edit_and_forward_agree_and_are_one_blend(kind: str, views: int, model: MBU, photo: Tensor) -> None:
+    framed = Framed(ops(model)[kind], Stub(*FOUR), views=views)
     edit = framed.edit(photo)
     torch.testing.assert_close(edit.image, framed(photo))
     torch.testing.assert_close(blend(photo, edit.raw, edit.mask), edit.image)
     assert edit.mask.shape == (2, 1, 100, 130)
     assert 0 <= edit.mask.min() <= edit.mask.max() <= 1 + 1e-6
+
+
+@pytest.mark.parametrize("views", [0, 7, -1, 1.0, True, None])
+def test_bad_views(views: object) -> None:
+    with pytest.raises(ConfigurationError, match="views"):
+        Framed(Invert(), Stub(), views=views)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("frame", [Frame(60, 50, 33, 45), Frame(60, 50, 50, 30), Frame(60, 50, 65.5, -20)])
+@pytest.mark.parametrize("views", [1, 3])
+def test_nothing_changes_outside_a_turned_frame(frame: Frame, views: int, photo: Tensor) -> None:
+    mask = Framed(Invert(), Stub(frame), views=views).edit(photo[:1]).mask[0, 0]
+    y, x = torch.meshgrid(torch.arange(100) + 0.5 - frame.y, torch.arange(130) + 0.5 - frame.x, indexing="ij")
+    turn = math.radians(frame.angle)
+    cosine, sine = math.cos(turn), math.sin(turn)
+    apart = torch.maximum((x * cosine + y * sine).abs(), (y * cosine - x * sine).abs())
+    assert mask[apart > frame.side / 2].max() < 1e-3
+    assert mask[apart < 0.3 * frame.side].min() > 0.99
 
 
 def test_an_edit_that_covers_its_frame_fades_at_the_border() -> None:
@@ -224,6 +245,9 @@ def test_masks_of_overlapping_frames_unite(model: MBU, photo: Tensor) -> None:
     edit = framed.edit(photo)
     assert torch.equal(edit.image, photo), "segment leaves the photo alone"
     assert torch.equal(edit.mask > 0, mask > 0)
+    apart = [Frame(30, 40, 40, 20), Frame(100, 40, 40)]
+    framed = Framed(Segment(model), Stub(*apart))
+    torch.testing.assert_close(framed.edit(photo).mask, framed(photo))
 
 
 @pytest.mark.parametrize(("dtype", "near"), [(torch.float16, 0.02), (torch.bfloat16, 0.1), (torch.float64, 1e-5)])
