@@ -19,6 +19,7 @@ from mbu_ops.ops.chain import ChainSpec
 from mbu_ops_cli.app import OK, SOME_FAILED
 from mbu_ops_cli.jobs import Job, JobList, Summary, list_jobs, refuse_unnamed_pipe
 from mbu_ops_cli.options import (
+    VIEWS,
     BatchSize,
     Compute,
     choose_device,
@@ -65,7 +66,7 @@ class _Editing:
 @click.option(
     "--views",
     type=click.IntRange(1, 6),
-    default=4,
+    default=VIEWS,
     show_default=True,
     help="Views of each face to edit and average: 1 is the fastest, more are steadier.",
 )

@@ -15,13 +15,17 @@ from torch import Tensor
 
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.families import get_family
-from mbu_ops.functional.warp import crop, paste
+from mbu_ops.frames.aligners import aligner
+from mbu_ops.frames.box import Box
+from mbu_ops.frames.framed import Framed
+from mbu_ops.functional.warp import crop
 from mbu_ops.images import encode, read, write_bytes
 from mbu_ops.ops.plan import assemble
 from mbu_ops_cli.app import OK
-from mbu_ops_cli.options import Compute, choose_device, choose_dtype, echo_json
+from mbu_ops_cli.options import VIEWS, Compute, choose_device, choose_dtype, echo_json
 
 if TYPE_CHECKING:
+    from mbu_ops.frames.frame import Aligner
     from mbu_ops.ops.plan import StepPlan
 
 SHEET = Path("mbu-ops-demo.png")
@@ -47,20 +51,26 @@ def run_demo(plans: Sequence[StepPlan], family: str, compute: Compute, as_json: 
     device = choose_device(compute.device)
     module = assemble(plans, device, choose_dtype(compute.dtype))
     picture = read(sample.locate().read_bytes()).to_tensor()[None].to(device)
-    box = sample.box or (0, 0, picture.shape[-1], picture.shape[-2])
+    where: Aligner = Box(*(sample.box or (0, 0, picture.shape[-1], picture.shape[-2])))
+    if spec.aligner is not None:
+        where = aligner(spec, device)
     with torch.inference_mode():
-        edits = module.edits(crop(picture, box))
-        wholes = [picture, *(paste(picture, edit.image, box) for edit in edits)]
-        masks = [torch.zeros_like(edits[0].mask), *(edit.mask for edit in edits)]
+        ((place, *_),) = places = Framed(module, where, views=VIEWS).find(picture)
+        wholes, masks = [picture], [torch.zeros_like(picture[:, :1])]
+        for step in module.steps:
+            edit = Framed(step, where, views=VIEWS).edit(wholes[-1], places)
+            wholes.append(edit.image)
+            masks.append(edit.mask)
     captions = ["before", *(str(plan.step) for plan in plans)]
-    rows = [wholes, [crop(whole, box) for whole in wholes], [mask.expand(-1, 3, -1, -1) for mask in masks]]
+    box = place.bounds(picture)
+    rows = [wholes, [crop(whole, box) for whole in wholes], [crop(mask, box).expand(-1, 3, -1, -1) for mask in masks]]
     write_bytes(SHEET, encode(_sheet(captions, rows), format="PNG"), overwrite=True)
     if as_json:
         echo_json({"demo": str(SHEET), "sample": sample.name, "credit": sample.credit})
     else:
         click.echo(f"wrote {SHEET}: a sample picture before and after each step, close up, and the masks")
         click.echo(f"picture: {sample.credit}")
-        click.echo("now yours: add -i photo.jpg -o result.jpg, and --frame L,T,R,B for the square around the face")
+        click.echo("now yours: add -i photo.jpg -o result.jpg, or whole folders")
     return OK
 
 

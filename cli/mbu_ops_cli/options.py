@@ -14,6 +14,9 @@ from mbu_ops.errors import ConfigurationError
 if TYPE_CHECKING:
     import torch
 
+VIEWS = 4
+"""Views of each face that are edited and averaged, unless the user says otherwise."""
+
 DTYPES = ("float32", "float16", "bfloat16", "float64")
 
 family_option = click.option(

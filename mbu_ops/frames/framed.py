@@ -14,10 +14,11 @@ from mbu_ops.frames.views import VIEWS, edit_views
 from mbu_ops.functional.blend import blend
 from mbu_ops.functional.check import check_image
 from mbu_ops.functional.detail import agreement
-from mbu_ops.functional.warp import crop, paste
 from mbu_ops.ops.edit import Edit, compose, edit_with
 
 Which = Literal["all", "largest"] | int
+
+_Region = tuple[slice, slice, slice, slice]
 
 MOST_AT_ONCE = 16
 """Most places in a batch: a crowd must not need more memory than a few faces."""
@@ -83,13 +84,10 @@ class Framed(nn.Module):
             ShapeError: if a place is not inside its photo.
         """
         result = image.new_zeros(image.shape[0], 1, *image.shape[-2:]) if self.makes_mask else image.clone()
-        for index, place, mask, raw in self._placed(image, places):
+        for region, mask, raw in self._placed(image, places):
             # a copy, because what is written into the result must not change what gradients need
-            whole = result[index : index + 1]
-            part = crop(whole, place.bounds(image)).clone()
-            part = torch.maximum(part, mask) if self.makes_mask else blend(part, raw, mask)
-            left, top, right, bottom = place.bounds(image)
-            whole[..., top:bottom, left:right] = part
+            before = result[region].clone()
+            result[region] = torch.maximum(before, mask) if self.makes_mask else blend(before, raw, mask)
         return result
 
     def find(self, image: Tensor) -> list[Sequence[Placed]]:
@@ -113,19 +111,18 @@ class Framed(nn.Module):
             image: as in :meth:`forward`.
             places: as in :meth:`forward`.
         """
-        wholes = [Edit(one, torch.zeros_like(one[:, :1]), one) for one in torch.split(image, 1)]
-        for index, place, mask, raw in self._placed(image, places):
-            before, bounds = wholes[index], place.bounds(image)
-            mask = paste(torch.zeros_like(before.mask), mask, bounds)
-            raw = paste(before.image, raw, bounds)
+        whole = Edit(image.clone(), torch.zeros_like(image[:, :1]), image.clone())
+        for region, mask, raw in self._placed(image, places):
+            before = Edit(*(part[region].clone() for part in whole))
             after = before.image if self.makes_mask else blend(before.image, raw, mask)
-            wholes[index] = compose(before, Edit(after, mask, raw))
-        return Edit(*(torch.cat(parts) for parts in zip(*wholes, strict=True)))
+            for part, now in zip(whole, compose(before, Edit(after, mask, raw)), strict=True):
+                part[region] = now
+        return whole
 
     def _placed(
         self, image: Tensor, places: Sequence[Sequence[Placed]] | None
-    ) -> Iterator[tuple[int, Placed, Tensor, Tensor]]:
-        """Edit every place, and give for each its photo's number, and its mask and raw pixels as they lie there.
+    ) -> Iterator[tuple[_Region, Tensor, Tensor]]:
+        """Edit every place, and give for each where it lies in the batch, and its mask and raw pixels there.
 
         Places of one size share a batch. Where networks see less than the photo holds, its own detail is added back
         (see :mod:`mbu_ops.functional.detail`).
@@ -152,8 +149,9 @@ class Framed(nn.Module):
             mask, rest = torch.split(edits[number], [1, 7], 1)
             layers = place.spread(torch.cat([place.fade(mask), rest], 1), photo)
             mask, raw, low, share = torch.split(layers, [1, 3, 3, 1], 1)
-            finer = crop(photo, place.bounds(photo)) - low
-            yield index, place, mask, (raw + share * finer).clamp(0, 1)
+            left, top, right, bottom = place.bounds(photo)
+            region = slice(index, index + 1), slice(None), slice(top, bottom), slice(left, right)
+            yield region, mask, (raw + share * (image[region] - low)).clamp(0, 1)
 
     def _averaged(self, content: Tensor) -> tuple[Tensor, Tensor]:
         """Return mask and raw pixels of an edit, averaged over the views."""

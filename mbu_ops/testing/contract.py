@@ -16,6 +16,7 @@ from mbu_ops import images, weights
 from mbu_ops.errors import ImageFileError, MBUOpsError
 from mbu_ops.families import FamilySpec
 from mbu_ops.families.discovery import FAMILIES, discover
+from mbu_ops.families.registry import plugin_code
 
 HEAVY = ("torch", "kornia", "accelerate")
 """What a family's module must not import: ``mbu-ops --help`` lists every family."""
@@ -72,6 +73,27 @@ def check_samples(family: FamilySpec) -> list[str]:
             continue
         if sample.box and not (sample.box[2] <= width and sample.box[3] <= height):
             problems.append(f"sample {sample.name}: its box {sample.box} reaches outside {width}x{height} pixels")
+    return problems
+
+
+def check_aligner(family: FamilySpec) -> list[str]:
+    """The aligner can be built, finds something in every sample picture, and nothing that cannot be cut out of it."""
+    from mbu_ops.frames.aligners import aligner
+
+    if family.aligner is None:
+        return []
+    problems = []
+    try:
+        found = aligner(family)
+        for sample in family.samples:
+            photo = images.read(io.BytesIO(sample.locate().read_bytes())).to_tensor()[None]
+            with plugin_code(family, f"finding places in the sample {sample.name}"):
+                places = found.find(photo)
+                shapes = [place.cut(photo, 64).shape[:2] for place in places]
+            if not places or any(shape != (1, 3) for shape in shapes):
+                problems.append(f"sample {sample.name}: the aligner found {len(places)} places that can be cut out")
+    except (MBUOpsError, OSError, ModuleNotFoundError) as error:
+        problems.append(f"aligner: {error}")
     return problems
 
 
@@ -155,6 +177,7 @@ CHECKS: dict[str, Callable[[FamilySpec], list[str]]] = {
     "attributes": check_attributes,
     "weights": check_weights,
     "samples": check_samples,
+    "aligner": check_aligner,
     "pictures": check_pictures,
     "edits": check_edits,
 }
