@@ -1,11 +1,12 @@
 """Photos per second of `mbu-ops chain` from files to files, beside its two halves alone. Run by hand.
 
-    python benchmarks/throughput.py [--count 200] [--no-align] [--repeats 3] [STEP...]
+    python benchmarks/throughput.py [--count 200] [--part 40] [--repeats 3] [--no-align] [STEP...]
 
 Draws 1-megapixel JPEGs, each with one face (the public-domain portrait of the faces plugin, turned and scaled) on a
 textured background, and times, one after the other and again: decoding and encoding alone, in as many threads as
 the command uses; the edits alone, on decoded pictures; and both at once, as the command does it. Then the command
-itself, in a process of its own, with its start-up and its memory.
+itself on all of them, in a process of its own, with its start-up and its memory. The halves take turns on the first
+--part photos. Last, one photo of 12 megapixels in memory.
 """
 
 from __future__ import annotations
@@ -80,6 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("steps", nargs="*", default=["remove:smile", "add:glasses"])
     parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--part", type=int, default=40)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--views", type=int, default=4)
     parser.add_argument("--no-align", action="store_true")
@@ -89,7 +91,7 @@ def main() -> None:
     editor = Editor(op, torch.device("cpu"), batch_size=None)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        paths = pictures(folder / "in", arguments.count)
+        paths = pictures(folder / "in", arguments.count)[: arguments.part]
         decoded: list[ImageFile] = [read(path) for path in paths[:16]]
 
         def files_alone() -> None:
@@ -97,26 +99,36 @@ def main() -> None:
                 list(pool.map(copied, paths))
 
         def edits_alone() -> None:
-            for index in range(0, arguments.count, 4):  # as many at a time as the command takes of such photos
+            for index in range(0, len(paths), 4):  # as many at a time as the command takes of such photos
                 batch = [decoded[(index + step) % len(decoded)].to_tensor() for step in range(4)]
-                editor(torch.stack(batch[: arguments.count - index]))
+                editor(torch.stack(batch[: len(paths) - index]))
 
         def together() -> None:
             jobs = [Job(path, folder / "out" / path.name) for path in paths]
             summary = Runner(editor, 16, True, lambda: None).run(jobs)
-            assert len(summary.written) == arguments.count, summary.failed[:3]
+            assert len(summary.written) == len(paths), summary.failed[:3]
 
         times: dict[str, list[float]] = {"decode + encode": [], "edits": [], "both": []}
         for _ in range(arguments.repeats):
             for key, work in zip(times, (files_alone, edits_alone, together), strict=True):
                 times[key].append(seconds(work))
-        median = {key: statistics.median(values) / arguments.count for key, values in times.items()}
+        median = {key: statistics.median(values) / len(paths) for key, values in times.items()}
         slower = max(median["decode + encode"], median["edits"])
         print("| | ms a photo | photos/s |\n|---|---|---|")
         for key, value in median.items():
             print(f"| {key} | {value * 1000:.1f} | {1 / value:.1f} |")
         print(f"both against the slower half: {median['both'] / slower:.2f}")
         command_line(folder, arguments)
+        large_photo(editor, paths[0])
+
+
+def large_photo(editor: Editor, path: Path) -> None:
+    """Time the edits of one photo of 4000x3000 pixels."""
+    with Image.open(path) as image:
+        photo = np.asarray(image.resize((4000, 3000), Image.Resampling.BICUBIC))
+    batch = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].float() / 255
+    taken = [seconds(lambda: editor(batch)) for _ in range(6)]
+    print(f"one photo of 4000x3000, edits alone: {statistics.median(taken[1:]):.2f} s (the first {taken[0]:.2f} s)")
 
 
 def command_line(folder: Path, arguments: argparse.Namespace) -> None:

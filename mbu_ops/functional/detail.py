@@ -11,8 +11,8 @@ from mbu_ops.functional.mask import resize
 WINDOW = 7
 """Side of the neighbourhood in which two images are compared, in their pixels."""
 
-FLAT = 0.0036
-"""Variance below which a neighbourhood counts as flat, and flat ones agree: (0.06 of the range) squared."""
+FLAT = 0.001
+"""Variance below which a neighbourhood counts as flat, and flat ones agree: about (0.03 of the range) squared."""
 
 
 def agreement(first: Tensor, second: Tensor) -> Tensor:
