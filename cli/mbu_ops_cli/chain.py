@@ -223,14 +223,14 @@ def _run(plans: Sequence[StepPlan], jobs: Sequence[Job], compute: Compute, editi
     # torch's threads would spin while they wait, on the cores that decode and encode; read when torch is imported
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     device, dtype = choose_device(compute.device), choose_dtype(compute.dtype)
-    from mbu_ops.frames.aligners import align_guides, aligner
+    from mbu_ops.frames.aligners import GuardedAligner, align_guides, aligner
     from mbu_ops.frames.framed import Framed
     from mbu_ops.ops.plan import assemble
     from mbu_ops_cli.runner import Editor, Runner
 
     where: Aligner | None = editing.box
     if editing.family is not None:
-        where = aligner(editing.family, device)
+        where = GuardedAligner(editing.family, aligner(editing.family, device))
         plans = align_guides(plans, where, device)
     chain = assemble(plans, device, dtype, compile=editing.compile)
     op = chain if where is None else Framed(chain, where, editing.which, editing.views)

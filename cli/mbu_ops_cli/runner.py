@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from mbu_ops.errors import ConfigurationError, FrameError, MBUOpsError
+from mbu_ops.errors import ConfigurationError, FrameError, MBUOpsError, PluginError
 from mbu_ops.frames.frame import Frame
 from mbu_ops.frames.framed import Framed, choose
 from mbu_ops.images import ImageFile, count_pixels, encode, encode_mask, read, write, write_bytes, write_mask
@@ -100,13 +100,14 @@ class Editor:
         chosen: dict[int, Sequence[Placed]] = {}
         results: list[Result | MBUOpsError] = []
         for index, image in enumerate(torch.split(images, 1)):
-            places = self.op.aligner.find(image)
-            found.append(places)
+            places: Sequence[Placed] = ()
             try:
+                places = self.op.aligner.find(image)
                 chosen[index] = choose(places, self.op.which)
                 results.append(Result(None, None))
-            except FrameError as error:  # one picture without a face must not cost the others
+            except (FrameError, PluginError) as error:  # one picture without a face must not cost the others
                 results.append(error)
+            found.append(places)
         if chosen:
             edited = self._results(images[list(chosen)], list(chosen.values()))
             for index, image_and_mask in zip(chosen, edited, strict=True):

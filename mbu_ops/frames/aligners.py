@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mbu_ops.errors import ConfigurationError, FamilyError, FrameError, PluginError
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from mbu_ops.frames.frame import Aligner
+    from mbu_ops.frames.frame import Aligner, Placed
     from mbu_ops.images import ImageFile
     from mbu_ops.ops.plan import StepPlan
 
@@ -55,6 +55,40 @@ def aligner(family: FamilySpec | str = "faces", device: torch.device | str | Non
     if isinstance(found, nn.Module):
         found.to(device).eval()
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedAligner:
+    """A family's aligner for a run over many photos: whatever a plugin's code does then costs one photo only.
+
+    Attributes:
+        family: whose it is.
+        aligner: what it guards.
+    """
+
+    family: FamilySpec
+    aligner: Aligner
+
+    def find(self, image: Tensor) -> tuple[Placed, ...]:
+        """Return the places.
+
+        Raises:
+            PluginError: if the plugin raises something, or returns what are no places in the photo.
+        """
+        import torch
+
+        out_of_memory: torch.OutOfMemoryError | None = None
+        found: tuple[Placed, ...] = ()
+        with plugin_code(self.family, "finding what to edit"):
+            try:
+                found = tuple(self.aligner.find(image))
+                for place in found:
+                    place.bounds(image)
+            except torch.OutOfMemoryError as error:  # the caller's trouble, who may try fewer photos at a time
+                out_of_memory = error
+        if out_of_memory is not None:
+            raise out_of_memory
+        return found
 
 
 def family_to_align(plans: Sequence[StepPlan]) -> FamilySpec | None:
