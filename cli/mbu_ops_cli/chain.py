@@ -150,6 +150,8 @@ def chain(
         raise ConfigurationError("segment writes the mask itself: leave --save-mask out")
     if not inputs and out is not None:
         raise ConfigurationError("expected -i IN with -o OUT: a file, a folder, a quoted pattern or - for stdin")
+    if not inputs and (face is not None or save_boxes or no_align or box is not None):
+        raise ConfigurationError("the demo edits its own picture: --face, --save-boxes, --no-align and --frame need -i")
     demo = not inputs
     jobs = JobList(())
     if demo:

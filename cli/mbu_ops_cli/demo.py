@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.families import get_family
-from mbu_ops.frames.aligners import aligner
+from mbu_ops.frames.aligners import GuardedAligner, aligner
 from mbu_ops.frames.box import Box
 from mbu_ops.frames.framed import Framed
 from mbu_ops.functional.warp import crop
@@ -53,7 +53,7 @@ def run_demo(plans: Sequence[StepPlan], family: str, compute: Compute, as_json: 
     picture = read(sample.locate().read_bytes()).to_tensor()[None].to(device)
     where: Aligner = Box(*(sample.box or (0, 0, picture.shape[-1], picture.shape[-2])))
     if spec.aligner is not None:
-        where = aligner(spec, device)
+        where = GuardedAligner(spec, aligner(spec, device))
     with torch.inference_mode():
         ((place, *_),) = places = Framed(module, where, views=VIEWS).find(picture)
         wholes, masks = [picture], [torch.zeros_like(picture[:, :1])]

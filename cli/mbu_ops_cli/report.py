@@ -84,7 +84,10 @@ def _guide_name(plan: StepPlan, index: int) -> str | int:
 
 
 def _as_json(job: Job) -> dict[str, str | None]:
-    return {"input": str(job), "output": _target(job), "mask": None if job.mask is None else str(job.mask)}
+    beside = {"mask": job.mask, "boxes": job.boxes}
+    return {"input": str(job), "output": _target(job)} | {
+        name: None if path is None else str(path) for name, path in beside.items()
+    }
 
 
 def _target(job: Job) -> str:

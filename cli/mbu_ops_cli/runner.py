@@ -86,11 +86,20 @@ class Editor:
             except (torch.OutOfMemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error):
                     raise
-                if not self.adapts or len(part) == 1:
+                if not self.adapts or not self._halve(len(part)):
                     advice = "this picture is too large for it" if len(part) == 1 else "use a smaller --batch-size"
                     raise ConfigurationError(f"{self.device} is out of memory; {advice} ({error})") from None
-                self.batch_size = len(part) // 2  # remembered: what failed once would fail again
         return results
+
+    def _halve(self, pictures: int) -> bool:
+        """Take half as many pictures from now on, or half as many faces of one; False where there is but one."""
+        if pictures > 1:
+            self.batch_size = pictures // 2
+            return True
+        if isinstance(self.op, Framed) and self.op.batch_size > 1:
+            self.op.batch_size //= 2
+            return True
+        return False
 
     @torch.inference_mode()
     def _edit(self, images: Tensor) -> list[Result | MBUOpsError]:

@@ -96,11 +96,13 @@ def _framed(
             labels = np.asarray(opened)
     except (ImageFileError, OSError, UnidentifiedImageError) as error:
         raise DataError(f"could not read {str(path)!r} and its mask: {error}") from error
-    if labels.ndim != 2 or labels.shape != pixels.shape[:2] or pixels.dtype != np.uint8:
+    if labels.ndim != 2 or labels.shape != pixels.shape[:2]:
         raise DataError(
             f"expected {str(mask)!r} to be an indexed picture as large as {str(path)!r}, {pixels.shape[:2]}; got "
             f"{labels.shape}"
         )
+    if pixels.dtype == np.uint16:
+        pixels = (pixels >> 8).astype(np.uint8)
     truth = np.isin(labels, values).astype(np.uint8) * 255
     height, width = labels.shape
     left, top, right, bottom = box or (0, 0, width, height)

@@ -98,22 +98,22 @@ def family_to_align(plans: Sequence[StepPlan]) -> FamilySpec | None:
         plans: the steps. Weights that belong to no family that is known here go with any.
 
     Raises:
-        ConfigurationError: if two families would align photos differently.
+        ConfigurationError: if two families would align photos differently, or one aligns them and one takes them whole.
     """
-    found: dict[str, FamilySpec] = {}
+    found: dict[str | None, FamilySpec] = {}
     for name in {plan.info.family for plan in plans if plan.info.family}:
         try:
             spec = get_family(name)
         except FamilyError:  # weights work without the plugin that they were made for
             continue
-        if spec.aligner is not None:
-            found[spec.aligner] = spec
+        found[spec.aligner] = spec
     if len(found) > 1:
         names = " and ".join(sorted(spec.name for spec in found.values()))
         raise ConfigurationError(
             f"the families {names} look for different things in a photo: use one command for each, or --no-align "
             "where pictures are cut to what is edited"
         )
+    found.pop(None, None)
     return next(iter(found.values()), None)
 
 
@@ -131,18 +131,18 @@ def align_guides(
         FrameError: if there is nothing in a guide.
     """
 
-    def cut(guide: ImageFile | Tensor | int) -> Tensor | int:
+    def cut(plan: StepPlan, guide: ImageFile | Tensor | int) -> Tensor | int:
         if isinstance(guide, int):
             return guide
         photo = (guide.to_tensor()[None] if isinstance(guide, ImageFile) else guide).to(device)
         places = aligner.find(photo)
         if not places:
             raise FrameError(
-                "expected a face in the guide picture, found none; choose another picture, or cut the pictures to "
-                "their faces and add --no-align"
+                f"expected a face in the guide picture of {str(plan.step)!r}, found none; choose another picture, or "
+                "cut all pictures to their faces and add --no-align"
             )
         return places[0].cut(photo)
 
     from mbu_ops.images import ImageFile
 
-    return tuple(replace(plan, guides=tuple(cut(guide) for guide in plan.guides)) for plan in plans)
+    return tuple(replace(plan, guides=tuple(cut(plan, guide) for guide in plan.guides)) for plan in plans)

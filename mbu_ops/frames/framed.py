@@ -20,9 +20,6 @@ Which = Literal["all", "largest"] | int
 
 _Region = tuple[slice, slice, slice, slice]
 
-MOST_AT_ONCE = 16
-"""Most places in a batch: a crowd must not need more memory than a few faces."""
-
 
 class Framed(nn.Module):
     """A one-input op that sees, and changes, only what an aligner finds.
@@ -63,6 +60,8 @@ class Framed(nn.Module):
         self.aligner = aligner
         self.which = which
         self.views = views
+        self.batch_size = 16
+        """Most places in a batch: a crowd must not need more memory than a few faces."""
 
     @property
     def makes_mask(self) -> bool:
@@ -114,8 +113,11 @@ class Framed(nn.Module):
         whole = Edit(image.clone(), torch.zeros_like(image[:, :1]), image.clone())
         for region, mask, raw in self._placed(image, places):
             before = Edit(*(part[region].clone() for part in whole))
-            after = before.image if self.makes_mask else blend(before.image, raw, mask)
-            for part, now in zip(whole, compose(before, Edit(after, mask, raw)), strict=True):
+            if self.makes_mask:
+                after = Edit(before.image, torch.maximum(before.mask, mask), blend(before.raw, raw, mask))
+            else:
+                after = compose(before, Edit(blend(before.image, raw, mask), mask, raw))
+            for part, now in zip(whole, after, strict=True):
                 part[region] = now
         return whole
 
@@ -138,8 +140,8 @@ class Framed(nn.Module):
         for number, (_, _, cut) in enumerate(cuts):
             batches.setdefault(cut.shape, []).append(number)
         for size in batches.values():
-            for start in range(0, len(size), MOST_AT_ONCE):
-                numbers = size[start : start + MOST_AT_ONCE]
+            for start in range(0, len(size), self.batch_size):
+                numbers = size[start : start + self.batch_size]
                 content = torch.cat([cuts[number][2] for number in numbers])
                 mask, raw = self._averaged(content)
                 layers = torch.cat([mask, raw, content, detail * agreement(raw, content)], 1)
