@@ -68,6 +68,7 @@ def show(name: str, as_json: bool) -> None:
     for weight in family.weights:
         figures = "".join(f", {metric} {value:g}" for metric, value in weight.metrics)
         click.echo(f"  {weight.id:<24} {', '.join(weight.attributes)}; {weight.method}, {weight.licence}{figures}")
+    click.echo("photos: of any size, it finds what to edit in them" if family.aligner else "photos: edited whole")
     if family.pictures:
         click.echo(f"pictures: draws its own (mbu-ops families draw {family.name}/ATTRIBUTE)")
     click.echo("samples" if family.samples else "samples: none")
@@ -149,6 +150,7 @@ def _family(family: FamilySpec) -> dict[str, object]:
         "attributes": [_attribute(attribute) for attribute in family.attributes],
         "weights": [_weight(weight) | {"flaw": flaw(family, weight)} for weight in family.weights],
         "samples": [_sample(sample) for sample in family.samples],
+        "finds_places": family.aligner is not None,
         "draws_pictures": family.pictures is not None,
         "derives_masks": family.masks is not None,
     }

@@ -73,7 +73,7 @@ def test_a_plugin_as_written_keeps_the_contract(installed, capsys):
     installed()
     assert run(["families", "check", "bags", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
-        name: [] for name in ("import", "attributes", "weights", "samples", "pictures", "edits")
+        name: [] for name in ("import", "attributes", "weights", "samples", "aligner", "pictures", "edits")
     }
 
 
@@ -92,6 +92,19 @@ def test_a_plugin_as_written_keeps_the_contract(installed, capsys):
             ).replace("FamilySpec,", "FamilySpec, SampleSpec,"),
             "samples",
             "rex",
+        ),
+        (
+            lambda text: (
+                text.replace("weights=", 'aligner="mbu_ops_bags:build",\n    weights=')
+                + "\ndef build():\n    raise SystemExit(3)\n"
+            ),
+            "aligner",
+            "building its aligner failed: SystemExit: 3",
+        ),
+        (
+            lambda text: text.replace("weights=", 'aligner="builtins:object",\n    weights='),
+            "aligner",
+            "must return something with find(photo)",
         ),
         (
             lambda text: (
