@@ -30,6 +30,7 @@ import numpy as np
 import psutil
 import torch
 from PIL import Image
+from timing import DEVICE, machine
 
 import mbu_ops
 from mbu_ops.families import get_family
@@ -86,9 +87,10 @@ def main() -> None:
     parser.add_argument("--views", type=int, default=4)
     parser.add_argument("--no-align", action="store_true")
     arguments = parser.parse_args()
-    chain = mbu_ops.chain(arguments.steps)
-    op = chain if arguments.no_align else Framed(chain, mbu_ops.aligner("faces"), views=arguments.views)
-    editor = Editor(op, torch.device("cpu"), batch_size=None)
+    chain = mbu_ops.chain(arguments.steps, device=DEVICE)
+    op = chain if arguments.no_align else Framed(chain, mbu_ops.aligner("faces", DEVICE), views=arguments.views)
+    editor = Editor(op, DEVICE, batch_size=None)
+    print(f"{' '.join(arguments.steps)}; {machine()}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         paths = pictures(folder / "in", arguments.count)[: arguments.part]

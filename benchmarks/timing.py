@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping
 
 import torch
 
+DEVICE = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+"""Where to measure: an accelerator where there is one."""
+
 
 def medians(calls: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
     """Return each call's median milliseconds, after one call of each that does not count."""
@@ -19,6 +22,8 @@ def medians(calls: Mapping[str, Callable[[], object]], repeats: int) -> dict[str
         for name, call in calls.items():
             started = time.perf_counter()
             call()
+            if DEVICE.type != "cpu":
+                torch.accelerator.synchronize()
             taken[name].append((time.perf_counter() - started) * 1000)
     return {name: statistics.median(times) for name, times in taken.items()}
 
@@ -26,4 +31,7 @@ def medians(calls: Mapping[str, Callable[[], object]], repeats: int) -> dict[str
 def machine() -> str:
     """Say on what was measured, and how busy it was."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-    return f"torch {torch.__version__}, CPU, {torch.get_num_threads()} threads, load before {load:.1f}"
+    where = f"CPU, {torch.get_num_threads()} threads"
+    if DEVICE.type == "cuda":
+        where = torch.cuda.get_device_name(DEVICE)
+    return f"torch {torch.__version__}, {where}, load before {load:.1f}"

@@ -1,4 +1,4 @@
-"""Time of a training step against the published step written plainly (plain.py): same weights, batch and losses, CPU.
+"""Time of a training step against the published step written plainly (plain.py): same weights, batch and losses.
 
 python benchmarks/training_step.py [--config paper] [--batch-size 32] [--steps 5]
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 from plain import Discriminator, PlainTraining, plain_copy
-from timing import machine, medians
+from timing import DEVICE, machine, medians
 from torch import Tensor
 
 from mbu_ops.data.domains import Domains
@@ -33,8 +33,8 @@ def compare(config: str, batch: int, steps: int, folder: Path) -> None:
     model = trainer.objective.model
     judge = Discriminator(model.config.common_channels * model.config.code_side**2)
     judge.load_state_dict(trainer.objective.discriminator.state_dict())
-    plain = PlainTraining(plain_copy(model), judge)
-    drawn = trainer.domains.batch(batch, trainer._seed, 0)
+    plain = PlainTraining(plain_copy(model).to(DEVICE), judge.to(DEVICE))
+    drawn = [images.to(DEVICE) for images in trainer.domains.batch(batch, trainer._seed, 0)]
 
     def ours() -> dict[str, Tensor]:
         values = trainer._train_step()

@@ -1,4 +1,4 @@
-"""Time of a transfer against the published networks written plainly (plain.py), with the same weights, on the CPU.
+"""Time of a transfer against the published networks written plainly (plain.py), with the same weights.
 
 python benchmarks/transfer.py [--quick]
 """
@@ -9,7 +9,7 @@ import argparse
 
 import torch
 from plain import plain_copy
-from timing import machine, medians
+from timing import DEVICE, machine, medians
 from torch import nn
 
 import mbu_ops
@@ -34,17 +34,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a few repeats only")
     repeats = {1: 10, 8: 5, 32: 3} if parser.parse_args().quick else {1: 101, 8: 41, 32: 15}
-    models = {config: networks(config) for config in ("paper", "lite")}
+    models = {config: networks(config).to(DEVICE) for config in ("paper", "lite")}
     plains = {config: plain_copy(model).eval() for config, model in models.items()}
     ops = {config: mbu_ops.Transfer(model.for_inference(), 0, 1) for config, model in models.items()}
-    guide = torch.rand(1, 3, 128, 128)
+    guide = torch.rand(1, 3, 128, 128, device=DEVICE)
     bound = {config: op.bind(code=op.encode(guide)) for config, op in ops.items()}
     print(f"Transfer of one guide onto images of 128 px; {machine()}\n")
     print("| batch | config | plain, ms | a guide each, ms | ours, ms | ratio | ratio, a guide each | to plain paper |")
     print("|--:|---|--:|--:|--:|--:|--:|--:|")
     differences = []
     for batch, count in repeats.items():
-        image = torch.rand(batch, 3, 128, 128)
+        image = torch.rand(batch, 3, 128, 128, device=DEVICE)
         guides = guide.expand(batch, -1, -1, -1).contiguous()
         calls = {}
         for config, plain in plains.items():

@@ -6,8 +6,9 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from mbu_ops.errors import WeightsError
-from mbu_ops.evaluation.networks import face_descriptor, image_features, packaged
+from mbu_ops.evaluation.networks import face_descriptor, image_features
 from mbu_ops.families import get_family
+from mbu_ops.weights import packaged
 
 
 @pytest.fixture(scope="module")

@@ -47,3 +47,13 @@ def test_the_mask_grows_in_the_models_frame(model: MBU) -> None:
     assert grown.mean() > plain.mean() > 0
     around = torch.nn.functional.max_pool2d(plain, 5, stride=1, padding=2)
     assert torch.equal(grown, around)
+
+
+def test_detail_of_the_photo_stays_at_sizes_the_networks_do_not_see(model: MBU) -> None:
+    small = torch.rand(1, 3, model.config.resolution, model.config.resolution)
+    assert torch.equal(Remove(model, detail=0)(small), Remove(model)(small))
+    photo = torch.rand(1, 3, 5 * model.config.resolution, 4 * model.config.resolution)
+    soft, own = Remove(model, threshold=0, detail=0).edit(photo), Remove(model, threshold=0).edit(photo)
+    assert torch.equal(soft.mask, own.mask)
+    assert not torch.allclose(soft.raw, own.raw, atol=1e-3)
+    assert (own.raw - photo).abs().mean() < (soft.raw - photo).abs().mean()
