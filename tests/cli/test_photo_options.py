@@ -82,7 +82,7 @@ def test_a_guide_without_a_face_is_told_before_anything_is_written(option, tmp_p
     step = ["add:glasses", "--guide", f"glasses={guide}"] if option else [f"add:glasses@{guide}"]
     assert run(["chain", *step, "-i", str(tmp_path / "a.png"), "-o", str(tmp_path / "out" / "a.png")]) == 2
     captured = capsys.readouterr()
-    assert "expected a face in the guide picture, found none" in captured.err
+    assert "expected a face in the guide picture of 'add:glasses" in captured.err
     assert "--no-align" in captured.err
     assert not captured.out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "guide.png"]
