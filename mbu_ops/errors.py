@@ -11,6 +11,18 @@ class ConfigurationError(MBUOpsError, ValueError):
     """A setting, or a combination of settings, that cannot work."""
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether memory ran out: an accelerator has an error of its own for that, the CPU only a message.
+
+    Example:
+        >>> is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"))
+        True
+    """
+    return type(error).__name__ == "OutOfMemoryError" or (
+        isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    )
+
+
 class ShapeError(MBUOpsError, ValueError):
     """A tensor of the wrong shape."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,9 +66,7 @@ class _Editing:
 @click.option(
     "--views",
     type=click.IntRange(1, 6),
-    default=VIEWS,
-    show_default=True,
-    help="Views of each face to edit and average: 1 is the fastest, more are steadier.",
+    help=f"Views of each face to edit and average: 1 is the fastest, more are steadier.  [default: {VIEWS}]",
 )
 @click.option("--no-align", is_flag=True, help="Look for no faces: the pictures are cut to one already.")
 @click.option("--frame", metavar="L,T,R,B", help="Edit only this box of every picture, in pixels.")
@@ -101,7 +99,7 @@ def chain(
     method: str | None,
     guides: tuple[str, ...],
     face: str | None,
-    views: int,
+    views: int | None,
     no_align: bool,
     frame: str | None,
     save_mask: bool,
@@ -136,6 +134,7 @@ def chain(
 
     Every face that is found in a photo is edited where it is; a photo without one fails, and the rest go on.
     --no-align edits whole pictures, --frame one box of each. Guides are photos too: their largest face counts.
+    Weights of a family that looks for nothing (handbags), or of none, edit whole pictures.
 
     Without -i, a picture that comes with the family is edited and mbu-ops-demo.png shows every step.
     """  # noqa: D301 - click wants the control character
@@ -150,8 +149,18 @@ def chain(
         raise ConfigurationError("segment writes the mask itself: leave --save-mask out")
     if not inputs and out is not None:
         raise ConfigurationError("expected -i IN with -o OUT: a file, a folder, a quoted pattern or - for stdin")
-    if not inputs and (face is not None or save_boxes or no_align or box is not None):
-        raise ConfigurationError("the demo edits its own picture: --face, --save-boxes, --no-align and --frame need -i")
+    if not inputs:
+        _refuse_in_demo(
+            {
+                "--face": face,
+                "--views": views,
+                "--no-align": no_align,
+                "--frame": frame,
+                "--save-mask": save_mask,
+                "--save-boxes": save_boxes,
+                "--compile": compiled,
+            }
+        )
     demo = not inputs
     jobs = JobList(())
     if demo:
@@ -163,8 +172,8 @@ def chain(
         _check_stdout(jobs, as_json)
     plans = spec.plan(family, guide_paths, method)
     aligned = None if no_align or box is not None else family_to_align(plans)
-    if aligned is None and (save_boxes or face is not None):
-        option = "--save-boxes" if save_boxes else "--face"
+    if aligned is None and (save_boxes or face is not None or (views is not None and box is None)):
+        option = "--save-boxes" if save_boxes else "--face" if face is not None else "--views"
         raise ConfigurationError(f"{option} needs faces to be looked for, and these steps look for none: leave it out")
     if dry_run:
         show_plan(plans, jobs, demo, as_json)
@@ -175,7 +184,7 @@ def chain(
 
         return run_demo(plans, family, compute, as_json)
     started = time.perf_counter()
-    editing = _Editing(box, aligned, which, views, save_mask, existing != "error", compiled)
+    editing = _Editing(box, aligned, which, views or VIEWS, save_mask, existing != "error", compiled)
     summary = _run(plans, jobs.todo, compute, editing) if jobs.todo else Summary()
     show_summary(spec, summary, jobs.skipped, time.perf_counter() - started, as_json)
     return SOME_FAILED if summary.failed else OK
@@ -201,6 +210,12 @@ def _parse_guide(text: str) -> tuple[str, str]:
     return attribute, path
 
 
+def _refuse_in_demo(options: Mapping[str, object]) -> None:
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise ConfigurationError(f"the demo edits its own picture in its own way: {given[0]} needs -i")
+
+
 def _parse_face(text: str | None, placed: bool) -> Which:
     if text is not None and placed:
         raise ConfigurationError("--face chooses among faces that are looked for: leave --no-align and --frame out")
@@ -208,7 +223,7 @@ def _parse_face(text: str | None, placed: bool) -> Which:
         return "all"
     if text == "largest":
         return "largest"
-    if text is not None and text.isdecimal() and 1 <= int(text) <= 9999:
+    if text is not None and text.isdecimal() and len(text) < 9 and 1 <= int(text) <= 9999:
         return int(text)
     raise ConfigurationError(f"expected --face all, largest or a number from 1 (the largest), got {text!r}")
 
@@ -238,4 +253,12 @@ def _run(plans: Sequence[StepPlan], jobs: Sequence[Job], compute: Compute, editi
     op = chain if where is None else Framed(chain, where, editing.which, editing.views)
     editor = Editor(op, device, editing.save_mask, compute.batch_size)
     with progress(len(jobs), "editing") as advance:
-        return Runner(editor, editor.batch_size, editing.overwrite, advance).run(jobs)
+        try:
+            return Runner(editor, editor.batch_size, editing.overwrite, advance).run(jobs)
+        except RuntimeError as error:
+            if not editing.compile or not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+                raise
+            reason = str(error).strip().splitlines()[0]
+            raise ConfigurationError(
+                f"--compile failed ({reason}): install a C++ compiler, or leave --compile out"
+            ) from error

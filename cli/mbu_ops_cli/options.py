@@ -54,7 +54,7 @@ class BatchSize(click.ParamType[int | None]):
         """Return the number, or None."""
         if value is None or value == "auto":
             return None
-        if not str(value).isdecimal() or not 1 <= int(value) <= 1024:
+        if not (str(value).isdecimal() and len(str(value)) < 9) or not 1 <= int(value) <= 1024:
             self.fail(f"expected auto or a number from 1 to 1024, got {value!r}.", param, ctx)
         return int(value)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from mbu_ops.errors import ConfigurationError, FrameError, MBUOpsError, PluginError
+from mbu_ops.errors import ConfigurationError, FrameError, MBUOpsError, PluginError, is_out_of_memory
 from mbu_ops.frames.frame import Frame
 from mbu_ops.frames.framed import Framed, choose
 from mbu_ops.images import ImageFile, count_pixels, encode, encode_mask, read, write, write_bytes, write_mask
@@ -83,8 +83,8 @@ class Editor:
             part = images[len(results) : len(results) + self.batch_size]
             try:
                 results += self._edit(part.to(self.device))
-            except (torch.OutOfMemoryError, RuntimeError) as error:
-                if not _is_out_of_memory(error):
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
                     raise
                 if not self.adapts or not self._halve(len(part)):
                     advice = "this picture is too large for it" if len(part) == 1 else "use a smaller --batch-size"
@@ -136,11 +136,6 @@ class Editor:
             image, mask = edit.image.cpu(), edit.mask.cpu()
         for index in range(len(images)):
             yield None if image is None else image[index], None if mask is None else mask[index]
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    """Tell whether memory ran out: an accelerator has an error of its own for that, the CPU only a message."""
-    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
 
 
 class _Decoded(NamedTuple):

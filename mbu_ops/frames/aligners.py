@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mbu_ops.errors import ConfigurationError, FamilyError, FrameError, PluginError
+from mbu_ops.errors import ConfigurationError, FamilyError, FrameError, PluginError, is_out_of_memory
 from mbu_ops.families import FamilySpec, get_family
 from mbu_ops.families.registry import load_target, plugin_code
+from mbu_ops.frames.box import Box
+from mbu_ops.frames.frame import Frame
 
 if TYPE_CHECKING:
     import torch
@@ -75,19 +77,21 @@ class GuardedAligner:
         Raises:
             PluginError: if the plugin raises something, or returns what are no places in the photo.
         """
-        import torch
-
-        out_of_memory: torch.OutOfMemoryError | None = None
+        memory: RuntimeError | None = None
         found: tuple[Placed, ...] = ()
         with plugin_code(self.family, "finding what to edit"):
             try:
                 found = tuple(self.aligner.find(image))
                 for place in found:
+                    if type(place) not in (Frame, Box):
+                        raise TypeError(f"expected Frame or Box, got {type(place).__name__}")
                     place.bounds(image)
-            except torch.OutOfMemoryError as error:  # the caller's trouble, who may try fewer photos at a time
-                out_of_memory = error
-        if out_of_memory is not None:
-            raise out_of_memory
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                memory = error  # the caller's trouble, who may try fewer photos at a time
+        if memory is not None:
+            raise memory
         return found
 
 

@@ -106,11 +106,17 @@ class Box:
         """Return :attr:`sides`."""
         return self.sides
 
-    def spread(self, pixels: Tensor, image: Tensor) -> Tensor:  # noqa: ARG002
-        """Return the pixels at the size of the box."""
+    def spread(
+        self,
+        pixels: Tensor,
+        image: Tensor,  # noqa: ARG002
+        rows: tuple[int, int] | None = None,
+    ) -> Tensor:
+        """Return the pixels at the size of the box, or those in some rows of the image."""
         from mbu_ops.functional.mask import resize
 
-        return resize(pixels, (self.height, self.width))
+        top, bottom = rows or (self.top, self.bottom)
+        return resize(pixels, (self.height, self.width))[..., top - self.top : bottom - self.top, :]
 
     def __str__(self) -> str:
         return f"{self.left},{self.top},{self.right},{self.bottom}"

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 LARGEST = 1024
 """Largest side that a frame is cut out at: networks of 128 pixels add nothing beyond it."""
 
+FARTHEST = 1e6
+"""No photo is larger, in pixels."""
+
 STEP = 32
 """Frames are cut out at multiples of this, so that faces of about one size share a batch."""
 
@@ -36,8 +39,8 @@ class Placed(Protocol):
     def bounds(self, image: Tensor) -> tuple[int, int, int, int]:
         """Return left, top, right, bottom of the pixels it touches."""
 
-    def spread(self, pixels: Tensor, image: Tensor) -> Tensor:
-        """Return pixels of the size of :meth:`cut` as they lie within :meth:`bounds`."""
+    def spread(self, pixels: Tensor, image: Tensor, rows: tuple[int, int] | None = None) -> Tensor:
+        """Return pixels of the size of :meth:`cut` as they lie in these rows within :meth:`bounds`, or in all."""
 
 
 class Aligner(Protocol):
@@ -61,7 +64,8 @@ class Frame:
         score: how sure it is that something is there, 0 to 1.
 
     Raises:
-        ConfigurationError: if a number is not finite, or the side is less than one pixel.
+        ConfigurationError: if a number is not finite or more than a million, the score not in [0, 1], or the side less
+            than one pixel.
 
     Example:
         >>> [tuple(round(value) for value in corner) for corner in Frame(50, 40, 20, 90).corners]
@@ -75,8 +79,14 @@ class Frame:
     score: float = 1.0
 
     def __post_init__(self) -> None:
-        if not all(math.isfinite(value) for value in (self.x, self.y, self.side, self.angle)) or self.side < 1:
-            raise ConfigurationError(f"expected a frame of finite numbers, a side of at least 1 pixel, got {self}")
+        if not (
+            all(abs(value) <= FARTHEST for value in (self.x, self.y, self.side, self.angle))  # false for NaN too
+            and self.side >= 1
+            and 0 <= self.score <= 1
+        ):
+            raise ConfigurationError(
+                f"expected a frame of finite numbers, a side of at least 1 pixel and a score from 0 to 1, got {self}"
+            )
 
     @property
     def corners(self) -> tuple[tuple[float, float], ...]:
@@ -113,11 +123,17 @@ class Frame:
         """Return left, top, right, bottom of the image's pixels that it touches."""
         return self._square().bounds(image.shape[-2], image.shape[-1])
 
-    def spread(self, pixels: Tensor, image: Tensor) -> Tensor:
-        """Return upright pixels as they lie in the image, ``(B, C, bottom - top, right - left)``."""
+    def spread(self, pixels: Tensor, image: Tensor, rows: tuple[int, int] | None = None) -> Tensor:
+        """Return upright pixels as they lie in the image, ``(B, C, bottom - top, right - left)``.
+
+        Args:
+            pixels: ``(B, C, size, size)``, as :meth:`cut` gives them.
+            image: the image; its size counts.
+            rows: first row and first after the last, within :meth:`bounds`; all of those if None.
+        """
         from mbu_ops.functional.similarity import spread
 
-        return spread(pixels, self._square(), (image.shape[-2], image.shape[-1]))
+        return spread(pixels, self._square(), (image.shape[-2], image.shape[-1]), rows)
 
     def _square(self) -> Square:
         from mbu_ops.functional.similarity import Square

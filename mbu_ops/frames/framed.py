@@ -18,6 +18,9 @@ from mbu_ops.ops.edit import Edit, compose, edit_with
 
 Which = Literal["all", "largest"] | int
 
+BAND = 1 << 20
+"""About how many pixels of a place go back at a time: a face that fills a large photo must not need gigabytes."""
+
 _Region = tuple[slice, slice, slice, slice]
 
 
@@ -61,7 +64,7 @@ class Framed(nn.Module):
         self.which = which
         self.views = views
         self.batch_size = 16
-        """Most places in a batch: a crowd must not need more memory than a few faces."""
+        """Most places in a batch of the networks."""
 
     @property
     def makes_mask(self) -> bool:
@@ -124,13 +127,18 @@ class Framed(nn.Module):
     def _placed(
         self, image: Tensor, places: Sequence[Sequence[Placed]] | None
     ) -> Iterator[tuple[_Region, Tensor, Tensor]]:
-        """Edit every place, and give for each where it lies in the batch, and its mask and raw pixels there.
+        """Edit every place, and give, band by band, where it lies in the batch, and its mask and raw pixels there.
 
         Places of one size share a batch. Where networks see less than the photo holds, its own detail is added back
         (see :mod:`mbu_ops.functional.detail`).
         """
         places = self.find(image) if places is None else places
-        detail, side = getattr(self.op, "detail", 1.0), getattr(self.op, "frame_side", None)
+        if len(places) != len(image) or not all(isinstance(those, Sequence) for those in places):
+            raise ConfigurationError(
+                f"expected places as one sequence for each of the {len(image)} photos, such as [[frame]], got "
+                f"{places!r}"
+            )
+        detail, side = getattr(self.op, "detail", 0.0), getattr(self.op, "frame_side", None)
         # twice the networks' size: smooth mask edges, for a fraction of what a large face would cost
         limit = None if side is None else 2 * side
         photos = enumerate(torch.split(image, 1))
@@ -148,12 +156,16 @@ class Framed(nn.Module):
                 edits |= dict(zip(numbers, torch.split(layers, 1), strict=True))
         for number, (index, place, _) in enumerate(cuts):
             photo = image[index : index + 1]
-            mask, rest = torch.split(edits[number], [1, 7], 1)
-            layers = place.spread(torch.cat([place.fade(mask), rest], 1), photo)
-            mask, raw, low, share = torch.split(layers, [1, 3, 3, 1], 1)
+            mask, rest = torch.split(edits.pop(number), [1, 7], 1)
+            faded = torch.cat([place.fade(mask), rest], 1)
             left, top, right, bottom = place.bounds(photo)
-            region = slice(index, index + 1), slice(None), slice(top, bottom), slice(left, right)
-            yield region, mask, (raw + share * (image[region] - low)).clamp(0, 1)
+            height = max(1, BAND // (right - left))
+            for first in range(top, bottom, height):
+                last = min(first + height, bottom)
+                layers = place.spread(faded, photo, (first, last))
+                mask, raw, low, share = torch.split(layers, [1, 3, 3, 1], 1)
+                region = slice(index, index + 1), slice(None), slice(first, last), slice(left, right)
+                yield region, mask, (raw + share * (image[region] - low)).clamp(0, 1)
 
     def _averaged(self, content: Tensor) -> tuple[Tensor, Tensor]:
         """Return mask and raw pixels of an edit, averaged over the views."""
@@ -200,8 +212,8 @@ def choose(places: Sequence[Placed], which: Which) -> Sequence[Placed]:
     """
     if not places:
         raise FrameError(
-            "expected a face (or what the family edits), found none; name its place with --frame L,T,R,B, or, where "
-            "the picture is cut to it already, leave the aligner out (--no-align)"
+            "expected a face (or what the family edits), found none; name its place (--frame L,T,R,B, in Python a "
+            "Box), or, where the picture is cut to it already, edit it whole (--no-align, in Python the op itself)"
         )
     if which == "all":
         return places

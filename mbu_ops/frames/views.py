@@ -70,11 +70,12 @@ def edit_views(op: nn.Module, places: Tensor, count: int) -> tuple[Tensor, Tenso
     views = [places if one is None else warp(places, one, (height, width), "border") for one in matrices]
     _, masks, raws = edit_with(op, torch.cat(views))
     total, weighted = torch.zeros_like(places[:, :1]), torch.zeros_like(places)
+    seen = torch.zeros_like(places[:, :1])
     for matrix, mask, raw in zip(matrices, masks.chunk(count), raws.chunk(count), strict=True):
-        # past the border of a view nothing is known: its mask ends there
-        layers = torch.cat([mask, raw * mask], 1)
+        layers = torch.cat([mask, raw * mask, torch.ones_like(mask)], 1)
         if matrix is not None:
+            # past its border a view knows nothing, and has no say
             layers = warp(layers, matrix.inverse(), (height, width), "zeros")
-        total, weighted = total + layers[:, :1], weighted + layers[:, 1:]
+        total, weighted, seen = total + layers[:, :1], weighted + layers[:, 1:4], seen + layers[:, 4:]
     raw = torch.where(total > 0, weighted / torch.where(total > 0, total, 1), places)
-    return total / count, raw
+    return total / seen, raw

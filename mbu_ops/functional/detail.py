@@ -35,11 +35,13 @@ def agreement(first: Tensor, second: Tensor) -> Tensor:
         >>> bool(agreement(image, image / 2 + 0.5).mean() < agreement(image, image + 0.1).mean())
         True
     """
-    one, two = first.mean(1, keepdim=True), second.mean(1, keepdim=True)
+    # small differences of squares: half precision would hold little but noise
+    work = torch.promote_types(first.dtype, torch.float32)
+    one, two = first.to(work).mean(1, keepdim=True), second.to(work).mean(1, keepdim=True)
     mean_one, mean_two = _around(one), _around(two)
     variances = _around(one * one) - mean_one * mean_one + _around(two * two) - mean_two * mean_two
     covariance = _around(one * two) - mean_one * mean_two
-    return ((2 * covariance + FLAT) / (variances + FLAT)).clamp(0, 1)
+    return ((2 * covariance + FLAT) / (variances + FLAT)).clamp(0, 1).to(first.dtype)
 
 
 def restore_detail(raw: Tensor, low: Tensor, image: Tensor, amount: float = 1.0) -> Tensor:

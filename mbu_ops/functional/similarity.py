@@ -110,13 +110,14 @@ def extract(image: Tensor, square: Square, size: int) -> Tensor:
     return warp(small, to_result, (size, size), "border")
 
 
-def spread(pixels: Tensor, square: Square, size: tuple[int, int]) -> Tensor:
+def spread(pixels: Tensor, square: Square, size: tuple[int, int], rows: tuple[int, int] | None = None) -> Tensor:
     """Return upright pixels as they lie in an image: the way back of :func:`extract`.
 
     Args:
         pixels: ``(B, C, S, S)`` floating point.
         square: where they belong.
         size: height and width of the image.
+        rows: first row of the image and first after the last, within the square's bounds; all of those if None.
 
     Returns:
         ``(B, C, bottom - top, right - left)`` for the square's :meth:`Square.bounds`; outside the square the pixels'
@@ -128,6 +129,7 @@ def spread(pixels: Tensor, square: Square, size: tuple[int, int]) -> Tensor:
                   [3., 4.]]]])
     """
     left, top, right, bottom = square.bounds(*size)
+    top, bottom = rows or (top, bottom)
     # up to half the size interpolation alone misses no pixel, and what is 0 at the border, a mask, stays 0 beyond it
     side = pixels.shape[-1] if 2 * square.side >= pixels.shape[-1] else math.ceil(square.side)
     small = resize(pixels, (side, side))

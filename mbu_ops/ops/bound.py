@@ -184,7 +184,7 @@ class Chain(nn.Module):
     @property
     def detail(self) -> float:
         """Share of the image's own detail that all steps keep."""
-        return min(getattr(step, "detail", 1.0) for step in self.steps)
+        return min(getattr(step, "detail", 0.0) for step in self.steps)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the image after all steps.

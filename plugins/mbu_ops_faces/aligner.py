@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Self
 
 import torch
 from kornia.geometry.bbox import nms
 from torch import Tensor, nn
 
+from mbu_ops.errors import ShapeError
 from mbu_ops.frames.frame import Frame
+from mbu_ops.functional.check import check_image
 from mbu_ops.functional.mask import resize
 from mbu_ops.functional.similarity import Square, extract, fit
 from mbu_ops.weights.packaged import load_packaged
@@ -18,19 +20,19 @@ from mbu_ops_faces.networks import CELL, POINTS, POINTS_SIDE, FaceDetector, Face
 
 FILE = "faces/aligner.safetensors"
 
-LARGEST = 1280
-"""Longest side, in pixels, at which a photo is searched, and then at halves of it: faces down to 1/40 of that."""
+LARGEST = 1600
+"""Longest side, in pixels, at which a photo is searched, and then at halves of it."""
 
 LEAST = 160
 """Shortest of these longest sides: the largest faces fill the photo."""
 
-SMALL = 640
-"""Photos smaller than this are enlarged to it for the search."""
+ENLARGEMENT = 1.5
+"""How far a small photo is enlarged for the search: the detector knows faces from some 36 pixels."""
 
 CANDIDATE = 0.25
 """Score from which a box is looked at, and from which the detector must know it for a face when it sees it upright."""
 
-SURE = 0.4
+SURE = 0.45
 """Mean of the two scores from which it is a face."""
 
 MOST = 100
@@ -61,7 +63,13 @@ MIRRORED = (
 APART = 0.4
 """How far apart two faces' centres are at least, in sides of the larger frame."""
 
-_Levels = Sequence[tuple[float, Tensor]]
+
+class _Level(NamedTuple):
+    """A photo at another size: its pixels, and how many of them are one of the photo's, across and down."""
+
+    x: float
+    y: float
+    pixels: Tensor
 
 
 class _Candidate(NamedTuple):
@@ -74,12 +82,12 @@ class FaceAligner(nn.Module):
 
     A detector searches the photo at several sizes; 68 landmarks on each face, placed a second and a third time on the
     turned crop, give the similarity to their mean position in the frame; the detector must know the result for a
-    face again. Faces from some 32 pixels up (1/45 of the longer side in photos over 1,400 pixels), turned up to about
+    face again. Faces from 32 pixels up (1/40 of the longer side in photos over 1,280 pixels), turned up to about
     30 degrees.
 
     Args:
-        levels: longest sides, in pixels, at which photos are searched; leave the last out to halve the time where
-            faces are large.
+        largest: longest side, in pixels, at which photos are searched; half of it takes a quarter of the time, and
+            finds faces of twice the size.
 
     Example:
         >>> from mbu_ops.families import get_family
@@ -100,6 +108,11 @@ class FaceAligner(nn.Module):
         self.register_buffer("shape", torch.zeros(POINTS, 2))
         """Mean position of the landmarks, in the frame's sides."""
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        # moves with what it belongs to, but stays in single precision: in half, chance decides what is a face
+        super()._apply(lambda tensor: tensor.to(fn(tensor).device), recurse)  # type: ignore[no-untyped-call]
+        return self
+
     @torch.no_grad()
     def find(self, image: Tensor) -> tuple[Frame, ...]:
         """Return the frames of a photo's faces, the largest first.
@@ -109,7 +122,14 @@ class FaceAligner(nn.Module):
 
         Returns:
             One frame for each face; they may reach beyond the photo's border.
+
+        Raises:
+            ShapeError: if it has another shape, or is empty.
+            DTypeError: if it holds no floating-point numbers.
         """
+        check_image(image)
+        if len(image) != 1:
+            raise ShapeError(f"expected one photo (1, 3, H, W), got {len(image)}: find the faces of each on its own")
         image = image.to(self.shape.dtype)
         levels = self._levels(image)
         boxes = self._search(levels)
@@ -123,36 +143,37 @@ class FaceAligner(nn.Module):
                 found.append(Frame(x, y, side, math.degrees(angle), round(score, 4)))
         return tuple(sorted(found, key=lambda one: -one.side))
 
-    def _levels(self, image: Tensor) -> list[tuple[float, Tensor]]:
-        """Return the photo at the sizes it is searched at, the largest first, with its scale."""
+    def _levels(self, image: Tensor) -> list[_Level]:
+        """Return the photo at the sizes it is searched at, the largest first."""
         height, width = image.shape[-2:]
-        scale = min(self.largest, max(height, width, SMALL)) / max(height, width)
-        # whole steps first: they are many times as fast as exact ones
-        step = max(1, int(1 / scale))
-        level = nn.functional.avg_pool2d(image, step, ceil_mode=True) if min(height, width) >= step > 1 else image
-        level = resize(level, (max(1, round(height * scale)), max(1, round(width * scale))))
-        levels = [(scale, level)]
+        scale = min(self.largest / max(height, width), ENLARGEMENT)
+        # whole steps first: they are many times as fast as exact ones; what is left over at the end is under a step
+        step = min(max(1, int(1 / scale)), height, width)
+        used = height // step * step, width // step * step
+        level = nn.functional.avg_pool2d(image[..., : used[0], : used[1]], step) if step > 1 else image
+        level = resize(level, (max(1, round(used[0] * scale)), max(1, round(used[1] * scale))))
+        levels = [_Level(level.shape[-1] / used[1], level.shape[-2] / used[0], level)]
         while max(level.shape[-2:]) >= 2 * LEAST and min(level.shape[-2:]) >= 2:
-            level, scale = nn.functional.avg_pool2d(level, 2), scale / 2
-            levels.append((scale, level))
+            level = nn.functional.avg_pool2d(level, 2)
+            levels.append(_Level(levels[-1].x / 2, levels[-1].y / 2, level))
         return levels
 
-    def _search(self, levels: _Levels) -> Tensor:
+    def _search(self, levels: Sequence[_Level]) -> Tensor:
         """Return boxes that may be faces, ``(N, 5)`` in the photo's pixels, the surest first."""
         found = []
-        for scale, level in levels:
-            rows, columns = level.shape[-2:]
-            padded = nn.functional.pad(level, (0, -columns % CELL, 0, -rows % CELL))
+        for x, y, pixels in levels:
+            rows, columns = pixels.shape[-2:]
+            padded = nn.functional.pad(pixels, (0, -columns % CELL, 0, -rows % CELL))
             boxes = self.detector(padded.contiguous(memory_format=torch.channels_last))[0]
             boxes = boxes[boxes[:, 4] >= CANDIDATE]
-            boxes[:, :4] /= scale
+            boxes[:, :4] /= boxes.new_tensor([x, y, x, y])
             found.append(boxes)
         together = torch.cat(found)
         if not len(together):
             return together
         return together[nms(together[:, :4], together[:, 4], 0.4)[:MOST]]
 
-    def _align(self, levels: _Levels, frames: Sequence[_Candidate], mirrored: bool) -> list[_Candidate]:
+    def _align(self, levels: Sequence[_Level], frames: Sequence[_Candidate], mirrored: bool) -> list[_Candidate]:
         """Place landmarks on faces and return better frames."""
         if not frames:
             return []
@@ -169,7 +190,7 @@ class FaceAligner(nn.Module):
             moved.append(_Candidate(score, part._replace(angle=view.angle + math.atan2(b, a))))
         return moved
 
-    def _checked(self, levels: _Levels, frames: Sequence[_Candidate]) -> list[_Candidate]:
+    def _checked(self, levels: Sequence[_Level], frames: Sequence[_Candidate]) -> list[_Candidate]:
         """Return those that the detector knows for faces when it sees them upright and at one size."""
         if not frames:
             return []
@@ -192,16 +213,17 @@ def _frame_of(box: Sequence[float]) -> Square:
     return Square(x, y, side, 0.0)
 
 
-def _seen(levels: _Levels, square: Square, side: int) -> Tensor:
+def _seen(levels: Sequence[_Level], square: Square, side: int) -> Tensor:
     """Cut a square out of the smallest level that holds enough of it."""
-    scale, level = next(((s, one) for s, one in reversed(levels) if square.side * s >= side), levels[0])
-    return extract(level, Square(square.x * scale, square.y * scale, square.side * scale, square.angle), side)
+    x, y, pixels = next((level for level in reversed(levels) if square.side * level.x >= side), levels[0])
+    there = Square(square.x * x, square.y * y, square.side * math.sqrt(x * y), square.angle)
+    return extract(pixels, there, side)
 
 
-def _usable(square: Square, levels: _Levels) -> bool:
+def _usable(square: Square, levels: Sequence[_Level]) -> bool:
     """Tell whether a frame is finite, of a sensible size, and has its centre in the photo."""
-    scale, level = levels[0]
-    height, width = (length / scale for length in level.shape[-2:])
+    x, y, pixels = levels[0]
+    height, width = pixels.shape[-2] / y, pixels.shape[-1] / x
     return 0 <= square.x <= width and 0 <= square.y <= height and 8 <= square.side <= 4 * max(height, width)
 
 

@@ -61,8 +61,9 @@ def chain(install, tmp_path):
         ("raise KeyError('x')", "finding what to edit failed: KeyError"),
         ("sys.exit(0)", "finding what to edit failed: SystemExit: 0"),
         ("return None", "finding what to edit failed: TypeError"),
-        ("return [(1, 2, 3, 4)]", "finding what to edit failed: AttributeError"),
+        ("return [(1, 2, 3, 4)]", "expected Frame or Box, got tuple"),
         ("return [Frame(500, 5, 8)]", "touches the image"),
+        ("return [Frame(8, 8, 1e308)]", "finite numbers"),
         ("return []", "found none"),
     ],
 )

@@ -21,6 +21,11 @@ from .conftest import pixels_of
         (["remove:smile", "--save-boxes", "--frame", "0,0,9,9"], "--save-boxes needs faces to be looked for"),
         (["remove:handbags/handle", "--save-boxes"], "--save-boxes needs faces to be looked for"),
         (["remove:handbags/handle", "--face", "largest"], "--face needs faces to be looked for"),
+        (["remove:handbags/handle", "--views", "2"], "--views needs faces to be looked for"),
+        (["remove:smile", "--views", "2", "--no-align"], "--views needs faces to be looked for"),
+        (["remove:smile", "remove:handbags/handle"], "look for different things"),
+        (["remove:smile", "--face", "9" * 5000], "all, largest or a number from 1"),
+        (["remove:smile", "--batch-size", "9" * 5000], "auto or a number from 1"),
         (["remove:smile", "--face", "0"], "all, largest or a number from 1"),
         (["remove:smile", "--face", "-1"], "all, largest or a number from 1"),
         (["remove:smile", "--face", "1.5"], "all, largest or a number from 1"),
@@ -94,3 +99,27 @@ def test_without_looking_for_faces_guides_are_taken_whole(tmp_path):
     texture(300, 200, 5).save(tmp_path / "guide.png")
     args = ["--no-align", "-i", str(tmp_path / "a.png"), "-o", str(tmp_path / "out.png")]
     assert run(["chain", f"add:glasses@{tmp_path / 'guide.png'}", *args]) == 0
+
+
+@pytest.mark.parametrize(
+    "option", [["--face", "1"], ["--views", "2"], ["--no-align"], ["--save-boxes"], ["--save-mask"]]
+)
+def test_the_demo_takes_no_options_it_would_not_heed(option, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run(["chain", "remove:smile", *option]) == 2
+    assert f"{option[0]} needs -i" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_compiling_without_a_compiler_says_what_to_do(tmp_path, monkeypatch, capsys):
+    class InductorError(RuntimeError):
+        __module__ = "torch._inductor.exc"
+
+    def no_compiler(*_args):
+        raise InductorError("No working C++ compiler found")
+
+    monkeypatch.setattr("mbu_ops_cli.runner.Runner.run", no_compiler)
+    texture(40, 30).save(tmp_path / "a.png")
+    paths = ["-i", str(tmp_path / "a.png"), "-o", str(tmp_path / "out.png")]
+    assert run(["chain", "remove:smile", "--no-align", "--compile", *paths]) == 2
+    assert "install a C++ compiler, or leave --compile out" in capsys.readouterr().err

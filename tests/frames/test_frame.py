@@ -112,3 +112,14 @@ def test_frames_outside_the_image() -> None:
 def test_making_a_frame_loads_no_torch() -> None:
     code = "import sys; from mbu_ops import Frame; Frame(1, 2, 3); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("score", [float("nan"), -0.1, 1.1])
+def test_scores_are_shares(score: float) -> None:
+    with pytest.raises(ConfigurationError, match="score from 0 to 1"):
+        Frame(1, 1, 10, score=score)
+
+
+def test_frames_beyond_any_photo_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="finite numbers"):
+        Frame(8, 8, 1e308)

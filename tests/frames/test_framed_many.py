@@ -300,3 +300,38 @@ def test_frames_larger_than_their_photo(size: tuple[int, int], model: MBU) -> No
         result = Framed(op, Stub(Frame(size[1] / 2, size[0] / 2, 300, 12)))(photo)
         assert result.shape == photo.shape
         assert result.isfinite().all()
+
+
+def test_a_module_that_is_no_op_of_ours_has_the_last_word() -> None:
+    photo = torch.rand(1, 3, 90, 90, generator=torch.Generator().manual_seed(0))
+    place = [[Frame(45, 45, 60)]]
+    grey = Framed(nn.Hardtanh(0.4, 0.6), Box(0, 0, 90, 90))(photo, place)
+    inside = grey[..., 30:60, 30:60]
+    assert inside.min() > 0.38
+    assert inside.max() < 0.62
+
+
+@pytest.mark.parametrize("places", [[], [Frame(20, 20, 16)], [[Frame(20, 20, 16)], [Frame(20, 20, 16)]]])
+def test_places_that_are_not_one_list_a_photo(places: object, model: MBU, photo: Tensor) -> None:
+    with pytest.raises(ConfigurationError, match="one sequence for each"):
+        Framed(Remove(model), Box(0, 0, 9, 9))(photo[:1], places)
+
+
+@pytest.mark.parametrize("views", [2, 6])
+def test_a_box_is_edited_up_to_its_border_in_all_views(views: int) -> None:
+    photo = torch.rand(1, 3, 60, 60)
+    edit = Framed(nn.Identity(), Box(10, 10, 50, 50), views=views).edit(photo)
+    assert edit.mask[..., 10:50, 10:50].min() > 0.999
+    assert edit.mask.sum() <= 1600.001
+
+
+def test_large_places_go_back_in_bands_without_a_seam(
+    monkeypatch: pytest.MonkeyPatch, model: MBU, photo: Tensor
+) -> None:
+    places = [[LARGE, Box(60, 50, 110, 95)]]
+    framed = Framed(Remove(model), Box(0, 0, 9, 9))
+    whole, whole_edit = framed(photo[:1], places), framed.edit(photo[:1], places)
+    monkeypatch.setattr("mbu_ops.frames.framed.BAND", 300)
+    torch.testing.assert_close(framed(photo[:1], places), whole)
+    for part, expected in zip(framed.edit(photo[:1], places), whole_edit, strict=True):
+        torch.testing.assert_close(part, expected)

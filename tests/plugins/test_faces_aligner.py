@@ -14,11 +14,12 @@ from safetensors import safe_open
 from torch import Tensor
 
 import mbu_ops
-from mbu_ops import Frame
-from mbu_ops_faces.aligner import FaceAligner
+from mbu_ops import Frame, Framed
+from mbu_ops.errors import DTypeError, ShapeError
+from mbu_ops_faces.aligner import FaceAligner, pretrained
 from mbu_ops_faces.networks import POINTS, POINTS_SIDE, FaceDetector, FaceLandmarks
 
-from ..portraits import portrait, texture
+from ..portraits import head_on_texture, portrait, texture
 
 X, Y, SIDE, ANGLE = 225.0, 112.0, 181.0, 2.5
 """Where the portrait's face is: its frame in pixels, measured once."""
@@ -189,3 +190,40 @@ def test_the_weights_file_holds_these_networks_and_nothing_else() -> None:
     assert all(tensor.isfinite().all() for tensor in tensors.values())
     networks = sum(len(network().state_dict()) for network in (FaceDetector, FaceLandmarks))
     assert len(tensors) == networks + 1, "and the mean shape"
+
+
+def test_what_is_no_photo_is_told(aligner: FaceAligner) -> None:
+    with pytest.raises(DTypeError, match="floating-point"):
+        aligner.find(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))
+    with pytest.raises(ShapeError, match="add a batch dimension"):
+        aligner.find(torch.rand(3, 64, 64))
+    with pytest.raises(ShapeError, match=r"one photo \(1, 3, H, W\), got 2"):
+        aligner.find(torch.rand(2, 3, 64, 64))
+
+
+def test_it_moves_with_its_module_and_stays_in_single_precision(aligner: FaceAligner, portrait: Image.Image) -> None:
+    framed = Framed(torch.nn.Identity(), pretrained()).to(torch.bfloat16)
+    photo = tensor(portrait)
+    assert framed.find(photo.to(torch.bfloat16))[0][0].score == pytest.approx(aligner.find(photo)[0].score, abs=0.05)
+    assert {weight.dtype for weight in framed.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 960), (700, 500)])
+def test_faces_of_32_pixels(width: int, height: int, aligner: FaceAligner) -> None:
+    side = 50  # of the frame: the face itself, brow to chin, is two thirds of it
+    heads = [(x, y, round(side / 0.6)) for x in (120, 420, 600) for y in (60, 230, 400)]
+    found = aligner.find(tensor(head_on_texture(width, height, *heads)))
+    assert len(found) >= 8
+    assert all(one.side == pytest.approx(side, rel=0.15) for one in found)
+
+
+def test_places_in_photos_whose_sides_do_not_divide(portrait: Image.Image) -> None:
+    small = pretrained()
+    small.largest = 300
+    whole = portrait.resize((901, 901), Image.Resampling.BICUBIC)
+    canvas = texture(1501, 1201)
+    canvas.paste(whole, (600, 300))
+    (moved,) = small.find(tensor(canvas))
+    (alone,) = pretrained().find(tensor(whole))
+    assert moved.x - 600 == pytest.approx(alone.x, abs=0.03 * alone.side)
+    assert moved.y - 300 == pytest.approx(alone.y, abs=0.03 * alone.side)
