@@ -29,6 +29,13 @@ LEAST = 160
 ENLARGEMENT = 1.5
 """How far a small photo is enlarged for the search: the detector knows faces from some 36 pixels."""
 
+TILE, OVERLAP = 704, 128
+"""Side of the tiles in which a large level is searched, and what two of them share.
+
+A face that both cut is small enough to be found whole at the next level. On a CPU it takes a third of the time: larger
+tensors are mapped anew at every step.
+"""
+
 CANDIDATE = 0.25
 """Score from which a box is looked at, and from which the detector must know it for a face when it sees it upright."""
 
@@ -162,12 +169,15 @@ class FaceAligner(nn.Module):
         """Return boxes that may be faces, ``(N, 5)`` in the photo's pixels, the surest first."""
         found = []
         for x, y, pixels in levels:
-            rows, columns = pixels.shape[-2:]
-            padded = nn.functional.pad(pixels, (0, -columns % CELL, 0, -rows % CELL))
-            boxes = self.detector(padded.contiguous(memory_format=torch.channels_last))[0]
-            boxes = boxes[boxes[:, 4] >= CANDIDATE]
-            boxes[:, :4] /= boxes.new_tensor([x, y, x, y])
-            found.append(boxes)
+            for top, bottom in _tiles(pixels.shape[-2]):
+                for left, right in _tiles(pixels.shape[-1]):
+                    tile = pixels[..., top:bottom, left:right]
+                    tile = nn.functional.pad(tile, (0, (left - right) % CELL, 0, (top - bottom) % CELL))
+                    boxes = self.detector(tile.contiguous(memory_format=torch.channels_last))[0]
+                    boxes = boxes[boxes[:, 4] >= CANDIDATE]
+                    boxes[:, :4] += boxes.new_tensor([left, top, left, top])
+                    boxes[:, :4] /= boxes.new_tensor([x, y, x, y])
+                    found.append(boxes)
         together = torch.cat(found)
         if not len(together):
             return together
@@ -204,6 +214,14 @@ class FaceAligner(nn.Module):
         checks = (boxes[..., 4] * near).amax(1).tolist()
         means = [_Candidate((one.score + check) / 2, one.square) for one, check in zip(frames, checks, strict=True)]
         return [one for one, check in zip(means, checks, strict=True) if check >= CANDIDATE and one.score >= SURE]
+
+
+def _tiles(length: int) -> list[tuple[int, int]]:
+    """Return the first and last bounds of tiles that cover a side."""
+    count = max(1, math.ceil((length - OVERLAP) / (TILE - OVERLAP)))
+    side = min(length, math.ceil((length + (count - 1) * OVERLAP) / count / CELL) * CELL)
+    starts = [round(index * (length - side) / max(count - 1, 1)) for index in range(count)]
+    return [(start, start + side) for start in starts]
 
 
 def _frame_of(box: Sequence[float]) -> Square:
