@@ -227,3 +227,21 @@ def test_places_in_photos_whose_sides_do_not_divide(portrait: Image.Image) -> No
     (alone,) = pretrained().find(tensor(whole))
     assert moved.x - 600 == pytest.approx(alone.x, abs=0.03 * alone.side)
     assert moved.y - 300 == pytest.approx(alone.y, abs=0.03 * alone.side)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_finds_and_edits_the_same(aligner: FaceAligner, portrait: Image.Image) -> None:
+    photo = tensor(portrait)
+    (expected,) = aligner.find(photo)
+    chain = mbu_ops.chain("remove:smile", device="cuda")
+    framed = Framed(chain, mbu_ops.aligner("faces", "cuda"), views=2)
+    ((found,),) = framed.find(photo.cuda())
+    assert found.x == pytest.approx(expected.x, abs=1)
+    assert found.y == pytest.approx(expected.y, abs=1)
+    assert found.side == pytest.approx(expected.side, rel=0.02)
+    places = [[expected]]
+    edited = framed(photo.cuda(), places)
+    assert edited.is_cuda
+    on_cpu = Framed(mbu_ops.chain("remove:smile"), aligner, views=2)(photo, places)
+    torch.testing.assert_close(edited.cpu(), on_cpu, rtol=0, atol=5e-3)
