@@ -110,9 +110,7 @@ def held_out(path: Path, share: float) -> bool:
 
 
 def _framed(path: Path, resolution: int, frame: Frame | None) -> np.ndarray:
-    pixels = images.read(path).pixels
-    if pixels.dtype == np.uint16:
-        pixels = (pixels >> 8).astype(np.uint8)
+    pixels = images.read(path).in_8_bits()
     height, width = pixels.shape[:2]
     if frame is None:
         side = min(height, width)

@@ -91,7 +91,7 @@ def _framed(
     path: Path, mask: Path, values: Sequence[int], resolution: int, box: tuple[float, float, float, float] | None
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     try:
-        pixels = images.read(path).pixels
+        pixels = images.read(path).in_8_bits()
         with Image.open(mask) as opened:
             labels = np.asarray(opened)
     except (ImageFileError, OSError, UnidentifiedImageError) as error:
@@ -101,8 +101,6 @@ def _framed(
             f"expected {str(mask)!r} to be an indexed picture as large as {str(path)!r}, {pixels.shape[:2]}; got "
             f"{labels.shape}"
         )
-    if pixels.dtype == np.uint16:
-        pixels = (pixels >> 8).astype(np.uint8)
     truth = np.isin(labels, values).astype(np.uint8) * 255
     height, width = labels.shape
     left, top, right, bottom = box or (0, 0, width, height)

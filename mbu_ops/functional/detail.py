@@ -37,7 +37,8 @@ def agreement(first: Tensor, second: Tensor) -> Tensor:
     """
     # small differences of squares: half precision would hold little but noise
     work = torch.promote_types(first.dtype, torch.float32)
-    one, two = first.to(work).mean(1, keepdim=True), second.to(work).mean(1, keepdim=True)
+    # around the middle of the range: smaller squares round less
+    one, two = (image.to(work).mean(1, keepdim=True) - 0.5 for image in (first, second))
     mean_one, mean_two = _around(one), _around(two)
     variances = _around(one * one) - mean_one * mean_one + _around(two * two) - mean_two * mean_two
     covariance = _around(one * two) - mean_one * mean_two
@@ -82,7 +83,5 @@ def _around(values: Tensor) -> Tensor:
 
 def _enlarge(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     """Bicubic where both sides grow: bilinear pixels of a small network show as squares."""
-    if size[0] < pixels.shape[-2] or size[1] < pixels.shape[-1]:
-        return resize(pixels, size)
-    wide = pixels.float() if pixels.dtype in (torch.float16, torch.bfloat16) else pixels
-    return F.interpolate(wide, size, mode="bicubic").to(pixels.dtype)
+    grows = size[0] >= pixels.shape[-2] and size[1] >= pixels.shape[-1]
+    return resize(pixels, size, "bicubic" if grows else "bilinear")

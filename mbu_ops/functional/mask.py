@@ -52,12 +52,13 @@ def dilate(mask: Tensor, radius: int) -> Tensor:
     return F.max_pool2d(mask, 2 * radius + 1, stride=1, padding=radius) if radius else mask
 
 
-def resize(pixels: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return pixels at another size: bilinear, antialiased when a side shrinks.
+def resize(pixels: Tensor, size: tuple[int, int], mode: str = "bilinear") -> Tensor:
+    """Return pixels at another size, antialiased when a side shrinks.
 
     Args:
         pixels: ``(B, C, H, W)`` floating point, an image or a mask.
         size: height and width wanted.
+        mode: ``"bilinear"`` or ``"bicubic"``, which overshoots a little.
 
     Returns:
         ``(B, C, *size)`` of the same dtype; ``pixels`` itself if it has that size.
@@ -73,4 +74,4 @@ def resize(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     # the antialiasing kernel has no half-precision version on CPU
     wide = pixels.float() if pixels.dtype in (torch.float16, torch.bfloat16) else pixels
     shrinks = size[0] < height or size[1] < width
-    return F.interpolate(wide, size, mode="bilinear", antialias=shrinks).to(pixels.dtype)
+    return F.interpolate(wide, size, mode=mode, antialias=shrinks).to(pixels.dtype)

@@ -104,6 +104,15 @@ class ImageFile:
         """Width in pixels."""
         return int(self.pixels.shape[1])
 
+    def in_8_bits(self) -> NDArray[np.uint8]:
+        """Return the pixels as ``(H, W, 3)`` uint8, those of 16 bits by their upper eight.
+
+        Example:
+            >>> ImageFile(np.full((1, 1, 3), 0x12FF, np.uint16), None, ImageKind()).in_8_bits()[0, 0, 0] == 0x12
+            np.True_
+        """
+        return self.pixels if self.pixels.dtype == np.uint8 else (self.pixels >> 8).astype(np.uint8)
+
     def to_tensor(self, dtype: torch.dtype | None = None) -> torch.Tensor:
         """Return the pixels as an op wants them.
 

@@ -6,6 +6,7 @@ and codes, and no weights.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -85,22 +86,27 @@ def _few_positions(images: Tensor, height: int, width: int) -> bool:
 
 
 class _Layer(nn.Module):
-    """A folded convolution and its leaky ReLU, weights in channels_last and frozen."""
+    """A folded convolution: weights in channels_last and frozen."""
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         super().__init__()
         self.weight = nn.Parameter(weight.contiguous(memory_format=torch.channels_last), requires_grad=False)
         self.bias = nn.Parameter(bias, requires_grad=False)
 
+
+class _Hidden(_Layer, ABC):
+    """A convolution with its leaky ReLU."""
+
     def forward(self, images: Tensor) -> Tensor:
         """Run the layer on ``(B, C, H, W)``."""
         return F.leaky_relu_(self._convolved(images), NEGATIVE_SLOPE)
 
+    @abstractmethod
     def _convolved(self, images: Tensor) -> Tensor:
-        raise NotImplementedError
+        """Run the convolution alone."""
 
 
-class _Stem(_Layer):
+class _Stem(_Hidden):
     """The first layer of an encoder, which reads pixels in blocks: here one convolution with larger steps."""
 
     def __init__(self, weight: Tensor, bias: Tensor, patch: int) -> None:
@@ -113,7 +119,7 @@ class _Stem(_Layer):
         return F.conv2d(images, self.weight, self.bias, stride=2 * self.patch, padding=self.patch)
 
 
-class _Down(_Layer):
+class _Down(_Hidden):
     """A 4x4 convolution with stride 2 and padding 1."""
 
     def _convolved(self, images: Tensor) -> Tensor:
@@ -126,7 +132,7 @@ class _Down(_Layer):
         return products.view(count, height // 2, width // 2, -1).permute(0, 3, 1, 2)
 
 
-class _Up(_Layer):
+class _Up(_Hidden):
     """A transposed 4x4 convolution with stride 2 and padding 1."""
 
     def _convolved(self, images: Tensor) -> Tensor:
