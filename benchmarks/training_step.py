@@ -29,7 +29,7 @@ def compare(config: str, batch: int, steps: int, folder: Path) -> None:
     settings = TrainingConfig(
         config=config, recipe="glasses", batch_size=batch, guide_variation=0, learning_rate=2e-4, coarse_steps=0
     )
-    trainer = Trainer(settings, Domains(pixels[:32], pixels[32:]), folder, Labels("noise"))
+    trainer = Trainer(settings, Domains(pixels[:32], pixels[32:]), folder, Labels(("noise",)))
     model = trainer.objective.model
     judge = Discriminator(model.config.common_channels * model.config.code_side**2)
     judge.load_state_dict(trainer.objective.discriminator.state_dict())

@@ -19,19 +19,23 @@ if TYPE_CHECKING:
     from mbu_ops.frames.frame import Frame
     from mbu_ops.frames.framed import Framed
     from mbu_ops.methods.mbu import MBU
+    from mbu_ops.ops.adjust import Adjust
     from mbu_ops.ops.bound import Bound, Chain
     from mbu_ops.ops.chain import ChainSpec, chain
     from mbu_ops.ops.edit import Edit
     from mbu_ops.ops.interpolate import Interpolate
+    from mbu_ops.ops.redraw import Mix, Redraw
     from mbu_ops.ops.remove import Remove
     from mbu_ops.ops.segment import Segment
     from mbu_ops.ops.swap import Swap
     from mbu_ops.ops.transfer import Transfer
+    from mbu_ops.ops.translate import Translate
     from mbu_ops.weights import load_pretrained
 else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
+            "Adjust": "mbu_ops.ops.adjust",
             "Box": "mbu_ops.frames.box",
             "Bound": "mbu_ops.ops.bound",
             "Chain": "mbu_ops.ops.bound",
@@ -41,10 +45,13 @@ else:
             "Framed": "mbu_ops.frames.framed",
             "Interpolate": "mbu_ops.ops.interpolate",
             "MBU": "mbu_ops.methods.mbu",
+            "Mix": "mbu_ops.ops.redraw",
+            "Redraw": "mbu_ops.ops.redraw",
             "Remove": "mbu_ops.ops.remove",
             "Segment": "mbu_ops.ops.segment",
             "Swap": "mbu_ops.ops.swap",
             "Transfer": "mbu_ops.ops.transfer",
+            "Translate": "mbu_ops.ops.translate",
             "aligner": "mbu_ops.frames.aligners",
             "chain": "mbu_ops.ops.chain",
             "load_pretrained": "mbu_ops.weights",
@@ -54,6 +61,7 @@ else:
 
 __all__ = [
     "MBU",
+    "Adjust",
     "Bound",
     "Box",
     "Chain",
@@ -62,10 +70,13 @@ __all__ = [
     "Frame",
     "Framed",
     "Interpolate",
+    "Mix",
+    "Redraw",
     "Remove",
     "Segment",
     "Swap",
     "Transfer",
+    "Translate",
     "__version__",
     "aligner",
     "chain",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops.families.names import NAME
 from mbu_ops_cli.options import FiniteRange
 
 if TYPE_CHECKING:
@@ -23,6 +25,12 @@ OPTIONS = (
     click.option("--family", help="Family of the attribute.  [default: faces]"),
     click.option(
         "--attribute", help="What the pictures differ in: says which pictures of --data show it, and names the weights."
+    ),
+    click.option(
+        "--attributes",
+        metavar="FIRST,SECOND",
+        help="Two attributes for one network (method didd): pictures with one and without the other. Folders: two "
+        "--with, no --without; FIRST,SECOND then names the weights' contents.",
     ),
     click.option("--data", type=FOLDER, multiple=True, help="Folder in CelebA's layout; may be given several times."),
     click.option(
@@ -76,7 +84,9 @@ class Source:
 
     Attributes:
         family: whose pictures they are, if any family's.
-        attribute: what they differ in, if a family knows it; None with a family that draws means each of its own.
+        attribute: what they differ in, if a family knows it; None with a family that draws means each of its own. Of a
+            pair it is the first against the second, see :meth:`mbu_ops.families.AttributeSpec.against`.
+        contents: names of the contents, in the order in which a network learns them: one, or a pair.
         data: folders in CelebA's layout.
         only: labels that all their pictures must have, or must not have with "!"; the attribute's rules say so too.
         with_: folders of pictures with the content.
@@ -87,6 +97,7 @@ class Source:
 
     family: FamilySpec | None
     attribute: AttributeSpec | None
+    contents: tuple[str, ...]
     data: tuple[Path, ...]
     only: tuple[str, ...]
     with_: tuple[Path, ...]
@@ -99,6 +110,7 @@ class Source:
         cls,
         family: str | None,
         attribute: str | None,
+        attributes: str | None,
         data: tuple[Path, ...],
         only: tuple[str, ...],
         with_: tuple[Path, ...],
@@ -116,16 +128,39 @@ class Source:
 
         if data and (with_ or without):
             raise ConfigurationError("expected --data or --with and --without, got both; give one kind of images")
-        if data and attribute is None:
+        if attributes is not None and attribute is not None:
+            raise ConfigurationError("expected --attribute or --attributes, got both; leave one out")
+        pair = _pair(attributes) if attributes is not None else ()
+        if len(with_) == 2 and not without:
+            # a content a folder: what one folder shows the other lacks
+            with_, without = with_[:1], with_[1:]
+            pair = pair or _folder_names(*with_, *without)
+        elif pair and with_:
+            raise ConfigurationError(
+                "expected two --with folders and no --without for a pair of contents: what one shows the other lacks"
+            )
+        if data and attribute is None and not pair:
             raise ConfigurationError("--data needs --attribute, which says which pictures show the content")
         owner, plan = (get_family(family) if family else None), None
-        if attribute is not None:
+        if attributes is not None and not (with_ and family is None):
+            (owner, first), (other, second) = (parse_attribute(name, default_family=family or "faces") for name in pair)
+            if owner != other:
+                raise ConfigurationError(f"--attributes {attributes}: they are of two families; one network serves one")
+            plan, pair = first.against(second), (first.name, second.name)
+        elif attribute is not None:
             owner, plan = parse_attribute(attribute, default_family=family or "faces")
         elif owner is not None and (with_ or without or owner.pictures is None):
             raise ConfigurationError("--family needs --attribute: which of its attributes do the pictures show?")
         if family is not None and owner is not None and owner.name != family:
-            raise ConfigurationError(f"--family {family} and --attribute {attribute} name two families; leave one out")
-        drawn = owner is not None and owner.pictures is not None and not (with_ or without)
+            raise ConfigurationError(
+                f"--family {family} and --attribute {attribute or attributes} name two families; leave one out"
+            )
+        drawn = owner is not None and owner.pictures is not None and not (data or with_ or without)
+        if drawn and pair:
+            raise ConfigurationError(
+                f"the family {family or owner.name!r} draws pictures with one attribute and without it, and none for "  # type: ignore[union-attr]
+                "a pair: give two --with folders, or --data"
+            )
         if not (data or (with_ and without) or drawn):
             raise ConfigurationError(
                 "expected --with DIR and --without DIR, --attribute NAME and --data DIR, or an --attribute whose "
@@ -138,7 +173,8 @@ class Source:
         if pictures is not None and not drawn:
             raise ConfigurationError("--pictures says how many a family draws; folders hold as many as they hold")
         plan = plan and plan.narrowed(only)
-        return cls(owner, plan, data, only, with_, without, holdout, pictures or 2000)
+        contents = pair or ((plan.name if plan else "content"),)
+        return cls(owner, plan, contents, data, only, with_, without, holdout, pictures or 2000)
 
     @property
     def drawn(self) -> bool:
@@ -150,7 +186,9 @@ class Source:
         """What the training pictures are, as JSON holds it; known without reading or drawing one."""
         return {
             "family": self.family.name if self.family else None,
-            "attribute": self.attribute.name if self.attribute else None,
+            "attribute": (
+                "+".join(self.contents) if len(self.contents) > 1 else self.attribute.name if self.attribute else None
+            ),
             "data": [folder.resolve().name for folder in self.data],
             "only": list(self.only),
             "with": [folder.resolve().name for folder in self.with_],
@@ -217,3 +255,17 @@ class Source:
         if self.family is None or self.attribute is None:
             raise ConfigurationError("expected --attribute, one of the family's: what do the pictures show?")
         return self.family, self.attribute
+
+
+def _pair(attributes: str) -> tuple[str, ...]:
+    names = tuple(attributes.split(","))
+    if len(names) != 2 or not all(names) or names[0] == names[1]:
+        raise ConfigurationError(f"expected two names in --attributes, as in smile,glasses, got {attributes!r}")
+    return names
+
+
+def _folder_names(*folders: Path) -> tuple[str, ...]:
+    """Return names for the contents of two folders: the folders' own, where these can be names."""
+    names = tuple(re.sub(r"\W+", "_", folder.resolve().name.lower()) for folder in folders)
+    usable = len(set(names)) == len(names) and all(NAME.match(name) for name in names)
+    return names if usable else ("first", "second")

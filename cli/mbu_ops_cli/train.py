@@ -14,6 +14,11 @@ from mbu_ops_cli.settings import CommandWithSettings
 from mbu_ops_cli.sources import FOLDER, Source, source_options
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import nn
+
+    from mbu_ops.data.domains import Domains
     from mbu_ops.families.spec import AttributeSpec, FamilySpec
     from mbu_ops.training.config import TrainingConfig
     from mbu_ops.training.loop import Labels
@@ -143,12 +148,15 @@ def train(
     Two folders:        mbu-ops train --with hats/ --without nohats/ --out my-hats
     CelebA's layout:    mbu-ops train --attribute glasses --data celeba/ --out my-glasses
     Drawn pictures:     mbu-ops train --attribute avatars/glasses --out my-glasses
+    Two in one network: mbu-ops train --method didd --attributes smile,glasses --data celeba/ --out my-pair
+    A strength dial:    mbu-ops train --method maae --attribute smile --data celeba/ --out my-dial
     Use what it learnt: mbu-ops chain add:./my-hats -i photo.jpg -o hats.jpg
 
     Ctrl-C finishes the step, saves, and leaves a run that --resume continues exactly where it stopped.
     """  # noqa: D301 - click's own mark for lines that it must not wrap
     if family_out is not None:
         _check_family_out(family_out, source.family, source.attribute)
+    _check_contents(method, source)
     if resume and start is not None:
         raise ConfigurationError("--from begins a run and --resume goes on with one; leave one of them out")
     if (out / "state.safetensors").is_file() and not resume:
@@ -195,11 +203,12 @@ def train(
             preview = None
         reporter.note(f"{len(domains.with_)} images with the content, {len(domains.without)} without it")
         labels = Labels(
-            attribute=source.attribute.name if source.attribute else "content",
+            attributes=source.contents,
             family=source.family.name if source.family else None,
             licence=licence or "decided by the licence of the training images",
         )
-        trainer = Trainer(settings, domains, out, labels, preview, reporter, mixed_precision)
+        domains, identity = _aided(domains, method, source, reporter.note)
+        trainer = Trainer(settings, domains, out, labels, preview, reporter, mixed_precision, identity)
         if resume:
             trainer.resume()
             reporter.note(f"going on from step {trainer.step}")
@@ -213,6 +222,54 @@ def train(
     click.echo(str(out / "weights.safetensors"))
     if family_out is not None:
         click.echo(str(_into_plugin(out / "weights.safetensors", family_out, labels, f"{method}-{config}")))
+
+
+def _check_contents(name: str, source: Source) -> None:
+    """Make sure, before pictures are read, that the method learns as many contents as are named.
+
+    Raises:
+        ConfigurationError: if it does not, or there is no such method.
+    """
+    from mbu_ops.methods import get_method
+
+    count = getattr(get_method(name), "contents", 1)
+    if count == len(source.contents):
+        return
+    if count == 1:
+        raise ConfigurationError(
+            f"{name} learns one content at once, got {' and '.join(source.contents)}: name one by --attribute, or give "
+            "--with and --without folders; --method didd learns two"
+        )
+    raise ConfigurationError(
+        f"{name} learns {count} contents at once: name them by --attributes FIRST,SECOND, or give a --with folder each"
+    )
+
+
+def _aided(
+    domains: Domains, name: str, source: Source, note: Callable[[str], None]
+) -> tuple[Domains, nn.Module | None]:
+    """Return the pictures with the regions, and the network, that the method asks of their family.
+
+    Raises:
+        PluginError: if the family's functions fail.
+    """
+    from mbu_ops.families.registry import load_target, plugin_code
+    from mbu_ops.methods import get_method
+
+    identity = None
+    family, attribute = source.family, source.attribute
+    aids: frozenset[str] = getattr(get_method(name), "aids", frozenset())
+    if family is not None and family.identity is not None and "identity" in aids:
+        build = load_target(family, "identity")
+        with plugin_code(family, "building its identity network"):
+            identity = build()
+    if family is not None and attribute is not None and "regions" in aids:
+        domains = domains.with_known_regions(family, attribute)
+    if "identity" in aids and identity is None:
+        note(f"{name} learns without its identity loss: the pictures' family has no network that tells subjects apart")
+    if "regions" in aids and domains.with_regions is None:
+        note(f"{name} learns without its background loss: no family says where its edits belong")
+    return domains, identity
 
 
 def _check_family_out(folder: Path, family: FamilySpec | None, plan: AttributeSpec | None) -> None:
@@ -243,7 +300,7 @@ def _into_plugin(trained: Path, folder: Path, labels: Labels, identifier: str) -
     from mbu_ops.weights.manifest import update_manifest
 
     family = labels.family or ""
-    path = folder / f"{family}-{labels.attribute}-{identifier}.safetensors"
+    path = folder / f"{'-'.join((family, *labels.attributes))}-{identifier}.safetensors"
     with atomic_path(path) as temporary:
         temporary.write_bytes(trained.read_bytes())
     update_manifest(folder / "weights.json", [path], family)
@@ -255,8 +312,10 @@ def _settings(plan: AttributeSpec | None, **given: object) -> TrainingConfig:
     from mbu_ops.training.config import PUBLISHED, TrainingConfig, network_config
 
     chosen = {name: value for name, value in given.items() if value is not None}
-    if network_config(str(chosen["method"]), str(chosen["config"])).patch == 1:
+    if chosen["config"] == "paper":
         chosen = PUBLISHED | {"recipe": plan.recipe if plan else "glasses"} | chosen
+    elif network_config(str(chosen["method"]), str(chosen["config"])).patch % 2:
+        chosen.setdefault("coarse_steps", 0)  # it has no form of half the resolution
     elif "steps" in chosen:
         chosen.setdefault("coarse_steps", int(str(chosen["steps"])) * 2 // 3)
     return TrainingConfig(**chosen)  # type: ignore[arg-type]

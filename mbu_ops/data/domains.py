@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mbu_ops.data.celeba import FACE_FRAME, CelebA, Partition, balancing_weights
 from mbu_ops.data.folder import held_out, load_files, load_folders
-from mbu_ops.data.pairs import drawn_pairs
+from mbu_ops.data.pairs import drawn_pairs, found_regions
 from mbu_ops.data.placement import place
 from mbu_ops.families.spec import AttributeSpec, FamilySpec, Placement
 
@@ -31,6 +31,8 @@ class Domains:
         holdout: share of their folders' pictures that is kept out of training.
         with_placement: how batches stretch and move ``with_`` images, or None.
         without_placement: the same for ``without`` images.
+        with_regions: ``(M, 1, R, R)`` uint8, 255 where an edit may change a ``with_`` image, or None.
+        without_regions: the same for ``without`` images.
     """
 
     without: Tensor
@@ -40,6 +42,8 @@ class Domains:
     holdout: float = 0.0
     with_placement: Placement | None = None
     without_placement: Placement | None = None
+    with_regions: Tensor | None = None
+    without_regions: Tensor | None = None
 
     @property
     def resolution(self) -> int:
@@ -176,6 +180,19 @@ class Domains:
             without_placement=attribute.without_placement,
         )
 
+    def with_known_regions(self, family: FamilySpec, attribute: AttributeSpec) -> Domains:
+        """Return the same images with the regions that edits of an attribute may change, as their family finds them.
+
+        Args:
+            family: whose images they are; its ``regions`` names the function that finds them.
+            attribute: what is edited.
+
+        Raises:
+            PluginError: if the family's function cannot be loaded, fails, or returns something else.
+        """
+        found = [found_regions(family, attribute, pixels) for pixels in (self.with_, self.without)]
+        return replace(self, with_regions=found[0], without_regions=found[1])
+
     def batch(self, size: int, seed: int, step: int, flip: bool = True) -> tuple[Tensor, Tensor]:
         """Draw the batch of one step: the same one for the same seed and step, whatever was drawn before.
 
@@ -188,18 +205,21 @@ class Domains:
             flip: whether to mirror half of the images.
 
         Returns:
-            ``without`` and ``with`` batches, ``(size, 3, R, R)`` float32 RGB in [0, 1].
+            ``without`` and ``with`` batches, ``(size, 3, R, R)`` float32 RGB in [0, 1]; ``(size, 4, R, R)`` where the
+            regions are known, which are the fourth channel.
         """
         random = np.random.default_rng((seed, step))
         without = random.choice(len(self.without), size, p=self.without_odds)
         with_ = random.integers(len(self.with_), size=size)
         mirrored = torch.from_numpy(random.random((2, size)) < (0.5 if flip else 0.0))
         return (
-            place(_floating(self.without, without, mirrored[0]), self.without_placement, random),
-            place(_floating(self.with_, with_, mirrored[1]), self.with_placement, random),
+            place(_floating(self.without, self.without_regions, without, mirrored[0]), self.without_placement, random),
+            place(_floating(self.with_, self.with_regions, with_, mirrored[1]), self.with_placement, random),
         )
 
 
-def _floating(pixels: Tensor, indices: NDArray[np.int64], mirrored: Tensor) -> Tensor:
-    batch = pixels[torch.from_numpy(indices)].to(torch.float32).div_(255)
+def _floating(pixels: Tensor, regions: Tensor | None, indices: NDArray[np.int64], mirrored: Tensor) -> Tensor:
+    chosen = torch.from_numpy(indices)
+    batch = pixels[chosen] if regions is None else torch.cat([pixels[chosen], regions[chosen]], dim=1)
+    batch = batch.to(torch.float32).div_(255)
     return torch.where(mirrored[:, None, None, None], batch.flip(-1), batch)

@@ -86,11 +86,43 @@ def derived_masks(family: FamilySpec, attribute: AttributeSpec, pixels: Tensor) 
         masks = derive(attribute.name, pixels)
     if masks is None:
         return None
+    _check_shape(family, "masks", masks, pixels)
+    derived: Tensor = masks > 0.5
+    return derived
+
+
+def found_regions(family: FamilySpec, attribute: AttributeSpec, pixels: Tensor) -> Tensor | None:
+    """Return where edits of an attribute may change pictures, as their family finds it.
+
+    Args:
+        family: the family; its ``regions`` names the function that finds them.
+        attribute: what is edited.
+        pixels: ``(N, 3, H, W)`` uint8 RGB.
+
+    Returns:
+        ``(N, 1, H, W)`` uint8, 255 where pictures may change; None if the family does not know.
+
+    Raises:
+        PluginError: if its function cannot be loaded, fails, or returns something else.
+    """
+    if family.regions is None:
+        return None
+    find, parts = load_target(family, "regions"), []
+    for chunk in torch.split(pixels, 64):
+        with plugin_code(family, "finding regions"):
+            regions = find(attribute.name, chunk.float() / 255)
+        if regions is None:
+            return None
+        _check_shape(family, "regions", regions, chunk)
+        parts.append((regions.clamp(0, 1) * 255).round().to(torch.uint8))
+    return torch.cat(parts)
+
+
+def _check_shape(family: FamilySpec, what: str, masks: object, pixels: Tensor) -> None:
     wanted = (len(pixels), 1, *pixels.shape[-2:])
     if not isinstance(masks, torch.Tensor) or tuple(masks.shape) != wanted:
         got = tuple(masks.shape) if isinstance(masks, torch.Tensor) else type(masks).__name__
-        raise PluginError(f"family {family.name!r}: expected masks of shape {wanted}, got {got}")
-    return masks > 0.5
+        raise PluginError(f"family {family.name!r}: expected {what} of shape {wanted}, got {got}")
 
 
 def _checked(family: FamilySpec, pair: object, resolution: int) -> Pair:

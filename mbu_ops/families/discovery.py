@@ -29,7 +29,12 @@ FAMILIES = "mbu_ops.families"
 METHODS = "mbu_ops.methods"
 BUILT_IN: dict[str, dict[str, str]] = {
     FAMILIES: {"faces": "mbu_ops_faces:family", "handbags": "mbu_ops_handbags:family"},
-    METHODS: {"mbu": "mbu_ops.methods.mbu:MBU", "press": "mbu_ops.methods.press:Press"},
+    METHODS: {
+        "mbu": "mbu_ops.methods.mbu:MBU",
+        "press": "mbu_ops.methods.press:Press",
+        "didd": "mbu_ops.methods.didd:DIDD",
+        "maae": "mbu_ops.methods.maae:MAAE",
+    },
 }
 """This distribution's own entries: they are there whatever the state of its installed metadata."""
 

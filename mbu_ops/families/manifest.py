@@ -49,6 +49,7 @@ def _spec(where: str, entry: Mapping[str, Any], package: str) -> WeightSpec:
             size=entry["size"],
             licence=entry["licence"],
             package=package,
+            verbs=tuple(entry.get("verbs", ())),
             metrics=tuple((name, float(value)) for name, value in entry.get("metrics", {}).items()),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -154,6 +154,37 @@ class AttributeSpec:
             balance=tuple(label for label in self.balance if label not in settled),
         )
 
+    def against(self, other: AttributeSpec) -> Self:
+        """Return this attribute as one of a pair: pictures with it and without the other, and the other way round.
+
+        Args:
+            other: the pair's other attribute.
+
+        Raises:
+            ConfigurationError: if no picture can be on a side.
+
+        Example:
+            >>> hat = AttributeSpec("hat", "Hat", with_rule=(("Hat",),), without_rule=(("!Hat",),))
+            >>> tie = AttributeSpec("tie", "Tie", with_rule=(("Tie",),), without_rule=(("!Tie",),))
+            >>> hat.against(tie).with_rule, hat.against(tie).without_rule
+            ((('Hat', '!Tie'),), (('!Hat', 'Tie'),))
+        """
+        sides: list[Rule] = []
+        for mine, theirs in ((self.with_rule, other.without_rule), (self.without_rule, other.with_rule)):
+            both = tuple(tuple(dict.fromkeys((*one, *two))) for one in mine for two in theirs)
+            sides.append(tuple(one for one in both if not _contradictory(one)))
+            if both and not sides[-1]:
+                raise ConfigurationError(f"no picture can show one of {self.name} and {other.name} without the other")
+        labels = {label.removeprefix("!") for side in sides for one in side for label in one}
+        balance = tuple(dict.fromkeys(label for label in (*self.balance, *other.balance) if label not in labels))
+        return replace(
+            self,
+            with_rule=sides[0],
+            without_rule=sides[1],
+            balance=balance,
+            without_placement=other.with_placement or self.without_placement,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class WeightSpec:
@@ -169,6 +200,7 @@ class WeightSpec:
         licence: what it may be used for.
         package: importable package that holds the file.
         metrics: measured figures, as ``(name, value)``.
+        verbs: what its method can do, such as ``transfer``; empty where nobody wrote it down.
 
     Raises:
         ConfigurationError: if a field is malformed.
@@ -183,6 +215,7 @@ class WeightSpec:
     licence: str
     package: str = "mbu_ops_checkpoints"
     metrics: tuple[tuple[str, float], ...] = ()
+    verbs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         where = f"weights {self.id!r}"
@@ -197,6 +230,7 @@ class WeightSpec:
             raise ConfigurationError(f"{where}: size must be a positive number of bytes, got {self.size!r}")
         _check_text(where, "licence", self.licence)
         _check_pattern(where, "package", self.package, _MODULE)
+        _check_tuple(where, "verbs", self.verbs, str)
         _check_tuple(where, "metrics", self.metrics, tuple)
         for metric in self.metrics:
             name, value = metric if len(metric) == 2 else (None, None)
@@ -273,6 +307,9 @@ class FamilySpec:
             :class:`mbu_ops.data.Pair` pictures to train on and to measure with, or None.
         masks: ``"module:name"`` of a function ``(attribute, images)`` that derives the true masks of images
             ``(N, 3, H, W)`` in [0, 1] as ``(N, 1, H, W)``, empty where it cannot tell, or None; None if there is none.
+        regions: ``"module:name"`` of a function ``(attribute, images)`` that finds where an edit of the attribute may
+            change images ``(N, 3, H, W)`` in [0, 1], as ``(N, 1, H, W)`` in [0, 1], or None where it cannot tell; None
+            if there is none. Methods that keep the background by a loss learn from it.
         identity: ``"module:name"`` of a function that returns a module which describes whose picture it is:
             ``(N, 3, H, W)`` in [0, 1] to ``(N, D)``, alike for pictures of one subject; None if there is none.
 
@@ -294,6 +331,7 @@ class FamilySpec:
     pictures: str | None = None
     masks: str | None = None
     identity: str | None = None
+    regions: str | None = None
 
     def __post_init__(self) -> None:
         where = f"family {self.name!r}"
@@ -308,7 +346,7 @@ class FamilySpec:
         _check_tuple(where, "attributes", self.attributes, AttributeSpec)
         _check_tuple(where, "weights", self.weights, WeightSpec)
         _check_tuple(where, "samples", self.samples, SampleSpec)
-        for field in ("aligner", "pictures", "masks", "identity"):
+        for field in ("aligner", "pictures", "masks", "identity", "regions"):
             if (target := getattr(self, field)) is not None:
                 _check_pattern(where, field, target, _TARGET)
         _check_unique(where, "attribute", [n for a in self.attributes for n in (a.name, *a.aliases)])

@@ -75,3 +75,27 @@ def resize(pixels: Tensor, size: tuple[int, int], mode: str = "bilinear") -> Ten
     wide = pixels.float() if pixels.dtype in (torch.float16, torch.bfloat16) else pixels
     shrinks = size[0] < height or size[1] < width
     return F.interpolate(wide, size, mode=mode, antialias=shrinks).to(pixels.dtype)
+
+
+def change_mask(before: Tensor, after: Tensor, gain: float = 3.0, window: int = 5) -> Tensor:
+    """Return where and how much two drawings of one image differ, as a soft mask.
+
+    For methods that draw no masks: both drawings have the same faults, so their difference is the edit alone.
+
+    Args:
+        before: ``(B, 3, H, W)`` RGB in [0, 1].
+        after: the same.
+        gain: mask value for a difference of 1; the mask ends at 1.
+        window: side of the square over which differences are averaged, in pixels, odd.
+
+    Returns:
+        ``(B, 1, H, W)`` in [0, 1], of the same dtype; 0 where nothing in the square differs.
+
+    Example:
+        >>> import torch
+        >>> image = torch.rand(1, 3, 8, 8)
+        >>> change_mask(image, image).max().item()
+        0.0
+    """
+    difference = (after - before).abs().amax(1, keepdim=True)
+    return (gain * F.avg_pool2d(difference, window, 1, window // 2)).clamp(max=1)

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from mbu_ops.methods.blocks import Stack
 from mbu_ops.methods.inference import FoldedDecoder, FoldedEncoder, InferenceNetworks
-from mbu_ops.methods.networks import CONFIGS, ContentNetworks, Layer, MBUConfig, named_config, to_signed, to_unit
+from mbu_ops.methods.networks import CONFIGS, ContentNetworks, Layer, MBUConfig, to_signed, to_unit
 
-__all__ = ["CONFIGS", "MBU", "Layer", "MBUConfig", "named_config", "to_signed", "to_unit"]
+__all__ = ["CONFIGS", "MBU", "Layer", "MBUConfig", "to_signed", "to_unit"]
 
 
 class MBUInference(InferenceNetworks):

@@ -6,30 +6,20 @@ glasses, which smile). What is drawn from the two codes is the method's own.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, ClassVar, NamedTuple, Self
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops.methods.base import Layer, Networks, to_signed, to_unit
 from mbu_ops.methods.blocks import DomainBatchNorm2d, Stack, downsampling_stack, upsampling_stack
-from mbu_ops.methods.inference import InferenceNetworks
 
-
-class Layer(NamedTuple):
-    """Pixels and the soft mask that says where they go.
-
-    Attributes:
-        raw: ``(B, 3, H, W)`` RGB in [0, 1].
-        mask: ``(B, 1, H, W)`` in [0, 1], 1 = content.
-    """
-
-    raw: Tensor
-    mask: Tensor
+__all__ = ["CONFIGS", "ContentNetworks", "Layer", "MBUConfig", "to_signed", "to_unit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +96,7 @@ CONFIGS: dict[str, MBUConfig] = {
 """Named configurations: the published layers, and one that trains on a laptop."""
 
 
-class ContentNetworks(nn.Module, ABC):
+class ContentNetworks(Networks):
     """Two encoders, and a decoder for each name in :attr:`heads`.
 
     Every public verb takes and returns pixels in [0, 1] at ``config.resolution``; the networks see [-1, 1].
@@ -115,19 +105,15 @@ class ContentNetworks(nn.Module, ABC):
         config: sizes; a name from :data:`CONFIGS` or an :class:`MBUConfig`.
     """
 
-    name: ClassVar[str]
-    verbs: ClassVar[frozenset[str]]
     configs = CONFIGS
-    inference: ClassVar[type[InferenceNetworks] | None] = None
-    """The fast form of the networks; each class names its own."""
+    config: MBUConfig
     common_encoder: Stack
     separate_encoder: Stack
     heads: ClassVar[Mapping[str, int]]
     """Attribute name of each decoder, and how many channels it draws."""
 
     def __init__(self, config: MBUConfig | str = "paper") -> None:
-        super().__init__()
-        self.config = named_config(config) if isinstance(config, str) else config
+        super().__init__(config)
         widths, code_width, patch = self.config.common_widths, self.config.code_width, self.config.patch
         separate = self.config.separate_channels
         common = [width - separate if width == code_width else width for width in widths]
@@ -140,34 +126,6 @@ class ContentNetworks(nn.Module, ABC):
     def code_shape(self) -> tuple[int, int, int]:
         """Shape of one guide code: channels, height, width."""
         return self.config.separate_code_shape
-
-    @classmethod
-    def config_to_dict(cls, config: MBUConfig) -> dict[str, object]:
-        """Return a configuration as JSON can hold it, for a weights file or a training state."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(config).items()}
-
-    @classmethod
-    def config_from_dict(cls, values: Mapping[str, object]) -> MBUConfig:
-        """Return the configuration that :meth:`config_to_dict` wrote; the values may come from a stranger's file.
-
-        Raises:
-            ConfigurationError: if a field is unknown, of the wrong type, or cannot work.
-
-        Example:
-            >>> ContentNetworks.config_from_dict(ContentNetworks.config_to_dict(CONFIGS["lite"])) == CONFIGS["lite"]
-            True
-        """
-        several = {entry.name: isinstance(entry.default, tuple) for entry in fields(MBUConfig)}
-        known: dict[str, Any] = {}
-        for name, value in values.items():
-            if name not in several:
-                raise ConfigurationError(f"expected the settings {', '.join(several)}, got {name!r}")
-            numbers = value if isinstance(value, list | tuple) else (value,)
-            if several[name] != isinstance(value, list | tuple) or not all(type(n) is int and n > 0 for n in numbers):
-                expected = "a list of positive whole numbers" if several[name] else "a positive whole number"
-                raise ConfigurationError(f"expected {expected} for {name}, got {value!r}")
-            known[name] = tuple(numbers) if several[name] else value
-        return MBUConfig(**known)
 
     def _encode(self, encoder: Stack, pixels: Tensor, content: bool) -> Tensor:
         blocks = F.pixel_unshuffle(pixels, self.config.patch) if self.config.patch > 1 else pixels
@@ -217,52 +175,13 @@ class ContentNetworks(nn.Module, ABC):
             for norm in norms:
                 norm.measured = None
 
-    def for_inference(self) -> nn.Module:
-        """Return a module that draws the same, but for rounding, in less time, and cannot be trained.
+    def stems(self) -> tuple[str, ...]:
+        """Name the convolutions that read pixels."""
+        return "common_encoder.0", "separate_encoder.0"
 
-        Batch norm is folded into the convolutions as it is in evaluation; gradients reach images and codes. These
-        networks stay as they are, and later changes to them do not show there.
-
-        Returns:
-            A method as :class:`mbu_ops.ops.base.Method` describes it; these networks themselves if their class has no
-            fast form.
-
-        Example:
-            >>> import torch
-            >>> from mbu_ops.testing import tiny_mbu
-            >>> model, image = tiny_mbu(), torch.rand(2, 3, 16, 16)
-            >>> torch.allclose(model.for_inference().segment(image), model.segment(image), atol=1e-5)
-            True
-        """
-        # not inherited: a class that draws differently must not be replaced by one that draws as its parent did
-        form: type[InferenceNetworks] | None = vars(type(self)).get("inference")
-        return self if form is None else form(self)
-
-    @torch.no_grad()
-    def refined(self) -> Self:
-        """Return the network for twice the resolution that draws the same pictures, each pixel doubled.
-
-        The first layer reads the mean of each 2x2 block, the last writes each value four times; training then lets
-        the four differ. So most of a training run can pass at a quarter of the pixels (progressive growing, Karras
-        et al., ICLR 2018, by weight surgery instead of new layers).
-        """
-        config = replace(self.config, resolution=self.config.resolution * 2, patch=self.config.patch * 2)
-        state = self.state_dict()
-        for encoder in ("common_encoder", "separate_encoder"):
-            key = f"{encoder}.0.weight"
-            weight = state[key]
-            kernels = (weight / 4).movedim(1, -1).unflatten(-1, (3, self.config.patch, self.config.patch))
-            state[key] = _doubled(kernels).flatten(-3).movedim(-1, 1)
-        for decoder, channels in self.heads.items():
-            head = len(getattr(self, decoder)) - 1
-            block = (channels, self.config.patch, self.config.patch)
-            weight, bias = state[f"{decoder}.{head}.weight"], state[f"{decoder}.{head}.bias"]
-            kernels = weight.movedim(1, -1).unflatten(-1, block)
-            state[f"{decoder}.{head}.weight"] = _doubled(kernels).flatten(-3).movedim(-1, 1)
-            state[f"{decoder}.{head}.bias"] = _doubled(bias.unflatten(0, block)).flatten()
-        model = type(self)(config)
-        model.load_state_dict(state)
-        return model.train(self.training)
+    def painters(self) -> Mapping[str, int]:
+        """Name the convolutions that write pixels, and say how many channels each draws."""
+        return {f"{name}.{len(getattr(self, name)) - 1}": channels for name, channels in self.heads.items()}
 
     def encode_guide(self, guide: Tensor) -> Tensor:
         """Return what a guide shows: its separate code.
@@ -274,30 +193,3 @@ class ContentNetworks(nn.Module, ABC):
             ``(B, *config.separate_code_shape)``.
         """
         return self.separate_code(to_signed(guide))
-
-
-def named_config(name: str) -> MBUConfig:
-    """Return the configuration of that name.
-
-    Raises:
-        ConfigurationError: if there is none.
-    """
-    try:
-        return CONFIGS[name]
-    except KeyError:
-        raise ConfigurationError(f"expected an MBU configuration ({', '.join(CONFIGS)}), got {name!r}") from None
-
-
-def _doubled(block: Tensor) -> Tensor:
-    """Repeat every position of the last two dimensions twice each way."""
-    return block.repeat_interleave(2, -1).repeat_interleave(2, -2)
-
-
-def to_signed(image: Tensor) -> Tensor:
-    """Map [0, 1] to the networks' [-1, 1]."""
-    return image * 2 - 1
-
-
-def to_unit(pixels: Tensor) -> Tensor:
-    """Map the networks' [-1, 1] to [0, 1]."""
-    return (pixels + 1) / 2

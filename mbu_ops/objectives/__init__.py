@@ -36,6 +36,7 @@ def build_objective(
     distance: str = "l1",
     guide_variation: float = 0.0,
     hard_masks: bool = False,
+    identity: nn.Module | None = None,
 ) -> Objective:
     """Return the objective that trains a method's networks; the method's class names it in ``objective``.
 
@@ -46,6 +47,8 @@ def build_objective(
         distance: of the reconstruction terms, a key of :data:`mbu_ops.objectives.terms.DISTANCES`.
         guide_variation: how strongly the guides are varied before they are encoded; 0 for not at all.
         hard_masks: whether training blends with masks as hard as the ops use them.
+        identity: describes whose picture it is, ``(N, 3, H, W)`` in [0, 1] to ``(N, D)``; for networks whose class
+            names it among its ``aids``.
 
     Raises:
         ConfigurationError: for a network without an objective, an unknown recipe, term or distance, or hard masks for
@@ -57,8 +60,9 @@ def build_objective(
         raise ConfigurationError(
             f"expected a method's network whose class names its objective as 'module:Class', got {type(model).__name__}"
         )
-    options = {"hard_masks": True} if hard_masks else {}  # not every method has masks
-    objective: Objective = getattr(import_module(module), name).build(
-        model, recipe, overrides or {}, distance, guide_variation, **options
-    )
+    kind = getattr(import_module(module), name)
+    options: dict[str, Any] = {"hard_masks": True} if hard_masks else {}  # not every method has masks
+    if identity is not None and "identity" in getattr(model, "aids", ()):
+        options["identity"] = identity
+    objective: Objective = kind.build(model, recipe, overrides or {}, distance, guide_variation, **options)
     return objective

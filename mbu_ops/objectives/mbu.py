@@ -114,7 +114,7 @@ class MBUObjective(ContentObjective):
         super().__init__(model, loss, guide_variation)
         self.hard_masks = hard_masks
         self.weights = weights or MBULossWeights()
-        self.image_discriminator = ImageDiscriminator(model.config) if self.weights.adversarial else None
+        self.image_discriminator = ImageDiscriminator.beside(model.config) if self.weights.adversarial else None
 
     def forward(self, without: Tensor, with_: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Compute the networks' losses.

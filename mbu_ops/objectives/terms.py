@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from inspect import signature
 from typing import Any, ClassVar, Self, TypeVar
@@ -13,8 +13,9 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops.methods.base import Networks
 from mbu_ops.methods.blocks import NEGATIVE_SLOPE
-from mbu_ops.methods.networks import ContentNetworks, MBUConfig
+from mbu_ops.methods.networks import MBUConfig
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 DISTANCES: dict[str, tuple[Distance, Distance]] = {
@@ -79,10 +80,10 @@ class ContentObjective(nn.Module):
             0 in the papers.
     """
 
-    network: ClassVar[type[ContentNetworks]]
+    network: ClassVar[type[Networks]]
     recipes: ClassVar[Mapping[str, LossWeights]]
 
-    def __init__(self, model: ContentNetworks, loss: str, guide_variation: float) -> None:
+    def __init__(self, model: Networks, loss: str, guide_variation: float) -> None:
         super().__init__()
         self.model: Any = model
         self.discriminator = LatentDiscriminator(model.config)
@@ -116,7 +117,7 @@ class ContentObjective(nn.Module):
         judges = [one for name, one in self.named_parameters() if not name.startswith("model.")]
         return {"networks": list(self.model.parameters()), "discriminator": judges}
 
-    def settle(self, model: ContentNetworks, without: Tensor, with_: Tensor) -> None:  # noqa: ARG002 - the protocol's
+    def settle(self, model: Any, without: Tensor, with_: Tensor) -> None:  # noqa: ARG002 - the protocol's
         """Measure the statistics of images that show the content.
 
         Args:
@@ -153,7 +154,7 @@ class LatentDiscriminator(nn.Module):
         return logits.squeeze(1)
 
     def confusion(self, common_without: Tensor, common_with: Tensor) -> Tensor:
-        """Return the encoder's loss: how little both domains' codes look like ``without``."""
+        """Return the encoder's loss: how little both domains' codes look like the first's, ``without``."""
         logits = torch.cat([self(common_without), self(common_with)])
         return 2 * F.binary_cross_entropy_with_logits(logits, torch.zeros_like(logits))
 
@@ -172,26 +173,31 @@ class ImageDiscriminator(nn.Module):
     this asks for them directly (PatchGAN: Isola et al., CVPR 2017; spectral norm: Miyato et al., ICLR 2018).
 
     Args:
-        config: the model's sizes; the discriminator's blocks are as wide as the common encoder's first four, and it
-            reads the same blocks of pixels.
+        widths: channels of its blocks, each of which halves the resolution.
+        patch: side of the pixel block that it reads as one position, the model's own.
 
     Shape:
         ``(B, 3, R, R)`` in [-1, 1] to scores ``(B, 2, S, S)``; the higher, the more real: as an image ``without`` the
         content in channel 0, as one ``with`` it in channel 1.
     """
 
-    def __init__(self, config: MBUConfig) -> None:
+    def __init__(self, widths: Sequence[int], patch: int) -> None:
         super().__init__()
-        self.patch = config.patch
-        channels = 3 * config.patch**2
+        self.patch = patch
+        channels = 3 * patch**2
         layers: list[nn.Module] = []
-        for width in config.common_widths[:4]:
+        for width in widths:
             layers += [
                 spectral_norm(nn.Conv2d(channels, width, 4, 2, 1)),
                 nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True),
             ]
             channels = width
         self.score = nn.Sequential(*layers, spectral_norm(nn.Conv2d(channels, 2, 1)))
+
+    @classmethod
+    def beside(cls, config: MBUConfig) -> Self:
+        """Return one as wide as the first four blocks of a model's common encoder."""
+        return cls(config.common_widths[:4], config.patch)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return the scores of a batch."""

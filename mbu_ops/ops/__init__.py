@@ -5,45 +5,56 @@ from typing import TYPE_CHECKING
 from mbu_ops._lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from mbu_ops.ops.adjust import Adjust
     from mbu_ops.ops.base import Op
     from mbu_ops.ops.bound import Bound, Chain
     from mbu_ops.ops.chain import ChainSpec
     from mbu_ops.ops.edit import Edit
     from mbu_ops.ops.interpolate import Interpolate
+    from mbu_ops.ops.redraw import Mix, Redraw
     from mbu_ops.ops.remove import Remove
     from mbu_ops.ops.segment import Segment
     from mbu_ops.ops.step import StepSpec
     from mbu_ops.ops.swap import Swap
     from mbu_ops.ops.transfer import Transfer
+    from mbu_ops.ops.translate import Translate
 else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
         {
+            "Adjust": "mbu_ops.ops.adjust",
             "Bound": "mbu_ops.ops.bound",
             "Chain": "mbu_ops.ops.bound",
             "ChainSpec": "mbu_ops.ops.chain",
             "Edit": "mbu_ops.ops.edit",
             "Interpolate": "mbu_ops.ops.interpolate",
+            "Mix": "mbu_ops.ops.redraw",
             "Op": "mbu_ops.ops.base",
+            "Redraw": "mbu_ops.ops.redraw",
             "Remove": "mbu_ops.ops.remove",
             "Segment": "mbu_ops.ops.segment",
             "StepSpec": "mbu_ops.ops.step",
             "Swap": "mbu_ops.ops.swap",
             "Transfer": "mbu_ops.ops.transfer",
+            "Translate": "mbu_ops.ops.translate",
         },
         globals(),
     )
 
 __all__ = [
+    "Adjust",
     "Bound",
     "Chain",
     "ChainSpec",
     "Edit",
     "Interpolate",
+    "Mix",
     "Op",
+    "Redraw",
     "Remove",
     "Segment",
     "StepSpec",
     "Swap",
     "Transfer",
+    "Translate",
 ]

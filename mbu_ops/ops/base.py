@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from mbu_ops.errors import ConfigurationError, DeviceError, UnsupportedVerbError
+from mbu_ops.functional.blend import blend
 from mbu_ops.functional.check import check_code, check_fits, check_image
 from mbu_ops.functional.detail import restore_detail
-from mbu_ops.functional.mask import resize
+from mbu_ops.functional.mask import binarise, dilate, resize
+from mbu_ops.ops.edit import Edit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,6 +114,8 @@ class Op(nn.Module):
 
     verb: ClassVar[str]
     makes_mask: ClassVar[bool] = False
+    whole: ClassVar[bool] = False
+    """Whether the op asks a network of several contents as a whole, and not for one of them."""
     model: Method
     default_guides: Tensor | None
 
@@ -122,6 +126,11 @@ class Op(nn.Module):
             raise ConfigurationError(
                 f"expected a method's network such as mbu_ops.MBU(), got {type(model).__name__}: for trained weights "
                 f"by name or path, call {type(self).__name__}.from_pretrained(...)"
+            )
+        if getattr(model, "contents", 1) > 1 and not self.whole:
+            raise ConfigurationError(
+                f"expected what edits one content, got the {model.name} networks of {model.contents}: take "
+                f"model.for_content(0), or name one by {type(self).__name__}.from_pretrained(path, content=...)"
             )
         if self.verb not in verbs:
             raise UnsupportedVerbError(
@@ -134,13 +143,19 @@ class Op(nn.Module):
 
     @classmethod
     def from_pretrained(
-        cls, name_or_path: str | Path, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+        cls,
+        name_or_path: str | Path,
+        *,
+        content: str | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> Self:
         """Return the op with trained weights, in eval mode.
 
         Args:
             name_or_path: ``"family/attribute"`` such as ``"faces/glasses"``, or a path to a weights file or to the
-                folder that training wrote.
+                folder that training wrote. Of a family's weights, the first that can do this.
+            content: of weights that edit several contents, which one; the attribute by default where one is named.
             device: where to put it; the CPU by default.
             dtype: of the weights; float32 by default.
 
@@ -151,7 +166,7 @@ class Op(nn.Module):
         """
         from mbu_ops.weights import load_pretrained  # the only op code that touches files: loaded when asked for
 
-        pretrained = load_pretrained(name_or_path, device=device, dtype=dtype)
+        pretrained = load_pretrained(name_or_path, device=device, dtype=dtype, verb=cls.verb, content=content)
         op = cls(pretrained.model)
         op.default_guides = pretrained.guides
         return op.eval()
@@ -219,6 +234,34 @@ def raw_to_native(raw: Tensor, frame: Tensor, image: Tensor, detail: float) -> T
             :func:`mbu_ops.functional.detail.restore_detail`.
     """
     return restore_detail(raw.to(image.dtype), frame.to(image.dtype), image, detail)
+
+
+def apply_layer(
+    image: Tensor,
+    frame: Tensor,
+    layer: Layer,
+    threshold: float,
+    softness: float,
+    detail: float,
+    dilation: int = 0,
+) -> Edit:
+    """Blend what a method drew in its frame onto the image: ``m * raw + (1 - m) * image`` (MBU, section 3).
+
+    Args:
+        image: ``(B, 3, H, W)``.
+        frame: the image as the model saw it, ``(B, 3, R, R)``.
+        layer: what the method drew there.
+        threshold: mask values up to this one are no content.
+        softness: length of the ramp above the threshold; 0 for a hard mask.
+        detail: share of the image's own detail, beyond the model's resolution, to keep where the structure stayed.
+        dilation: how far the mask grows first, in pixels of the frame.
+
+    Returns:
+        The edit, at the image's size and dtype.
+    """
+    mask = binarise(to_native(dilate(layer.mask, dilation), image), threshold, softness)
+    raw = raw_to_native(layer.raw, frame, image, detail)
+    return Edit(blend(image, raw, mask), mask, raw)
 
 
 def expand_code(model: Method, image: Tensor, code: Tensor) -> Tensor:

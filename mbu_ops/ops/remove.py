@@ -6,9 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from mbu_ops.functional.blend import blend
-from mbu_ops.functional.mask import binarise, dilate
-from mbu_ops.ops.base import Method, Op, raw_to_native, to_frame, to_native
+from mbu_ops.ops.base import Method, Op, apply_layer, to_frame
 from mbu_ops.ops.edit import Edit
 
 
@@ -38,11 +36,8 @@ def remove(
         The edit, at the image's size and dtype.
     """
     frame = to_frame(model, image)
-    layer = model.remove(frame)
-    grown = dilate(layer.mask, model.config.removal_dilation if dilation is None else dilation)
-    mask = binarise(to_native(grown, image), threshold, softness)
-    raw = raw_to_native(layer.raw, frame, image, detail)
-    return Edit(blend(image, raw, mask), mask, raw)
+    grown = model.config.removal_dilation if dilation is None else dilation
+    return apply_layer(image, frame, model.remove(frame), threshold, softness, detail, grown)
 
 
 class Remove(Op):

@@ -34,7 +34,7 @@ class StepSpec:
     """One edit: what to do with which attribute.
 
     Attributes:
-        verb: ``add``, ``remove``, ``swap``, ``segment`` or ``interpolate``.
+        verb: ``add``, ``remove``, ``swap``, ``segment``, ``interpolate``, ``translate`` or ``adjust``.
         family: family of the attribute; None means the one given to :meth:`ChainSpec.bind`.
         attribute: attribute name, or the path of trained weights (it holds a slash or ends in ``.safetensors``).
         guide: path of the guide picture; None means ``bind``'s guides, or else a default guide of the weights.
@@ -112,10 +112,13 @@ def _number(low: float, high: float) -> Callable[[str], float]:
     return parse
 
 
-def _word(value: str) -> str:
-    if not NAME.match(value):
-        raise ValueError("the name of a method")
-    return value
+def _name_of(what: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if not NAME.match(value):
+            raise ValueError(f"the name of a {what}")
+        return value
+
+    return parse
 
 
 def _path_or_index(value: str) -> str | int:
@@ -124,7 +127,10 @@ def _path_or_index(value: str) -> str | int:
     return int(value) if _INDEX.fullmatch(value) else value
 
 
-_METHOD: Mapping[str, Callable[[str], OptionValue]] = {"method": _word}
+_METHOD: Mapping[str, Callable[[str], OptionValue]] = {
+    "method": _name_of("method"),
+    "content": _name_of("content"),
+}
 _LOOK: Mapping[str, Callable[[str], OptionValue]] = {
     "threshold": _number(0, 1),
     "softness": _number(0, 1),
@@ -137,11 +143,16 @@ VERBS: Mapping[str, Mapping[str, Callable[[str], OptionValue]]] = {
     "remove": {"dilation": _pixels, **_LOOK, **_METHOD},
     "swap": {**_GUIDE, **_LOOK, **_METHOD},
     "segment": {"threshold": _number(0, 1), **_METHOD},
+    "translate": {**_GUIDE, **_LOOK, **_METHOD},
+    "adjust": {"strength": _number(-1, 1), **_LOOK, **_METHOD},
     "interpolate": {**_GUIDE, "to": _path_or_index, "amount": _number(0, 1), **_LOOK, **_METHOD},
 }
 """Each verb's options, with the function that reads a value and raises ValueError("what was expected")."""
 
-GUIDED = frozenset({"add", "swap", "interpolate"})
+METHOD_VERBS: Mapping[str, str] = {verb: verb for verb in VERBS} | {"add": "transfer"}
+"""What each verb asks of a method."""
+
+GUIDED = frozenset({"add", "swap", "interpolate", "translate"})
 """Verbs that need a guide."""
 
 

@@ -6,10 +6,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from mbu_ops.functional.blend import blend
 from mbu_ops.functional.check import check_fits, check_image
-from mbu_ops.functional.mask import binarise
-from mbu_ops.ops.base import Method, expand_code, raw_to_native, to_frame, to_native
+from mbu_ops.ops.base import Method, apply_layer, expand_code, to_frame
 from mbu_ops.ops.bound import Bound, GuidedOp, choose_inputs
 from mbu_ops.ops.edit import Edit
 
@@ -41,9 +39,7 @@ def transfer(
     """
     frame = to_frame(model, image)
     layer = model.transfer(frame, expand_code(model, image, code))
-    mask = binarise(to_native(layer.mask, image), threshold, softness)
-    raw = raw_to_native(layer.raw, frame, image, detail)
-    return Edit(blend(image, raw, mask), mask, raw)
+    return apply_layer(image, frame, layer, threshold, softness, detail)
 
 
 class Transfer(GuidedOp):

@@ -18,6 +18,7 @@ from mbu_ops import weights
 from mbu_ops.data.domains import Domains
 from mbu_ops.errors import ConfigurationError, MBUOpsError, TrainingStateError
 from mbu_ops.methods import get_method
+from mbu_ops.methods.base import each_content
 from mbu_ops.objectives import Objective, build_objective
 from mbu_ops.training.config import TrainingConfig, network_config
 from mbu_ops.training.guides import choose_guides
@@ -44,12 +45,12 @@ class Labels:
 
     Attributes:
         family: the family the attribute belongs to, if any.
-        attribute: the name of the content.
+        attributes: the names of the contents, as many as the method edits.
         licence: under what terms the weights may be used.
         facts: anything else worth knowing, as JSON can hold it.
     """
 
-    attribute: str
+    attributes: tuple[str, ...]
     family: str | None = None
     licence: str = "unknown: decided by the training images"
     facts: dict[str, Any] = field(default_factory=dict)
@@ -69,9 +70,12 @@ class Trainer:
         preview: images for the sample sheets; the first training images when ``None``.
         reporter: who is told how it goes.
         mixed_precision: ``"no"``, ``"bf16"`` or ``"fp16"``; see Accelerate.
+        identity: describes whose picture it is, ``(N, 3, H, W)`` in [0, 1] to ``(N, D)``, for methods whose objective
+            asks for that.
 
     Raises:
-        ConfigurationError: if the images do not have the method's resolution.
+        ConfigurationError: if the images do not have the method's resolution, or there are not as many names as the
+            method edits contents.
         TrainingStateError: if the folder cannot be made.
     """
 
@@ -84,6 +88,7 @@ class Trainer:
         preview: Domains | None = None,
         reporter: Reporter | None = None,
         mixed_precision: str = "no",
+        identity: nn.Module | None = None,
     ) -> None:
         try:
             from accelerate import Accelerator  # an extra: only whoever trains needs it
@@ -98,6 +103,13 @@ class Trainer:
         self.step = 0
         self._origin: dict[str, Any] | None = None
         self._method = get_method(config.method)
+        self._identity = None if identity is None else identity.to(self.accelerator.device)
+        if len(labels.attributes) != (count := getattr(self._method, "contents", 1)):
+            raise ConfigurationError(
+                f"{config.method} learns {'one content' if count == 1 else f'{count} contents'} at once, got "
+                f"{' and '.join(labels.attributes)}: "
+                + ("name one --attribute" if count == 1 else "name them by --attributes, or give a --with folder each")
+            )
         self._full = network_config(config.method, config.config)
         if self._full.resolution != domains.resolution:
             raise ConfigurationError(
@@ -137,6 +149,7 @@ class Trainer:
             config.distance,
             config.guide_variation,
             config.hard_masks,
+            self._identity,
         )
         self._parts: dict[str, nn.Module] = {"objective": self.objective.to(device)}  # type: ignore[attr-defined]
         self.average = AveragedModel(averaged or model, avg_fn=self._averaging, use_buffers=True)
@@ -164,7 +177,7 @@ class Trainer:
             ConfigurationError: if the weights are of another method, or not of the sizes that this run begins with.
             WeightsError: if there are no such weights, or they are not sound.
         """
-        pretrained = weights.load_pretrained(name_or_path)
+        pretrained = weights.load(weights.resolve(name_or_path)[0])  # all of it, whatever its contents
         first = self.objective.model.config
         if pretrained.info.method != self.config.method or pretrained.model.config != first:
             raise ConfigurationError(
@@ -242,7 +255,7 @@ class Trainer:
         model = self._settled()
         model.config = replace(model.config, removal_dilation=self.config.removal_dilation)
         path = self.out / WEIGHTS
-        guides = choose_guides(model, self._sized(self.domains.with_), self._sized(self.domains.without))
+        guides = self._guides(model)
         training = {
             "steps": self.step,
             "settings": self.config.to_dict(),
@@ -255,7 +268,7 @@ class Trainer:
             method=self.config.method,
             config=self._method.config_to_dict(model.config),
             family=self.labels.family,
-            attributes=(self.labels.attribute,),
+            attributes=self.labels.attributes,
             resolution=int(model.config.resolution),
             licence=self.labels.licence,
             training=training | self.labels.facts,
@@ -267,6 +280,16 @@ class Trainer:
                 f"could not write {str(path)!r}: {error}; the state is intact: use --resume"
             ) from error
         return path
+
+    def _guides(self, model: Any) -> Tensor:
+        """Choose default guides, for each content among the images that show it."""
+        with_, without = self._sized(self.domains.with_), self._sized(self.domains.without)
+        # of a pair of contents each domain shows one and lacks the other
+        sides = ((with_, without), (without, with_))
+        views = each_content(model)
+        chosen = [choose_guides(view, *side) for view, side in zip(views, sides[: len(views)], strict=True)]
+        codes = torch.stack([codes[: min(map(len, chosen))] for codes in chosen], dim=1)
+        return codes if len(views) > 1 else codes[:, 0]
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 

@@ -167,7 +167,7 @@ def _config(networks: Mapping[str, State], discriminator_inputs: int | None) -> 
     side = math.isqrt(discriminator_inputs // common[-1]) if discriminator_inputs else None
     code_width = common[-1] + separate[-1]
     # from a dictionary, because that way checks what may be a stranger's numbers
-    return MBU.config_from_dict(
+    config: MBUConfig = MBU.config_from_dict(
         {
             "resolution": 2 ** len(common) * side if side else _USUAL_RESOLUTION,
             "common_widths": [code_width if width == common[-1] else width for width in common],
@@ -175,6 +175,7 @@ def _config(networks: Mapping[str, State], discriminator_inputs: int | None) -> 
             "separate_channels": separate[-1],
         }
     )
+    return config
 
 
 def _widths(state: State) -> list[int]:

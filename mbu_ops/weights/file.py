@@ -46,6 +46,26 @@ class Pretrained(NamedTuple):
     info: WeightsInfo
     guides: Tensor | None
 
+    def for_content(self, content: str | None, path: object) -> Pretrained:
+        """Return what edits one of the contents, with its guides; all of it if the network edits one only.
+
+        Args:
+            content: its name among ``info.attributes``; only needed where there are several.
+            path: of the weights, for messages.
+
+        Raises:
+            WeightsError: if the network edits several and this is not one of them.
+        """
+        model: Any = self.model
+        if getattr(model, "contents", 1) == 1:
+            return self
+        names = self.info.attributes
+        if content not in names:
+            got = "none was named" if content is None else f"got {content!r}"
+            raise WeightsError(f"{path}: these weights edit {' and '.join(names)}; name one of them as content, {got}")
+        index = names.index(content)
+        return Pretrained(model.for_content(index), self.info, None if self.guides is None else self.guides[:, index])
+
 
 def save(
     path: str | os.PathLike[str],
@@ -194,8 +214,13 @@ def _check_fit(path: Path, info: WeightsInfo, tensors: Mapping[str, TensorEntry]
     with torch.device("meta"):
         model = _network(path, info)
     expected = {n: tuple(v.shape) for n, v in model.state_dict().items() if not n.endswith(_COUNTER)}
+    count = getattr(model, "contents", 1)
+    if count > 1 and len(info.attributes) != count:
+        raise WeightsError(
+            f"{path}: expected the names of the {count} contents that {info.method!r} edits, got {info.attributes}"
+        )
     if info.guides:
-        expected[GUIDES] = (info.guides, *model.config.separate_code_shape)
+        expected[GUIDES] = (info.guides, *model.guide_shape)
     missing, foreign = sorted(set(expected) - set(tensors)), sorted(set(tensors) - set(expected))
     if missing or foreign:
         raise WeightsError(

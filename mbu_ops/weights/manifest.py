@@ -50,6 +50,8 @@ def manifest_entry(path: Path, family: str) -> dict[str, Any] | None:
     Raises:
         WeightsError: if the file is not sound, or is named otherwise than it describes itself.
     """
+    from mbu_ops.methods import get_method
+
     info = verify(path)
     if info.family != family:
         return None
@@ -65,6 +67,7 @@ def manifest_entry(path: Path, family: str) -> dict[str, Any] | None:
         "sha256": hashlib.sha256(content).hexdigest(),
         "size": len(content),
         "licence": info.licence,
+        "verbs": sorted(get_method(info.method).verbs),
         "metrics": {},
     }
 

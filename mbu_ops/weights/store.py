@@ -14,6 +14,8 @@ from mbu_ops.families.names import did_you_mean, one_line
 from mbu_ops.weights.file import Pretrained, WeightsInfo, load, read_info
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import torch
 
 HOME = "MBU_OPS_HOME"
@@ -23,12 +25,20 @@ TRAINED = "weights.safetensors"
 """Name of the weights in the folder that training writes."""
 
 
-def resolve(name_or_path: str | os.PathLike[str], *, method: str | None = None) -> tuple[Path, WeightSpec | None]:
+def resolve(
+    name_or_path: str | os.PathLike[str],
+    *,
+    method: str | None = None,
+    verb: str | None = None,
+    beside: Collection[str] = (),
+) -> tuple[Path, WeightSpec | None]:
     """Find a weights file; reads none and imports no torch.
 
     Args:
         name_or_path: a file, the folder that training wrote, or ``family/attribute`` or ``family/attribute/id``.
         method: of a family's weights, take those of this method.
+        verb: of a family's weights, take those that serve this verb, as far as their list says which they serve.
+        beside: attributes that are edited too: of one method's weights, take those that edit most of them.
 
     Returns:
         The file, and what its family promises of it (None for a path).
@@ -47,7 +57,7 @@ def resolve(name_or_path: str | os.PathLike[str], *, method: str | None = None) 
         what = f"the folder holds no {TRAINED}" if path.is_dir() else "there is no such file or folder"
         raise WeightsError(f"{text}: {what}; expected weights that mbu-ops trained or converted")
     try:
-        return _of_family(text, method)
+        return _of_family(text, method, verb, beside)
     except FamilyError as error:
         if path.is_dir():  # a folder that is named like a family's weights was meant, if no family is
             raise WeightsError(
@@ -106,6 +116,8 @@ def load_pretrained(
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
     method: str | None = None,
+    verb: str | None = None,
+    content: str | None = None,
 ) -> Pretrained:
     """Load trained weights by name or path.
 
@@ -114,19 +126,26 @@ def load_pretrained(
         device: where to put the network; the CPU by default.
         dtype: of its weights; float32 by default.
         method: of a family's weights, take those of this method; of a path, insist on it.
+        verb: of a family's weights, take those that serve this verb, as far as their list says which they serve.
+        content: of weights that edit several contents, which one; the attribute when it is named, and by default all
+            of the network when only a path is.
 
     Returns:
-        The network in eval mode, the file's description, and its default guide codes.
+        The network in eval mode (or, of a network of several contents, what edits this one), the file's description,
+        and default guide codes.
 
     Raises:
         FamilyError: if there is no such family or attribute.
-        WeightsError: if there are no such weights, or the file is not sound.
+        WeightsError: if there are no such weights, the file is not sound, or they do not edit the content.
     """
-    path, spec = resolve(name_or_path, method=method)
+    path, spec = resolve(name_or_path, method=method, verb=verb)
     pretrained = load(path, sha256=spec.sha256 if spec else None, device=device, dtype=dtype)
     if method is not None and pretrained.info.method != method:
         raise WeightsError(f"{path}: expected weights of method {method!r}, got {pretrained.info.method!r}")
-    return pretrained
+    if content is None and spec is not None:
+        family, attribute = str(name_or_path).split("/")[:2]
+        content = get_attribute(family, attribute).name
+    return pretrained if content is None else pretrained.for_content(content, path)
 
 
 def verify(name_or_path: str | os.PathLike[str]) -> WeightsInfo:
@@ -149,7 +168,7 @@ def verify(name_or_path: str | os.PathLike[str]) -> WeightsInfo:
     return info
 
 
-def _of_family(text: str, method: str | None) -> tuple[Path, WeightSpec]:
+def _of_family(text: str, method: str | None, verb: str | None, beside: Collection[str]) -> tuple[Path, WeightSpec]:
     parts = text.split("/")
     if not 2 <= len(parts) <= 3 or not all(parts):
         raise WeightsError(
@@ -158,26 +177,29 @@ def _of_family(text: str, method: str | None) -> tuple[Path, WeightSpec]:
         )
     family = get_family(parts[0])
     attribute = get_attribute(family, parts[1]).name
-    fitting = [spec for spec in family.weights if attribute in spec.attributes and method in (None, spec.method)]
+    of_method = [spec for spec in family.weights if attribute in spec.attributes and method in (None, spec.method)]
+    fitting = [spec for spec in of_method if verb is None or not spec.verbs or verb in spec.verbs]
     if len(parts) == 3:
         known = [spec.id for spec in fitting]
         fitting = [spec for spec in fitting if spec.id == parts[2]]
         if known and not fitting:
             raise WeightsError(f"{family.name}/{attribute} has no weights {parts[2]!r}.{did_you_mean(parts[2], known)}")
     if not fitting:
-        of_method = f" of method {method!r}" if method else ""
+        wanted = (f" of method {method!r}" if method else "") + (f" that can {verb}" if of_method else "")
         raise WeightsError(
-            f"there are no weights for {family.name}/{attribute}{of_method}; train some with mbu-ops train, then name "
+            f"there are no weights for {family.name}/{attribute}{wanted}; train some with mbu-ops train, then name "
             "their folder"
         )
-    path = locate(family, fitting[0])
+    alike = [spec for spec in fitting if spec.method == fitting[0].method]
+    chosen = max(alike, key=lambda spec: len({attribute, *beside}.intersection(spec.attributes)))  # the first of these
+    path = locate(family, chosen)
     if path is None:
-        package, home = fitting[0].package, _home(family, fitting[0])
+        package, home = chosen.package, _home(family, chosen)
         raise WeightsError(
-            f"the weights {fitting[0].id!r} are not installed: found neither in {package!r} nor at {home}; install "
+            f"the weights {chosen.id!r} are not installed: found neither in {package!r} nor at {home}; install "
             f"{package!r}"
         )
-    return path, fitting[0]
+    return path, chosen
 
 
 def _home(family: FamilySpec, spec: WeightSpec) -> Path:

@@ -59,6 +59,7 @@ family = FamilySpec(
     ),
     weights=read_manifest(__name__, "mbu_ops_checkpoints"),
     aligner="mbu_ops_faces.aligner:pretrained",
+    regions="mbu_ops_faces.regions:regions",
     identity="mbu_ops.evaluation.networks.face_descriptor:pretrained",
     samples=(
         SampleSpec(

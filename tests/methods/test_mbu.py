@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mbu_ops.errors import ConfigurationError
-from mbu_ops.methods.mbu import CONFIGS, MBU, MBUConfig, named_config, to_signed, to_unit
+from mbu_ops.methods.mbu import CONFIGS, MBU, MBUConfig, to_signed, to_unit
 
 SEPARATE = 25
 PUBLISHED = {
@@ -119,7 +119,7 @@ def test_configurations_that_cannot_work(settings: dict[str, object], says: str)
 def test_unknown_configuration() -> None:
     with pytest.raises(ConfigurationError, match=r"paper.*got 'papper'"):
         MBU("papper")
-    assert named_config("paper") == MBUConfig()
+    assert MBU.named_config("paper") == MBUConfig()
 
 
 def test_ranges_are_inverse() -> None:

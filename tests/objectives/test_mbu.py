@@ -230,8 +230,8 @@ def test_the_published_weights_need_no_image_discriminator():
 
 @pytest.mark.parametrize(("resolution", "patch"), [(16, 1), (32, 2), (64, 4)])
 def test_the_image_discriminator_scores_patches_for_both_domains(resolution, patch):
-    config = MBUConfig(resolution, (4, 8, 12), (4, 8), 3, patch)
-    assert ImageDiscriminator(config)(torch.zeros(2, 3, resolution, resolution)).shape == (2, 2, 2, 2)
+    images = torch.zeros(2, 3, resolution, resolution)
+    assert ImageDiscriminator((4, 8, 12), patch)(images).shape == (2, 2, 2, 2)
 
 
 def test_published_weights():

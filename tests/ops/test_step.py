@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mbu_ops.errors import ChainSyntaxError
-from mbu_ops.ops.step import VERBS, StepSpec, is_weights_path
+from mbu_ops.ops.step import GUIDED, VERBS, StepSpec, is_weights_path
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
 # what a file name may hold, but for the beginning of an option
@@ -26,7 +26,7 @@ def values(key: str) -> st.SearchStrategy[object]:
         return st.integers(0, 64)
     if key == "to":
         return st.one_of(INDEX, FILES.map(lambda text: "./" + text))
-    return NAMES if key == "method" else UNIT
+    return NAMES if key in {"method", "content"} else UNIT
 
 
 @st.composite
@@ -35,7 +35,7 @@ def steps(draw: st.DrawFn, verbs: tuple[str, ...] = tuple(VERBS)) -> StepSpec:
     is_path = draw(st.booleans())
     attribute = draw(PATHS if is_path else NAMES)
     family = None if is_path else draw(st.none() | NAMES)
-    guide = draw(st.none() | FILES) if verb in {"add", "swap", "interpolate"} else None
+    guide = draw(st.none() | FILES) if verb in GUIDED else None
     keys = draw(st.permutations([key for key in VERBS[verb] if guide is None or key != "guide"]))
     keys = keys[: draw(st.integers(0, len(keys)))]
     if verb == "interpolate" and "to" not in keys:
@@ -98,7 +98,7 @@ def test_paths_are_told_from_names(attribute, expected):
         ("", 0, "expected verb:attribute"),
         ("remove", 6, "expected verb:attribute"),
         ("ad:glasses", 0, "Did you mean 'add'"),
-        ("paint:glasses", 0, "There is: add, interpolate, remove, segment, swap"),
+        ("paint:glasses", 0, "There is: add, adjust, interpolate, remove, segment, swap, translate"),
         ("remove:", 7, "expected an attribute"),
         ("remove:Glasses", 7, "expected an attribute"),
         ("remove:gla sses", 10, "expected an attribute"),

@@ -17,7 +17,7 @@ from mbu_ops.training.loop import Labels, Trainer
 from mbu_ops.training.state import read_state
 from mbu_ops.weights import read_info
 
-LABELS = Labels("square")
+LABELS = Labels(("square",))
 
 
 class InterruptAt:
