@@ -38,6 +38,13 @@ if TYPE_CHECKING:
 )
 @click.option("--judge", type=FOLDER, help="Keep the judge in this file, and use the one that is there.")
 @click.option(
+    "--judges",
+    type=FOLDER,
+    nargs=2,
+    metavar="FIRST SECOND",
+    help="With --attributes: each attribute's own judge, by train-judge; they tell whether both agree.",
+)
+@click.option(
     "--then",
     metavar="NAME_OR_PATH",
     help="Another attribute's weights: measure chains too, in which it is added after this one was added or removed.",
@@ -91,6 +98,7 @@ def evaluate(source: Source, out: Path | None, as_json: bool, **others: Any) -> 
     Drawn pictures:   mbu-ops eval --attribute avatars/glasses
     All that it draws: mbu-ops eval --family avatars
     CelebA's layout:  mbu-ops eval --attribute glasses --data celeba/
+    Two contents:     mbu-ops eval --attributes smile,glasses --data celeba/
     Two folders:      mbu-ops eval --with hats/ --without nohats/ --holdout 0.1 --weights my-hats
 
     The judge is a small classifier of pictures with the content and without it; with --judge FILE it is kept for the
@@ -98,7 +106,13 @@ def evaluate(source: Source, out: Path | None, as_json: bool, **others: Any) -> 
     picture is known (drawn pictures know both), mask and removal are compared with them.
     """  # noqa: D301 - click's own mark for lines that it must not wrap
     options = Options(**others)
-    if source.attribute is None and source.family is not None and not source.with_:
+    if options.judges and len(source.contents) == 1:
+        raise ConfigurationError("--judges goes with --attributes; for one attribute use --judge")
+    if len(source.contents) > 1:
+        from mbu_ops_cli.eval_pair import measure_pair
+
+        echoed = measure_pair(source, options, out, as_json)
+    elif source.attribute is None and source.family is not None and not source.with_:
         echoed = _measure_all(source, options, out, as_json)
     else:
         echoed = _measure(source, options, out, as_json)
@@ -137,7 +151,8 @@ def _measure(source: Source, options: Options, out: Path | None, as_json: bool) 
             raise ConfigurationError("expected --weights NAME_OR_PATH, or an --attribute whose own weights to measure")
         weights = f"{source.family.name}/{source.attribute.name}"
     check(source, options)
-    from mbu_ops.evaluation.measurement import STAGES, Instruments, Regions, measure
+    from mbu_ops.evaluation.edits import Regions
+    from mbu_ops.evaluation.measurement import STAGES, Instruments, measure
     from mbu_ops.evaluation.report import Report, table
     from mbu_ops.evaluation.sheets import write_sheets
     from mbu_ops.weights import read_info, resolve
@@ -157,18 +172,19 @@ def _measure(source: Source, options: Options, out: Path | None, as_json: bool) 
     shared = {"regions": _digest(paths[weights])} | ({} if follower is None else {"then": _digest(follower.weights)})
     files = {name: {"sha256": _digest(path), **shared} for name, path in paths.items()}
     examples = examples_of(source, options)
+    content = source.attribute.name if source.attribute else None
     measured = {name: report.figures(name, files[name]) if report else None for name in paths}
     if pending := [name for name, figures in measured.items() if figures is None]:
         describe, features = networks_of(source.family)
         judge = judge or trained_judge(source, options.judge, options.judge_steps)
         instruments = Instruments(judge, describe, features, follower)
-        regions = Regions.of(paths[weights], examples, options.seed) if options.compare else None
+        regions = Regions.of(paths[weights], examples, options.seed, content) if options.compare else None
         with progress(STAGES * len(pending), "measuring") as advance:
             for name in pending:
                 if options.compare:
                     note(f"measuring {name}")
                 measured[name] = figures = measure(
-                    paths[name], examples, instruments, options.seed, options.threshold, regions, advance
+                    paths[name], examples, instruments, options.seed, options.threshold, regions, advance, content
                 )
                 if report is not None:
                     report.add(name, files[name], figures)
@@ -178,7 +194,7 @@ def _measure(source: Source, options: Options, out: Path | None, as_json: bool) 
         click.echo(table(columns) if options.compare else "\n".join(map(str, columns[weights])))
     if report is not None:
         sheets = {
-            name: write_sheets(report.sheets(name), path, examples, options.threshold, follower)
+            name: write_sheets(report.sheets(name), path, examples, options.threshold, follower, content)
             for name, path in paths.items()
         }
         title = source.attribute.title if source.attribute else "Report"

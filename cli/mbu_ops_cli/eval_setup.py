@@ -30,6 +30,7 @@ class Options:
     weights: str | None
     compare: tuple[str, ...]
     judge: Path | None
+    judges: tuple[Path, Path] | None
     then: str | None
     then_judge: Path | None
     judge_steps: int

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from kornia.metrics import ssim
 from torch import Tensor, nn
@@ -21,8 +21,10 @@ from mbu_ops.evaluation.distances import (
     frechet_distance,
     kernel_distance,
     perceptual_distance,
+    rank_correlation,
     retrieved_guides,
 )
+from mbu_ops.evaluation.edits import FEW, Edits, Regions, in_chunks, with_code
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.figures import (
     Figure,
@@ -35,17 +37,15 @@ from mbu_ops.evaluation.figures import (
 )
 from mbu_ops.evaluation.judge import Judge
 from mbu_ops.evaluation.networks.image_features import ImageFeatures
+from mbu_ops.ops.adjust import Adjust
+from mbu_ops.ops.base import fast_form
 from mbu_ops.ops.edit import Edit
 from mbu_ops.ops.remove import Remove
-from mbu_ops.ops.segment import Segment
 from mbu_ops.ops.transfer import Transfer
-from mbu_ops.weights import load_pretrained
+from mbu_ops.weights import load_pretrained, resolve
 
 STAGES = 7
 """Parts of the work, after each of which whoever shows progress is told."""
-
-_GUIDES = 8
-"""Guides to tell apart in the retrieval test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,111 +84,7 @@ class Follower:
         """Return the images with this attribute added, by its first default guide."""
         if self.add.default_guides is None:
             raise ConfigurationError(f"the weights in {str(self.weights)!r} have no default guides to add")
-        return _in_chunks(partial(_with_code, self.add, self.add.default_guides[:1]), images).image
-
-
-@dataclass(frozen=True, slots=True)
-class Regions:
-    """Where edits are, the same for all weights that are compared.
-
-    Attributes:
-        add: ``(N, 1, R, R)`` bool: where additions may change ``without`` images.
-        remove: ``(M, 1, R, R)`` bool: where removals may change ``with`` images.
-    """
-
-    add: Tensor
-    remove: Tensor
-
-    @classmethod
-    @torch.no_grad()
-    def of(cls, weights: str | Path, examples: Examples, seed: int = 1) -> Regions:
-        """Return where some weights edit examples; arguments as of :meth:`Edits.make`, and its guides."""
-        pretrained = load_pretrained(weights)
-        chosen = _Choice.of(examples, seed).guides
-        added = _in_chunks(Transfer(pretrained.model).edit, examples.without, examples.with_[chosen])
-        return cls(added.mask > 0, _in_chunks(Remove(pretrained.model).edit, examples.with_).mask > 0)
-
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """Which ``with`` images are guides: for each ``without`` image, in the retrieval test, and of each swap."""
-
-    guides: Tensor
-    few: Tensor
-    swaps: Tensor
-
-    @classmethod
-    def of(cls, examples: Examples, seed: int) -> _Choice:
-        random, count = np.random.default_rng(seed), len(examples.with_)
-        guides = random.integers(count, size=len(examples.without))
-        few = random.permutation(count)[:_GUIDES]
-        swaps = (np.arange(count) + random.integers(1, max(2, count), size=count)) % count  # never its own
-        return cls(*(torch.from_numpy(indices) for indices in (guides, few, swaps)))
-
-
-@dataclass(frozen=True, slots=True)
-class Edits:
-    """What some weights make of examples; the random guide of a picture is never the picture itself.
-
-    Attributes:
-        added: ``without`` images, each with the content of a random guide.
-        removed: ``with`` images without their content.
-        swapped: ``with`` images with the content of a random guide in place of their own.
-        defaults: ``without`` images with each default guide.
-        guides: ``(G, 3, R, R)``: a few guides.
-        guided: ``(N, G, 3, R, R)``: a few ``without`` images, each with each of those.
-        union: ``(N, 1, R, R)``: where any of those guides changed the image.
-        segmented: ``(M, 1, R, R)`` soft masks of the ``with`` images.
-    """
-
-    added: Edit
-    removed: Edit
-    swapped: Tensor
-    defaults: list[Tensor]
-    guides: Tensor
-    guided: Tensor
-    union: Tensor
-    segmented: Tensor
-
-    @classmethod
-    @torch.no_grad()
-    def make(
-        cls, weights: str | Path, examples: Examples, seed: int = 1, report: Callable[[], None] = lambda: None
-    ) -> Edits:
-        """Edit all examples, a few at a time.
-
-        Args:
-            weights: name or path, as the ops take it.
-            examples: the images.
-            seed: of the choice of guides.
-            report: called after each part of the work, see :data:`STAGES`.
-        """
-        with_, without = examples.with_, examples.without
-        pretrained = load_pretrained(weights)
-        transfer = Transfer(pretrained.model, guides=pretrained.guides)
-        remove, segment = Remove(pretrained.model), Segment(pretrained.model)
-        choice = _Choice.of(examples, seed)
-        guides = with_[choice.few]
-        few = [transfer.edit(without[:_FEW], guide[None].expand(len(without[:_FEW]), -1, -1, -1)) for guide in guides]
-        codes = () if transfer.default_guides is None else transfer.default_guides
-        report()
-        added = _in_chunks(transfer.edit, without, with_[choice.guides])
-        report()
-        defaults = [_in_chunks(partial(_with_code, transfer, code[None]), without).image for code in codes]
-        report()
-        removed = _in_chunks(remove.edit, with_)
-        swapped = _in_chunks(transfer.edit, removed.image, with_[choice.swaps]).image
-        report()
-        return cls(
-            added=added,
-            removed=removed,
-            swapped=swapped,
-            defaults=defaults,
-            guided=torch.stack([edit.image for edit in few], dim=1),
-            union=torch.stack([edit.mask for edit in few]).amax(0),
-            segmented=torch.cat([segment(chunk) for chunk in torch.split(with_, _CHUNK)]),
-            guides=guides,
-        )
+        return in_chunks(partial(with_code, self.add, self.add.default_guides[:1]), images).image
 
 
 @torch.no_grad()
@@ -200,6 +96,7 @@ def measure(
     threshold: float = 0.5,
     regions: Regions | None = None,
     report: Callable[[], None] = lambda: None,
+    content: str | None = None,
 ) -> list[Figure]:
     """Measure the edits of some weights.
 
@@ -211,15 +108,17 @@ def measure(
         threshold: mask value from which a pixel counts as content.
         regions: where to tell inside from outside, such as other weights' edits; these edits' own masks when None.
         report: called after each part of the work, see :data:`STAGES`.
+        content: which one, of weights that edit several.
 
     Returns:
         What the judges say of the images themselves (their own limit), of additions, removals, swaps and chains; how
         large masks are and how far pixels outside them changed; how much of the picture is kept inside the edit and
         outside it; whose picture it still is, how edits look and how far removals are from real images, where
         instruments for that are given; whether guides matter; and where the truth is known, how well masks and removals
-        match it, beside the figure of an untouched image.
+        match it, beside the figure of an untouched image; how surely a dial turns what the judge sees, for methods that
+        have one; and how long a removal takes here, and how large the weights are.
     """
-    edits = Edits.make(weights, examples, seed, report)
+    edits = Edits.make(weights, examples, seed, report, content)
     regions = regions or Regions(edits.added.mask > 0, edits.removed.mask > 0)
     figures = _success(examples, edits, instruments.judge)
     if instruments.follower is not None:
@@ -232,6 +131,8 @@ def measure(
     if instruments.features is not None:
         figures += _looks(examples, edits, instruments.features)
     figures += [_difference_of_guides(edits), *_truth(examples, edits, threshold)]
+    pretrained = load_pretrained(weights, content=content)
+    figures += [*_dial(pretrained.model, examples, instruments.judge), *_cost(weights, pretrained.model, examples)]
     report()
     return figures
 
@@ -246,11 +147,10 @@ def _success(examples: Examples, edits: Edits, judge: Judge) -> list[Figure]:
         said = torch.stack([judge.says_with(images) for images in edits.defaults])
         convinced = said.double().mean(0)  # a person with eight guides is one person
         figures.append(mean("add_default", "judge says with: added, default guides", convinced, "share"))
-    return [
-        *figures,
-        share("remove", "judge says without: removed", ~judge.says_with(edits.removed.image)),
-        share("swap", "judge says with: swapped, random guide", judge.says_with(edits.swapped)),
-    ]
+    figures.append(share("remove", "judge says without: removed", ~judge.says_with(edits.removed.image)))
+    if edits.swapped is not None:
+        figures.append(share("swap", "judge says with: swapped, random guide", judge.says_with(edits.swapped)))
+    return figures
 
 
 def _chains(examples: Examples, edits: Edits, judge: Judge, follower: Follower) -> list[Figure]:
@@ -359,18 +259,38 @@ def _truth(examples: Examples, edits: Edits, threshold: float) -> list[Figure]:
     return figures
 
 
-_CHUNK, _FEW = 32, 32
-"""Images edited at once, so that memory stays the same however many there are; and images to try guides on."""
+def _dial(model: nn.Module, examples: Examples, judge: Judge) -> list[Figure]:
+    """Turn a dial on a few images of either kind, and compare its strengths with what the judge makes of them."""
+    if "adjust" not in getattr(model, "verbs", ()):
+        return []
+    few = torch.cat([examples.without[:FEW], examples.with_[:FEW]])
+    adjust = Adjust(model)
+    strengths = torch.linspace(-1, 1, DIAL)
+    said = torch.stack([judge(adjust(few, float(strength))) for strength in strengths])
+    with contextlib.suppress(ConfigurationError):  # without torchmetrics
+        ranks = rank_correlation(strengths[:, None].expand(-1, len(few)), said)
+        return [mean("dial", f"rank correlation of {DIAL} strengths and judge", ranks)]
+    return []
 
 
-def _in_chunks(edit: Callable[..., Edit], *images: Tensor) -> Edit:
-    """Return the edit of many images, made a few at a time."""
-    parts = [edit(*chunks) for chunks in zip(*(torch.split(one, _CHUNK) for one in images), strict=True)]
-    return Edit(*(torch.cat(part) for part in zip(*parts, strict=True)))
+def _cost(weights: str | Path, model: nn.Module, examples: Examples) -> list[Figure]:
+    """Time removals of small batches by the method's fastest form; the first batch warms up and does not count."""
+    remove, times = Remove(fast_form(model)), []
+    for batch in [examples.with_[:_TIMED], *torch.split(examples.with_, _TIMED)[:_BATCHES]]:
+        started = time.perf_counter()
+        remove(batch)
+        times.append(1000 * (time.perf_counter() - started) / len(batch))
+    megabytes = resolve(weights)[0].stat().st_size / 1e6
+    return [
+        mean("milliseconds", "milliseconds per removal here, whole pictures", torch.tensor(times[1:])),
+        Figure("megabytes", "size of the weights, MB", megabytes, None, None, 1),
+    ]
 
 
-def _with_code(transfer: Transfer, code: Tensor, images: Tensor) -> Edit:
-    return transfer.edit_code(images, code)
+DIAL = 9
+"""Strengths at which a dial is looked at, from -1 to 1."""
+
+_TIMED, _BATCHES = 8, 8
 
 
 def _largest_change(edit: Edit, before: Tensor) -> Tensor:

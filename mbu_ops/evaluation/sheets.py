@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -13,12 +14,15 @@ from torch import Tensor
 from mbu_ops import images
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.figures import intersection_over_union
-from mbu_ops.evaluation.measurement import Follower
+from mbu_ops.evaluation.measurement import DIAL, Follower
+from mbu_ops.ops.adjust import Adjust
+from mbu_ops.ops.base import Method
 from mbu_ops.ops.interpolate import Interpolate
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.segment import Segment
 from mbu_ops.ops.swap import Swap
 from mbu_ops.ops.transfer import Transfer
+from mbu_ops.weights import load_pretrained
 
 _ROWS, _COLUMNS, _STRENGTHS = 5, 8, 7
 
@@ -39,9 +43,9 @@ def grid(rows: Sequence[Tensor]) -> Tensor:
     return torch.cat([torch.cat(list(row.expand(-1, 3, -1, -1)), dim=2) for row in rows], dim=1).clamp(0, 1)
 
 
-def transfers(weights: str | Path, examples: Examples) -> Tensor:
+def transfers(weights: str | Path, examples: Examples, content: str | None = None) -> Tensor:
     """Guides down the side, pictures across the top, and each picture with each guide's content."""
-    transfer = Transfer.from_pretrained(weights)
+    transfer = Transfer.from_pretrained(weights, content=content)
     guides, people = examples.with_[:_ROWS], examples.without[:_COLUMNS]
     corner = torch.ones_like(people[:1])
     rows = [torch.cat([corner, people])]
@@ -50,25 +54,25 @@ def transfers(weights: str | Path, examples: Examples) -> Tensor:
     return grid(rows)
 
 
-def layers(weights: str | Path, examples: Examples) -> Tensor:
+def layers(weights: str | Path, examples: Examples, content: str | None = None) -> Tensor:
     """Guide, picture, mask, raw pixels and result, a column each."""
     count = min(_COLUMNS, len(examples.with_), len(examples.without))
     guides, people = examples.with_[:count], examples.without[:count]
-    edit = Transfer.from_pretrained(weights).edit(people, guides)
+    edit = Transfer.from_pretrained(weights, content=content).edit(people, guides)
     return grid([guides, people, edit.mask, edit.raw, edit.image])
 
 
-def removals(weights: str | Path, examples: Examples) -> Tensor:
+def removals(weights: str | Path, examples: Examples, content: str | None = None) -> Tensor:
     """Picture, mask, raw pixels and result, and the true picture where it is known."""
     pictures = examples.with_[:_COLUMNS]
-    edit = Remove.from_pretrained(weights).edit(pictures)
+    edit = Remove.from_pretrained(weights, content=content).edit(pictures)
     truth = [] if examples.removed is None else [examples.removed[:_COLUMNS]]
     return grid([pictures, edit.mask, edit.raw, edit.image, *truth])
 
 
-def interpolations(weights: str | Path, examples: Examples) -> Tensor:
+def interpolations(weights: str | Path, examples: Examples, content: str | None = None) -> Tensor:
     """A picture a row; from one guide's content to another's across."""
-    interpolate = Interpolate.from_pretrained(weights)
+    interpolate = Interpolate.from_pretrained(weights, content=content)
     first, second = examples.with_[:1], examples.with_[1:2]
     rows = []
     for person in examples.without[:_ROWS]:
@@ -77,28 +81,36 @@ def interpolations(weights: str | Path, examples: Examples) -> Tensor:
     return grid(rows)
 
 
-def swaps(weights: str | Path, examples: Examples) -> Tensor:
+def swaps(weights: str | Path, examples: Examples, content: str | None = None) -> Tensor:
     """Picture, guide and the picture with the guide's content in place of its own."""
     pictures = examples.with_[:_COLUMNS]
     guides = pictures.roll(1, 0)
-    return grid([pictures, guides, Swap.from_pretrained(weights)(pictures, guides)])
+    return grid([pictures, guides, Swap.from_pretrained(weights, content=content)(pictures, guides)])
 
 
-def chains(weights: str | Path, examples: Examples, follower: Follower) -> Tensor:
+def chains(weights: str | Path, examples: Examples, follower: Follower, content: str | None = None) -> Tensor:
     """Two edits one after another: picture, added, second added; then picture, removed, second added."""
     count = min(_COLUMNS, len(examples.with_), len(examples.without))
     pictures, people = examples.with_[:count], examples.without[:count]
-    added = Transfer.from_pretrained(weights)(people, pictures.roll(1, 0))
-    removed = Remove.from_pretrained(weights)(pictures)
+    added = Transfer.from_pretrained(weights, content=content)(people, pictures.roll(1, 0))
+    removed = Remove.from_pretrained(weights, content=content)(pictures)
     return grid([people, added, follower.after(added), pictures, removed, follower.after(removed)])
 
 
-def segmentations(weights: str | Path, examples: Examples, threshold: float) -> Tensor:
+def segmentations(weights: str | Path, examples: Examples, threshold: float, content: str | None = None) -> Tensor:
     """Picture, soft mask, mask cut at the threshold, and the true mask where it is known."""
     pictures = examples.with_[:_COLUMNS]
-    soft = Segment.from_pretrained(weights)(pictures)
+    soft = Segment.from_pretrained(weights, content=content)(pictures)
     truth = [] if examples.masks is None else [examples.masks[:_COLUMNS].float()]
     return grid([pictures, soft, (soft >= threshold).float(), *truth])
+
+
+def dials(weights: str | Path, examples: Examples, content: str | None = None) -> Tensor:
+    """A picture a row, half of them with the content; strengths from -1 to 1 across, the middle one untouched."""
+    adjust = Adjust.from_pretrained(weights, content=content)
+    people = torch.cat([examples.without[:_ROWS], examples.with_[:_ROWS]])
+    turned = [adjust(people, float(strength)) for strength in torch.linspace(-1, 1, DIAL)]
+    return grid([torch.stack(row) for row in zip(*turned, strict=True)])
 
 
 def threshold_curve(curves: dict[str, tuple[Tensor, Tensor]], side: int = 360) -> Image.Image:
@@ -134,9 +146,14 @@ def threshold_curve(curves: dict[str, tuple[Tensor, Tensor]], side: int = 360) -
 
 @torch.no_grad()
 def write_sheets(
-    folder: Path, weights: str | Path, examples: Examples, threshold: float, follower: Follower | None = None
+    folder: Path,
+    weights: str | Path,
+    examples: Examples,
+    threshold: float,
+    follower: Follower | None = None,
+    content: str | None = None,
 ) -> list[Path]:
-    """Write every sheet that these examples allow.
+    """Write every sheet that these examples and the weights' verbs allow.
 
     Args:
         folder: where to; must exist.
@@ -144,27 +161,32 @@ def write_sheets(
         examples: the images.
         threshold: mask value from which a pixel counts as content.
         follower: a second attribute to chain, if there is one.
+        content: which one, of weights that edit several.
 
     Returns:
         The files.
     """
-    drawn: dict[str, Callable[[], Tensor]] = {
-        "transfer": lambda: transfers(weights, examples),
-        "layers": lambda: layers(weights, examples),
-        "removal": lambda: removals(weights, examples),
-        "interpolation": lambda: interpolations(weights, examples),
-        "swap": lambda: swaps(weights, examples),
-        "segmentation": lambda: segmentations(weights, examples, threshold),
+    verbs = cast("Method", load_pretrained(weights, content=content).model).verbs
+    drawn: dict[str, tuple[str, Callable[[], Tensor]]] = {
+        "transfer": ("transfer", lambda: transfers(weights, examples, content)),
+        "layers": ("transfer", lambda: layers(weights, examples, content)),
+        "removal": ("remove", lambda: removals(weights, examples, content)),
+        "interpolation": ("interpolate", lambda: interpolations(weights, examples, content)),
+        "swap": ("swap", lambda: swaps(weights, examples, content)),
+        "segmentation": ("segment", lambda: segmentations(weights, examples, threshold, content)),
+        "dial": ("adjust", lambda: dials(weights, examples, content)),
     }
     if follower is not None:
-        drawn["chain"] = lambda: chains(weights, examples, follower)
+        drawn["chain"] = ("transfer", lambda: chains(weights, examples, follower, content))
     written = []
-    for name, draw in drawn.items():
+    for name, (verb, draw) in drawn.items():
+        if verb not in verbs:
+            continue
         written.append(folder / f"{name}.png")
         images.write(written[-1], draw(), overwrite=True)
     if examples.masks is not None and examples.known is not None and examples.known.any():
         written.append(folder / "threshold.png")
-        segment = Segment.from_pretrained(weights)
+        segment = Segment.from_pretrained(weights, content=content)
         soft = torch.cat([segment(chunk) for chunk in torch.split(examples.with_[examples.known], 32)])
         curve = threshold_curve({Path(weights).name: (soft, examples.masks[examples.known])})
         images.write(written[-1], to_tensor(curve), overwrite=True)

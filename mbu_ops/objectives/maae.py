@@ -8,12 +8,11 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods.base import Networks, to_signed, to_unit
 from mbu_ops.methods.maae import MAAE
-from mbu_ops.objectives.terms import ImageDiscriminator, LossWeights, distances_named
+from mbu_ops.objectives.terms import WRONG_DOMAIN, ImageDiscriminator, LossWeights, distances_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +46,6 @@ LOSS_WEIGHTS: dict[str, MAAELossWeights] = {
 
 _DESCRIBED = 2
 """Images of each domain and step that the identity loss looks at: the descriptor costs more than all the rest."""
-
-_WRONG_DOMAIN = 0.5
-"""Share with which real images of the other domain count as false ones to the discriminator."""
 
 
 class MAAEObjective(nn.Module):
@@ -157,19 +153,8 @@ class MAAEObjective(nn.Module):
 
     def _judged(self, images: Tensor, result: Tensor, count: int, full: int) -> Tensor:
         """Return the discriminator's loss: real images of a domain against results and against the other domain."""
-        real = self.judge(images)
-        fake = self.judge(torch.cat([result[:full], result[count : count + full]]))
-        hinges = []
-        for channel, own, other, false in (
-            (1, real[count:], real[:count], fake[:full]),
-            (0, real[:count], real[count:], fake[full:]),
-        ):
-            hinges += [
-                F.relu(1 - own[:, channel]).mean(),
-                F.relu(1 + false[:, channel]).mean(),
-                _WRONG_DOMAIN * F.relu(1 + other[:, channel]).mean(),
-            ]
-        return torch.stack(hinges).sum()
+        fakes = {1: result[:full], 0: result[count : count + full]}
+        return self.judge.loss([images[:count], images[count:]], fakes, WRONG_DOMAIN)
 
 
 def _strengths(count: int, like: Tensor) -> Tensor:

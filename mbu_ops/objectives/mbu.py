@@ -221,14 +221,8 @@ class MBUObjective(ContentObjective):
         if self.weights.confusion:
             losses["discriminator"] = self.discriminator.loss(extras["common_without"], extras["common_with"])
         if self.image_discriminator is not None:
-            judge = self.image_discriminator
-            hinges = [
-                F.relu(1 - judge(to_signed(real))[:, channel]).mean()
-                + F.relu(1 + judge(extras[edited])[:, channel]).mean()
-                for channel, (real, edited) in enumerate(((without, "removed"), (with_, "added")))
-                if edited in extras
-            ]
-            losses["image_discriminator"] = torch.stack(hinges).sum()
+            fakes = {channel: extras[name] for channel, name in enumerate(("removed", "added")) if name in extras}
+            losses["image_discriminator"] = self.image_discriminator.loss([to_signed(without), to_signed(with_)], fakes)
         if losses:
             yield "discriminator", losses, {}
 

@@ -204,6 +204,24 @@ class ImageDiscriminator(nn.Module):
         scores: Tensor = self.score(F.pixel_unshuffle(pixels, self.patch))
         return scores
 
+    def loss(self, reals: Sequence[Tensor], fakes: Mapping[int, Tensor], wrong_domain: float = 0.0) -> Tensor:
+        """Return the discriminator's own hinge loss on real images of both domains and on detached edited ones.
+
+        Args:
+            reals: ``(B, 3, R, R)`` in [-1, 1] real images of channel 0's domain, and of channel 1's.
+            fakes: by channel, images that were edited to look like its domain; channels that are missing learn nothing.
+            wrong_domain: share with which real images of the other domain count as edited ones: what they lack is
+                then seen at once, and not only how edited images look (Reed et al., ICML 2016, for captions).
+        """
+        hinges = []
+        scores = [self(real) for real in reals]
+        for channel, fake in fakes.items():
+            hinges.append(F.relu(1 - scores[channel][:, channel]).mean())
+            hinges.append(F.relu(1 + self(fake)[:, channel]).mean())
+            if wrong_domain:
+                hinges.append(wrong_domain * F.relu(1 + scores[1 - channel][:, channel]).mean())
+        return torch.stack(hinges).sum()
+
     def features(self, pixels: Tensor) -> list[Tensor]:
         """Return what each block makes of a batch, from fine to coarse: what feature matching compares."""
         found, current = [], F.pixel_unshuffle(pixels, self.patch)
@@ -212,6 +230,10 @@ class ImageDiscriminator(nn.Module):
             if isinstance(block, nn.LeakyReLU):
                 found.append(current)
         return found
+
+
+WRONG_DOMAIN = 0.5
+"""Share of :meth:`ImageDiscriminator.loss` where every image is redrawn as a whole."""
 
 
 class GuideVariation(nn.Module):

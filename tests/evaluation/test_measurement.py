@@ -7,9 +7,10 @@ import torch
 
 from mbu_ops.data.domains import Domains
 from mbu_ops.errors import PluginError
+from mbu_ops.evaluation.edits import Edits, Regions
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.judge import Judge
-from mbu_ops.evaluation.measurement import STAGES, Edits, Follower, Instruments, Regions, measure
+from mbu_ops.evaluation.measurement import STAGES, Follower, Instruments, measure
 from mbu_ops.evaluation.networks import image_features
 from mbu_ops.families import AttributeSpec, FamilySpec
 from mbu_ops.ops.edit import Edit

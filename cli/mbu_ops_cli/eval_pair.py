@@ -1,0 +1,79 @@
+"""`mbu-ops eval --attributes FIRST,SECOND`: how good edits of two contents are."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import click
+
+from mbu_ops.errors import ConfigurationError
+from mbu_ops_cli.eval_setup import Options, check, examples_of, kept_judge, networks_of, note, trained_judge
+from mbu_ops_cli.progress import progress
+from mbu_ops_cli.sources import Source
+
+
+def measure_pair(source: Source, options: Options, out: Path | None, as_json: bool) -> dict[str, object]:
+    """Measure translations between two domains, print the figures unless as JSON, and return them as JSON holds them.
+
+    Raises:
+        ConfigurationError: if the weights do not edit both contents, or an option does not go with two contents.
+    """
+    if options.then or options.family_out:
+        raise ConfigurationError("--then and --family-out go with one --attribute; leave them out")
+    check(source, options)
+    from mbu_ops.evaluation.judge import Judge
+    from mbu_ops.evaluation.report import Report, table
+    from mbu_ops.evaluation.translation import PairEditor, measure_translations, write_translations
+    from mbu_ops.weights import resolve
+
+    contents = source.contents[0], source.contents[1]
+    weights = options.weights
+    if weights is None:
+        if source.family is None:
+            raise ConfigurationError("expected --weights NAME_OR_PATH of weights that edit both contents")
+        path, _ = resolve(f"{source.family.name}/{contents[0]}", verb="translate", beside=contents)
+        weights = str(path)
+    editors = {name: PairEditor.of(name, contents) for name in (weights, *options.compare)}
+    judge = kept_judge(source, options.judge)
+    judges = (Judge.load(options.judges[0]), Judge.load(options.judges[1])) if options.judges else None
+    learnt = judge.learnt if judge else {**source.facts, "steps": options.judge_steps}
+    settings: dict[str, object] = {name: getattr(options, name) for name in ("partition", "count", "seed")}
+    settings |= {"judge": learnt, "judges": [one.learnt for one in judges] if judges else None}
+    report = None if out is None else Report(out, settings | {"pictures": source.facts})
+    digests = {
+        name: {
+            f"file{number}": hashlib.sha256(file.read_bytes()).hexdigest() for number, file in enumerate(editor.files)
+        }
+        for name, editor in editors.items()
+    }
+    measured = {name: report.figures(name, digests[name]) if report else None for name in editors}
+    examples = examples_of(source, options)
+    if pending := [name for name, figures in measured.items() if figures is None]:
+        identity, features = networks_of(source.family)
+        judge = judge or trained_judge(source, options.judge, options.judge_steps)
+        with progress(len(pending), "measuring") as advance:
+            for name in pending:
+                measured[name] = figures = measure_translations(
+                    editors[name], examples, contents, judge, judges, identity, features, options.seed
+                )
+                if report is not None:
+                    report.add(name, digests[name], figures)
+                advance()
+    columns = {name: figures or [] for name, figures in measured.items()}
+    if not as_json:
+        click.echo(table(columns) if options.compare else "\n".join(map(str, columns[weights])))
+    if report is not None:
+        sheets = {
+            name: [write_translations(report.sheets(name) / "translation.png", editor, examples)]
+            for name, editor in editors.items()
+        }
+        note(str(report.write_table(" and ".join(contents), columns, sheets)))
+    plain = {
+        name: [
+            {key: getattr(figure, key) for key in ("name", "title", "value", "low", "high", "count", "unit")}
+            for figure in figures
+        ]
+        for name, figures in columns.items()
+    }
+    return {"weights": weights, "partition": options.partition, "figures": plain.pop(weights), "compared": plain}

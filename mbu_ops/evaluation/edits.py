@@ -1,0 +1,148 @@
+"""What some weights make of examples, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mbu_ops.evaluation.examples import Examples
+from mbu_ops.ops.edit import Edit
+from mbu_ops.ops.remove import Remove
+from mbu_ops.ops.segment import Segment
+from mbu_ops.ops.transfer import Transfer
+from mbu_ops.weights import load_pretrained
+
+GUIDES = 8
+"""Guides to tell apart in the retrieval test."""
+
+CHUNK, FEW = 32, 32
+"""Images edited at once, so that memory stays the same however many there are; and images to try guides on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """Where edits are, the same for all weights that are compared.
+
+    Attributes:
+        add: ``(N, 1, R, R)`` bool: where additions may change ``without`` images.
+        remove: ``(M, 1, R, R)`` bool: where removals may change ``with`` images.
+    """
+
+    add: Tensor
+    remove: Tensor
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, weights: str | Path, examples: Examples, seed: int = 1, content: str | None = None) -> Regions:
+        """Return where some weights edit examples; arguments as of :meth:`Edits.make`, and its guides."""
+        pretrained = load_pretrained(weights, content=content)
+        chosen = _Choice.of(examples, seed).guides
+        added = in_chunks(Transfer(pretrained.model).edit, examples.without, examples.with_[chosen])
+        return cls(added.mask > 0, in_chunks(Remove(pretrained.model).edit, examples.with_).mask > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Which ``with`` images are guides: for each ``without`` image, in the retrieval test, and of each swap."""
+
+    guides: Tensor
+    few: Tensor
+    swaps: Tensor
+
+    @classmethod
+    def of(cls, examples: Examples, seed: int) -> _Choice:
+        random, count = np.random.default_rng(seed), len(examples.with_)
+        guides = random.integers(count, size=len(examples.without))
+        few = random.permutation(count)[:GUIDES]
+        swaps = (np.arange(count) + random.integers(1, max(2, count), size=count)) % count  # never its own
+        return cls(*(torch.from_numpy(indices) for indices in (guides, few, swaps)))
+
+
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """What some weights make of examples; the random guide of a picture is never the picture itself.
+
+    Attributes:
+        added: ``without`` images, each with the content of a random guide.
+        removed: ``with`` images without their content.
+        swapped: ``with`` images with the content of a random guide in place of their own; None if the method does not
+            swap.
+        defaults: ``without`` images with each default guide.
+        guides: ``(G, 3, R, R)``: a few guides.
+        guided: ``(N, G, 3, R, R)``: a few ``without`` images, each with each of those.
+        union: ``(N, 1, R, R)``: where any of those guides changed the image.
+        segmented: ``(M, 1, R, R)`` soft masks of the ``with`` images.
+    """
+
+    added: Edit
+    removed: Edit
+    swapped: Tensor | None
+    defaults: list[Tensor]
+    guides: Tensor
+    guided: Tensor
+    union: Tensor
+    segmented: Tensor
+
+    @classmethod
+    @torch.no_grad()
+    def make(
+        cls,
+        weights: str | Path,
+        examples: Examples,
+        seed: int = 1,
+        report: Callable[[], None] = lambda: None,
+        content: str | None = None,
+    ) -> Edits:
+        """Edit all examples, a few at a time.
+
+        Args:
+            weights: name or path, as the ops take it.
+            examples: the images.
+            seed: of the choice of guides.
+            report: called after each part of the work, see :data:`STAGES`.
+            content: which one, of weights that edit several.
+        """
+        with_, without = examples.with_, examples.without
+        pretrained = load_pretrained(weights, content=content)
+        transfer = Transfer(pretrained.model, guides=pretrained.guides)
+        remove, segment = Remove(pretrained.model), Segment(pretrained.model)
+        choice = _Choice.of(examples, seed)
+        guides = with_[choice.few]
+        few = [transfer.edit(without[:FEW], guide[None].expand(len(without[:FEW]), -1, -1, -1)) for guide in guides]
+        codes = () if transfer.default_guides is None else transfer.default_guides
+        report()
+        added = in_chunks(transfer.edit, without, with_[choice.guides])
+        report()
+        defaults = [in_chunks(partial(with_code, transfer, code[None]), without).image for code in codes]
+        report()
+        removed = in_chunks(remove.edit, with_)
+        swaps = "swap" in transfer.model.verbs
+        swapped = in_chunks(transfer.edit, removed.image, with_[choice.swaps]).image if swaps else None
+        report()
+        return cls(
+            added=added,
+            removed=removed,
+            swapped=swapped,
+            defaults=defaults,
+            guided=torch.stack([edit.image for edit in few], dim=1),
+            union=torch.stack([edit.mask for edit in few]).amax(0),
+            segmented=torch.cat([segment(chunk) for chunk in torch.split(with_, CHUNK)]),
+            guides=guides,
+        )
+
+
+def in_chunks(edit: Callable[..., Edit], *images: Tensor) -> Edit:
+    """Return the edit of many images, made a few at a time."""
+    parts = [edit(*chunks) for chunks in zip(*(torch.split(one, CHUNK) for one in images), strict=True)]
+    return Edit(*(torch.cat(part) for part in zip(*parts, strict=True)))
+
+
+def with_code(transfer: Transfer, code: Tensor, images: Tensor) -> Edit:
+    """Return the edit of images with one code; its arguments can be bound from the left."""
+    return transfer.edit_code(images, code)
