@@ -121,10 +121,12 @@ def chain(
       add:glasses,guide=3          add one of the guides that come with the weights
       swap:facial_hair@ref.jpg     exchange it for the guide's
       interpolate:smile@a.jpg,to=b.jpg,amount=0.5
+      adjust:smile,strength=-0.6   a dial from -1 (none) to 1 (all of it); no guide
+      translate:glasses@ref.jpg    add these, and take away what else the weights know
       segment:glasses              as the last step: write its mask as a grey PNG
     An attribute may be family/attribute, or the path of weights you trained (add:./my-hats).
     Other options: threshold=, softness= (of the mask, 0 to 1), dilation= (of remove, in pixels), detail= (of the
-    photo, to keep; 0 to 1) and method=.
+    photo, to keep; 0 to 1), method=, and content= (of weights at a path that edit two).
 
     \b
     mbu-ops chain remove:smile add:glasses                        the demo

@@ -30,7 +30,7 @@ OPTIONS = (
         "--attributes",
         metavar="FIRST,SECOND",
         help="Two attributes for one network (method didd): pictures with one and without the other. Folders: two "
-        "--with, no --without; FIRST,SECOND then names the weights' contents.",
+        "--with, one for each, and --without for pictures with neither, if you have some.",
     ),
     click.option("--data", type=FOLDER, multiple=True, help="Folder in CelebA's layout; may be given several times."),
     click.option(
@@ -91,6 +91,7 @@ class Source:
         only: labels that all their pictures must have, or must not have with "!"; the attribute's rules say so too.
         with_: folders of pictures with the content.
         without: folders of pictures without it.
+        neither: of a pair, folders of pictures that show neither.
         holdout: share of those folders that training leaves out.
         pictures: how many to draw.
     """
@@ -102,6 +103,7 @@ class Source:
     only: tuple[str, ...]
     with_: tuple[Path, ...]
     without: tuple[Path, ...]
+    neither: tuple[Path, ...]
     holdout: float
     pictures: int
 
@@ -131,13 +133,15 @@ class Source:
         if attributes is not None and attribute is not None:
             raise ConfigurationError("expected --attribute or --attributes, got both; leave one out")
         pair = _pair(attributes) if attributes is not None else ()
-        if len(with_) == 2 and not without:
+        neither: tuple[Path, ...] = ()
+        if len(with_) == 2 and (pair or not without):
             # a content a folder: what one folder shows the other lacks
-            with_, without = with_[:1], with_[1:]
+            with_, without, neither = with_[:1], with_[1:], without
             pair = pair or _folder_names(*with_, *without)
-        elif pair and with_:
+        elif pair and (with_ or without):
             raise ConfigurationError(
-                "expected two --with folders and no --without for a pair of contents: what one shows the other lacks"
+                "expected two --with folders for a pair of contents, each of pictures that lack the other's, and "
+                "--without, if at all, of pictures that show neither"
             )
         if data and attribute is None and not pair:
             raise ConfigurationError("--data needs --attribute, which says which pictures show the content")
@@ -174,7 +178,7 @@ class Source:
             raise ConfigurationError("--pictures says how many a family draws; folders hold as many as they hold")
         plan = plan and plan.narrowed(only)
         contents = pair or ((plan.name if plan else "content"),)
-        return cls(owner, plan, contents, data, only, with_, without, holdout, pictures or 2000)
+        return cls(owner, plan, contents, data, only, with_, without, neither, holdout, pictures or 2000)
 
     @property
     def drawn(self) -> bool:
@@ -193,6 +197,7 @@ class Source:
             "only": list(self.only),
             "with": [folder.resolve().name for folder in self.with_],
             "without": [folder.resolve().name for folder in self.without],
+            **({"neither": [folder.resolve().name for folder in self.neither]} if self.neither else {}),
             "holdout": self.holdout,
             "drawn": self.pictures if self.drawn else 0,
         }
@@ -208,7 +213,7 @@ class Source:
 
         if self.with_:
             return Domains.from_folders(
-                self.with_, self.without, resolution, "train", self.holdout, self.attribute, report
+                self.with_, self.without, resolution, "train", self.holdout, self.attribute, report, self.neither
             )
         family, attribute = self._known()
         if self.data:

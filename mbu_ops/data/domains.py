@@ -16,7 +16,8 @@ from mbu_ops.data.celeba import FACE_FRAME, CelebA, Partition, balancing_weights
 from mbu_ops.data.folder import held_out, load_files, load_folders
 from mbu_ops.data.pairs import drawn_pairs, found_regions
 from mbu_ops.data.placement import place
-from mbu_ops.families.spec import AttributeSpec, FamilySpec, Placement
+from mbu_ops.families.placement import Placement
+from mbu_ops.families.spec import AttributeSpec, FamilySpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Domains:
         without_placement: the same for ``without`` images.
         with_regions: ``(M, 1, R, R)`` uint8, 255 where an edit may change a ``with_`` image, or None.
         without_regions: the same for ``without`` images.
+        neither: ``(K, 3, R, R)`` uint8 RGB, of a pair of contents: images that show neither, or None.
     """
 
     without: Tensor
@@ -44,6 +46,7 @@ class Domains:
     without_placement: Placement | None = None
     with_regions: Tensor | None = None
     without_regions: Tensor | None = None
+    neither: Tensor | None = None
 
     @property
     def resolution(self) -> int:
@@ -58,7 +61,7 @@ class Domains:
             "holdout": self.holdout,
             "with": len(self.with_),
             "without": len(self.without),
-        }
+        } | ({} if self.neither is None else {"neither": len(self.neither)})
 
     @classmethod
     def from_folders(
@@ -70,6 +73,7 @@ class Domains:
         holdout: float = 0.0,
         attribute: AttributeSpec | None = None,
         report: Callable[[str], None] | None = None,
+        neither: Sequence[Path] = (),
     ) -> Domains:
         """Read folders of pictures; each picture's largest centred square is its frame.
 
@@ -82,6 +86,7 @@ class Domains:
                 :func:`mbu_ops.data.folder.held_out`.
             attribute: what the folders differ in, if a family knows it.
             report: called with one line for each file that cannot be read.
+            neither: of a pair of contents, folders of pictures that show neither.
 
         Raises:
             DataError: if a folder is missing, or they hold too few readable images.
@@ -93,6 +98,7 @@ class Domains:
         return cls(
             without=load_folders(without, resolution, report, keep),
             with_=load_folders(with_, resolution, report, keep),
+            neither=load_folders(neither, resolution, report, keep) if neither else None,
             source=f"{', '.join(folder.name for folder in with_)} / {', '.join(folder.name for folder in without)}"
             + (f" ({partition}, {holdout:g} held out)" if holdout else ""),
             holdout=holdout,
@@ -128,7 +134,10 @@ class Domains:
         sets = [CelebA.read(folder) for folder in folders]
         pixels: dict[str, Tensor] = {}
         labels: dict[str, NDArray[np.bool_]] = {}
-        for side, rule in (("with", attribute.with_rule), ("without", attribute.without_rule)):
+        rules = {"with": attribute.with_rule, "without": attribute.without_rule, "neither": attribute.neither_rule}
+        for side, rule in rules.items():
+            if side == "neither" and not rule:
+                continue
             matching = [one.matching(rule, partition) for one in sets]
             if seed is not None:
                 matching = [np.random.default_rng(seed).permutation(indices) for indices in matching]
@@ -145,6 +154,7 @@ class Domains:
         return cls(
             without=pixels["without"],
             with_=pixels["with"],
+            neither=pixels.get("neither"),
             without_odds=balancing_weights(labels["with"], labels["without"]) if labels else None,
             source=f"{', '.join(folder.name for folder in folders)} ({partition})",
             with_placement=attribute.with_placement,
@@ -193,7 +203,7 @@ class Domains:
         found = [found_regions(family, attribute, pixels) for pixels in (self.with_, self.without)]
         return replace(self, with_regions=found[0], without_regions=found[1])
 
-    def batch(self, size: int, seed: int, step: int, flip: bool = True) -> tuple[Tensor, Tensor]:
+    def batch(self, size: int, seed: int, step: int, flip: bool = True) -> tuple[Tensor, ...]:
         """Draw the batch of one step: the same one for the same seed and step, whatever was drawn before.
 
         So an interrupted run continues with exactly the batches it would have seen.
@@ -206,16 +216,21 @@ class Domains:
 
         Returns:
             ``without`` and ``with`` batches, ``(size, 3, R, R)`` float32 RGB in [0, 1]; ``(size, 4, R, R)`` where the
-            regions are known, which are the fourth channel.
+            regions are known, which are the fourth channel. Of a pair of contents also a batch that shows neither, if
+            there are such images.
         """
         random = np.random.default_rng((seed, step))
         without = random.choice(len(self.without), size, p=self.without_odds)
         with_ = random.integers(len(self.with_), size=size)
         mirrored = torch.from_numpy(random.random((2, size)) < (0.5 if flip else 0.0))
-        return (
+        batches: tuple[Tensor, ...] = (
             place(_floating(self.without, self.without_regions, without, mirrored[0]), self.without_placement, random),
             place(_floating(self.with_, self.with_regions, with_, mirrored[1]), self.with_placement, random),
         )
+        if self.neither is not None:
+            chosen = random.integers(len(self.neither), size=size)
+            batches += (_floating(self.neither, None, chosen, mirrored[0]),)
+        return batches
 
 
 def _floating(pixels: Tensor, regions: Tensor | None, indices: NDArray[np.int64], mirrored: Tensor) -> Tensor:

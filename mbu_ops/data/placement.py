@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mbu_ops.families.spec import Placement
+from mbu_ops.families.placement import Placement
 
 _KNOTS = (5, 5)
 """Points whose random displacements a warp interpolates."""

@@ -2,12 +2,12 @@
 
 from mbu_ops.families.discovery import BrokenPlugin
 from mbu_ops.families.manifest import read_manifest
+from mbu_ops.families.placement import Placement
 from mbu_ops.families.registry import broken, families, get_attribute, get_family, parse_attribute, refresh
 from mbu_ops.families.spec import (
     API_VERSION,
     AttributeSpec,
     FamilySpec,
-    Placement,
     Rule,
     SampleSpec,
     WeightSpec,

@@ -17,6 +17,7 @@ from typing import Self
 
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.families.names import NAME
+from mbu_ops.families.placement import Placement
 
 API_VERSION = 1
 """The version of these classes; a family written for another one is refused."""
@@ -29,49 +30,6 @@ _WEIGHT_ID = re.compile(r"[a-z0-9][a-z0-9_.-]*\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """How to stretch and move pictures in training, at random within ranges.
-
-    For sets that differ in more than the content: bags with a handle are tall, and those without lie flat in the middle
-    of the picture. Ranges that make the rest of the two alike leave only the handle to be learnt.
-
-    Attributes:
-        width: least and greatest factor to stretch by, about the centre.
-        height: the same, top to bottom.
-        right: least and greatest distance to move right, in widths of the picture.
-        down: least and greatest distance to move down, in heights of the picture.
-        taper: least and greatest share by which the top edge is narrower than the bottom edge.
-        warp: how far, in widths of the picture, a smooth random warp moves points, typically; 0 = none.
-
-    Raises:
-        ConfigurationError: if a range is malformed.
-
-    Example:
-        >>> Placement(width=(0.6, 1.0), down=(0.0, 0.2)).height
-        (1.0, 1.0)
-    """
-
-    width: tuple[float, float] = (1.0, 1.0)
-    height: tuple[float, float] = (1.0, 1.0)
-    right: tuple[float, float] = (0.0, 0.0)
-    down: tuple[float, float] = (0.0, 0.0)
-    taper: tuple[float, float] = (0.0, 0.0)
-    warp: float = 0.0
-
-    def __post_init__(self) -> None:
-        bounds = {"width": (0.1, 10), "height": (0.1, 10), "right": (-1, 1), "down": (-1, 1), "taper": (-0.9, 0.9)}
-        for field, (least, greatest) in bounds.items():
-            given = getattr(self, field)
-            numbers = isinstance(given, tuple) and len(given) == 2 and all(type(x) in (int, float) for x in given)
-            if not numbers or not least <= given[0] <= given[1] <= greatest:
-                raise ConfigurationError(
-                    f"placement: {field} must be (least, greatest) between {least} and {greatest}, got {given!r}"
-                )
-        if type(self.warp) not in (int, float) or not 0 <= self.warp <= 0.2:
-            raise ConfigurationError(f"placement: warp must be between 0 and 0.2, got {self.warp!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +46,7 @@ class AttributeSpec:
         recipe: name of the published loss weights to train with.
         with_placement: how to stretch and move training pictures that show it, or None.
         without_placement: the same for those that do not.
+        neither_rule: of one of a pair (:meth:`against`), label rule of the pictures that show neither.
 
     Raises:
         ConfigurationError: if a field is malformed.
@@ -107,6 +66,7 @@ class AttributeSpec:
     recipe: str = "glasses"
     with_placement: Placement | None = None
     without_placement: Placement | None = None
+    neither_rule: Rule = ()
 
     def __post_init__(self) -> None:
         where = f"attribute {self.name!r}"
@@ -115,7 +75,7 @@ class AttributeSpec:
         _check_tuple(where, "aliases", self.aliases, str)
         for alias in self.aliases:
             _check_name(f"{where}: alias", alias)
-        for field in ("with_rule", "without_rule"):
+        for field in ("with_rule", "without_rule", "neither_rule"):
             _check_rule(where, field, getattr(self, field))
         _check_tuple(where, "balance", self.balance, str)
         for label in self.balance:
@@ -139,7 +99,7 @@ class AttributeSpec:
         where = f"attribute {self.name!r}"
         for label in labels:
             _check_pattern(where, "label", label, _LABEL)
-        rules = {"with": self.with_rule, "without": self.without_rule}
+        rules = {"with": self.with_rule, "without": self.without_rule, "neither": self.neither_rule}
         for side, rule in rules.items():
             rules[side] = tuple(one for one in ((*each, *labels) for each in rule) if not _contradictory(one))
             if rule and not rules[side]:
@@ -151,6 +111,7 @@ class AttributeSpec:
             self,
             with_rule=rules["with"],
             without_rule=rules["without"],
+            neither_rule=rules["neither"],
             balance=tuple(label for label in self.balance if label not in settled),
         )
 
@@ -170,17 +131,22 @@ class AttributeSpec:
             ((('Hat', '!Tie'),), (('!Hat', 'Tie'),))
         """
         sides: list[Rule] = []
-        for mine, theirs in ((self.with_rule, other.without_rule), (self.without_rule, other.with_rule)):
-            both = tuple(tuple(dict.fromkeys((*one, *two))) for one in mine for two in theirs)
-            sides.append(tuple(one for one in both if not _contradictory(one)))
-            if both and not sides[-1]:
+        for mine, theirs in (
+            (self.with_rule, other.without_rule),
+            (self.without_rule, other.with_rule),
+            (self.without_rule, other.without_rule),
+        ):
+            every = tuple(tuple(dict.fromkeys((*one, *two))) for one in mine for two in theirs)
+            sides.append(tuple(one for one in every if not _contradictory(one)))
+            if every and not sides[-1] and len(sides) < 3:
                 raise ConfigurationError(f"no picture can show one of {self.name} and {other.name} without the other")
-        labels = {label.removeprefix("!") for side in sides for one in side for label in one}
+        labels = {label.removeprefix("!") for side in sides[:2] for one in side for label in one}
         balance = tuple(dict.fromkeys(label for label in (*self.balance, *other.balance) if label not in labels))
         return replace(
             self,
             with_rule=sides[0],
             without_rule=sides[1],
+            neither_rule=sides[2],
             balance=balance,
             without_placement=other.with_placement or self.without_placement,
         )

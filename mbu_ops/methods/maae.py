@@ -43,12 +43,13 @@ class MAAEConfig:
 
     Attributes:
         resolution: side of the square model frame, in pixels.
-        widths: channels of the encoder's convolutions: the first keeps the resolution, each other one halves it. The
-            decoder mirrors them.
+        widths: channels of the encoder's convolutions: the first keeps the resolution, each other one halves it.
+        decoder_widths: channels of the decoder's convolutions: as many as halve in the encoder double the resolution,
+            any others keep it. One more draws the pixels.
         residual_width: channels of the code and of the residual blocks.
         encoder_blocks: residual blocks of the encoder, of 1x1 convolutions.
         decoder_blocks: residual blocks of the decoder.
-        stem_kernel: side of the first convolution's kernel and of the last one's.
+        stem_kernel: side of the first convolution's kernel, and of the decoder's at the full resolution.
         decoder_kernel: side of the kernels in the decoder's residual blocks; 1 in the paper.
         judge_widths: channels of the discriminator's convolutions, each of which halves the resolution.
         shift: by how much full strength shifts the code (5 in the paper).
@@ -61,6 +62,7 @@ class MAAEConfig:
 
     resolution: int = 128
     widths: tuple[int, ...] = (64, 128, 256)
+    decoder_widths: tuple[int, ...] = (256, 128, 64)
     residual_width: int = 512
     encoder_blocks: int = 2
     decoder_blocks: int = 3
@@ -76,6 +78,11 @@ class MAAEConfig:
         for name in ("stem_kernel", "decoder_kernel"):
             if getattr(self, name) % 2 == 0:
                 raise ConfigurationError(f"{name} must be odd, got {getattr(self, name)}")
+        if len(self.decoder_widths) < len(self.widths) - 1:
+            raise ConfigurationError(
+                f"decoder_widths needs at least {len(self.widths) - 1} entries, one for each halving of the encoder, "
+                f"got {len(self.decoder_widths)}"
+            )
         steps = max(len(self.widths) - 1, len(self.judge_widths))
         if not self.widths or self.resolution % (self.patch << steps):
             raise ConfigurationError(
@@ -98,6 +105,7 @@ CONFIGS: dict[str, MAAEConfig] = {
     "paper": MAAEConfig(),
     "lite": MAAEConfig(
         widths=(16, 32, 64, 128),
+        decoder_widths=(64, 32, 16),
         residual_width=128,
         encoder_blocks=2,
         decoder_blocks=2,
@@ -237,10 +245,15 @@ class MAAE(Networks):
             ResidualBlock(width, width, self.config.decoder_kernel) for _ in range(self.config.decoder_blocks)
         ]
         before = width
-        for after in widths[-2::-1]:
-            up += [nn.ConvTranspose2d(before, after, 4, 2, 1), _activation()]
+        for index, after in enumerate(self.config.decoder_widths):
+            doubles = index < len(widths) - 1
+            layer = (
+                nn.ConvTranspose2d(before, after, 4, 2, 1) if doubles else nn.Conv2d(before, after, stem, 1, stem // 2)
+            )
+            up += [layer, _activation()]
             before = after
-        self.decoder = nn.Sequential(*up, nn.Conv2d(before, pixels, stem, 1, stem // 2))
+        last = stem if len(self.config.decoder_widths) < len(widths) else 1
+        self.decoder = nn.Sequential(*up, nn.Conv2d(before, pixels, last, 1, last // 2))
         chosen = torch.zeros(self.config.code_side)
         chosen[list(covering_positions(self.config.convolutions, self.config.resolution // patch))] = 1
         self.register_buffer("positions", chosen[:, None] * chosen, persistent=False)

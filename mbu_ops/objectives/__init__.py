@@ -22,8 +22,12 @@ class Objective(Protocol):
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters that each kind of step updates; each group gets an optimiser of its own."""
 
-    def steps(self, without: Tensor, with_: Tensor) -> Iterator[tuple[str, dict[str, Tensor], dict[str, Tensor]]]:
-        """Yield group, weighted terms and measurements; the group is updated before the next is asked for."""
+    def steps(self, *batches: Tensor) -> Iterator[tuple[str, dict[str, Tensor], dict[str, Tensor]]]:
+        """Yield group, weighted terms and measurements; the group is updated before the next is asked for.
+
+        Batches are those of :meth:`mbu_ops.data.domains.Domains.batch`: ``without``, ``with``, and, of a pair of
+        contents, images that show neither, where there are such.
+        """
 
     def settle(self, model: Any, without: Tensor, with_: Tensor) -> None:
         """Make networks whose weights stand ready for use: measure what training does not keep."""

@@ -12,7 +12,13 @@ from torch.nn import functional as F
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods.base import Networks, to_signed
 from mbu_ops.methods.didd import DIDD, Codes
-from mbu_ops.objectives.terms import WRONG_DOMAIN, ContentObjective, ImageDiscriminator, LossWeights
+from mbu_ops.objectives.terms import (
+    WRONG_DOMAIN,
+    ContentObjective,
+    ImageDiscriminator,
+    LatentDiscriminator,
+    LossWeights,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,9 @@ class DIDDLossWeights(LossWeights):
         confusion: both domains' common codes should look alike to the discriminator.
         adversarial: translations should look like images of their new domain to an image discriminator; 0 in the paper.
         cycle: MSE between the codes of a translation and those it was drawn from; 0 in the paper.
+        neither: the same terms for images that show neither content, and for stripped ones, where there are such
+            images; 0 in the paper, which has none. Without them "no glasses" and "a smile" are one and the same to a
+            network that only sees pictures with one of the two.
     """
 
     reconstruction: float = 1.0
@@ -32,11 +41,12 @@ class DIDDLossWeights(LossWeights):
     confusion: float = 0.001
     adversarial: float = 0.0
     cycle: float = 0.0
+    neither: float = 0.0
 
 
 LOSS_WEIGHTS: dict[str, DIDDLossWeights] = {
     **dict.fromkeys(("glasses", "smile", "hair_women", "hair_men"), DIDDLossWeights()),
-    "quick": DIDDLossWeights(reconstruction=7.0, zero=1.0, confusion=0.2, adversarial=1.0, cycle=0.1),
+    "quick": DIDDLossWeights(reconstruction=7.0, zero=1.0, confusion=0.2, adversarial=1.0, neither=1.0),
 }
 """The published weights, the same in every experiment; and ``quick``, ours for runs of hours."""
 
@@ -68,63 +78,88 @@ class DIDDObjective(ContentObjective):
         if model.config.one_encoding:
             weights = replace(weights, zero=0.0)  # its only separate encoder must be silent in no domain
         self.weights = weights
-        self.image_discriminator = ImageDiscriminator.beside(model.config) if weights.adversarial else None
+        domains = 3 if weights.neither else 2
+        self.image_discriminator = ImageDiscriminator.beside(model.config, domains) if weights.adversarial else None
+        self.neither_discriminator = LatentDiscriminator(model.config) if weights.neither else None
 
     def settle(self, model: Networks, without: Tensor, with_: Tensor) -> None:
         """Do nothing: instance norm keeps no statistics."""
 
-    def steps(self, without: Tensor, with_: Tensor) -> Iterator[tuple[str, dict[str, Tensor], dict[str, Tensor]]]:
+    def steps(
+        self, without: Tensor, with_: Tensor, neither: Tensor | None = None
+    ) -> Iterator[tuple[str, dict[str, Tensor], dict[str, Tensor]]]:
         """Yield what to minimise on one pair of batches, in order; update that group before asking for the next.
 
         Args:
             without: ``(B, 3, R, R)`` RGB in [0, 1] from the second domain.
             with_: the same from the first domain.
+            neither: the same of images that show neither content, if there are any.
 
         Yields:
             The parameter group to update, the weighted terms whose sum is its loss, and measurements for the log.
         """
         model, weights, judge = self.model, self.weights, self.image_discriminator
         judges = self.parameter_groups()["discriminator"]
-        images = to_signed(with_), to_signed(without)
+        images = [to_signed(with_), to_signed(without)]
         guides = to_signed(self.vary_guide(with_)), to_signed(self.vary_guide(without))
         commons = [model.common_code(pixels) for pixels in images]
         own = [model.separate_code(pixels, index) for index, pixels in enumerate(guides)]
         none = model.zero_code(commons[0])
+        made = [Codes(commons[0], own[0], none), Codes(commons[1], none, own[1])]
+        third = self.neither_discriminator if neither is not None else None
+        if neither is not None and third is not None:
+            images.append(to_signed(neither))
+            commons.append(model.common_code(images[2]))
+            made.append(Codes(commons[2], none, none))
+        shares = (1.0, 1.0, weights.neither)
         terms: dict[str, Tensor] = {}
         if weights.reconstruction:
-            drawn = model.decode(Codes(commons[0], own[0], none)), model.decode(Codes(commons[1], none, own[1]))
-            pairs = zip(drawn, images, strict=True)
-            terms["reconstruction"] = torch.stack([self._distance(one, other) for one, other in pairs]).sum()
+            apart = [
+                share * self._distance(model.decode(codes), pixels)
+                for share, codes, pixels in zip(shares, made, images, strict=False)
+            ]
+            terms["reconstruction"] = torch.stack(apart).sum()
         if weights.zero:
-            others = [model.separate_code(pixels, 1 - index) for index, pixels in enumerate(images)]
-            terms["zero"] = torch.stack([code.abs().mean() for code in others]).sum()
+            silent = [model.separate_code(pixels, 1 - index).abs().mean() for index, pixels in enumerate(images[:2])]
+            silent += [weights.neither * model.separate_code(images[2], i).abs().mean() for i in (0, 1) if third]
+            terms["zero"] = torch.stack(silent).sum()
         for parameter in judges:
             parameter.requires_grad_(False)
         if weights.confusion:
-            terms["confusion"] = self.discriminator.confusion(*commons)
-        translated: list[Tensor] = []
-        if weights.adversarial or weights.cycle:
-            # the second domain's images with a guide of the first, and the other way round
-            wanted = Codes(commons[1], own[0], none), Codes(commons[0], none, own[1])
-            translated = [model.decode(codes) for codes in wanted]
-            if judge is not None:
-                scores = [judge(pixels)[:, index].mean() for index, pixels in enumerate(translated)]
-                terms["adversarial"] = -torch.stack(scores).sum()
-            if weights.cycle:
-                apart = [
-                    F.mse_loss(model.common_code(pixels), codes.common)
-                    + F.mse_loss(model.separate_code(pixels, index), own[index])
-                    for index, (pixels, codes) in enumerate(zip(translated, wanted, strict=True))
-                ]
-                terms["cycle"] = torch.stack(apart).sum()
+            terms["confusion"] = self.discriminator.confusion(*commons[:2])
+            if third is not None:
+                shown = torch.cat(commons[:2])[::2]
+                terms["confusion"] = terms["confusion"] + weights.neither * third.confusion(commons[2], shown)
+        # the second domain's images with a guide of the first, and the other way round; and both kinds with nothing
+        wanted = [Codes(commons[1], own[0], none), Codes(commons[0], none, own[1])]
+        if third is not None:
+            wanted.append(Codes(torch.cat(commons[:2])[::2], none, none))
+        edited: list[Tensor] = []
+        if judge is not None or weights.cycle:
+            edited = [model.decode(codes) for codes in wanted]
+        if judge is not None:
+            scores = [
+                share * judge(one)[:, i].mean() for i, (share, one) in enumerate(zip(shares, edited, strict=False))
+            ]
+            terms["adversarial"] = -torch.stack(scores).sum()
+        if weights.cycle:
+            apart = [
+                F.mse_loss(model.common_code(pixels), codes.common)
+                + F.mse_loss(model.separate_code(pixels, index), own[index])
+                for index, (pixels, codes) in enumerate(zip(edited[:2], wanted[:2], strict=True))
+            ]
+            terms["cycle"] = torch.stack(apart).sum()
         yield "networks", {name: getattr(weights, name) * value for name, value in terms.items()}, {}
         for parameter in judges:
             parameter.requires_grad_(True)
         losses: dict[str, Tensor] = {}
         if weights.confusion:
-            losses["discriminator"] = self.discriminator.loss(*(code.detach() for code in commons))
+            commons = [code.detach() for code in commons]
+            losses["discriminator"] = self.discriminator.loss(*commons[:2])
+            if third is not None:
+                losses["neither_discriminator"] = third.loss(commons[2], torch.cat(commons[:2])[::2])
         if judge is not None:
-            fakes = {index: pixels.detach() for index, pixels in enumerate(translated)}
+            fakes = {index: pixels.detach() for index, pixels in enumerate(edited)}
             losses["image_discriminator"] = judge.loss(images, fakes, WRONG_DOMAIN)
         if losses:
             yield "discriminator", losses, {}

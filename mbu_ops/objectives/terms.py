@@ -175,13 +175,14 @@ class ImageDiscriminator(nn.Module):
     Args:
         widths: channels of its blocks, each of which halves the resolution.
         patch: side of the pixel block that it reads as one position, the model's own.
+        domains: how many domains images can belong to.
 
     Shape:
-        ``(B, 3, R, R)`` in [-1, 1] to scores ``(B, 2, S, S)``; the higher, the more real: as an image ``without`` the
-        content in channel 0, as one ``with`` it in channel 1.
+        ``(B, 3, R, R)`` in [-1, 1] to scores ``(B, domains, S, S)``; the higher, the more real: as an image of the
+        first domain in channel 0, and so on.
     """
 
-    def __init__(self, widths: Sequence[int], patch: int) -> None:
+    def __init__(self, widths: Sequence[int], patch: int, domains: int = 2) -> None:
         super().__init__()
         self.patch = patch
         channels = 3 * patch**2
@@ -192,12 +193,12 @@ class ImageDiscriminator(nn.Module):
                 nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True),
             ]
             channels = width
-        self.score = nn.Sequential(*layers, spectral_norm(nn.Conv2d(channels, 2, 1)))
+        self.score = nn.Sequential(*layers, spectral_norm(nn.Conv2d(channels, domains, 1)))
 
     @classmethod
-    def beside(cls, config: MBUConfig) -> Self:
+    def beside(cls, config: MBUConfig, domains: int = 2) -> Self:
         """Return one as wide as the first four blocks of a model's common encoder."""
-        return cls(config.common_widths[:4], config.patch)
+        return cls(config.common_widths[:4], config.patch, domains)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return the scores of a batch."""
@@ -208,9 +209,9 @@ class ImageDiscriminator(nn.Module):
         """Return the discriminator's own hinge loss on real images of both domains and on detached edited ones.
 
         Args:
-            reals: ``(B, 3, R, R)`` in [-1, 1] real images of channel 0's domain, and of channel 1's.
+            reals: ``(B, 3, R, R)`` in [-1, 1] real images of each channel's domain.
             fakes: by channel, images that were edited to look like its domain; channels that are missing learn nothing.
-            wrong_domain: share with which real images of the other domain count as edited ones: what they lack is
+            wrong_domain: share with which real images of the other domains count as edited ones: what they lack is
                 then seen at once, and not only how edited images look (Reed et al., ICML 2016, for captions).
         """
         hinges = []
@@ -219,7 +220,8 @@ class ImageDiscriminator(nn.Module):
             hinges.append(F.relu(1 - scores[channel][:, channel]).mean())
             hinges.append(F.relu(1 + self(fake)[:, channel]).mean())
             if wrong_domain:
-                hinges.append(wrong_domain * F.relu(1 + scores[1 - channel][:, channel]).mean())
+                others = torch.cat([score for index, score in enumerate(scores) if index != channel])
+                hinges.append(wrong_domain * F.relu(1 + others[:, channel]).mean())
         return torch.stack(hinges).sum()
 
     def features(self, pixels: Tensor) -> list[Tensor]:

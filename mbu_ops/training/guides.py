@@ -8,6 +8,27 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mbu_ops.methods.base import each_content
+
+
+def default_guides(model: Any, with_: Tensor, without: Tensor) -> Tensor:
+    """Choose default guides for every content of some networks, as a weights file holds them.
+
+    Args:
+        model: the networks.
+        with_: ``(N, 3, R, R)`` RGB in [0, 1], images with the content; with the first of two.
+        without: ``(M, 3, R, R)`` RGB in [0, 1], images without it; with the second of two.
+
+    Returns:
+        ``(count, *guide shape)``.
+    """
+    # of a pair of contents each domain shows one and lacks the other
+    sides = ((with_, without), (without, with_))
+    views = each_content(model)
+    chosen = [choose_guides(view, *side) for view, side in zip(views, sides[: len(views)], strict=True)]
+    codes = torch.stack([codes[: min(map(len, chosen))] for codes in chosen], dim=1)
+    return codes if len(views) > 1 else codes[:, 0]
+
 
 @torch.no_grad()
 def choose_guides(model: Any, with_: Tensor, without: Tensor, count: int = 8, rounds: int = 20) -> Tensor:

@@ -18,10 +18,9 @@ from mbu_ops import weights
 from mbu_ops.data.domains import Domains
 from mbu_ops.errors import ConfigurationError, MBUOpsError, TrainingStateError
 from mbu_ops.methods import get_method
-from mbu_ops.methods.base import each_content
 from mbu_ops.objectives import Objective, build_objective
 from mbu_ops.training.config import TrainingConfig, network_config
-from mbu_ops.training.guides import choose_guides
+from mbu_ops.training.guides import default_guides
 from mbu_ops.training.interrupts import interrupts
 from mbu_ops.training.samples import sample_sheet
 from mbu_ops.training.state import read_state, restore, truncate_log, write_state
@@ -255,7 +254,7 @@ class Trainer:
         model = self._settled()
         model.config = replace(model.config, removal_dilation=self.config.removal_dilation)
         path = self.out / WEIGHTS
-        guides = self._guides(model)
+        guides = default_guides(model, self._sized(self.domains.with_), self._sized(self.domains.without))
         training = {
             "steps": self.step,
             "settings": self.config.to_dict(),
@@ -280,16 +279,6 @@ class Trainer:
                 f"could not write {str(path)!r}: {error}; the state is intact: use --resume"
             ) from error
         return path
-
-    def _guides(self, model: Any) -> Tensor:
-        """Choose default guides, for each content among the images that show it."""
-        with_, without = self._sized(self.domains.with_), self._sized(self.domains.without)
-        # of a pair of contents each domain shows one and lacks the other
-        sides = ((with_, without), (without, with_))
-        views = each_content(model)
-        chosen = [choose_guides(view, *side) for view, side in zip(views, sides[: len(views)], strict=True)]
-        codes = torch.stack([codes[: min(map(len, chosen))] for codes in chosen], dim=1)
-        return codes if len(views) > 1 else codes[:, 0]
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
@@ -327,11 +316,11 @@ class Trainer:
 
     def _train_step(self) -> dict[str, Tensor]:
         accelerator = self.accelerator
-        pair = self.domains.batch(self.config.batch_size, self._seed, self.step, self.config.flip)
-        without, with_ = (self._fitted(batch.to(accelerator.device)) for batch in pair)
+        drawn = self.domains.batch(self.config.batch_size, self._seed, self.step, self.config.flip)
+        batches = [self._fitted(batch.to(accelerator.device)) for batch in drawn]
         values: dict[str, Tensor] = {}
         with accelerator.autocast():
-            for group, terms, measurements in self.objective.steps(without, with_):
+            for group, terms, measurements in self.objective.steps(*batches):
                 loss = torch.stack(list(terms.values())).sum()
                 self._update(group, loss)
                 values |= {name: value.detach() for name, value in (terms | measurements).items()}

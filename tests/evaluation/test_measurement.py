@@ -79,6 +79,8 @@ def test_every_kind_of_figure_is_there_with_its_count(weights, examples, corners
         "mask_iou": 4,
         "remove_psnr": 6,
         "untouched_psnr": 6,
+        "milliseconds": 1,
+        "megabytes": 1,
     }
     assert figures["judge_with"].value == figures["judge_without"].value == 1
     assert figures["untouched_psnr"].value == pytest.approx(100)
@@ -171,7 +173,11 @@ def test_many_images_are_edited_as_few_are(weights, examples):
 
 
 def test_the_same_seed_gives_the_same_figures(weights, examples):
-    assert measure(weights, examples, JUDGE, seed=3) == measure(weights, examples, JUDGE, seed=3)
+    once, again = (
+        [figure for figure in measure(weights, examples, JUDGE, seed=3) if figure.name != "milliseconds"]
+        for _ in range(2)
+    )
+    assert once == again
 
 
 HAT = AttributeSpec("hat", "Hat")
