@@ -61,7 +61,7 @@ def run_demo(plans: Sequence[StepPlan], family: str, compute: Compute, as_json: 
             edit = Framed(step, where, views=VIEWS).edit(wholes[-1], places)
             wholes.append(edit.image)
             masks.append(edit.mask)
-    captions = ["before", *(str(plan.step) for plan in plans)]
+    captions = ["before", *module.names]
     box = place.bounds(picture)
     rows = [wholes, [crop(whole, box) for whole in wholes], [crop(mask, box).expand(-1, 3, -1, -1) for mask in masks]]
     write_bytes(SHEET, encode(_sheet(captions, rows), format="PNG"), overwrite=True)
