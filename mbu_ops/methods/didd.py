@@ -109,7 +109,7 @@ class Codes(NamedTuple):
             amounts: ``(3,)`` for all images or ``(B, 3)``: for common, first and second, 0 keeps these codes and 1
                 takes the others; values beyond exaggerate.
         """
-        shares = amounts.to(self.common.dtype).expand(len(self.common), 3).unbind(1)
+        shares = amounts.to(self.common.dtype).expand(self.common.shape[0], 3).unbind(1)
         pairs = zip(self, other, shares, strict=True)
         return Codes(*(torch.lerp(one, two, share.view(-1, 1, 1, 1)) for one, two, share in pairs))
 
@@ -223,7 +223,8 @@ class DIDD(Networks):
     def compared(self, before: Codes, after: Codes) -> Layer:
         """Draw two sets of codes in one pass; return the second drawing, and where it differs from the first."""
         drawn = self.draw(Codes(*(torch.cat(pair) for pair in zip(before, after, strict=True))))
-        plain, edited = drawn.chunk(2)
+        # chunk() and len() would fix the size of exported batches
+        plain, edited = torch.unflatten(drawn, 0, (2, -1)).unbind()
         return Layer(edited, change_mask(plain, edited))
 
 

@@ -290,7 +290,8 @@ class MAAE(Networks):
         pixels = to_signed(image)
         code = self.encode(pixels)
         codes = torch.cat([code, self.shifted(code, strength)])
-        plain, edited = self.decode(codes).chunk(2)
+        # chunk() would fix the size of exported batches
+        plain, edited = torch.unflatten(self.decode(codes), 0, (2, -1)).unbind()
         raw = image + (edited - plain) / 2 if self.config.residual else to_unit(edited)
         return Layer(raw.clamp(0, 1), change_mask(to_unit(plain), to_unit(edited), _GAIN))
 
