@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -158,6 +158,19 @@ class DIDD(Networks):
     def painters(self) -> Mapping[str, int]:
         """Name the convolutions that write pixels, and say how many channels each draws."""
         return {f"decoder.{len(self.decoder) - 1}": 3}
+
+    def refined(self) -> Self:
+        """Return the network for twice the resolution that draws the same pictures, each pixel doubled.
+
+        Raises:
+            ConfigurationError: with spectral norm, which would scale the doubled first layers anew.
+        """
+        if self.config.spectral_norm:
+            raise ConfigurationError(
+                "networks with spectral norm cannot double their resolution: expected a configuration with "
+                "spectral_norm false, such as lite"
+            )
+        return super().refined()
 
     @property
     def code_shape(self) -> tuple[int, int, int]:

@@ -23,6 +23,9 @@ from mbu_ops.methods.blocks import NEGATIVE_SLOPE
 __all__ = ["CONFIGS", "MAAE", "Convolution", "MAAEConfig", "covering_positions", "receptive_field"]
 
 
+_MOST_BLOCKS = 64
+
+
 class Convolution(NamedTuple):
     """What a convolution does to places.
 
@@ -76,6 +79,9 @@ class MAAEConfig:
         for name in ("stem_kernel", "decoder_kernel"):
             if getattr(self, name) % 2 == 0:
                 raise ConfigurationError(f"{name} must be odd, got {getattr(self, name)}")
+        for name in ("encoder_blocks", "decoder_blocks"):
+            if not 0 < getattr(self, name) <= _MOST_BLOCKS:  # a stranger's file can ask for any number
+                raise ConfigurationError(f"{name} must lie between 1 and {_MOST_BLOCKS}, got {getattr(self, name)}")
         steps = max(len(self.widths) - 1, len(self.judge_widths))
         if not self.widths or self.resolution % (self.patch << steps):
             raise ConfigurationError(
@@ -160,13 +166,17 @@ def covering_positions(convolutions: Sequence[Convolution], side: int) -> tuple[
         count = (count + 2 * padding - kernel) // stride + 1
     fields = [receptive_field(position, convolutions, side) for position in range(count)]
     chosen: list[int] = []
-    covered = 0  # inputs before this one are seen
+    covered = position = 0  # inputs before covered are seen
     while covered < side:
-        fitting = [number for number, (first, last) in enumerate(fields) if first <= covered <= last]
-        if not fitting:
+        best = None
+        while position < count and fields[position][0] <= covered:
+            if fields[position][1] >= covered and (best is None or fields[position][1] > fields[best][1]):
+                best = position
+            position += 1
+        if best is None:
             raise ConfigurationError(f"no position of the code sees input {covered}: the strides exceed the kernels")
-        chosen.append(max(fitting, key=lambda number: fields[number][1]))
-        covered = fields[chosen[-1]][1] + 1
+        chosen.append(best)
+        covered = fields[best][1] + 1
     return tuple(chosen)
 
 
