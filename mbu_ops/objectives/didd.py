@@ -122,7 +122,8 @@ class DIDDObjective(ContentObjective):
             parameter.requires_grad_(True)
         losses: dict[str, Tensor] = {}
         if weights.confusion:
-            losses["discriminator"] = self.discriminator.loss(*(code.detach() for code in commons))
+            first, second = (code.detach() for code in commons)
+            losses["discriminator"] = self.discriminator.loss(common_without=second, common_with=first)
         if judge is not None:
             hinges = [
                 F.relu(1 - judge(real)[:, index]).mean() + F.relu(1 + judge(fake.detach())[:, index]).mean()
