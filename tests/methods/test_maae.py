@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 import torch
@@ -118,7 +118,7 @@ def test_published_positions_are_a_sparse_grid_that_covers_the_image(name: str) 
     chosen = covering_positions(config.convolutions, side)
     fields = [receptive_field(position, config.convolutions, side) for position in chosen]
     assert (fields[0][0], fields[-1][1]) == (0, side - 1)
-    assert all(second[0] <= first[1] + 1 for first, second in zip(fields, fields[1:], strict=False))
+    assert all(second[0] <= first[1] + 1 for first, second in pairwise(fields))
     with torch.device("meta"):
         assert MAAE(config).positions.shape == (config.code_side, config.code_side)
     assert len(chosen) == {"paper": 11, "lite": 4}[name]
