@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -36,11 +36,15 @@ class DIDDConfig(MBUConfig):
             it short trainings draw bright drops, the same in every picture: strength can only be told by a spike
             (Karras et al., CVPR 2020, section 2). Group norm (Wu and He, ECCV 2018) keeps the strengths within a group.
         one_encoding: whether one separate encoder serves both contents; an ablation of the paper's.
+        residual: whether a result is the image plus the difference of two drawings, of the image as it is and as it is
+            to be, wherever that difference is not large: the networks' blur does not show there. The paper shows the
+            drawing itself.
     """
 
     spectral_norm: bool = True
     norm_channels: int = 1
     one_encoding: bool = False
+    residual: bool = False
 
     def __post_init__(self) -> None:
         super(DIDDConfig, self).__post_init__()
@@ -69,6 +73,7 @@ _LITE = DIDDConfig(
     patch=2,
     spectral_norm=False,
     norm_channels=16,
+    residual=True,
 )
 
 CONFIGS: dict[str, DIDDConfig] = {
@@ -109,7 +114,7 @@ class Codes(NamedTuple):
             amounts: ``(3,)`` for all images or ``(B, 3)``: for common, first and second, 0 keeps these codes and 1
                 takes the others; values beyond exaggerate.
         """
-        shares = amounts.to(self.common.dtype).expand(len(self.common), 3).unbind(1)
+        shares = amounts.to(self.common.dtype).expand(self.common.shape[0], 3).unbind(1)
         pairs = zip(self, other, shares, strict=True)
         return Codes(*(torch.lerp(one, two, share.view(-1, 1, 1, 1)) for one, two, share in pairs))
 
@@ -159,6 +164,19 @@ class DIDD(Networks):
         """Name the convolutions that write pixels, and say how many channels each draws."""
         return {f"decoder.{len(self.decoder) - 1}": 3}
 
+    def refined(self) -> Self:
+        """Return the network for twice the resolution that draws the same pictures, each pixel doubled.
+
+        Raises:
+            ConfigurationError: with spectral norm, which would scale the doubled first layers anew.
+        """
+        if self.config.spectral_norm:
+            raise ConfigurationError(
+                "networks with spectral norm cannot double their resolution: expected a configuration with "
+                "spectral_norm false, such as lite"
+            )
+        return super().refined()
+
     @property
     def code_shape(self) -> tuple[int, int, int]:
         """Shape of one guide code: channels, height, width."""
@@ -187,6 +205,13 @@ class DIDD(Networks):
         """Draw images ``(B, 3, R, R)`` in [-1, 1]."""
         drawn: Tensor = self.decoder(torch.cat(codes, dim=1))
         return torch.tanh(F.pixel_shuffle(drawn, self.config.patch))
+
+    def result(self, pixels: Tensor, plain: Tensor, edited: Tensor) -> Tensor:
+        """Return what users see of two drawings of pixels, as they are and as they are to be; all in [-1, 1]."""
+        if not self.config.residual:
+            return edited
+        large = change_mask(to_unit(plain), to_unit(edited), _LARGE_CHANGE)
+        return (edited + (1 - large) * (pixels - plain)).clamp(-1, 1)
 
     def zero_code(self, like: Tensor) -> Tensor:
         """Return the separate code of 'no content' for a batch of common codes."""
@@ -218,13 +243,25 @@ class DIDD(Networks):
         contents: Sequence[Tensor] = own[1:]
         after = [changes.get(index, code) for index, code in enumerate(contents)]
         edited = Codes(own.common, *(none if code is None else code for code in after))
-        return self.compared(own, edited)
+        return self.compared(image, own, edited)
 
-    def compared(self, before: Codes, after: Codes) -> Layer:
-        """Draw two sets of codes in one pass; return the second drawing, and where it differs from the first."""
-        drawn = self.draw(Codes(*(torch.cat(pair) for pair in zip(before, after, strict=True))))
-        plain, edited = drawn.chunk(2)
-        return Layer(edited, change_mask(plain, edited))
+    def compared(self, image: Tensor, before: Codes, after: Codes) -> Layer:
+        """Draw two sets of codes in one pass; return the second's result, and where the drawings differ.
+
+        Args:
+            image: ``(B, 3, R, R)`` RGB in [0, 1].
+            before: its own codes.
+            after: those that it is to have.
+        """
+        drawn = self.decode(Codes(*(torch.cat(pair) for pair in zip(before, after, strict=True))))
+        # chunk() and len() would fix the size of exported batches
+        plain, edited = torch.unflatten(drawn, 0, (2, -1)).unbind()
+        result = to_unit(self.result(to_signed(image), plain, edited))
+        return Layer(result, change_mask(to_unit(plain), to_unit(edited)))
+
+
+_LARGE_CHANGE = 3.0
+"""Gain of :func:`mbu_ops.functional.mask.change_mask`: a third of the range, over a few pixels, is a large change."""
 
 
 class DIDDContent(nn.Module):

@@ -23,6 +23,9 @@ from mbu_ops.methods.blocks import NEGATIVE_SLOPE
 __all__ = ["CONFIGS", "MAAE", "Convolution", "MAAEConfig", "covering_positions", "receptive_field"]
 
 
+_MOST_BLOCKS = 64
+
+
 class Convolution(NamedTuple):
     """What a convolution does to places.
 
@@ -83,6 +86,9 @@ class MAAEConfig:
                 f"decoder_widths needs at least {len(self.widths) - 1} entries, one for each halving of the encoder, "
                 f"got {len(self.decoder_widths)}"
             )
+        for name in ("encoder_blocks", "decoder_blocks"):
+            if not 0 < getattr(self, name) <= _MOST_BLOCKS:  # a stranger's file can ask for any number
+                raise ConfigurationError(f"{name} must lie between 1 and {_MOST_BLOCKS}, got {getattr(self, name)}")
         steps = max(len(self.widths) - 1, len(self.judge_widths))
         if not self.widths or self.resolution % (self.patch << steps):
             raise ConfigurationError(
@@ -168,13 +174,17 @@ def covering_positions(convolutions: Sequence[Convolution], side: int) -> tuple[
         count = (count + 2 * padding - kernel) // stride + 1
     fields = [receptive_field(position, convolutions, side) for position in range(count)]
     chosen: list[int] = []
-    covered = 0  # inputs before this one are seen
+    covered = position = 0  # inputs before covered are seen
     while covered < side:
-        fitting = [number for number, (first, last) in enumerate(fields) if first <= covered <= last]
-        if not fitting:
+        best = None
+        while position < count and fields[position][0] <= covered:
+            if fields[position][1] >= covered and (best is None or fields[position][1] > fields[best][1]):
+                best = position
+            position += 1
+        if best is None:
             raise ConfigurationError(f"no position of the code sees input {covered}: the strides exceed the kernels")
-        chosen.append(max(fitting, key=lambda number: fields[number][1]))
-        covered = fields[chosen[-1]][1] + 1
+        chosen.append(best)
+        covered = fields[best][1] + 1
     return tuple(chosen)
 
 
@@ -303,7 +313,8 @@ class MAAE(Networks):
         pixels = to_signed(image)
         code = self.encode(pixels)
         codes = torch.cat([code, self.shifted(code, strength)])
-        plain, edited = self.decode(codes).chunk(2)
+        # chunk() would fix the size of exported batches
+        plain, edited = torch.unflatten(self.decode(codes), 0, (2, -1)).unbind()
         raw = image + (edited - plain) / 2 if self.config.residual else to_unit(edited)
         return Layer(raw.clamp(0, 1), change_mask(to_unit(plain), to_unit(edited), _GAIN))
 

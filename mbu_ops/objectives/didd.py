@@ -113,11 +113,9 @@ class DIDDObjective(ContentObjective):
             made.append(Codes(commons[2], none, none))
         shares = (1.0, 1.0, weights.neither)
         terms: dict[str, Tensor] = {}
+        drawn = [model.decode(codes) for codes in made]
         if weights.reconstruction:
-            apart = [
-                share * self._distance(model.decode(codes), pixels)
-                for share, codes, pixels in zip(shares, made, images, strict=False)
-            ]
+            apart = [share * self._distance(*pair) for share, *pair in zip(shares, drawn, images, strict=False)]
             terms["reconstruction"] = torch.stack(apart).sum()
         if weights.zero:
             silent = [model.separate_code(pixels, 1 - index).abs().mean() for index, pixels in enumerate(images[:2])]
@@ -132,11 +130,13 @@ class DIDDObjective(ContentObjective):
                 terms["confusion"] = terms["confusion"] + weights.neither * third.confusion(commons[2], shown)
         # the second domain's images with a guide of the first, and the other way round; and both kinds with nothing
         wanted = [Codes(commons[1], own[0], none), Codes(commons[0], none, own[1])]
+        sources = [(images[1], drawn[1]), (images[0], drawn[0])]
         if third is not None:
             wanted.append(Codes(torch.cat(commons[:2])[::2], none, none))
+            sources.append((torch.cat(images[:2])[::2], torch.cat(drawn[:2])[::2]))
         edited: list[Tensor] = []
         if judge is not None or weights.cycle:
-            edited = [model.decode(codes) for codes in wanted]
+            edited = [model.result(*source, model.decode(codes)) for source, codes in zip(sources, wanted, strict=True)]
         if judge is not None:
             scores = [
                 share * judge(one)[:, i].mean() for i, (share, one) in enumerate(zip(shares, edited, strict=False))
@@ -155,7 +155,7 @@ class DIDDObjective(ContentObjective):
         losses: dict[str, Tensor] = {}
         if weights.confusion:
             commons = [code.detach() for code in commons]
-            losses["discriminator"] = self.discriminator.loss(*commons[:2])
+            losses["discriminator"] = self.discriminator.loss(common_without=commons[1], common_with=commons[0])
             if third is not None:
                 losses["neither_discriminator"] = third.loss(commons[2], torch.cat(commons[:2])[::2])
         if judge is not None:

@@ -28,8 +28,8 @@ class ManyContents(Method, Protocol):
     def encode(self, image: Tensor) -> Codes:
         """Return what an image is made of: its common code, and one for each content."""
 
-    def compared(self, before: Codes, after: Codes) -> Layer:
-        """Draw codes, and say where the drawing differs from that of others."""
+    def compared(self, image: Tensor, before: Codes, after: Codes) -> Layer:
+        """Draw an image by other codes than its own, and say where that differs from its own drawing."""
 
 
 class Redraw(Op):
@@ -79,7 +79,7 @@ class Redraw(Op):
             code = changes[index]
             if code is not None:
                 check_code(code, self.model.code_shape)
-            self.register_buffer(f"code{index}", code, persistent=False)
+                self.register_buffer(f"code{index}", code, persistent=False)  # torch.export trips over a buffer of None
         removes = any(code is None for code in changes.values())
         self.dilation: int = dilation if dilation is not None else self.model.config.removal_dilation * removes
         self.threshold, self.softness, self.detail = threshold, softness, detail
@@ -99,7 +99,7 @@ class Redraw(Op):
         """Return the result with its mask and raw pixels."""
         model = cast("ManyContents", self.model)
         frame = to_frame(model, image)
-        codes: dict[int, Tensor | None] = {index: getattr(self, f"code{index}") for index in self.contents}
+        codes: dict[int, Tensor | None] = {index: getattr(self, f"code{index}", None) for index in self.contents}
         changes = {index: None if code is None else expand_code(model, image, code) for index, code in codes.items()}
         layer = model.redraw(frame, changes)
         return apply_layer(image, frame, layer, self.threshold, self.softness, self.detail, self.dilation)
@@ -161,14 +161,14 @@ class Mix(Op):
         check_fits(image, other, "other")
         check_floating(amounts, "amounts")
         model = cast("ManyContents", self.model)
-        count = 1 + model.contents
-        if amounts.shape not in ((count,), (len(image), count)):
+        count, size = 1 + model.contents, image.shape[0]  # len() would fix the size of exported batches
+        if amounts.shape not in ((count,), (size, count)):
             raise ShapeError(
-                f"expected amounts of shape ({count},) or ({len(image)}, {count}), got {tuple(amounts.shape)}: one "
-                "for the common code and one for each content"
+                f"expected amounts of shape ({count},) or ({size}, {count}), got {tuple(amounts.shape)}: one for the "
+                "common code and one for each content"
             )
         frame = to_frame(model, image)
         own, others = model.encode(frame), model.encode(to_frame(model, other, "other"))
-        spread = type(own)(*(code.expand(len(image), -1, -1, -1) for code in others))
-        layer = model.compared(own, own.mixed(spread, amounts))
+        spread = type(own)(*(code.expand(size, -1, -1, -1) for code in others))
+        layer = model.compared(frame, own, own.mixed(spread, amounts))
         return apply_layer(image, frame, layer, self.threshold, self.softness, self.detail)

@@ -1,14 +1,37 @@
-"""A network small enough for tests, made so that its edits are visible."""
+"""Networks small enough for tests, made so that their edits are visible."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
 
+from mbu_ops.methods.didd import DIDD, DIDDConfig
+from mbu_ops.methods.maae import MAAE, MAAEConfig
 from mbu_ops.methods.mbu import MBU, MBUConfig, to_signed
 
 TINY_CONFIG = MBUConfig(resolution=16, common_widths=(8, 16), separate_widths=(6,), separate_channels=4)
 """Two blocks, 16 pixels: about 12,000 weights."""
+
+TINY_DIDD = DIDDConfig(
+    resolution=16,
+    common_widths=(8, 16),
+    separate_widths=(6,),
+    separate_channels=4,
+    removal_dilation=1,
+    spectral_norm=False,
+)
+TINY_MAAE = MAAEConfig(
+    resolution=16,
+    widths=(6, 8),
+    decoder_widths=(6,),
+    residual_width=8,
+    encoder_blocks=1,
+    decoder_blocks=1,
+    stem_kernel=3,
+    decoder_kernel=3,
+    judge_widths=(4, 8),
+    residual=True,
+)
 
 
 @torch.no_grad()
@@ -52,3 +75,62 @@ def tiny_mbu(seed: int = 0, dtype: torch.dtype = torch.float32) -> MBU:
     head.weight[:, 0] *= scale
     head.bias[0] = (head.bias[0] - logits.mean()) * scale - 4
     return model.to(dtype)
+
+
+@torch.no_grad()
+def tiny_didd(seed: int = 0, dtype: torch.dtype = torch.float32) -> DIDD:
+    """Return an untrained DIDD network in eval mode whose edits of either content are seen in some places only.
+
+    The same seed gives the same network; the global random state is left alone.
+
+    Args:
+        seed: of the weights.
+        dtype: of the weights.
+
+    Example:
+        >>> import mbu_ops
+        >>> model, image = tiny_didd(), torch.rand(4, 3, 16, 16)
+        >>> mask = mbu_ops.Transfer(model.for_content(0)).edit(image, torch.rand(4, 3, 20, 20)).mask
+        >>> bool(mask.min() == 0), bool(mask.max() == 1)
+        (True, True)
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = DIDD(TINY_DIDD).eval()
+        images = torch.rand(64, 3, TINY_DIDD.resolution, TINY_DIDD.resolution)
+    for _ in range(3):  # tanh makes it a little less than proportional
+        masks = [model.for_content(index).remove(images).mask.median() for index in range(model.contents)]
+        _strengthen(model.decoder, 0.1 / float(sum(masks) / len(masks)))
+    return model.to(dtype)
+
+
+@torch.no_grad()
+def tiny_maae(seed: int = 0, dtype: torch.dtype = torch.float32) -> MAAE:
+    """Return an untrained M-AAE network in eval mode whose edits at full strength are seen in some places only.
+
+    The same seed gives the same network; the global random state is left alone.
+
+    Args:
+        seed: of the weights.
+        dtype: of the weights.
+
+    Example:
+        >>> import mbu_ops
+        >>> mask = mbu_ops.Adjust(tiny_maae()).edit(torch.rand(4, 3, 16, 16), 1.0).mask
+        >>> bool(mask.min() == 0), bool(mask.max() == 1)
+        (True, True)
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = MAAE(TINY_MAAE).eval()
+        images = torch.rand(64, 3, TINY_MAAE.resolution, TINY_MAAE.resolution)
+    for _ in range(3):
+        _strengthen(model.decoder, 0.15 / float(model.adjust(images, torch.ones(64)).mask.median()))
+    return model.to(dtype)
+
+
+def _strengthen(decoder: nn.Sequential, factor: float) -> None:
+    """Make a decoder draw with more contrast, or less."""
+    head = decoder[-1]
+    assert isinstance(head, nn.Conv2d | nn.ConvTranspose2d)  # noqa: S101
+    head.weight *= factor
