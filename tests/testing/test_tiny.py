@@ -46,4 +46,4 @@ def test_edits_of_the_others_are_seen_in_some_places(seed: int) -> None:
     edits.append(mbu_ops.Adjust(tiny_maae(seed)).edit(image, 1.0))
     for edit in edits:
         assert 0.02 < (edit.mask == 0).float().mean() < 0.98
-        assert edit.mask.max() == 1
+        assert edit.mask.max() > 0.5
