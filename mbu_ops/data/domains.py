@@ -200,8 +200,10 @@ class Domains:
         Raises:
             PluginError: if the family's function cannot be loaded, fails, or returns something else.
         """
-        found = [found_regions(family, attribute, pixels) for pixels in (self.with_, self.without)]
-        return replace(self, with_regions=found[0], without_regions=found[1])
+        with_, without = (found_regions(family, attribute, pixels) for pixels in (self.with_, self.without))
+        if with_ is None or without is None:  # batches of both sides have the same channels
+            return replace(self, with_regions=None, without_regions=None)
+        return replace(self, with_regions=with_, without_regions=without)
 
     def batch(self, size: int, seed: int, step: int, flip: bool = True) -> tuple[Tensor, ...]:
         """Draw the batch of one step: the same one for the same seed and step, whatever was drawn before.

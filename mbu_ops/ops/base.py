@@ -95,7 +95,7 @@ def compile_verbs(model: nn.Module) -> None:
     Args:
         model: the method; ops that hold it use the compiled functions from then on.
     """
-    for verb in ("transfer", "remove", "segment"):
+    for verb in ("transfer", "remove", "segment", "redraw"):  # the last does the work of networks of several contents
         if hasattr(model, verb):
             setattr(model, verb, torch.compile(getattr(model, verb)))
 

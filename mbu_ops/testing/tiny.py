@@ -91,7 +91,7 @@ def tiny_didd(seed: int = 0, dtype: torch.dtype = torch.float32) -> DIDD:
         >>> import mbu_ops
         >>> model, image = tiny_didd(), torch.rand(4, 3, 16, 16)
         >>> mask = mbu_ops.Transfer(model.for_content(0)).edit(image, torch.rand(4, 3, 20, 20)).mask
-        >>> bool(mask.min() == 0), bool(mask.max() == 1)
+        >>> bool(mask.min() == 0), bool(mask.max() > 0.5)
         (True, True)
     """
     with torch.random.fork_rng(devices=[]):
@@ -117,7 +117,7 @@ def tiny_maae(seed: int = 0, dtype: torch.dtype = torch.float32) -> MAAE:
     Example:
         >>> import mbu_ops
         >>> mask = mbu_ops.Adjust(tiny_maae()).edit(torch.rand(4, 3, 16, 16), 1.0).mask
-        >>> bool(mask.min() == 0), bool(mask.max() == 1)
+        >>> bool(mask.min() == 0), bool(mask.max() > 0.5)
         (True, True)
     """
     with torch.random.fork_rng(devices=[]):

@@ -94,6 +94,9 @@ class Trainer:
         except ImportError as error:
             raise ConfigurationError(f"training needs Accelerate: pip install 'mbu-ops[train]' ({error})") from error
 
+        self._method = get_method(config.method)
+        if "regions" not in getattr(self._method, "aids", ()):
+            domains = replace(domains, with_regions=None, without_regions=None)
         self.config, self.domains, self.out, self.labels, self.reporter = config, domains, out, labels, reporter
         self.preview = preview or domains
         self.accelerator = Accelerator(mixed_precision=mixed_precision)
@@ -101,7 +104,6 @@ class Trainer:
         self._seed: int = config.seed * self.accelerator.num_processes + self.accelerator.process_index
         self.step = 0
         self._origin: dict[str, Any] | None = None
-        self._method = get_method(config.method)
         self._identity = None if identity is None else identity.to(self.accelerator.device)
         if len(labels.attributes) != (count := getattr(self._method, "contents", 1)):
             raise ConfigurationError(

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mbu_ops import families
-from mbu_ops.methods import mbu
+from mbu_ops.methods import didd, maae, mbu
 from mbu_ops.objectives.terms import DISTANCES
 from mbu_ops.ops.remove import Remove
 from mbu_ops.weights import read_info
@@ -24,6 +24,8 @@ SHORT = ["--config", "tiny", "--steps", "4", "--coarse-steps", "2", "--batch-siz
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
     monkeypatch.setitem(mbu.CONFIGS, "tiny", mbu.MBUConfig(16, (4, 8, 12), (4, 8), 3, 2))
+    monkeypatch.setitem(didd.CONFIGS, "tiny", didd.DIDDConfig(16, (4, 8, 12), (4, 8), 3, 2, 2, False, 2))
+    monkeypatch.setitem(maae.CONFIGS, "tiny", maae.MAAEConfig(16, (4, 6), 6, 1, 1, 3, 3, (4, 6), 5.0, 2, True))
 
 
 @pytest.fixture
@@ -273,3 +275,133 @@ def test_every_distance_can_be_asked_for():
     """The command names them itself, since naming them from the library would load torch for --help."""
     (option,) = [one for one in train.params if one.name == "distance"]
     assert list(option.type.choices) == list(DISTANCES)
+
+
+# -- two contents in one network, and a dial --------------------------------------------------------------------------
+
+
+def pair_of(folders, *more, first="with", second="without"):
+    places = ["--with", str(folders / first), "--with", str(folders / second), "--out", str(folders / "out")]
+    return ["train", "--method", "didd", *places, *SHORT, *more]
+
+
+def test_two_with_folders_are_a_pair_named_after_them(folders, capsys):
+    (folders / "with").rename(folders / "Bow Ties")
+    (folders / "without").rename(folders / "hats")
+    assert run(pair_of(folders, first="Bow Ties", second="hats")) == 0
+    info = read_info(folders / "out" / "weights.safetensors")
+    assert (info.method, info.attributes, info.family) == ("didd", ("bow_ties", "hats"), None)
+    assert Remove.from_pretrained(folders / "out", content="hats").model.index == 1
+    picture, steps = str(folders / "hats" / "0.png"), f"{folders / 'out'},content="
+    command = ["chain", f"remove:{steps}hats", f"add:{steps}bow_ties", "-i", picture, "-o", str(folders / "made.png")]
+    assert run(command) == 0
+    assert (folders / "made.png").exists()
+
+
+@pytest.mark.parametrize("name", ["7", "with"])
+def test_folders_without_names_are_first_and_second(folders, capsys, name):
+    for side, folder in (("with", "a"), ("without", "b")):
+        (folders / folder).mkdir()
+        (folders / side).rename(folders / folder / name)
+    assert run(pair_of(folders, first=f"a/{name}", second=f"b/{name}")) == 0
+    assert read_info(folders / "out" / "weights.safetensors").attributes == ("first", "second")
+
+
+def test_names_of_two_folders_can_be_given(folders, capsys):
+    assert run(pair_of(folders, "--attributes", "hat,tie")) == 0
+    assert read_info(folders / "out" / "weights.safetensors").attributes == ("hat", "tie")
+    assert run(pair_of(folders, "--attributes", "hat,tie", "--resume", first="without", second="with")) == 2
+    assert "cannot resume with other pictures" in capsys.readouterr().err
+
+
+def test_a_pair_of_a_family_on_labelled_pictures(folders, capsys):
+    """Smiles without glasses against glasses without smiles; the label file says so."""
+    data = celeba(folders)
+    rows = (data / "list_attr_celeba.txt").read_text().splitlines()
+    turned = []
+    for row in rows[2:]:
+        name, smiling, male, young, _, beard = row.split()
+        turned.append(f"{name} {smiling} {male} {young} {-int(smiling)} {beard}")
+    both = "both.png"
+    (data / "img_align_celeba" / both).write_bytes((data / "img_align_celeba" / "with-0.png").read_bytes())
+    turned.append(f"{both} 1 1 1 1 1")
+    (data / "list_attr_celeba.txt").write_text("\n".join([str(len(turned)), rows[1], *turned]))
+    (data / "list_eval_partition.txt").write_text("\n".join(f"{row.split()[0]} 0" for row in turned))
+    command = ["train", "--method", "didd", "--data", str(data), "--out", str(folders / "out"), *SHORT]
+    assert run([*command, "--attributes", "smiling,glasses", "--holdout", "0"]) == 0
+    assert "12 images with the content, 12 without it" in capsys.readouterr().err, "not the one that shows both"
+    info = read_info(folders / "out" / "weights.safetensors")
+    assert (info.family, info.attributes) == ("faces", ("smile", "glasses"))
+
+
+def test_a_dial_is_trained_with_the_family_s_aids(folders, capsys, monkeypatch):
+    command = ["train", "--method", "maae", "--with", str(folders / "with"), "--without", str(folders / "without")]
+    assert run([*command, *SHORT, "--out", str(folders / "out")]) == 0
+    said = capsys.readouterr().err
+    assert "maae learns without its identity loss" in said
+    assert "maae learns without its background loss" in said
+    picture = str(folders / "with" / "0.png")
+    turn = ["chain", f"adjust:{folders / 'out'},strength=0", "-i", picture, "-o", str(folders / "made.png")]
+    assert run(turn) == 0
+    with Image.open(picture) as before, Image.open(folders / "made.png") as after:
+        assert np.array_equal(np.asarray(before), np.asarray(after))
+
+
+def test_the_faces_aids_are_used(folders, capsys, monkeypatch):
+    import torch
+
+    asked = []
+
+    class Describer(torch.nn.Module):
+        def forward(self, images):
+            asked.append("identity")
+            return images.mean((2, 3))
+
+    def find(attribute, images):
+        asked.append(attribute)
+        return torch.zeros(len(images), 1, *images.shape[-2:])
+
+    monkeypatch.setattr("mbu_ops_faces.regions.regions", find)
+    monkeypatch.setattr("mbu_ops.evaluation.networks.face_descriptor.pretrained", Describer)
+    assert run([*arguments(folders), "--method", "maae", "--attribute", "smile"]) == 0
+    assert set(asked) == {"identity", "smile"}
+    assert "learns without" not in capsys.readouterr().err
+    log = (folders / "out" / "log.jsonl").read_text()
+    assert "background" in log
+    assert "identity" in log
+    asked.clear()
+    assert run([*arguments(folders), "--attribute", "smile", "--out", str(folders / "mbu")]) == 0
+    assert not asked, "other methods do not ask"
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("--method didd --with A --without B", "didd learns 2 contents at once: name them by --attributes"),
+        ("--method didd --data A --attribute smile", "didd learns 2 contents at once"),
+        ("--method didd --with A --with B --with A", "--without"),
+        ("--method didd --attributes a,b --with A --without B", "expected two --with folders and no --without"),
+        ("--method didd --attributes a,b --with A", "expected two --with folders and no --without"),
+        ("--method didd --attributes a --with A --with B", "expected two names in --attributes"),
+        ("--method didd --attributes a,a --with A --with B", "expected two names in --attributes"),
+        ("--method didd --attributes a,b,c --with A --with B", "expected two names in --attributes"),
+        ("--method didd --attributes a, --with A --with B", "expected two names in --attributes"),
+        ("--method didd --attributes smile,glasses --attribute smile --data A", "got both; leave one out"),
+        ("--method didd --attributes smile,glases --data A", "Did you mean 'glasses'"),
+        ("--method didd --attributes smile,smiling --data A", "without the other"),
+        ("--method didd --attributes smile,handbags/handle --data A", "they are of two families"),
+        ("--method didd --attributes smile,glasses --family handbags --data A", "handbags"),
+        ("--method didd --attributes smile,glasses", "--data DIR"),
+        ("--method didd --attributes avatars/glasses,avatars/smile", "give two --with folders, or --data"),
+        ("--with A --with B", "mbu learns one content at once, got a and b: name one by --attribute"),
+        ("--attributes smile,glasses --data A", "mbu learns one content at once, got smile and glasses"),
+        ("--method maae --with A --with B", "maae learns one content at once"),
+    ],
+)
+def test_wrong_counts_of_contents_are_named(folders, capsys, command, says):
+    (folders / "with").rename(folders / "a")
+    (folders / "without").rename(folders / "b")
+    words = [str(folders / word.lower()) if word in ("A", "B") else word for word in command.split()]
+    assert run(["train", *words, *SHORT, "--out", str(folders / "out")]) == 2
+    assert says in capsys.readouterr().err
+    assert not (folders / "out").exists()

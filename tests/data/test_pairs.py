@@ -6,12 +6,13 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 
 from mbu_ops.data import Pair
 from mbu_ops.data.domains import Domains
-from mbu_ops.data.pairs import drawn_pairs
+from mbu_ops.data.pairs import drawn_pairs, found_regions
 from mbu_ops.errors import ConfigurationError, DataError, PluginError
-from mbu_ops.families import AttributeSpec, FamilySpec
+from mbu_ops.families import AttributeSpec, FamilySpec, Placement
 
 HAT = AttributeSpec("hat", "Hat")
 
@@ -110,3 +111,108 @@ def test_what_a_plugin_prints_does_not_reach_stdout(family, capsys):
 
     list(drawn_pairs(family(chatty), HAT, "train", 1, 16))
     assert capsys.readouterr().out == ""
+
+
+# -- regions ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def knowing(monkeypatch):
+    """A function that makes a family find regions with the given function."""
+
+    def make(find):
+        module = ModuleType("pets_that_know")
+        module.find = find
+        monkeypatch.setitem(sys.modules, "pets_that_know", module)
+        return FamilySpec("pets", attributes=(HAT,), regions="pets_that_know:find")
+
+    return make
+
+
+def bright(attribute, images):
+    """The brighter half of each picture, as one knows it who has seen the picture."""
+    assert attribute == "hat"
+    assert images.dtype == torch.float32
+    assert images.max() <= 1
+    return images.mean(1, keepdim=True)
+
+
+def test_regions_are_asked_for_in_small_batches_and_kept_as_bytes(knowing):
+    sizes = []
+
+    def find(attribute, images):
+        sizes.append(len(images))
+        return bright(attribute, images)
+
+    pixels = torch.randint(0, 256, (130, 3, 8, 8), dtype=torch.uint8)
+    regions = found_regions(knowing(find), HAT, pixels)
+    assert sizes == [64, 64, 2]
+    assert regions.dtype == torch.uint8
+    assert torch.equal(regions, pixels.float().mean(1, keepdim=True).round().to(torch.uint8))
+
+
+def test_regions_end_at_0_and_1(knowing):
+    pixels = torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
+    for value, expected in ((-3.0, 0), (7.0, 255), (0.5, 128)):
+        family = knowing(lambda _, images, value=value: torch.full((len(images), 1, 4, 4), value))
+        assert found_regions(family, HAT, pixels).unique().tolist() == [expected]
+
+
+def test_a_family_may_not_know(knowing):
+    pixels = torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
+    assert found_regions(FamilySpec("pets", attributes=(HAT,)), HAT, pixels) is None
+    assert found_regions(knowing(lambda *_: None), HAT, pixels) is None
+
+
+@pytest.mark.parametrize(
+    ("find", "says"),
+    [
+        (3, "not a function"),
+        (lambda *_: 1 / 0, "finding regions failed: ZeroDivisionError"),
+        (lambda *_: exit(), "finding regions failed: SystemExit"),
+        (lambda _, images: images, r"expected regions of shape \(2, 1, 4, 4\), got \(2, 3, 4, 4\)"),
+        (lambda _, images: images[:1, :1], r"got \(1, 1, 4, 4\)"),
+        (lambda *_: "everywhere", "got str"),
+    ],
+)
+def test_what_is_no_region_is_refused(knowing, find, says):
+    with pytest.raises(PluginError, match=says):
+        found_regions(knowing(find), HAT, torch.zeros(2, 3, 4, 4, dtype=torch.uint8))
+
+
+@pytest.fixture
+def known(knowing):
+    """Eight pictures a side whose regions are their brightness, with both placed at random."""
+    pixels = torch.randint(0, 256, (16, 1, 8, 8), dtype=torch.uint8).expand(-1, 3, -1, -1)
+    moved = Placement(width=(0.5, 1.0), right=(-0.2, 0.2))
+    plain = Domains(pixels[:8], pixels[8:], with_placement=moved, without_placement=moved)
+    return plain, plain.with_known_regions(knowing(bright), HAT)
+
+
+def test_regions_come_with_the_batches_and_move_with_the_pictures(known):
+    plain, regions = known
+    for step in range(3):
+        for before, after in zip(plain.batch(6, 0, step), regions.batch(6, 0, step), strict=True):
+            assert after.shape == (6, 4, 8, 8)
+            assert torch.equal(after[:, :3], before), "the same pictures, mirrored and moved the same way"
+            torch.testing.assert_close(after[:, 3], after[:, 0], atol=0.01, rtol=0)
+
+
+def test_regions_are_no_other_pictures(known):
+    plain, regions = known
+    assert regions.facts == plain.facts
+    assert torch.equal(regions.with_, plain.with_)
+    assert regions.with_regions.shape == (8, 1, 8, 8)
+    assert plain.with_regions is plain.without_regions is None
+
+
+def test_where_nobody_knows_batches_have_three_channels(known, knowing):
+    plain, _ = known
+    first = plain.with_[:, :1].float() / 255
+
+    def of_one_domain(attribute, images):
+        return bright(attribute, images) if torch.equal(images[:, :1], first) else None
+
+    for find in (lambda *_: None, of_one_domain):
+        unknown = plain.with_known_regions(knowing(find), HAT)
+        assert all(batch.shape == (4, 3, 8, 8) for batch in unknown.batch(4, 0, 0))

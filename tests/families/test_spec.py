@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mbu_ops.errors import ConfigurationError
-from mbu_ops.families import AttributeSpec, FamilySpec, SampleSpec, WeightSpec, rule_holds
+from mbu_ops.families import AttributeSpec, FamilySpec, Placement, SampleSpec, WeightSpec, rule_holds
 
 HAT = AttributeSpec("hat", "Hat", aliases=("cap",))
 WEIGHTS = WeightSpec("hat-1", "mbu", ("hat",), "hat.safetensors", "0" * 64, 10, "research")
@@ -77,6 +77,12 @@ BAD: dict[str, Callable[[], object]] = {
     "a sample of something else": lambda: dataclasses.replace(
         FAMILY, samples=(dataclasses.replace(SAMPLE, attributes=("boots",)),)
     ),
+    "verbs as text": lambda: dataclasses.replace(WEIGHTS, verbs="transfer"),
+    "verbs as a list": lambda: dataclasses.replace(WEIGHTS, verbs=["transfer"]),
+    "verbs that are numbers": lambda: dataclasses.replace(WEIGHTS, verbs=(1,)),
+    "regions without a module": lambda: dataclasses.replace(FAMILY, regions="find"),
+    "regions that are a function": lambda: dataclasses.replace(FAMILY, regions=print),
+    "an identity without a module": lambda: dataclasses.replace(FAMILY, identity=":build"),
     "an aligner without a module": lambda: dataclasses.replace(FAMILY, aligner="align"),
     "a title that is none": lambda: dataclasses.replace(FAMILY, title=None),
 }
@@ -93,6 +99,53 @@ def test_rules_are_any_of_all_of(labels: dict[str, bool]) -> None:
     rule = (("A", "!B"), ("C",))
     assert rule_holds(rule, labels) == ((labels["A"] and not labels["B"]) or labels["C"])
     assert not rule_holds((), labels)
+
+
+TIE = AttributeSpec("tie", "Tie", with_rule=(("Tie",),), without_rule=(("!Tie",),), balance=("Young", "Hat"))
+HATTED = dataclasses.replace(
+    HAT, with_rule=(("Hat",), ("Cap",)), without_rule=(("!Hat", "!Cap"),), balance=("Male", "Young", "Tie")
+)
+
+
+@given(st.fixed_dictionaries(dict.fromkeys(("Hat", "Cap", "Tie"), st.booleans())))
+def test_pictures_of_a_pair_show_one_attribute_and_not_the_other(labels: dict[str, bool]) -> None:
+    pair = HATTED.against(TIE)
+    hatted = rule_holds(HATTED.with_rule, labels)
+    assert rule_holds(pair.with_rule, labels) == (hatted and not labels["Tie"])
+    assert rule_holds(pair.without_rule, labels) == (labels["Tie"] and not hatted)
+
+
+def test_a_pair_is_balanced_in_what_neither_side_is_chosen_by() -> None:
+    pair = HATTED.against(TIE)
+    assert (pair.name, pair.title, pair.aliases) == (HAT.name, HAT.title, HAT.aliases)
+    assert pair.balance == ("Male", "Young")
+
+
+def test_a_pair_stretches_each_side_as_its_own_attribute_says() -> None:
+    wide, tall, flat = Placement(width=(0.5, 1)), Placement(height=(0.5, 1)), Placement(height=(1, 2))
+    hat = dataclasses.replace(HATTED, with_placement=wide, without_placement=flat)
+    pair = hat.against(dataclasses.replace(TIE, with_placement=tall))
+    assert (pair.with_placement, pair.without_placement) == (wide, tall)
+    pair = hat.against(TIE)
+    assert (pair.with_placement, pair.without_placement) == (wide, flat)
+
+
+def test_contradictory_alternatives_of_a_pair_are_left_out() -> None:
+    bald = AttributeSpec("bald", "Bald", with_rule=(("Bald", "!Hat"),), without_rule=(("!Bald",), ("Wig",)))
+    pair = HATTED.against(bald)
+    assert pair.with_rule == (("Hat", "!Bald"), ("Hat", "Wig"), ("Cap", "!Bald"), ("Cap", "Wig"))
+    assert pair.without_rule == (("!Hat", "!Cap", "Bald"),)
+
+
+def test_a_pair_that_no_picture_can_show_is_refused() -> None:
+    same = dataclasses.replace(HATTED, name="headgear", aliases=())
+    with pytest.raises(ConfigurationError, match="no picture can show one of hat and headgear without the other"):
+        HATTED.against(same)
+
+
+def test_attributes_without_rules_pair_for_folders() -> None:
+    pair = HAT.against(AttributeSpec("boot", "Boot"))
+    assert (pair.with_rule, pair.without_rule) == ((), ())
 
 
 def test_the_whole_room_imports_no_torch() -> None:

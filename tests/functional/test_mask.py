@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from mbu_ops.functional.mask import binarise, dilate, resize
+from mbu_ops.functional.mask import binarise, change_mask, dilate, resize
 
 
 @given(st.floats(0, 0.9), st.floats(0.01, 1), st.integers(0, 2**16))
@@ -68,3 +68,33 @@ def test_dilation_takes_the_largest_value_around() -> None:
     assert torch.equal(grown[0, 0, 1:4, 1:4], torch.full((3, 3), 0.8))
     assert grown.sum() == pytest.approx(9 * 0.8)
     assert torch.equal(dilate(mask, 2), torch.full((1, 1, 5, 5), 0.8))
+
+
+def test_a_change_is_averaged_over_its_square_and_strengthened() -> None:
+    before = torch.rand(1, 3, 11, 11) * 0.1
+    after = before.clone()
+    after[0, :, 5, 5] += torch.tensor([0.25, -0.5, 0.125])  # the colour that changes most counts
+    mask = change_mask(before, after)
+    assert mask.shape == (1, 1, 11, 11)
+    torch.testing.assert_close(mask[0, 0, 3:8, 3:8], torch.full((5, 5), 3 * 0.5 / 25))
+    assert torch.equal(mask.nonzero()[:, 2:].amin(0), torch.tensor([3, 3]))
+    assert torch.equal(mask.nonzero()[:, 2:].amax(0), torch.tensor([7, 7]))
+    strong = change_mask(before, after, gain=10.0, window=1)
+    torch.testing.assert_close(strong.max(), torch.tensor(1.0))
+    assert strong.count_nonzero() == 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_change_masks_keep_the_dtype_and_end_at_1(dtype: torch.dtype) -> None:
+    before, after = torch.zeros(2, 3, 8, 8, dtype=dtype), torch.ones(2, 3, 8, 8, dtype=dtype)
+    mask = change_mask(before, after)
+    assert mask.dtype == dtype
+    assert mask.max() == 1
+    assert not change_mask(after, after).any()
+
+
+def test_change_masks_pass_gradients_to_both_drawings() -> None:
+    before, after = (torch.rand(1, 3, 6, 6, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    assert torch.autograd.gradcheck(lambda one, two: change_mask(one, two, 0.5), (before, after))
+    for gradient in torch.autograd.grad(change_mask(before, after, 0.5).sum(), (before, after)):
+        assert gradient.abs().sum() > 0

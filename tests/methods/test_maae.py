@@ -241,7 +241,12 @@ def test_layers_are_the_papers() -> None:
         (512, 512, 1, 1, 1),
         (512, 512, 1, 1, 1),
     ]
-    assert shapes(model.decoder)[-3:] == [(512, 128, 4, 4, 2), (128, 64, 4, 4, 2), (3, 64, 7, 7, 1)]
+    assert shapes(model.decoder)[-4:] == [
+        (512, 256, 4, 4, 2),
+        (256, 128, 4, 4, 2),
+        (64, 128, 7, 7, 1),
+        (3, 64, 1, 1, 1),
+    ]
     assert model.config.shift == 5
     assert not model.config.residual
 

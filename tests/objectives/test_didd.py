@@ -16,7 +16,7 @@ from mbu_ops.objectives import build_objective
 from mbu_ops.objectives.didd import LOSS_WEIGHTS, DIDDLossWeights, DIDDObjective
 
 CONFIG = DIDDConfig(16, (4, 8, 12), (4, 8), 3, 1, spectral_norm=False, norm_channels=2)
-TERMS = tuple(DIDDLossWeights.__dataclass_fields__)
+TERMS = tuple(name for name in DIDDLossWeights.__dataclass_fields__ if name != "neither")
 EVERYTHING = DIDDLossWeights(**dict.fromkeys(TERMS, 1.0))
 
 
@@ -64,6 +64,8 @@ def plainly(one: DIDDObjective, without: Tensor, with_: Tensor) -> dict[str, Ten
             + F.relu(1 + judge(to_first)[:, 0]).mean()
             + F.relu(1 - judge(second)[:, 1]).mean()
             + F.relu(1 + judge(to_second)[:, 1]).mean()
+            + 0.5 * F.relu(1 + judge(second)[:, 0]).mean()
+            + 0.5 * F.relu(1 + judge(first)[:, 1]).mean()
         )
     one_hot = [torch.ones(4), torch.zeros(4)]
     terms["discriminator"] = sum(
@@ -212,7 +214,7 @@ def test_other_networks_and_hard_masks_are_refused() -> None:
 
 def test_training_draws_the_images_better_and_empties_the_codes(pair: tuple[Tensor, Tensor]) -> None:
     batches = [F.interpolate(batch[:, :, :2, :2], (16, 16), mode="bilinear") for batch in pair]
-    one = objective(replace(LOSS_WEIGHTS["quick"], zero=2.0))
+    one = objective(replace(LOSS_WEIGHTS["quick"], zero=2.0, adversarial=0.1))
     optimisers = {name: torch.optim.Adam(group, 2e-3) for name, group in one.parameter_groups().items()}
     history = []
     for _ in range(40):
@@ -224,3 +226,65 @@ def test_training_draws_the_images_better_and_empties_the_codes(pair: tuple[Tens
                 history.append((losses["reconstruction"].item(), losses["zero"].item()))
     assert history[-1][0] < 0.8 * history[0][0]
     assert history[-1][1] < 0.5 * history[0][1]
+
+
+def test_images_that_show_neither_bring_their_own_share_of_every_term(pair: tuple[Tensor, Tensor]) -> None:
+    """Each term is that of the two domains, and a share of the same formula for the third."""
+    share, neither = 0.3, torch.rand(4, 3, 16, 16)
+    one = objective(replace(EVERYTHING, neither=share))
+    (_, alone, _), (_, judged_alone, _) = one.steps(*pair)
+    (_, terms, _), (_, judged, _) = one.steps(*pair, neither)
+    model, third = one.model, neither * 2 - 1
+    ec, (e1, e2), zero = model.common_encoder, model.separate_encoders, torch.zeros(4, *CONFIG.separate_code_shape)
+    second, first = (images * 2 - 1 for images in pair)
+
+    def g(common: Tensor) -> Tensor:
+        return torch.tanh(model.decoder(torch.cat([common, zero, zero], 1)))
+
+    shown = torch.cat([ec(first), ec(second)])[::2]
+    logits = [one.neither_discriminator(codes) for codes in (shown, ec(third))]
+    towards = [F.binary_cross_entropy(torch.sigmoid(logit), torch.zeros(4)) for logit in logits]
+    judge = one.image_discriminator
+    assert judge is not None
+    stripped = g(shown)
+    more = {
+        "reconstruction": F.l1_loss(g(ec(third)), third),
+        "zero": e1(third).abs().mean() + e2(third).abs().mean(),
+        "confusion": sum(towards),
+        "adversarial": -judge(stripped)[:, 2].mean(),
+        "cycle": torch.tensor(0.0),
+    }
+    for name, value in more.items():
+        torch.testing.assert_close(terms[name], alone[name] + share * value, msg=name)
+    assert set(judged) == {"discriminator", "neither_discriminator", "image_discriminator"}
+    torch.testing.assert_close(judged["discriminator"], judged_alone["discriminator"])
+    wanted = F.binary_cross_entropy(torch.sigmoid(logits[0]), torch.ones(4)) + towards[1]
+    torch.testing.assert_close(judged["neither_discriminator"], wanted)
+    scores = {"first": judge(first), "second": judge(second), "third": judge(third), "stripped": judge(stripped)}
+    hinge = F.relu(1 - scores["third"][:, 2]).mean() + F.relu(1 + scores["stripped"][:, 2]).mean()
+    hinge = hinge + 0.5 * F.relu(1 + torch.cat([scores["first"], scores["second"]])[:, 2]).mean()
+    # a third kind of false images for the other two channels
+    for channel, other in ((0, "second"), (1, "first")):
+        both = torch.cat([scores[other], scores["third"]])[:, channel]
+        hinge = hinge + 0.5 * (F.relu(1 + both).mean() - F.relu(1 + scores[other][:, channel]).mean())
+    torch.testing.assert_close(judged["image_discriminator"], judged_alone["image_discriminator"] + hinge)
+
+
+def test_without_images_that_show_neither_their_share_is_left_out(pair: tuple[Tensor, Tensor]) -> None:
+    one = objective(replace(EVERYTHING, neither=1.0))
+    assert set(dict(next(one.steps(*pair))[1])) == set(TERMS)
+
+
+def test_residual_results_are_judged_as_users_see_them(pair: tuple[Tensor, Tensor]) -> None:
+    seen: list[Tensor] = []
+    one = objective(config=replace(CONFIG, residual=True))
+    assert one.image_discriminator is not None
+    one.image_discriminator.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    next(one.steps(*pair))
+    codes = [one.model.encode(images) for images in pair]
+    expected = one.model.compared(
+        pair[0],
+        codes[0]._replace(first=codes[0].first * 0),
+        codes[0]._replace(first=codes[1].first, second=codes[0].second * 0),
+    )
+    torch.testing.assert_close(seen[0], (expected.raw * 2 - 1).clamp(-1, 1))

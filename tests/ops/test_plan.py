@@ -12,10 +12,11 @@ import torch
 from PIL import Image
 
 import mbu_ops
-from mbu_ops.errors import ConfigurationError, FamilyError, ImageFileError, WeightsError
+from mbu_ops.errors import ConfigurationError, FamilyError, ImageFileError, MBUOpsError, WeightsError
 from mbu_ops.ops.chain import ChainSpec
 from mbu_ops.ops.plan import weights_name
-from mbu_ops.testing import tiny_mbu
+from mbu_ops.ops.redraw import Redraw
+from mbu_ops.testing import tiny_didd, tiny_maae, tiny_mbu
 from mbu_ops.weights import WeightsInfo, load, save
 
 
@@ -185,3 +186,183 @@ def test_a_plan_says_what_would_be_used(hats, guide):
     assert plans[0].guides == ()
     assert plans[1].guides[0].pixels.shape == (14, 18, 3)
     assert plans[1].guides[1] == 2
+
+
+# -- networks of several contents, and dials --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """A network that edits hats and ties, with three default guides of each."""
+    folder = tmp_path_factory.mktemp("weights") / "pair"
+    folder.mkdir()
+    model = tiny_didd()
+    with torch.no_grad():
+        codes = torch.stack([model.for_content(index).encode_guide(torch.rand(3, 3, 16, 16)) for index in (0, 1)], 1)
+    info = WeightsInfo("didd", model.config_to_dict(model.config), 16, None, ("hat", "tie"), "public domain")
+    save(folder / "weights.safetensors", model, info, codes, dtype=torch.float32)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dial(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weights") / "dial"
+    folder.mkdir()
+    model = tiny_maae()
+    info = WeightsInfo("maae", model.config_to_dict(model.config), 16, None, ("hat",), "public domain")
+    save(folder / "weights.safetensors", model, info, torch.ones(1, 1, 1, 1), dtype=torch.float32)
+    return folder
+
+
+def passes(module):
+    """The chain's modules by name, and how often the decoder draws for them."""
+    counts = []
+    for step in module.steps:
+        op = getattr(step, "op", step)
+        model = getattr(op.model, "networks", op.model)
+        calls = []
+        hook = model.decoder.register_forward_hook(lambda *_, calls=calls: calls.append(1))
+        step(torch.rand(1, 3, 16, 16))
+        hook.remove()
+        counts.append(len(calls))
+    return counts
+
+
+def test_steps_on_one_network_of_several_contents_are_one_pass(pair, image):
+    chain = [f"remove:{pair},content=tie", f"add:{pair},guide=1,content=hat"]
+    module = mbu_ops.chain(chain)
+    assert [type(step) for step in module.steps] == [Redraw]
+    assert passes(module) == [1]
+    loaded = load(pair / "weights.safetensors")
+    expected = Redraw(loaded.model, {0: loaded.guides[1:2, 0], 1: None})
+    torch.testing.assert_close(module(image), expected(image))
+    assert torch.equal(mbu_ops.chain(chain[::-1])(image), module(image)), "one pass has no order"
+    assert [step.image.shape for step in module.edits(image)] == [image.shape]
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        (["add:{pair},content=hat", "add:{pair},content=tie"], {0: 0, 1: 0}),
+        (["remove:{pair},content=tie", "remove:{pair},content=hat"], {0: None, 1: None}),
+        (["add:{pair},guide=2,content=tie", "remove:{pair},content=hat"], {0: None, 1: 2}),
+    ],
+)
+def test_what_one_pass_changes(pair, image, steps, expected):
+    loaded = load(pair / "weights.safetensors")
+    codes = {
+        index: None if guide is None else loaded.guides[guide : guide + 1, index] for index, guide in expected.items()
+    }
+    module = mbu_ops.chain([step.format(pair=pair) for step in steps])
+    torch.testing.assert_close(module(image), Redraw(loaded.model, codes)(image))
+    assert passes(module) == [1]
+
+
+def test_a_pass_draws_a_guide_picture_for_its_own_content(pair, image, guide):
+    pixels = torch.from_numpy(np.array(Image.open(guide))).permute(2, 0, 1)[None] / 255
+    model = load(pair / "weights.safetensors").model
+    small = mbu_ops.functional.resize(pixels, (16, 16))
+    expected = Redraw(model, {0: None, 1: model.for_content(1).encode_guide(small).detach()})(image)
+    for module in (
+        mbu_ops.chain([f"add:{pair}@{guide},content=tie", f"remove:{pair},content=hat"]),
+        mbu_ops.chain([f"add:{pair},content=tie", f"remove:{pair},content=hat"], guides={str(pair): pixels}),
+    ):
+        torch.testing.assert_close(module(image), expected)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ["remove:{pair},content=hat", "add:{pair},content=hat"],
+        ["remove:{pair},content=hat,threshold=0.2", "add:{pair},content=tie"],
+        ["remove:{pair},content=hat", "add:{pair},content=tie,detail=0.5"],
+        ["remove:{pair},content=hat", "translate:{pair},content=tie"],
+        ["remove:{hats}", "add:{hats}"],
+        ["remove:{pair},content=hat", "add:{hats}"],
+        ["remove:{dial}", "add:{dial}"],
+    ],
+    ids=["one content", "look of the first", "look of the second", "another verb", "mbu", "two networks", "dial"],
+)
+def test_other_steps_are_a_pass_each_in_their_order(pair, hats, dial, image, steps):
+    steps = [step.format(pair=pair, hats=hats, dial=dial) for step in steps]
+    module = mbu_ops.chain(steps)
+    assert len(module.steps) == 2
+    assert not any(isinstance(step, Redraw) for step in module.steps)
+    first, second = (mbu_ops.chain([step]) for step in steps)
+    torch.testing.assert_close(module(image), second(first(image)))
+
+
+def test_a_pass_ends_where_a_content_comes_again(pair, image):
+    steps = [f"{verb}:{pair},content={content}" for verb in ("remove", "add") for content in ("hat", "tie")]
+    module = mbu_ops.chain(steps)
+    assert [type(step) for step in module.steps] == [Redraw, Redraw]
+    assert passes(module) == [1, 1]
+    halves = mbu_ops.chain(steps[:2]), mbu_ops.chain(steps[2:])
+    torch.testing.assert_close(module(image), halves[1](halves[0](image)))
+
+
+def test_each_verb_edits_the_content_it_names(pair, image):
+    loaded = load(pair / "weights.safetensors")
+    for index, content in enumerate(("hat", "tie")):
+        view, code = loaded.model.for_content(index), loaded.guides[1:2, index]
+        expected = {
+            "add": mbu_ops.Transfer(view).edit_code(image, code).image,
+            "swap": mbu_ops.Swap(view).edit_code(image, code).image,
+            "translate": mbu_ops.Translate(view).edit_code(image, code).image,
+            "remove": mbu_ops.Remove(view)(image),
+            "segment": mbu_ops.Segment(view)(image),
+        }
+        for verb, result in expected.items():
+            options = ",guide=1" if verb in ("add", "swap", "translate") else ""
+            module = mbu_ops.chain([f"{verb}:{pair}{options},content={content}"])
+            torch.testing.assert_close(module(image), result, msg=f"{verb} {content}")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("remove:{pair}", "edit hat and tie; name one of them as content, none was named"),
+        ("add:{pair},content=boot", "edit hat and tie; name one of them as content, got 'boot'"),
+        ("adjust:{pair},content=hat", "expected a method that can adjust, got didd"),
+        ("translate:{hats}", "expected a method that can translate, got mbu"),
+        ("swap:{dial}", "expected a method that can swap, got maae"),
+    ],
+)
+def test_contents_and_verbs_that_are_not_there_are_named(pair, hats, dial, text, message):
+    with pytest.raises(MBUOpsError, match=message):
+        mbu_ops.chain([text.format(pair=pair, hats=hats, dial=dial)])
+
+
+def test_a_dial_is_turned_by_its_strength(dial, image):
+    adjust = mbu_ops.Adjust(load(dial / "weights.safetensors").model)
+    for text, strength in (("", 1.0), (",strength=-0.5", -0.5), (",strength=0", 0.0)):
+        assert torch.equal(mbu_ops.chain([f"adjust:{dial}{text}"])(image), adjust(image, strength))
+    assert torch.equal(mbu_ops.chain([f"adjust:{dial},strength=0"])(image), image)
+    assert torch.equal(mbu_ops.chain([f"add:{dial}"])(image), adjust(image, 1.0))
+    looks = mbu_ops.chain([f"adjust:{dial},threshold=0.3,softness=0.2,detail=0"])(image)
+    assert torch.equal(looks, mbu_ops.Adjust(adjust.model, 0.3, 0.2, 0)(image, 1.0))
+
+
+def test_a_dial_follows_no_guide(dial, guide):
+    with pytest.raises(ConfigurationError, match="maae follows no guide: leave the picture out"):
+        mbu_ops.chain([f"add:{dial}@{guide}"])
+
+
+def test_gradients_reach_the_image_and_the_weights_through_a_pass(pair):
+    image = torch.rand(1, 3, 20, 24, requires_grad=True)
+    module = mbu_ops.chain([f"remove:{pair},content=tie", f"add:{pair},content=hat"], trainable=True)
+    module(image).square().sum().backward()
+    assert image.grad.abs().sum() > 0
+    assert any(weight.grad is not None and weight.grad.any() for weight in module.parameters())
+
+
+def test_passes_are_compiled_on_demand(pair, image, monkeypatch):
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
+    torch.compiler.reset()
+    counter = torch._dynamo.utils.counters
+    steps = [f"remove:{pair},content=tie", f"add:{pair},content=hat"]
+    for chain in (steps, steps[:1]):
+        counter.clear()
+        module = mbu_ops.chain(chain, compile=True)
+        torch.testing.assert_close(module(image), mbu_ops.chain(chain)(image))
+        assert counter["stats"]["unique_graphs"] >= 1

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from mbu_ops import weights
 from mbu_ops.errors import WeightsError
 from mbu_ops.methods.mbu import MBU
+from mbu_ops.testing import tiny_didd, tiny_maae
 from mbu_ops.weights import WeightsInfo
 
 Header = dict[str, Any]
@@ -126,6 +127,56 @@ def test_hostile_headers(case: str, good: Path) -> None:
     assert str(good) in str(caught.value)
     assert len(str(caught.value)) < 2_000 + len(str(good))
     assert time.perf_counter() - started < 5
+
+
+OTHERS: dict[str, tuple[str, Callable[[Header], Header | str], str]] = {
+    "one name for two contents": ("didd", lambda h: describe(h, attributes=["a"]), "names of the 2 contents"),
+    "no names for two contents": ("didd", lambda h: describe(h, attributes=[]), "names of the 2 contents"),
+    "a name too many": ("didd", lambda h: describe(h, attributes=["a", "b", "c"]), "names of the 2 contents"),
+    "names that are none": ("didd", lambda h: describe(h, attributes=["a", 3]), "attributes"),
+    "guides of one content": ("didd", lambda h: tensor(h, shape=[2, 4, 4, 4]), r"of shape \(1, 2, 4, 4, 4\)"),
+    "guides of three contents": ("didd", lambda h: describe(h, guides=3), r"of shape \(3, 2, 4, 4, 4\)"),
+    "a pair's file as one content's": (
+        "didd",
+        lambda h: describe(h, method="mbu"),
+        "expected the settings .* got 'norm_channels'",
+    ),
+    "norms that divide nothing": ("didd", lambda h: config(h, norm_channels=10**30), "norm_channels must divide"),
+    "separate codes that leave nothing": ("didd", lambda h: config(h, separate_channels=8), "separate_channels"),
+    "a switch that is a number": ("didd", lambda h: config(h, one_encoding=1), "true or false for one_encoding"),
+    "another encoder": ("didd", lambda h: config(h, one_encoding=True), "unexpected: separate_encoders.1"),
+    "spectral norms that are not there": ("didd", lambda h: config(h, spectral_norm=True), "missing"),
+    "guides that are pictures": ("maae", lambda h: tensor(h, shape=[1, 1, 1, 1, 1]), r"of shape \(1, 1, 1, 1\)"),
+    "blocks without end": ("maae", lambda h: config(h, encoder_blocks=10**12), "encoder_blocks must lie between"),
+    "blocks that draw without end": ("maae", lambda h: config(h, decoder_blocks=10**6), "decoder_blocks must lie"),
+    "an even kernel": ("maae", lambda h: config(h, stem_kernel=10**6), "stem_kernel must be odd"),
+    "a kernel beyond the image": ("maae", lambda h: config(h, stem_kernel=10**9 + 1), "good.safetensors"),
+    "a shift that is no number": ("maae", lambda h: config(h, shift=float("nan")), "good.safetensors"),
+    "a shift without end": ("maae", lambda h: config(h, shift=1e300), "expected a positive number for shift"),
+    "halvings without end": ("maae", lambda h: config(h, judge_widths=[4] * 10**5), "good.safetensors"),
+    "a picture of one block": ("maae", lambda h: config(h, patch=16), "resolution must be a multiple"),
+    "the largest grid": (
+        "maae",
+        lambda h: describe(config(h, resolution=8192, widths=[6], judge_widths=[4]), resolution=8192),
+        "good.safetensors",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_hostile_headers_of_other_methods(case: str, tmp_path: Path) -> None:
+    method, change, reason = OTHERS[case]
+    model = {"didd": tiny_didd, "maae": tiny_maae}[method]()
+    good, names = tmp_path / "good.safetensors", ("hat", "tie")[: model.contents]
+    info = WeightsInfo(method, model.config_to_dict(model.config), 16, attributes=names)
+    weights.save(good, model, info, guides=torch.zeros(1, *model.guide_shape))
+    weights.load(good)
+    header, body = split(good)
+    good.write_bytes(join(change(header), body))
+    with pytest.raises(WeightsError, match=reason) as caught:
+        weights.load(good)
+    assert str(good) in str(caught.value)
+    assert len(str(caught.value)) < 2_000 + len(str(good))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])

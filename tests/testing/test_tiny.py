@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
-from mbu_ops.testing import tiny_mbu
+import mbu_ops
+from mbu_ops.testing import tiny_didd, tiny_maae, tiny_mbu
 
 
-def test_same_seed_same_network_and_global_randomness_left_alone() -> None:
+@pytest.mark.parametrize("tiny", [tiny_mbu, tiny_didd, tiny_maae])
+def test_same_seed_same_network_and_global_randomness_left_alone(tiny: Any) -> None:
     before = torch.get_rng_state()
-    one, two, other = tiny_mbu(3), tiny_mbu(3), tiny_mbu(4)
+    one, two, other = tiny(3), tiny(3), tiny(4)
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(value, two.state_dict()[key]) for key, value in one.state_dict().items())
-    assert not torch.equal(one.common_encoder[0].weight, other.common_encoder[0].weight)
+    stem = f"{one.stems()[0]}.weight"
+    assert not torch.equal(one.state_dict()[stem], other.state_dict()[stem])
     assert not one.training
 
 
@@ -31,3 +36,14 @@ def test_masks_vary_with_place_image_and_guide(seed: int) -> None:
 
 def test_dtype() -> None:
     assert tiny_mbu(dtype=torch.float64).segment(torch.rand(1, 3, 16, 16).double()).dtype == torch.float64
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_edits_of_the_others_are_seen_in_some_places(seed: int) -> None:
+    image, guide = torch.rand(8, 3, 16, 16), torch.rand(8, 3, 16, 16)
+    views = [tiny_didd(seed).for_content(index) for index in (0, 1)]
+    edits = [mbu_ops.Transfer(view).edit(image, guide) for view in views]
+    edits.append(mbu_ops.Adjust(tiny_maae(seed)).edit(image, 1.0))
+    for edit in edits:
+        assert 0.02 < (edit.mask == 0).float().mean() < 0.98
+        assert edit.mask.max() > 0.5

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from mbu_ops import weights
 from mbu_ops.errors import WeightsError
 from mbu_ops.methods.mbu import MBU
+from mbu_ops.testing import tiny_didd, tiny_maae
 from mbu_ops.weights import WeightsInfo
 
 
@@ -139,3 +140,71 @@ def test_reading_what_a_file_says_imports_no_torch(model: MBU, info: WeightsInfo
         assert "torch" not in sys.modules and "safetensors" not in sys.modules
     """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# -- networks of several contents -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pair() -> WeightsInfo:
+    model = tiny_didd()
+    return WeightsInfo("didd", model.config_to_dict(model.config), 16, family="faces", attributes=("glasses", "smile"))
+
+
+def test_a_pair_of_contents_is_loaded_whole_or_one_by_one(pair: WeightsInfo, path: Path) -> None:
+    model, guides, image = tiny_didd(), torch.randn(3, 2, 4, 4, 4), torch.rand(2, 3, 16, 16)
+    weights.save(path, model, pair, guides=guides, dtype=torch.float32)
+    loaded = weights.load(path)
+    assert loaded.model.contents == 2
+    assert torch.equal(loaded.guides, guides)
+    assert weights.read_info(path).guides == 3
+    for index, content in enumerate(("glasses", "smile")):
+        one = loaded.for_content(content, path)
+        assert torch.equal(one.guides, guides[:, index])
+        assert torch.equal(one.model.remove(image).raw, model.for_content(index).remove(image).raw)
+        assert one.info == loaded.info
+        assert weights.load_pretrained(path, content=content).model.index == index
+    assert weights.load_pretrained(path).model.contents == 2
+    for content, got in ((None, "none was named"), ("beard", "got 'beard'")):
+        with pytest.raises(WeightsError, match=f"edit glasses and smile; name one of them as content, {got}"):
+            loaded.for_content(content, path)
+    with pytest.raises(WeightsError, match="got 'beard'"):
+        weights.load_pretrained(path, content="beard")
+
+
+def test_a_pair_without_guides(pair: WeightsInfo, path: Path) -> None:
+    weights.save(path, tiny_didd(), pair)
+    assert weights.load(path).for_content("smile", path).guides is None
+
+
+def test_weights_of_one_content_are_all_of_themselves(model: MBU, info: WeightsInfo, path: Path) -> None:
+    weights.save(path, model, info)
+    loaded = weights.load(path)
+    assert loaded.for_content(None, path) is loaded.for_content("glasses", path) is loaded
+
+
+@pytest.mark.parametrize("attributes", [(), ("glasses",), ("glasses", "smile", "beard")])
+def test_a_pair_is_saved_with_two_names(pair: WeightsInfo, path: Path, attributes: tuple[str, ...]) -> None:
+    with pytest.raises(WeightsError, match="expected the names of the 2 contents that 'didd' edits"):
+        weights.save(path, tiny_didd(), replace(pair, attributes=attributes))
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 4, 4), (3, 1, 4, 4, 4), (3, 3, 4, 4, 4), (3, 2, 4, 4)])
+def test_a_pair_s_guides_have_a_code_for_each(pair: WeightsInfo, path: Path, shape: tuple[int, ...]) -> None:
+    with pytest.raises(WeightsError, match=r"expected guides to be float16 of shape \(3, 2, 4, 4, 4\)"):
+        weights.save(path, tiny_didd(), pair, guides=torch.zeros(shape))
+    assert not path.exists()
+
+
+def test_a_dial_is_loaded_with_its_positions(path: Path) -> None:
+    """They are no weights: the layers' sizes say where they are."""
+    model = tiny_maae()
+    info = WeightsInfo("maae", model.config_to_dict(model.config), 16, attributes=("smile",))
+    weights.save(path, model, info, guides=torch.ones(2, 1, 1, 1), dtype=torch.float32)
+    assert "positions" not in load_file(path)
+    loaded = weights.load(path)
+    assert torch.equal(loaded.model.positions, model.positions)
+    image, strength = torch.rand(2, 3, 16, 16), torch.tensor([1.0, -0.5])
+    assert torch.equal(loaded.model.adjust(image, strength).raw, model.adjust(image, strength).raw)
+    assert weights.load(path, dtype=torch.float64).model.positions.dtype == torch.float64

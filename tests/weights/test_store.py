@@ -12,9 +12,11 @@ import pytest
 import torch
 
 from mbu_ops import weights
-from mbu_ops.errors import FamilyError, WeightsError
+from mbu_ops.errors import ConfigurationError, FamilyError, WeightsError
 from mbu_ops.families import FamilySpec, WeightSpec, get_family
 from mbu_ops.methods.mbu import MBU
+from mbu_ops.ops.remove import Remove
+from mbu_ops.testing import tiny_didd
 from mbu_ops.weights import WeightsInfo, store
 
 
@@ -166,3 +168,91 @@ def test_packaged_weights_go_before_the_users_own(
     for place in (folder, package):
         shutil.copy(file, place / "tiny.safetensors")
     assert weights.resolve("faces/glasses")[0] == package / "tiny.safetensors"
+
+
+# -- several methods and contents of one family -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def many(tmp_path: Path, spec: WeightSpec, promise: Callable[..., Path]) -> Callable[..., None]:
+    """Let the family have weights by these names, with these methods, attributes and verbs."""
+
+    def make(**listed: tuple[str, tuple[str, ...], tuple[str, ...]]) -> None:
+        specs = [
+            replace(spec, id=name, method=method, attributes=attributes, file=f"{name}.safetensors", verbs=verbs)
+            for name, (method, attributes, verbs) in listed.items()
+        ]
+        folder = promise(*specs)
+        for one in specs:
+            (folder / one.file).touch()
+
+    return make
+
+
+def chosen(name: str, **options: object) -> str:
+    spec = weights.resolve(name, **options)[1]  # type: ignore[arg-type]
+    assert spec is not None
+    return spec.id
+
+
+def test_a_verb_picks_among_weights_that_say_what_they_can(many: Callable[..., None]) -> None:
+    glasses = ("glasses",)
+    many(
+        old=("mbu", glasses, ()),
+        dial=("maae", glasses, ("adjust", "remove")),
+        pair=("didd", ("glasses", "smile"), ("translate", "remove")),
+    )
+    assert chosen("faces/glasses") == chosen("faces/glasses", verb="remove") == "old"
+    assert chosen("faces/glasses", verb="translate") == "old", "nobody wrote down that it cannot"
+    many(
+        plain=("mbu", glasses, ("remove",)),
+        dial=("maae", glasses, ("adjust", "remove")),
+        pair=("didd", ("glasses", "smile"), ("translate", "remove")),
+    )
+    assert chosen("faces/glasses", verb="remove") == "plain"
+    assert chosen("faces/glasses", verb="adjust") == "dial"
+    assert chosen("faces/glasses", verb="translate") == chosen("faces/smile", verb="remove") == "pair"
+    with pytest.raises(WeightsError, match="no weights for faces/glasses that can mix"):
+        weights.resolve("faces/glasses", verb="mix")
+    with pytest.raises(WeightsError, match="no weights for faces/glasses of method 'mbu' that can adjust"):
+        weights.resolve("faces/glasses", method="mbu", verb="adjust")
+    assert chosen("faces/glasses/dial", verb="remove") == "dial"
+
+
+def test_what_is_edited_beside_picks_the_pair_of_both(many: Callable[..., None]) -> None:
+    many(
+        first=("didd", ("glasses", "smile"), ()),
+        second=("didd", ("glasses", "facial_hair"), ()),
+        alone=("mbu", ("glasses",), ()),
+    )
+    assert chosen("faces/glasses") == chosen("faces/glasses", beside={"smile"}) == "first"
+    assert chosen("faces/glasses", beside={"glasses", "facial_hair"}) == "second"
+    assert chosen("faces/glasses", beside={"hair_men"}) == "first"
+    many(alone=("mbu", ("glasses",), ()), pair=("didd", ("glasses", "smile"), ()))
+    assert chosen("faces/glasses", beside={"smile"}) == "alone", "the first's method stays the default"
+
+
+def test_the_attribute_that_is_named_is_the_content(
+    tmp_path: Path, spec: WeightSpec, promise: Callable[..., Path]
+) -> None:
+    model = tiny_didd()
+    info = WeightsInfo("didd", model.config_to_dict(model.config), 16, "faces", ("glasses", "smile"))
+    path = tmp_path / "pair.safetensors"
+    weights.save(path, model, info)
+    content = path.read_bytes()
+    pair = replace(
+        spec,
+        method="didd",
+        attributes=("glasses", "smile"),
+        sha256=hashlib.sha256(content).hexdigest(),
+        size=len(content),
+    )
+    (promise(pair) / spec.file).write_bytes(content)
+    for name, index in (("faces/glasses", 0), ("faces/smiling", 1), ("faces/smile/tiny", 1)):
+        assert weights.load_pretrained(name).model.index == index
+        assert Remove.from_pretrained(name).model.index == index
+    assert Remove.from_pretrained("faces/glasses", content="smile").model.index == 1
+    with pytest.raises(ConfigurationError, match=r"take model.for_content\(0\), or name one by Remove.from_pretrained"):
+        Remove.from_pretrained(path)
+    assert Remove.from_pretrained(path, content="smile").model.index == 1
+    assert weights.verify("faces/smile").attributes == ("glasses", "smile")
