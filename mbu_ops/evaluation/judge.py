@@ -156,7 +156,8 @@ def train_classifier(
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, steps)
         truth = torch.cat([torch.zeros(32), torch.ones(32)])
         for step in range(steps):
-            images = _varied(torch.cat(domains.batch(32, seed, step))).contiguous(memory_format=torch.channels_last)
+            pair = domains.batch(32, seed, step)[:2]  # images that show neither of two contents are not judged
+            images = _varied(torch.cat(pair)).contiguous(memory_format=torch.channels_last)
             loss = F.binary_cross_entropy_with_logits(judge(images), truth)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

@@ -166,7 +166,9 @@ class Op(nn.Module):
         """
         from mbu_ops.weights import load_pretrained  # the only op code that touches files: loaded when asked for
 
-        pretrained = load_pretrained(name_or_path, device=device, dtype=dtype, verb=cls.verb, content=content)
+        pretrained = load_pretrained(
+            name_or_path, device=device, dtype=dtype, verb=cls.verb, content=content, whole=cls.whole
+        )
         op = cls(pretrained.model)
         op.default_guides = pretrained.guides
         return op.eval()

@@ -64,7 +64,7 @@ class Redraw(Op):
     def __init__(
         self,
         model: nn.Module,
-        changes: Mapping[int, Tensor | None],
+        changes: Mapping[int, Tensor | None] | None = None,
         threshold: float = 0.05,
         softness: float = 0.1,
         dilation: int | None = None,
@@ -73,7 +73,10 @@ class Redraw(Op):
         super().__init__(model)
         count = getattr(model, "contents", 1)
         if not changes or not all(0 <= index < count for index in changes):
-            raise ConfigurationError(f"expected changes of contents 0 to {count - 1}, got {sorted(changes)}")
+            raise ConfigurationError(
+                f"expected changes of contents 0 to {count - 1}, got {sorted(changes or ())}: {{0: None}} removes the "
+                "first, {1: code} gives the second a code; mbu_ops.load_pretrained(..., whole=True).model is the network"
+            )
         self.contents = tuple(sorted(changes))
         for index in self.contents:
             code = changes[index]

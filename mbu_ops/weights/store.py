@@ -118,6 +118,7 @@ def load_pretrained(
     method: str | None = None,
     verb: str | None = None,
     content: str | None = None,
+    whole: bool = False,
 ) -> Pretrained:
     """Load trained weights by name or path.
 
@@ -129,6 +130,7 @@ def load_pretrained(
         verb: of a family's weights, take those that serve this verb, as far as their list says which they serve.
         content: of weights that edit several contents, which one; the attribute when it is named, and by default all
             of the network when only a path is.
+        whole: whether to return all of the network however it is named.
 
     Returns:
         The network in eval mode (or, of a network of several contents, what edits this one), the file's description,
@@ -142,7 +144,7 @@ def load_pretrained(
     pretrained = load(path, sha256=spec.sha256 if spec else None, device=device, dtype=dtype)
     if method is not None and pretrained.info.method != method:
         raise WeightsError(f"{path}: expected weights of method {method!r}, got {pretrained.info.method!r}")
-    if content is None and spec is not None:
+    if content is None and spec is not None and not whole:
         family, attribute = str(name_or_path).split("/")[:2]
         content = get_attribute(family, attribute).name
     return pretrained if content is None else pretrained.for_content(content, path)
