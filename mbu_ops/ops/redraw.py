@@ -75,7 +75,7 @@ class Redraw(Op):
         if not changes or not all(0 <= index < count for index in changes):
             raise ConfigurationError(
                 f"expected changes of contents 0 to {count - 1}, got {sorted(changes or ())}: {{0: None}} removes the "
-                "first, {1: code} gives the second a code; mbu_ops.load_pretrained(..., whole=True).model is the network"
+                "first, {1: code} gives the second a code; load_pretrained(..., whole=True).model is the network"
             )
         self.contents = tuple(sorted(changes))
         for index in self.contents:
