@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from mbu_ops.errors import ConfigurationError
-from mbu_ops_cli.eval_setup import Options, check, examples_of, kept_judge, networks_of, note, trained_judge
+from mbu_ops_cli.eval_setup import Options, check, examples_of, judges_of, kept_judge, networks_of, note, trained_judge
 from mbu_ops_cli.progress import progress
 from mbu_ops_cli.sources import Source
 
@@ -22,7 +22,6 @@ def measure_pair(source: Source, options: Options, out: Path | None, as_json: bo
     if options.then or options.family_out:
         raise ConfigurationError("--then and --family-out go with one --attribute; leave them out")
     check(source, options)
-    from mbu_ops.evaluation.judge import Judge
     from mbu_ops.evaluation.report import Report, table
     from mbu_ops.evaluation.translation import PairEditor, measure_translations, write_translations
     from mbu_ops.weights import resolve
@@ -36,7 +35,7 @@ def measure_pair(source: Source, options: Options, out: Path | None, as_json: bo
         weights = str(path)
     editors = {name: PairEditor.of(name, contents) for name in (weights, *options.compare)}
     judge = kept_judge(source, options.judge)
-    judges = (Judge.load(options.judges[0]), Judge.load(options.judges[1])) if options.judges else None
+    judges = judges_of(source, options)
     learnt = judge.learnt if judge else {**source.facts, "steps": options.judge_steps}
     settings: dict[str, object] = {name: getattr(options, name) for name in ("partition", "count", "seed")}
     settings |= {"judge": learnt, "judges": [one.learnt for one in judges] if judges else None}

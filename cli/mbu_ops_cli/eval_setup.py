@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -92,8 +92,8 @@ def follower_of(source: Source, options: Options) -> Follower | None:
             f"--then {options.then}: expected weights with default guides of another attribute of the same family, got "
             f"{info.guides} guides of {info.family}/{', '.join(info.attributes)}"
         )
-    check_suits(judge, options.then_judge, replace(source, attribute=attribute))
-    return Follower(path, Transfer.from_pretrained(path), judge)
+    check_suits(judge, options.then_judge, source.alone(attribute))
+    return Follower(path, Transfer.from_pretrained(path, content=attribute.name), judge)
 
 
 def check_fit(path: Path, info: WeightsInfo, source: Source) -> None:
@@ -124,6 +124,24 @@ def check_fit(path: Path, info: WeightsInfo, source: Source) -> None:
             if left_out
             else f"the weights in {str(path)!r} have seen every picture: train with --holdout"
         )
+
+
+def judges_of(source: Source, options: Options) -> tuple[Judge, Judge] | None:
+    """Return the judges of both contents of a pair, if they are wanted.
+
+    Raises:
+        WeightsError: if one has learnt something else, or may have seen the pictures that are measured.
+    """
+    if options.judges is None:
+        return None
+    from mbu_ops.evaluation.judge import Judge
+    from mbu_ops.families.registry import get_attribute
+
+    first, second = (Judge.load(path) for path in options.judges)
+    if source.family is not None and source.data:
+        for judge, path, content in zip((first, second), options.judges, source.contents, strict=True):
+            check_suits(judge, path, source.alone(get_attribute(source.family, content)))
+    return first, second
 
 
 def networks_of(family: FamilySpec | None) -> tuple[nn.Module | None, ImageFeatures]:

@@ -202,6 +202,10 @@ class Source:
             "drawn": self.pictures if self.drawn else 0,
         }
 
+    def alone(self, attribute: AttributeSpec) -> Source:
+        """Return the same pictures, divided by another attribute of their family."""
+        return replace(self, attribute=attribute.narrowed(self.only), contents=(attribute.name,))
+
     def training(self, resolution: int, report: Callable[[str], None]) -> Domains:
         """Read or draw the training images.
 
