@@ -75,6 +75,7 @@ def _term(
     type=FiniteRange(min=0),
     help="How strongly guides are mirrored, moved and recoloured before they are encoded.  [default: 1; 0]",
 )
+@click.option("--no-flip", is_flag=True, help="Never mirror pictures: for digits, letters and all that has a side.")
 @click.option(
     "--steps",
     type=click.IntRange(min=1),
@@ -127,6 +128,7 @@ def train(
     distance: str,
     guide_variation: float | None,
     hard_masks: bool,
+    no_flip: bool,
     steps: int | None,
     coarse_steps: int | None,
     batch_size: int | None,
@@ -182,6 +184,7 @@ def train(
         distance=distance,
         guide_variation=guide_variation,
         hard_masks=hard_masks,
+        flip=not no_flip,
         steps=steps,
         coarse_steps=coarse_steps,
         batch_size=batch_size,

@@ -52,7 +52,7 @@ class Redraw(Op):
     Example:
         >>> import torch
         >>> from mbu_ops.methods.didd import DIDD
-        >>> model = DIDD("small").eval()
+        >>> model = DIDD("digits").eval()
         >>> code = model.for_content(1).encode_guide(torch.rand(1, 3, 32, 32))
         >>> Redraw(model, {0: None, 1: code})(torch.rand(2, 3, 48, 40)).shape
         torch.Size([2, 3, 48, 40])
@@ -123,7 +123,7 @@ class Mix(Op):
     Example:
         >>> import torch
         >>> from mbu_ops.methods.didd import DIDD
-        >>> mix = Mix(DIDD("small").eval())
+        >>> mix = Mix(DIDD("digits").eval())
         >>> image, other = torch.rand(2, 3, 48, 40), torch.rand(1, 3, 30, 30)
         >>> mix(image, other, torch.tensor([0.5, 0.0, 1.0])).shape
         torch.Size([2, 3, 48, 40])

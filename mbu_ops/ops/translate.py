@@ -65,7 +65,7 @@ class Translate(Transfer):
     Example:
         >>> import torch
         >>> from mbu_ops.methods.didd import DIDD
-        >>> translate = Translate(DIDD("small").eval().for_content(1))
+        >>> translate = Translate(DIDD("digits").eval().for_content(1))
         >>> translate(torch.rand(2, 3, 48, 40), torch.rand(1, 3, 30, 30)).shape
         torch.Size([2, 3, 48, 40])
     """

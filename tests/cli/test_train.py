@@ -65,6 +65,16 @@ def test_a_run_is_not_overwritten_but_continued(folders, capsys):
     assert (folders / "out" / "samples" / "step_000006.png").exists()
 
 
+@pytest.mark.parametrize("more", [[], ["--no-flip"]])
+def test_pictures_are_mirrored_unless_they_must_not_be(folders, more):
+    assert run(arguments(folders, *more)) == 0
+    settings = read_info(folders / "out" / "weights.safetensors").training["settings"]
+    assert settings["flip"] is not bool(more)
+    longer = arguments(folders, "--resume")
+    longer[longer.index("--steps") + 1] = "6"
+    assert run(longer) == (2 if more else 0)  # going on without the option would begin to mirror
+
+
 def test_a_broken_picture_is_skipped_and_named(folders, capsys):
     (folders / "with" / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
     assert run(arguments(folders)) == 0
@@ -246,7 +256,9 @@ def test_a_missing_settings_file_is_named(folders, capsys):
 @pytest.mark.parametrize("path", sorted(EXPERIMENTS.rglob("*.toml")), ids=lambda path: path.stem)
 def test_the_experiments_settings_are_understood(path, tmp_path, monkeypatch, capsys):
     """They fail for want of data only."""
-    command = ["train", "--settings", str(path.absolute()), "--data", str(tmp_path / "celeba"), "--out", str(tmp_path)]
+    data = ["--with", str(tmp_path / "celeba"), "--with", str(tmp_path / "celeba_half")]  # a content a folder
+    data = data if path.parent.name == "digits" else ["--data", str(tmp_path / "celeba")]
+    command = ["train", "--settings", str(path.absolute()), *data, "--out", str(tmp_path)]
     assert run(command) == 2
     assert "celeba" in capsys.readouterr().err
 

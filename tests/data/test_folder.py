@@ -97,12 +97,12 @@ def test_a_share_of_the_pictures_is_held_out_by_name(tmp_path):
 
 
 def test_training_and_validation_share_no_picture_whatever_the_folder(tmp_path):
-    for folder in ("small", "large"):
+    for folder in ("digits", "large"):
         (tmp_path / folder).mkdir()
         for number in range(60):
-            size = 20 if folder == "small" else 40
+            size = 20 if folder == "digits" else 40
             Image.new("RGB", (size, size), (number, 0, 0)).save(tmp_path / folder / f"{number}.png")
-    folders = [tmp_path / "small", tmp_path / "large"]
+    folders = [tmp_path / "digits", tmp_path / "large"]
     sets = [
         Domains.from_folders(folders, folders, 16, partition, 0.4).with_[:, 0, 0, 0].tolist()
         for partition in ("train", "validation")
