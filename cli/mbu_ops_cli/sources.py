@@ -132,21 +132,11 @@ class Source:
             raise ConfigurationError("expected --data or --with and --without, got both; give one kind of images")
         if attributes is not None and attribute is not None:
             raise ConfigurationError("expected --attribute or --attributes, got both; leave one out")
-        pair = _pair(attributes) if attributes is not None else ()
-        neither: tuple[Path, ...] = ()
-        if len(with_) == 2 and (pair or not without):
-            # a content a folder: what one folder shows the other lacks
-            with_, without, neither = with_[:1], with_[1:], without
-            pair = pair or _folder_names(*with_, *without)
-        elif pair and (with_ or without):
-            raise ConfigurationError(
-                "expected two --with folders for a pair of contents, each of pictures that lack the other's, and "
-                "--without, if at all, of pictures that show neither"
-            )
+        pair, with_, without, neither = _sides(attributes, with_, without)
         if data and attribute is None and not pair:
             raise ConfigurationError("--data needs --attribute, which says which pictures show the content")
         owner, plan = (get_family(family) if family else None), None
-        if attributes is not None and not (with_ and family is None):
+        if attributes is not None and (family or not with_ or "/" in attributes):
             (owner, first), (other, second) = (parse_attribute(name, default_family=family or "faces") for name in pair)
             if owner != other:
                 raise ConfigurationError(f"--attributes {attributes}: they are of two families; one network serves one")
@@ -162,8 +152,8 @@ class Source:
         drawn = owner is not None and owner.pictures is not None and not (data or with_ or without)
         if drawn and pair:
             raise ConfigurationError(
-                f"the family {family or owner.name!r} draws pictures with one attribute and without it, and none for "  # type: ignore[union-attr]
-                "a pair: give two --with folders, or --data"
+                f"--attributes {attributes}: families draw pictures with one attribute and without it, and none of a "
+                "pair; give two --with folders, or --data"
             )
         if not (data or (with_ and without) or drawn):
             raise ConfigurationError(
@@ -266,10 +256,33 @@ class Source:
         return self.family, self.attribute
 
 
+def _sides(
+    attributes: str | None, with_: tuple[Path, ...], without: tuple[Path, ...]
+) -> tuple[tuple[str, ...], tuple[Path, ...], tuple[Path, ...], tuple[Path, ...]]:
+    """Return the names of a pair of contents, if it is one, and folders of either domain and of neither content.
+
+    Raises:
+        ConfigurationError: if the folders are not a pair's.
+    """
+    pair = _pair(attributes) if attributes is not None else ()
+    if len(with_) == 2 and (pair or not without):
+        # a content a folder: what one folder shows the other lacks
+        return pair or _folder_names(*with_), with_[:1], with_[1:], without
+    if pair and (with_ or without):
+        raise ConfigurationError(
+            "expected two --with folders for a pair of contents, each of pictures that lack the other's, and "
+            "--without, if at all, for pictures that show neither"
+        )
+    return pair, with_, without, ()
+
+
 def _pair(attributes: str) -> tuple[str, ...]:
     names = tuple(attributes.split(","))
-    if len(names) != 2 or not all(names) or names[0] == names[1]:
-        raise ConfigurationError(f"expected two names in --attributes, as in smile,glasses, got {attributes!r}")
+    proper = all(part and NAME.match(part) for name in names for part in name.split("/"))
+    if len(names) != 2 or not proper or names[0] == names[1]:
+        raise ConfigurationError(
+            f"expected two names (letters a-z, digits, '_') in --attributes, as in smile,glasses, got {attributes!r}"
+        )
     return names
 
 

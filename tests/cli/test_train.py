@@ -326,6 +326,18 @@ def test_names_of_two_folders_can_be_given(folders, capsys):
     assert "cannot resume with other pictures" in capsys.readouterr().err
 
 
+def test_pictures_that_show_neither_take_part(folders, capsys):
+    (folders / "neither").mkdir()
+    for path in (folders / "without").iterdir():
+        (folders / "neither" / path.name).write_bytes(path.read_bytes())
+    command = pair_of(folders, "--attributes", "hat,tie", "--without", str(folders / "neither"))
+    assert run(command) == 0
+    facts = read_info(folders / "out" / "weights.safetensors").training["pictures"]
+    assert facts["neither"] == facts["without"]
+    assert run([*pair_of(folders, "--attributes", "hat,tie"), "--resume"]) == 2
+    assert "cannot resume with other pictures" in capsys.readouterr().err
+
+
 def test_a_pair_of_a_family_on_labelled_pictures(folders, capsys):
     """Smiles without glasses against glasses without smiles; the label file says so."""
     data = celeba(folders)
@@ -392,8 +404,8 @@ def test_the_faces_aids_are_used(folders, capsys, monkeypatch):
         ("--method didd --with A --without B", "didd learns 2 contents at once: name them by --attributes"),
         ("--method didd --data A --attribute smile", "didd learns 2 contents at once"),
         ("--method didd --with A --with B --with A", "--without"),
-        ("--method didd --attributes a,b --with A --without B", "expected two --with folders and no --without"),
-        ("--method didd --attributes a,b --with A", "expected two --with folders and no --without"),
+        ("--method didd --attributes a,b --with A --without B", "expected two --with folders for a pair"),
+        ("--method didd --attributes a,b --with A", "expected two --with folders for a pair"),
         ("--method didd --attributes a --with A --with B", "expected two names in --attributes"),
         ("--method didd --attributes a,a --with A --with B", "expected two names in --attributes"),
         ("--method didd --attributes a,b,c --with A --with B", "expected two names in --attributes"),
