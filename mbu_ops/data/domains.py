@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mbu_ops.data.celeba import FACE_FRAME, CelebA, Partition, balancing_weights
-from mbu_ops.data.folder import held_out, load_files, load_folders
+from mbu_ops.data.folder import MINIMUM_IMAGES, held_out, load_files, load_folders
 from mbu_ops.data.pairs import drawn_pairs, found_regions
 from mbu_ops.data.placement import place
 from mbu_ops.families.placement import Placement
@@ -136,8 +136,8 @@ class Domains:
         labels: dict[str, NDArray[np.bool_]] = {}
         rules = {"with": attribute.with_rule, "without": attribute.without_rule, "neither": attribute.neither_rule}
         for side, rule in rules.items():
-            if side == "neither" and not rule:
-                continue
+            if side == "neither" and sum(len(one.matching(rule, partition)) for one in sets) < MINIMUM_IMAGES:
+                continue  # of most attributes there are none to speak of; of a pair there may be too few
             matching = [one.matching(rule, partition) for one in sets]
             if seed is not None:
                 matching = [np.random.default_rng(seed).permutation(indices) for indices in matching]

@@ -25,7 +25,7 @@ SHORT = ["--config", "tiny", "--steps", "4", "--coarse-steps", "2", "--batch-siz
 def tiny(monkeypatch):
     monkeypatch.setitem(mbu.CONFIGS, "tiny", mbu.MBUConfig(16, (4, 8, 12), (4, 8), 3, 2))
     monkeypatch.setitem(didd.CONFIGS, "tiny", didd.DIDDConfig(16, (4, 8, 12), (4, 8), 3, 2, 2, False, 2))
-    monkeypatch.setitem(maae.CONFIGS, "tiny", maae.MAAEConfig(16, (4, 6), 6, 1, 1, 3, 3, (4, 6), 5.0, 2, True))
+    monkeypatch.setitem(maae.CONFIGS, "tiny", maae.MAAEConfig(16, (4, 6), (4,), 6, 1, 1, 3, 3, (4, 6), 5.0, 2, True))
 
 
 @pytest.fixture
@@ -406,10 +406,10 @@ def test_the_faces_aids_are_used(folders, capsys, monkeypatch):
         ("--method didd --with A --with B --with A", "--without"),
         ("--method didd --attributes a,b --with A --without B", "expected two --with folders for a pair"),
         ("--method didd --attributes a,b --with A", "expected two --with folders for a pair"),
-        ("--method didd --attributes a --with A --with B", "expected two names in --attributes"),
-        ("--method didd --attributes a,a --with A --with B", "expected two names in --attributes"),
-        ("--method didd --attributes a,b,c --with A --with B", "expected two names in --attributes"),
-        ("--method didd --attributes a, --with A --with B", "expected two names in --attributes"),
+        ("--method didd --attributes a --with A --with B", "expected two names (letters"),
+        ("--method didd --attributes a,a --with A --with B", "expected two names (letters"),
+        ("--method didd --attributes a,b,c --with A --with B", "expected two names (letters"),
+        ("--method didd --attributes a, --with A --with B", "expected two names (letters"),
         ("--method didd --attributes smile,glasses --attribute smile --data A", "got both; leave one out"),
         ("--method didd --attributes smile,glases --data A", "Did you mean 'glasses'"),
         ("--method didd --attributes smile,smiling --data A", "without the other"),

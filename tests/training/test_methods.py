@@ -19,6 +19,7 @@ from mbu_ops.data.domains import Domains
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods import didd, maae
 from mbu_ops.training.config import TrainingConfig
+from mbu_ops.training.guides import default_guides
 from mbu_ops.training.loop import Labels, Trainer
 from mbu_ops.training.state import read_state
 from mbu_ops.weights import load, read_info
@@ -58,7 +59,7 @@ def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     small = didd.DIDDConfig(16, (4, 8, 12), (4, 8), 3, 2, 2, False, 2)
     monkeypatch.setitem(didd.CONFIGS, "tiny", small)
     monkeypatch.setitem(didd.CONFIGS, "tiny-spectral", replace(small, spectral_norm=True, norm_channels=1))
-    monkeypatch.setitem(maae.CONFIGS, "tiny", maae.MAAEConfig(16, (4, 6), 6, 1, 1, 3, 3, (4, 6), 5.0, 2, True))
+    monkeypatch.setitem(maae.CONFIGS, "tiny", maae.MAAEConfig(16, (4, 6), (4,), 6, 1, 1, 3, 3, (4, 6), 5.0, 2, True))
 
 
 @pytest.fixture
@@ -150,7 +151,7 @@ def test_guides_show_what_their_domain_shows(tmp_path: Path, domains: Domains) -
     """The first content's come from the first domain's pictures, the second's from the other's."""
     trainer = Trainer(settings("didd", coarse_steps=0), domains, tmp_path, LABELS["didd"])
     model = trainer.average.module.eval()
-    guides = trainer._guides(model)
+    guides = default_guides(model, domains.with_.float() / 255, domains.without.float() / 255)
     with torch.no_grad():
         for index, pixels in enumerate((domains.with_, domains.without)):
             codes = model.for_content(index).encode_guide(pixels.float() / 255)
