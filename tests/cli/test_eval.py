@@ -327,7 +327,7 @@ def test_all_weights_are_measured_in_the_first_ones_regions(drawing, hats, capsy
 
 def test_a_judge_of_some_people_is_not_for_all(tmp_path):
     def source(*only):
-        return Source.of(None, "glasses", (tmp_path / "celeba",), only, (), (), 0.0, None)
+        return Source.of(None, "glasses", None, (tmp_path / "celeba",), only, (), (), 0.0, None)
 
     judge = SimpleNamespace(learnt={**source("!Male").facts, "steps": 1})
     check_suits(judge, tmp_path / "judge", source("!Male", "Young"))

@@ -53,7 +53,7 @@ text = "not a function"
 
 def plans(*families: str | None) -> list[StepPlan]:
     return [
-        StepPlan(StepSpec("remove", None, "x"), "x", Path("x"), WeightsInfo("mbu", {}, 16, family=name), None, ())
+        StepPlan(StepSpec("remove", None, "x"), "x", Path("x"), WeightsInfo("mbu", {}, 16, family=name), None, "x", ())
         for name in families
     ]
 

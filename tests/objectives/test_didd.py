@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mbu_ops.errors import ConfigurationError
-from mbu_ops.methods.didd import DIDD, DIDDConfig
+from mbu_ops.methods.didd import DIDD, Codes, DIDDConfig
 from mbu_ops.methods.mbu import MBU, MBUConfig
 from mbu_ops.objectives import build_objective
 from mbu_ops.objectives.didd import LOSS_WEIGHTS, DIDDLossWeights, DIDDObjective
@@ -55,6 +55,8 @@ def plainly(one: DIDDObjective, without: Tensor, with_: Tensor) -> dict[str, Ten
         + F.mse_loss(e1(to_first), e1(first))
         + F.mse_loss(ec(to_second), ec(first))
         + F.mse_loss(e2(to_second), e2(second)),
+        "change": F.l1_loss(to_first, g(ec(second), zero, e2(second)))
+        + F.l1_loss(to_second, g(ec(first), e1(first), zero)),
     }
     judge = one.image_discriminator
     if judge is not None:
@@ -102,7 +104,7 @@ def test_the_discriminator_tells_the_domains_apart(pair: tuple[Tensor, Tensor]) 
 
 
 def test_terms_are_weighted(pair: tuple[Tensor, Tensor]) -> None:
-    weights = DIDDLossWeights(5, 0.7, 0.3, 0.2, 0.1)
+    weights = DIDDLossWeights(5, 0.7, 0.3, 0.2, 0.1, 0.6)
     terms = next(objective(weights).steps(*pair))[1]
     plain = next(objective().steps(*pair))[1]
     for name, value in plain.items():
@@ -247,12 +249,15 @@ def test_images_that_show_neither_bring_their_own_share_of_every_term(pair: tupl
     judge = one.image_discriminator
     assert judge is not None
     stripped = g(shown)
+    both = [model.decode(Codes(ec(first), e1(first), zero)), model.decode(Codes(ec(second), zero, e2(second)))]
+    drawn = torch.cat(both)[::2]
     more = {
         "reconstruction": F.l1_loss(g(ec(third)), third),
         "zero": e1(third).abs().mean() + e2(third).abs().mean(),
         "confusion": sum(towards),
         "adversarial": -judge(stripped)[:, 2].mean(),
         "cycle": torch.tensor(0.0),
+        "change": F.l1_loss(stripped, drawn),
     }
     for name, value in more.items():
         torch.testing.assert_close(terms[name], alone[name] + share * value, msg=name)
