@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mbu_ops.functional.mask import resize
+from mbu_ops.functional.mask import change_mask, resize
 
 WINDOW = 7
 """Side of the neighbourhood in which two images are compared, in their pixels."""
@@ -85,3 +85,32 @@ def _enlarge(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     """Bicubic where both sides grow: bilinear pixels of a small network show as squares."""
     grows = size[0] >= pixels.shape[-2] and size[1] >= pixels.shape[-1]
     return resize(pixels, size, "bicubic" if grows else "bilinear")
+
+
+def carry_over(image: Tensor, before: Tensor, after: Tensor, gain: float = 3.0) -> Tensor:
+    """Return the edit that two drawings of an image show, on the image itself.
+
+    Where the drawings differ little, their difference is added to the image, whose own detail stays; where they differ
+    much, what the image shows must go, and the second drawing takes its place. For methods that draw whole pictures,
+    blurred: the blur is in both drawings, and so not in their difference.
+
+    Args:
+        image: ``(B, 3, H, W)`` RGB in [0, 1].
+        before: the image as the method draws it, the same shape.
+        after: the image as it is to be, as the method draws it.
+        gain: of the difference, see :func:`mbu_ops.functional.mask.change_mask`; with 3, a third of the range over a
+            few pixels is much.
+
+    Returns:
+        ``(B, 3, H, W)`` in [0, 1]; the image itself, bit for bit, where the drawings are equal.
+
+    Example:
+        >>> import torch
+        >>> image, drawing = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8)
+        >>> torch.equal(carry_over(image, drawing, drawing), image)
+        True
+        >>> torch.allclose(carry_over(image, 0 * drawing, 0 * drawing + 1), torch.ones(1))
+        True
+    """
+    much = change_mask(before, after, gain)
+    return (image + (after - before) - much * (image - before)).clamp(0, 1)

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops.functional.detail import carry_over
 from mbu_ops.functional.mask import change_mask
 from mbu_ops.methods.base import Layer, Networks, to_signed, to_unit
 from mbu_ops.methods.blocks import NEGATIVE_SLOPE
@@ -36,9 +37,9 @@ class DIDDConfig(MBUConfig):
             it short trainings draw bright drops, the same in every picture: strength can only be told by a spike
             (Karras et al., CVPR 2020, section 2). Group norm (Wu and He, ECCV 2018) keeps the strengths within a group.
         one_encoding: whether one separate encoder serves both contents; an ablation of the paper's.
-        residual: whether a result is the image plus the difference of two drawings, of the image as it is and as it is
-            to be, wherever that difference is not large: the networks' blur does not show there. The paper shows the
-            drawing itself.
+        residual: whether the difference of two drawings, of the image as it is and as it is to be, is carried over to
+            the image (:func:`mbu_ops.functional.detail.carry_over`), so that the networks' blur hardly shows; the paper
+            shows the drawing itself.
     """
 
     spectral_norm: bool = True
@@ -214,8 +215,7 @@ class DIDD(Networks):
         """Return what users see of two drawings of pixels, as they are and as they are to be; all in [-1, 1]."""
         if not self.config.residual:
             return edited
-        large = change_mask(to_unit(plain), to_unit(edited), _LARGE_CHANGE)
-        return (edited + (1 - large) * (pixels - plain)).clamp(-1, 1)
+        return to_signed(carry_over(to_unit(pixels), to_unit(plain), to_unit(edited)))
 
     def zero_code(self, like: Tensor) -> Tensor:
         """Return the separate code of 'no content' for a batch of common codes."""
@@ -257,15 +257,11 @@ class DIDD(Networks):
             before: its own codes.
             after: those that it is to have.
         """
-        drawn = self.decode(Codes(*(torch.cat(pair) for pair in zip(before, after, strict=True))))
+        drawn = self.draw(Codes(*(torch.cat(pair) for pair in zip(before, after, strict=True))))
         # chunk() and len() would fix the size of exported batches
         plain, edited = torch.unflatten(drawn, 0, (2, -1)).unbind()
-        result = to_unit(self.result(to_signed(image), plain, edited))
-        return Layer(result, change_mask(to_unit(plain), to_unit(edited)))
-
-
-_LARGE_CHANGE = 3.0
-"""Gain of :func:`mbu_ops.functional.mask.change_mask`: a third of the range, over a few pixels, is a large change."""
+        result = carry_over(image, plain, edited) if self.config.residual else edited
+        return Layer(result, change_mask(plain, edited))
 
 
 class DIDDContent(nn.Module):

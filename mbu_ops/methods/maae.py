@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops.functional.detail import carry_over
 from mbu_ops.functional.mask import change_mask
 from mbu_ops.methods.base import Layer, Networks, to_signed, to_unit
 from mbu_ops.methods.blocks import NEGATIVE_SLOPE
@@ -58,8 +59,9 @@ class MAAEConfig:
         shift: by how much full strength shifts the code (5 in the paper).
         patch: side of the pixel block that the first layer reads as one position and the last layer writes as one
             (space-to-depth and pixel shuffle). 1 is the paper's.
-        residual: whether a result is the image plus the difference of two drawings, with the shift and without it, so
-            that the autoencoder's blur never shows; the paper shows the drawing itself.
+        residual: whether the difference of two drawings, with the shift and without it, is carried over to the image
+            (:func:`mbu_ops.functional.detail.carry_over`), so that the autoencoder's blur hardly shows; the paper shows
+            the drawing itself.
         removal_dilation: how far the mask of a removal grows, in pixels of the frame, unless the user says otherwise.
     """
 
@@ -299,7 +301,9 @@ class MAAE(Networks):
 
     def result(self, pixels: Tensor, plain: Tensor, edited: Tensor) -> Tensor:
         """Return what users see of two drawings of pixels, without a shift and with one; all in [-1, 1]."""
-        return (pixels + (edited - plain)).clamp(-1, 1) if self.config.residual else edited
+        if not self.config.residual:
+            return edited
+        return to_signed(carry_over(to_unit(pixels), to_unit(plain), to_unit(edited)))
 
     # -- images in [0, 1] ---------------------------------------------------------------------------------------------
 
@@ -314,9 +318,9 @@ class MAAE(Networks):
         code = self.encode(pixels)
         codes = torch.cat([code, self.shifted(code, strength)])
         # chunk() would fix the size of exported batches
-        plain, edited = torch.unflatten(self.decode(codes), 0, (2, -1)).unbind()
-        raw = image + (edited - plain) / 2 if self.config.residual else to_unit(edited)
-        return Layer(raw.clamp(0, 1), change_mask(to_unit(plain), to_unit(edited), _GAIN))
+        plain, edited = torch.unflatten(to_unit(self.decode(codes)), 0, (2, -1)).unbind()
+        raw = carry_over(image, plain, edited) if self.config.residual else edited
+        return Layer(raw, change_mask(plain, edited, _GAIN))
 
     def encode_guide(self, guide: Tensor) -> Tensor:
         """Return the code of what guides show: full strength, whatever they show."""

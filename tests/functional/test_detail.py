@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mbu_ops.functional.detail import agreement, restore_detail
+from mbu_ops.functional.detail import agreement, carry_over, restore_detail
 from mbu_ops.functional.mask import resize
 
 
@@ -88,3 +88,30 @@ def test_half_precision_agrees_with_single(dtype: torch.dtype) -> None:
     other = (smooth.float() * 0.97).to(dtype)
     expected = agreement(smooth.float(), other.float())
     assert (agreement(smooth, other).float() - expected).abs().max() < 0.02
+
+
+def test_small_edits_are_added_and_large_ones_take_the_place(photo: torch.Tensor) -> None:
+    blurred = resize(resize(photo, (12, 10)), (96, 80))
+    slightly = (blurred + 0.01).clamp(0, 1)
+    kept = carry_over(photo, blurred, slightly)
+    assert (kept - photo).abs().max() < 0.05  # the photo's detail and not the blur's
+    assert (kept - photo).mean() > 0.005
+    wholly = 1 - blurred.round()
+    taken = carry_over(photo, blurred.round(), wholly)
+    assert torch.allclose(taken, wholly, atol=1e-5)
+    assert torch.equal(carry_over(photo, blurred, blurred), photo)
+
+
+def test_edits_stay_where_they_are(photo: torch.Tensor) -> None:
+    before = torch.full_like(photo, 0.5)
+    after = before.clone()
+    after[..., :20, :20] = 0.9
+    result = carry_over(photo, before, after)
+    assert torch.equal(result[..., 24:, :], photo[..., 24:, :])
+    assert not torch.allclose(result[..., :20, :20], photo[..., :20, :20], atol=0.1)
+
+
+def test_gradients_reach_every_picture_of_an_edit() -> None:
+    pictures = [torch.rand(1, 3, 8, 8, requires_grad=True) for _ in range(3)]
+    carry_over(*(0.4 + 0.2 * picture for picture in pictures)).sum().backward()
+    assert all(picture.grad is not None and picture.grad.any() for picture in pictures)

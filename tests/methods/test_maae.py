@@ -172,7 +172,9 @@ def test_adjusting_is_the_papers_formula(model: MAAE, image: Tensor) -> None:
     strength = torch.tensor([1.0, -0.5, 0.25])
     shifted, unshifted = (drawing(model, image, shift) for shift in (strength * 5.0, torch.zeros(3)))
     kept = model.adjust(image, strength)
-    torch.testing.assert_close(kept.raw, (image + (shifted - unshifted) / 2).clamp(0, 1))
+    much = change_mask(to_unit(unshifted), to_unit(shifted), 3.0)
+    expected = image + (shifted - unshifted) / 2 + much * (to_unit(unshifted) - image)
+    torch.testing.assert_close(kept.raw, expected.clamp(0, 1))
     torch.testing.assert_close(kept.mask, change_mask(to_unit(unshifted), to_unit(shifted), 10.0))
     object.__setattr__(model.config, "residual", False)
     try:
