@@ -95,7 +95,7 @@ def flaw(family: FamilySpec, spec: WeightSpec) -> str | None:
 
     Example:
         >>> faces = get_family("faces")
-        >>> [flaw(faces, spec) for spec in faces.weights if spec.attributes == ("smile",)]
+        >>> [flaw(faces, spec) for spec in faces.weights if spec.attributes == ("facial_hair",)]
         [None]
     """
     path = locate(family, spec)

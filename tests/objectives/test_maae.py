@@ -77,7 +77,9 @@ def plainly(one: MAAEObjective, without: Tensor, with_: Tensor) -> dict[str, Ten
 
     none = torch.zeros(8)
     drawn = de(en(images), strength)
-    residual = (images + drawn - de(en(images), none)).clamp(-1, 1)
+    plain = de(en(images), none)
+    much = (3 * F.avg_pool2d((drawn - plain).abs().amax(1, keepdim=True) / 2, 5, 1, 2)).clamp(max=1)
+    residual = (images + drawn - plain - much * (images - plain)).clamp(-1, 1)
     result = residual if model.config.residual else drawn
     few = [0, 1, 4, 5]
     apart = one._identity[0](((result + 1) / 2)[few]) - one._identity[0](batch[few, :3])
