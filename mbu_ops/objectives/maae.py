@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
 
-from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods.base import Networks, to_signed, to_unit
 from mbu_ops.methods.maae import MAAE
-from mbu_ops.objectives.terms import WRONG_DOMAIN, ImageDiscriminator, LossWeights, distances_named
+from mbu_ops.objectives.terms import WRONG_DOMAIN, ImageDiscriminator, LossWeights, check_trains, distances_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +84,8 @@ class MAAEObjective(nn.Module):
         identity: nn.Module | None = None,
     ) -> Self:
         """Return the objective by names, see :func:`mbu_ops.objectives.build_objective`."""
-        if not isinstance(model, MAAE):
-            raise ConfigurationError(f"{cls.__name__} trains the networks of MAAE, got {type(model).__name__}")
-        if hard_masks:
-            raise ConfigurationError("hard_masks is for methods that learn masks; maae does not")
-        return cls(model, LossWeights.named(LOSS_WEIGHTS, recipe, overrides), distance, identity)
+        check_trains(cls, MAAE, model, hard_masks)
+        return cls(cast(MAAE, model), LossWeights.named(LOSS_WEIGHTS, recipe, overrides), distance, identity)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters that each kind of step updates."""

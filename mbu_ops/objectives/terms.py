@@ -70,6 +70,19 @@ class LossWeights:
                 raise ConfigurationError(f"loss weight {field.name} must be 0 or more, got {getattr(self, field.name)}")
 
 
+def check_trains(objective: type, network: type[Networks], model: nn.Module, hard_masks: bool) -> None:
+    """Make sure that an objective fits what it is to train, and how.
+
+    Raises:
+        ConfigurationError: for other networks, or hard masks where none are learnt.
+    """
+    if not isinstance(model, network):
+        wanted, got = network.__name__, type(model).__name__
+        raise ConfigurationError(f"{objective.__name__} trains the networks of {wanted}, got {got}")
+    if hard_masks and "hard_masks" not in signature(objective).parameters:
+        raise ConfigurationError(f"hard_masks is for methods that learn masks; {network.name} does not")
+
+
 class ContentObjective(nn.Module):
     """What the objectives of networks with two codes share: how they are built, and how finished networks settle.
 
@@ -101,11 +114,7 @@ class ContentObjective(nn.Module):
         hard_masks: bool = False,
     ) -> Self:
         """Return the objective by names, see :func:`mbu_ops.objectives.build_objective`."""
-        if not isinstance(model, cls.network):
-            wanted, got = cls.network.__name__, type(model).__name__
-            raise ConfigurationError(f"{cls.__name__} trains the networks of {wanted}, got {got}")
-        if hard_masks and "hard_masks" not in signature(cls).parameters:
-            raise ConfigurationError(f"hard_masks is for methods that learn masks; {cls.network.name} does not")
+        check_trains(cls, cls.network, model, hard_masks)
         kind: Any = cls
         options = {"hard_masks": True} if hard_masks else {}
         weights = LossWeights.named(cls.recipes, recipe, overrides)
