@@ -104,7 +104,7 @@ class DIDDObjective(ContentObjective):
         model, weights, judge = self.model, self.weights, self.image_discriminator
         judges = self.parameter_groups()["discriminator"]
         images = [to_signed(with_), to_signed(without)]
-        guides = to_signed(self.vary_guide(with_)), to_signed(self.vary_guide(without))
+        guides = [self._seen_apart(with_), self._seen_apart(without)]
         commons = [model.common_code(pixels) for pixels in images]
         own = [model.separate_code(pixels, index) for index, pixels in enumerate(guides)]
         none = model.zero_code(commons[0])
@@ -112,6 +112,7 @@ class DIDDObjective(ContentObjective):
         third = self.neither_discriminator if neither is not None else None
         if neither is not None and third is not None:
             images.append(to_signed(neither))
+            guides.append(self._seen_apart(neither))
             commons.append(model.common_code(images[2]))
             made.append(Codes(commons[2], none, none))
         shares = (1.0, 1.0, weights.neither)
@@ -121,8 +122,8 @@ class DIDDObjective(ContentObjective):
             apart = [share * self._distance(*pair) for share, *pair in zip(shares, drawn, images, strict=False)]
             terms["reconstruction"] = torch.stack(apart).sum()
         if weights.zero:
-            silent = [model.separate_code(pixels, 1 - index).abs().mean() for index, pixels in enumerate(images[:2])]
-            silent += [weights.neither * model.separate_code(images[2], i).abs().mean() for i in (0, 1) if third]
+            silent = [model.separate_code(pixels, 1 - index).abs().mean() for index, pixels in enumerate(guides[:2])]
+            silent += [weights.neither * model.separate_code(guides[2], i).abs().mean() for i in (0, 1) if third]
             terms["zero"] = torch.stack(silent).sum()
         for parameter in judges:
             parameter.requires_grad_(False)
@@ -173,3 +174,13 @@ class DIDDObjective(ContentObjective):
             losses["image_discriminator"] = judge.loss(images, fakes, WRONG_DOMAIN)
         if losses:
             yield "discriminator", losses, {}
+
+    def _seen_apart(self, image: Tensor) -> Tensor:
+        """Return images as the separate encoders see them: every other one varied, of every domain alike.
+
+        If those with a content were varied and those without were not, the encoders would look for the traces of that.
+        To edit an image codes it as it is, so half of them stay so.
+        """
+        varied = image.clone()
+        varied[::2] = self.vary_guide(image[::2])
+        return to_signed(varied)
