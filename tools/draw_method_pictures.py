@@ -1,4 +1,4 @@
-"""Write the pictures of docs/methods.md: what each method makes of the portrait, and a dial from end to end.
+"""Write the pictures of docs/methods.md: what each method makes of the portrait, and dials from end to end.
 
 python tools/draw_method_pictures.py; the portrait is NASA's photograph of Eileen Collins (public domain).
 """
@@ -22,9 +22,14 @@ STEPS = (
     ("remove:smile", "maae"),
     ("remove:smile", "didd"),
     ("remove:smile add:glasses", "mbu"),
+    ("remove:smile add:glasses", "didd"),
 )
-STEPS += (("remove:smile add:glasses", "didd"),)
-DIAL = 9
+DIALS = (
+    "adjust:smile,strength={0}",
+    "adjust:hair_women,strength={0}",
+    "adjust:smile,strength={0} adjust:hair_women,strength={0}",
+)
+STRENGTHS = 9
 
 
 def portrait() -> tuple[ImageFile, tuple[int, int, int, int]]:
@@ -66,10 +71,12 @@ def main() -> None:
         for steps, method in STEPS
     ]
     sheet(cells).save(OUT / "methods.jpg", quality=88)
-    strengths = [round(-1 + 2 * index / (DIAL - 1), 2) for index in range(DIAL)]
-    sheet([(f"{value:+g}", face(f"adjust:smile,strength={value}", None)) for value in strengths]).save(
-        OUT / "dial.jpg", quality=88
-    )
+    strengths = [round(-1 + 2 * index / (STRENGTHS - 1), 2) for index in range(STRENGTHS)]
+    strips = [sheet([(f"{value:+g}", face(dial.format(value), None)) for value in strengths]) for dial in DIALS]
+    canvas = Image.new("RGB", (strips[0].width, sum(strip.height for strip in strips)), "white")
+    for index, strip in enumerate(strips):
+        canvas.paste(strip, (0, index * strip.height))
+    canvas.save(OUT / "dial.jpg", quality=88)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ class DIDDLossWeights(LossWeights):
         cycle: MSE between the codes of a translation and those it was drawn from; 0 in the paper.
         change: L1 between the drawings of an image as it is and as it is edited: what need not change should not; 0 in
             the paper.
+        presence: hinge that asks each separate code of its own domain's images for a root mean square of at least
+            :data:`PRESENT`: the counterpart of ``zero``, without which faint contents are coded as none; 0 in the paper.
         neither: the same terms for images that show neither content, and for stripped ones, where there are such
             images; 0 in the paper, which has none. Without them "no glasses" and "a smile" are one and the same to a
             network that only sees pictures with one of the two.
@@ -44,12 +46,19 @@ class DIDDLossWeights(LossWeights):
     adversarial: float = 0.0
     cycle: float = 0.0
     change: float = 0.0
+    presence: float = 0.0
     neither: float = 0.0
+
+
+PRESENT = 0.4
+"""Root mean square from which on a separate code counts as that of an image with its content."""
 
 
 LOSS_WEIGHTS: dict[str, DIDDLossWeights] = {
     **dict.fromkeys(("glasses", "smile", "hair_women", "hair_men"), DIDDLossWeights()),
-    "quick": DIDDLossWeights(reconstruction=7.0, zero=1.0, confusion=0.2, adversarial=1.0, change=1.0, neither=1.0),
+    "quick": DIDDLossWeights(
+        reconstruction=7.0, zero=1.0, confusion=0.2, adversarial=1.0, change=1.0, presence=1.0, neither=1.0
+    ),
 }
 """The published weights, the same in every experiment; and ``quick``, ours for runs of hours."""
 
@@ -125,6 +134,10 @@ class DIDDObjective(ContentObjective):
             silent = [model.separate_code(pixels, 1 - index).abs().mean() for index, pixels in enumerate(guides[:2])]
             silent += [weights.neither * model.separate_code(guides[2], i).abs().mean() for i in (0, 1) if third]
             terms["zero"] = torch.stack(silent).sum()
+        if weights.presence:
+            # the small number: roots have no slope at 0
+            strengths = [(code.square().mean((1, 2, 3)) + 1e-6).sqrt() for code in own]
+            terms["presence"] = torch.stack([F.relu(1 - strength / PRESENT).mean() for strength in strengths]).sum()
         for parameter in judges:
             parameter.requires_grad_(False)
         if weights.confusion:

@@ -13,7 +13,7 @@ from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods.didd import DIDD, Codes, DIDDConfig
 from mbu_ops.methods.mbu import MBU, MBUConfig
 from mbu_ops.objectives import build_objective
-from mbu_ops.objectives.didd import LOSS_WEIGHTS, DIDDLossWeights, DIDDObjective
+from mbu_ops.objectives.didd import LOSS_WEIGHTS, PRESENT, DIDDLossWeights, DIDDObjective
 
 CONFIG = DIDDConfig(16, (4, 8, 12), (4, 8), 3, 1, spectral_norm=False, norm_channels=2)
 TERMS = tuple(name for name in DIDDLossWeights.__dataclass_fields__ if name != "neither")
@@ -50,6 +50,10 @@ def plainly(one: DIDDObjective, without: Tensor, with_: Tensor) -> dict[str, Ten
         "reconstruction": F.l1_loss(g(ec(first), e1(first), zero), first)
         + F.l1_loss(g(ec(second), zero, e2(second)), second),
         "zero": e2(first).abs().mean() + e1(second).abs().mean(),
+        "presence": sum(
+            F.relu(1 - (code.square().mean((1, 2, 3)) + 1e-6).sqrt() / PRESENT).mean()
+            for code in (e1(first), e2(second))
+        ),
         "confusion": sum(F.binary_cross_entropy(torch.sigmoid(one), torch.zeros(4)) for one in logits),
         "cycle": F.mse_loss(ec(to_first), ec(second))
         + F.mse_loss(e1(to_first), e1(first))
@@ -104,7 +108,7 @@ def test_the_discriminator_tells_the_domains_apart(pair: tuple[Tensor, Tensor]) 
 
 
 def test_terms_are_weighted(pair: tuple[Tensor, Tensor]) -> None:
-    weights = DIDDLossWeights(5, 0.7, 0.3, 0.2, 0.1, 0.6)
+    weights = DIDDLossWeights(5, 0.7, 0.3, 0.2, 0.1, 0.6, 0.4)
     terms = next(objective(weights).steps(*pair))[1]
     plain = next(objective().steps(*pair))[1]
     for name, value in plain.items():
@@ -263,6 +267,7 @@ def test_images_that_show_neither_bring_their_own_share_of_every_term(pair: tupl
         "confusion": sum(towards),
         "adversarial": -judge(stripped)[:, 2].mean(),
         "cycle": torch.tensor(0.0),
+        "presence": torch.tensor(0.0),
         "change": F.l1_loss(stripped, drawn),
     }
     for name, value in more.items():
