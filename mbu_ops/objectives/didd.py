@@ -34,7 +34,8 @@ class DIDDLossWeights(LossWeights):
         change: L1 between the drawings of an image as it is and as it is edited: what need not change should not; 0 in
             the paper.
         presence: hinge that asks each separate code of its own domain's images for a root mean square of at least
-            :data:`PRESENT`: the counterpart of ``zero``, without which faint contents are coded as none; 0 in the paper.
+            :data:`PRESENT`: the counterpart of ``zero``, without which faint contents are coded as none; 0 in the
+            paper.
         neither: the same terms for images that show neither content, and for stripped ones, where there are such
             images; 0 in the paper, which has none. Without them "no glasses" and "a smile" are one and the same to a
             network that only sees pictures with one of the two.

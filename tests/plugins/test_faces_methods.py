@@ -1,0 +1,70 @@
+"""The shipped weights of methods other than MBU, on the one face that comes with the library."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+import torch
+from torch import Tensor
+
+import mbu_ops
+from mbu_ops.families import get_family
+from mbu_ops.functional import resize
+from mbu_ops.images import read
+from mbu_ops.ops import Adjust
+from mbu_ops.ops.redraw import Redraw
+
+DIALS = ("faces/smile/maae-lite", "faces/hair_women/maae-lite")
+
+
+@pytest.fixture(scope="module")
+def face() -> Tensor:
+    """The portrait, a smiling woman with brown hair, cut to the training frame."""
+    sample = get_family("faces").samples[0]
+    assert sample.box is not None
+    left, top, right, bottom = sample.box
+    image = read(io.BytesIO(sample.locate().read_bytes()).getvalue()).to_tensor()[None]
+    return resize(image[..., top:bottom, left:right], (128, 128))
+
+
+def test_smile_and_glasses_change_in_one_pass(face: Tensor) -> None:
+    both = mbu_ops.chain("remove:smile add:glasses", method="didd")
+    assert [type(step) for step in both.steps] == [Redraw]
+    with torch.inference_mode():
+        edited = both(face)
+        serious = mbu_ops.chain("remove:smile", method="didd")(face)
+    assert (edited - face).abs().mean() > 0.01
+    # a smile sits below, glasses above
+    moved, smile = ((image - face).abs().mean((0, 1)) for image in (edited, serious))
+    assert (moved - smile)[40:64].mean() > 0.01
+
+
+@pytest.mark.parametrize("name", DIALS)
+def test_a_dial_moves_one_way_from_end_to_end(name: str, face: Tensor) -> None:
+    adjust = Adjust.from_pretrained(name)
+    strengths = torch.linspace(-1, 1, 5)
+    with torch.inference_mode():
+        results = adjust(face.expand(5, -1, -1, -1), strengths)
+    assert torch.equal(results[2:3], face), "strength 0 is the picture itself"
+    below, above = results[0] - face[0], results[4] - face[0]
+    assert below.abs().mean() > 0.01
+    assert above.abs().mean() > 0.01
+    assert torch.nn.functional.cosine_similarity(below.flatten(), above.flatten(), dim=0) < -0.2
+    # further along, more of the same
+    assert (results[1] - face[0]).abs().mean() < below.abs().mean()
+    assert (results[3] - face[0]).abs().mean() < above.abs().mean()
+
+
+def test_black_hair_is_darker_than_blond(face: Tensor) -> None:
+    adjust = Adjust.from_pretrained("faces/hair_women/maae-lite")
+    with torch.inference_mode():
+        blond, black = adjust(face.expand(2, -1, -1, -1), torch.tensor([-1.0, 1.0]))
+    hair = slice(4, 24), slice(44, 84)
+    assert black[:, *hair].mean() < face[0][:, *hair].mean() < blond[:, *hair].mean()
+
+
+def test_steps_take_the_weights_that_can_do_them() -> None:
+    module = mbu_ops.chain("translate:glasses adjust:hair_women,strength=-0.5 remove:smile")
+    names = [getattr(step, "op", step).model.name for step in module.steps]
+    assert names == ["didd", "maae", "mbu"]
