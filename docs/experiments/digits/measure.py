@@ -1,6 +1,6 @@
 """Measure how often a translated digit still reads as what it was, and draw sheets of translations.
 
-    python measure.py --digits digits --out report mnist-street=runs/mnist-street without-zero=runs/without-zero
+    python measure.py --digits digits --out report street-mnist=runs/street-mnist without-zero=runs/without-zero
 
 For each domain a small classifier learns from the labelled training pictures of that domain alone (kept in --out for
 the next time). It reads the other domain's test pictures after ``mbu_ops.Translate`` brought them over, each with a
