@@ -136,9 +136,9 @@ class Domains:
         labels: dict[str, NDArray[np.bool_]] = {}
         rules = {"with": attribute.with_rule, "without": attribute.without_rule, "neither": attribute.neither_rule}
         for side, rule in rules.items():
-            if side == "neither" and sum(len(one.matching(rule, partition)) for one in sets) < MINIMUM_IMAGES:
-                continue  # of most attributes there are none to speak of; of a pair there may be too few
             matching = [one.matching(rule, partition) for one in sets]
+            if side == "neither" and sum(map(len, matching)) < MINIMUM_IMAGES:
+                continue  # of most attributes there are none to speak of; of a pair there may be too few
             if seed is not None:
                 matching = [np.random.default_rng(seed).permutation(indices) for indices in matching]
             chosen = [indices[:limit] for indices in matching]
