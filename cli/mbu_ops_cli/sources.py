@@ -14,6 +14,7 @@ import click
 
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.families.names import NAME
+from mbu_ops_cli.labelled import LabelledSource
 from mbu_ops_cli.options import FiniteRange
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ OPTIONS = (
         type=FiniteRange(min=0, max=0.9),
         default=0.0,
         show_default=True,
-        help="Share of --with and --without that training leaves out and eval measures with; file names decide.",
+        help="Share of --with and --without, or of --labelled, that training leaves out and eval measures with; file "
+        "names decide.",
     ),
     click.option(
         "--pictures",
@@ -70,12 +72,29 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def with_source(**options: Any) -> Any:
-        return command(source=Source.of(**{name: options.pop(name) for name in names}), **options)
+        given = {name: options.pop(name) for name in names}
+        if folders := options.pop("labelled", ()):
+            return command(source=_labelled(folders, given, options.get("method")), **options)
+        return command(source=Source.of(**given), **options)
 
     wrapped: Callable[..., Any] = with_source
     for option in reversed(OPTIONS):
         wrapped = option(wrapped)
     return wrapped
+
+
+def _labelled(folders: tuple[Path, ...], given: dict[str, Any], method: str | None) -> LabelledSource:
+    """Return the source of labelled pictures.
+
+    Raises:
+        ConfigurationError: if other pictures are named too.
+    """
+    for name in ("attribute", "attributes", "data", "only", "with_", "without", "pictures"):
+        if given[name]:
+            raise ConfigurationError(
+                f"--labelled pictures say themselves what they show: leave --{name.rstrip('_')} out"
+            )
+    return LabelledSource.of(given["family"], folders, given["holdout"], method)
 
 
 @dataclass(frozen=True, slots=True)

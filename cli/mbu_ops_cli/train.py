@@ -9,6 +9,7 @@ import click
 
 from mbu_ops.errors import ConfigurationError, DataError
 from mbu_ops.weights import resolve
+from mbu_ops_cli.labelled import LABELLED, VARIATION, LabelledSource
 from mbu_ops_cli.options import FiniteRange
 from mbu_ops_cli.settings import CommandWithSettings
 from mbu_ops_cli.sources import FOLDER, Source, source_options
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from mbu_ops.data.domains import Domains
+    from mbu_ops.data.labelled import Labelled
     from mbu_ops.families.spec import AttributeSpec, FamilySpec
     from mbu_ops.training.config import TrainingConfig
     from mbu_ops.training.loop import Labels
@@ -41,6 +43,11 @@ def _term(
 
 @click.command(cls=CommandWithSettings, short_help="Learn a content from pictures with it and pictures without it.")
 @source_options
+@LABELLED
+@VARIATION
+@click.option(
+    "--parser", metavar="NAME_OR_PATH", help="Trained parser for methods that need one.  [default: the family's own]"
+)
 @click.option("--out", type=FOLDER, required=True, help="Folder for states, weights, log and sample sheets.")
 @click.option(
     "--family-out",
@@ -116,7 +123,9 @@ def _term(
 @click.option("--licence", help="Terms of the weights, written into them.")
 @click.option("--quiet", is_flag=True, help="No progress line.")
 def train(
-    source: Source,
+    source: Source | LabelledSource,
+    variation: float | None,
+    parser: str | None,
     out: Path,
     family_out: Path | None,
     resume: bool,
@@ -152,13 +161,15 @@ def train(
     Drawn pictures:     mbu-ops train --attribute avatars/glasses --out my-glasses
     Two in one network: mbu-ops train --method didd --attributes smile,glasses --data celeba/ --out my-pair
     A strength dial:    mbu-ops train --method maae --attribute smile --data celeba/ --out my-dial
+    Parts of faces:     mbu-ops train --method parsing --labelled celebamask/ --holdout 0.125 --out my-parser
+    Faces from parts:   mbu-ops train --method portrait --labelled celebamask/ --parser my-parser --out my-portraits
     Use what it learnt: mbu-ops chain add:./my-hats -i photo.jpg -o hats.jpg
 
     Ctrl-C finishes the step, saves, and leaves a run that --resume continues exactly where it stopped.
     """  # noqa: D301 - click's own mark for lines that it must not wrap
     if family_out is not None:
         _check_family_out(family_out, source.family, source.attribute)
-    _check_contents(method, source)
+    _check_source(method, source, variation)
     if resume and start is not None:
         raise ConfigurationError("--from begins a run and --resume goes on with one; leave one of them out")
     if (out / "state.safetensors").is_file() and not resume:
@@ -198,20 +209,20 @@ def train(
     )
     with ProgressReporter(settings.steps, quiet) as reporter:
         resolution = network_config(settings.method, settings.config).resolution
-        domains = source.training(resolution, reporter.note)
+        pictures = _training(source, resolution, variation, method, reporter.note)
         try:
             preview = source.unseen(resolution, reporter.note, limit=8)
         except DataError as error:
             reporter.note(f"sample sheets show pictures of the training: {error}")
             preview = None
-        reporter.note(f"{len(domains.with_)} images with the content, {len(domains.without)} without it")
+        reporter.note(f"training pictures: {', '.join(f'{name} {value}' for name, value in pictures.facts.items())}")
         labels = Labels(
             attributes=source.contents,
             family=source.family.name if source.family else None,
             licence=licence or "decided by the licence of the training images",
         )
-        domains, identity = _aided(domains, method, source, reporter.note)
-        trainer = Trainer(settings, domains, out, labels, preview, reporter, mixed_precision, identity)
+        pictures, aids = _aided(pictures, method, source, parser, reporter.note)
+        trainer = Trainer(settings, pictures, out, labels, preview, reporter, mixed_precision, aids)
         if resume:
             trainer.resume()
             reporter.note(f"going on from step {trainer.step}")
@@ -227,16 +238,29 @@ def train(
         click.echo(str(_into_plugin(out / "weights.safetensors", family_out, labels, f"{method}-{config}")))
 
 
-def _check_contents(name: str, source: Source) -> None:
-    """Make sure, before pictures are read, that the method learns as many contents as are named.
+def _check_source(name: str, source: Source | LabelledSource, variation: float | None) -> None:
+    """Make sure, before pictures are read, that the method learns from such pictures, and as many contents as named.
 
     Raises:
         ConfigurationError: if it does not, or there is no such method.
     """
     from mbu_ops.methods import get_method
 
-    count = getattr(get_method(name), "contents", 1)
-    if count == len(source.contents):
+    method = get_method(name)
+    labelled = isinstance(source, LabelledSource)
+    if (getattr(method, "learns_from", "domains") == "parts") != labelled:
+        if labelled:
+            raise ConfigurationError(
+                f"{name} learns from pictures with a content and pictures without it, not --labelled"
+            )
+        raise ConfigurationError(
+            f"{name} learns from labelled pictures: give --labelled FOLDER, with images/ and masks/"
+        )
+    if labelled:
+        return
+    if variation is not None:
+        raise ConfigurationError("--variation goes with --labelled; guides are varied by --guide-variation")
+    if (count := method.contents) == len(source.contents):
         return
     if count == 1:
         raise ConfigurationError(
@@ -248,31 +272,61 @@ def _check_contents(name: str, source: Source) -> None:
     )
 
 
+def _training(
+    source: Source | LabelledSource,
+    resolution: int,
+    variation: float | None,
+    method: str,
+    note: Callable[[str], None],
+) -> Domains | Labelled:
+    """Read the training pictures, and say how batches are to vary them."""
+    from mbu_ops.methods import get_method
+
+    if not isinstance(source, LabelledSource):
+        return source.training(resolution, note)
+    draws = get_method(method).draws
+    strength = variation if variation is not None else 0.3 if draws else 1.0
+    return source.training(resolution, note).varied(strength, blurs=not draws)
+
+
 def _aided(
-    domains: Domains, name: str, source: Source, note: Callable[[str], None]
-) -> tuple[Domains, nn.Module | None]:
-    """Return the pictures with the regions, and the network, that the method asks of their family.
+    pictures: Domains | Labelled,
+    name: str,
+    source: Source | LabelledSource,
+    parser: str | None,
+    note: Callable[[str], None],
+) -> tuple[Domains | Labelled, dict[str, nn.Module]]:
+    """Return the pictures with the regions, and the networks, that the method asks for.
 
     Raises:
         PluginError: if the family's functions fail.
+        WeightsError: if there is no parser where one is needed.
     """
+    from mbu_ops.data.domains import Domains
     from mbu_ops.families.registry import load_target, plugin_code
     from mbu_ops.methods import get_method
+    from mbu_ops.weights import load_pretrained
 
-    identity = None
+    found: dict[str, nn.Module] = {}
     family, attribute = source.family, source.attribute
     aids: frozenset[str] = getattr(get_method(name), "aids", frozenset())
     if family is not None and family.identity is not None and "identity" in aids:
         build = load_target(family, "identity")
         with plugin_code(family, "building its identity network"):
-            identity = build()
-    if family is not None and attribute is not None and "regions" in aids:
-        domains = domains.with_known_regions(family, attribute)
-    if "identity" in aids and identity is None:
+            found["identity"] = build()
+    if "identity" in aids and "identity" not in found:
         note(f"{name} learns without its identity loss: the pictures' family has no network that tells subjects apart")
-    if "regions" in aids and domains.with_regions is None:
-        note(f"{name} learns without its background loss: no family says where its edits belong")
-    return domains, identity
+    if isinstance(pictures, Domains) and "regions" in aids:
+        if family is not None and attribute is not None:
+            pictures = pictures.with_known_regions(family, attribute)
+        if pictures.with_regions is None:
+            note(f"{name} learns without its background loss: no family says where its edits belong")
+    if "parser" in aids:
+        default = f"{family.name}/{family.anatomy.names[0]}" if family is not None and family.anatomy else ""
+        found["parser"] = load_pretrained(parser or default, method="parsing", whole=True).model
+    elif parser is not None:
+        raise ConfigurationError(f"{name} needs no --parser: leave it out")
+    return pictures, found
 
 
 def _check_family_out(folder: Path, family: FamilySpec | None, plan: AttributeSpec | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -52,6 +52,14 @@ class Domains:
     def resolution(self) -> int:
         """Side of the square images, in pixels."""
         return self.without.shape[-1]
+
+    def examples(self, limit: int) -> tuple[Tensor, ...]:
+        """Return the first images of both domains, ``without`` first, ``(n, 3, R, R)`` float32 RGB in [0, 1]."""
+        return self.without[:limit].float() / 255, self.with_[:limit].float() / 255
+
+    def with_aids(self, aids: Collection[str]) -> Domains:
+        """Return the same images with only what a method asks for beside them: its ``aids``."""
+        return self if "regions" in aids else replace(self, with_regions=None, without_regions=None)
 
     @property
     def facts(self) -> dict[str, object]:

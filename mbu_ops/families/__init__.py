@@ -2,6 +2,7 @@
 
 from mbu_ops.families.discovery import BrokenPlugin
 from mbu_ops.families.manifest import read_manifest
+from mbu_ops.families.parts import Anatomy, ComponentSpec, PartSpec
 from mbu_ops.families.placement import Placement
 from mbu_ops.families.registry import broken, families, get_attribute, get_family, parse_attribute, refresh
 from mbu_ops.families.spec import (
@@ -16,9 +17,12 @@ from mbu_ops.families.spec import (
 
 __all__ = [
     "API_VERSION",
+    "Anatomy",
     "AttributeSpec",
     "BrokenPlugin",
+    "ComponentSpec",
     "FamilySpec",
+    "PartSpec",
     "Placement",
     "Rule",
     "SampleSpec",

@@ -34,6 +34,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "press": "mbu_ops.methods.press:Press",
         "didd": "mbu_ops.methods.didd:DIDD",
         "maae": "mbu_ops.methods.maae:MAAE",
+        "parsing": "mbu_ops.methods.parsing:Parsing",
+        "portrait": "mbu_ops.methods.portrait:Portrait",
     },
 }
 """This distribution's own entries: they are there whatever the state of its installed metadata."""

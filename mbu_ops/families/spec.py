@@ -17,6 +17,7 @@ from typing import Self
 
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.families.names import NAME
+from mbu_ops.families.parts import Anatomy
 from mbu_ops.families.placement import Placement
 
 API_VERSION = 1
@@ -278,6 +279,8 @@ class FamilySpec:
             if there is none. Methods that keep the background by a loss learn from it.
         identity: ``"module:name"`` of a function that returns a module which describes whose picture it is:
             ``(N, 3, H, W)`` in [0, 1] to ``(N, D)``, alike for pictures of one subject; None if there is none.
+        anatomy: the parts that its pictures consist of, for methods that learn from masks or put pictures together;
+            None if nobody named them.
 
     Raises:
         ConfigurationError: if a field is malformed, or two entries claim one name.
@@ -298,6 +301,7 @@ class FamilySpec:
     masks: str | None = None
     identity: str | None = None
     regions: str | None = None
+    anatomy: Anatomy | None = None
 
     def __post_init__(self) -> None:
         where = f"family {self.name!r}"
@@ -312,6 +316,8 @@ class FamilySpec:
         _check_tuple(where, "attributes", self.attributes, AttributeSpec)
         _check_tuple(where, "weights", self.weights, WeightSpec)
         _check_tuple(where, "samples", self.samples, SampleSpec)
+        if type(self.anatomy) not in (Anatomy, type(None)):
+            raise ConfigurationError(f"{where}: anatomy must be an Anatomy or None, got {self.anatomy!r}")
         for field in ("aligner", "pictures", "masks", "identity", "regions"):
             if (target := getattr(self, field)) is not None:
                 _check_pattern(where, field, target, _TARGET)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods.inference import InferenceNetworks
+
+if TYPE_CHECKING:
+    from mbu_ops.families import Anatomy
 
 
 class Layer(NamedTuple):
@@ -48,6 +51,12 @@ class Networks(nn.Module, ABC):
     aids: ClassVar[frozenset[str]] = frozenset()
     """What training asks of a family, where it has it: fields of its specification, ``"identity"`` or ``"regions"``."""
 
+    learns_from: ClassVar[str] = "domains"
+    """What training needs: ``"domains"``, images with a content and images without it; or ``"parts"``, images whose
+    pixels are labelled."""
+    draws: ClassVar[bool] = True
+    """Whether the networks draw pictures; some only read them."""
+
     def __init__(self, config: Any = "paper") -> None:
         super().__init__()
         self.config: Any = self.named_config(config) if isinstance(config, str) else config
@@ -62,6 +71,37 @@ class Networks(nn.Module, ABC):
         if name not in cls.configs:
             raise ConfigurationError(f"expected a configuration of {cls.name} ({', '.join(cls.configs)}), got {name!r}")
         return cls.configs[name]
+
+    @classmethod
+    def config_for(cls, config: Any, contents: Sequence[str], anatomy: Anatomy | None = None) -> Any:  # noqa: ARG003
+        """Return a configuration for what is to be learnt, by default the one given.
+
+        Args:
+            config: one of :attr:`configs`.
+            contents: names of what the networks are to edit.
+            anatomy: the parts that the pictures consist of, if they are labelled.
+
+        Raises:
+            ConfigurationError: if networks of this method edit another number of contents.
+        """
+        if len(contents) != cls.contents:
+            raise ConfigurationError(
+                f"{cls.name} learns {'one content' if cls.contents == 1 else f'{cls.contents} contents'} at once, got "
+                f"{' and '.join(contents)}: "
+                + (
+                    "name one --attribute"
+                    if cls.contents == 1
+                    else "name them by --attributes, or give a --with folder each"
+                )
+            )
+        return config
+
+    @classmethod
+    def contents_in(cls, anatomy: Anatomy) -> tuple[str, ...]:
+        """Return the names of what networks learn from labelled pictures, in their order."""
+        raise ConfigurationError(
+            f"{cls.name} does not learn from labelled pictures, got masks of {len(anatomy.parts)} parts"
+        )
 
     @classmethod
     def config_to_dict(cls, config: Any) -> dict[str, object]:
@@ -106,6 +146,10 @@ class Networks(nn.Module, ABC):
     @abstractmethod
     def code_shape(self) -> tuple[int, int, int]:
         """Shape of one guide code: channels, height, width."""
+
+    def guides_for(self, guides: Tensor, index: int) -> Tensor:
+        """Return the default guides of one of several contents, from those that a weights file holds."""
+        return guides[:, index]
 
     @property
     def guide_shape(self) -> tuple[int, ...]:

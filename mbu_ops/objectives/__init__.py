@@ -25,12 +25,24 @@ class Objective(Protocol):
     def steps(self, *batches: Tensor) -> Iterator[tuple[str, dict[str, Tensor], dict[str, Tensor]]]:
         """Yield group, weighted terms and measurements; the group is updated before the next is asked for.
 
-        Batches are those of :meth:`mbu_ops.data.domains.Domains.batch`: ``without``, ``with``, and, of a pair of
-        contents, images that show neither, where there are such.
+        Batches are those of the pictures that the networks learn from: ``without``, ``with``, and, of a pair of
+        contents, images that show neither, where there are such (:meth:`mbu_ops.data.domains.Domains.batch`); or
+        images and labels (:meth:`mbu_ops.data.labelled.Labelled.batch`).
         """
 
-    def settle(self, model: Any, without: Tensor, with_: Tensor) -> None:
-        """Make networks whose weights stand ready for use: measure what training does not keep."""
+    def settle(self, model: Any, *examples: Tensor) -> None:
+        """Make networks whose weights stand ready for use: measure what training does not keep.
+
+        Args:
+            model: the networks, such as the average of those that were trained.
+            examples: pictures of the training, as its data give them (:class:`mbu_ops.training.loop.Pictures`).
+        """
+
+    def guides(self, model: Any, *examples: Tensor) -> Tensor | None:
+        """Return default guide codes as a weights file holds them, or None for networks that follow no guides."""
+
+    def sheet(self, model: Any, *examples: Tensor) -> Tensor:
+        """Draw one picture ``(3, height, width)`` that shows what networks can do by now."""
 
 
 def build_objective(
@@ -40,7 +52,7 @@ def build_objective(
     distance: str = "l1",
     guide_variation: float = 0.0,
     hard_masks: bool = False,
-    identity: nn.Module | None = None,
+    aids: Mapping[str, nn.Module] | None = None,
 ) -> Objective:
     """Return the objective that trains a method's networks; the method's class names it in ``objective``.
 
@@ -51,8 +63,9 @@ def build_objective(
         distance: of the reconstruction terms, a key of :data:`mbu_ops.objectives.terms.DISTANCES`.
         guide_variation: how strongly the guides are varied before they are encoded; 0 for not at all.
         hard_masks: whether training blends with masks as hard as the ops use them.
-        identity: describes whose picture it is, ``(N, 3, H, W)`` in [0, 1] to ``(N, D)``; for networks whose class
-            names it among its ``aids``.
+        aids: networks that help with the training, by name; those that the network's class names among its ``aids``
+            are used. ``"identity"`` describes whose picture it is, ``(N, 3, H, W)`` in [0, 1] to ``(N, D)``;
+            ``"parser"`` is a trained :class:`mbu_ops.methods.parsing.Parsing`.
 
     Raises:
         ConfigurationError: for a network without an objective, an unknown recipe, term or distance, or hard masks for
@@ -66,7 +79,6 @@ def build_objective(
         )
     kind = getattr(import_module(module), name)
     options: dict[str, Any] = {"hard_masks": True} if hard_masks else {}  # not every method has masks
-    if identity is not None and "identity" in getattr(model, "aids", ()):
-        options["identity"] = identity
+    options |= {name: aid for name, aid in (aids or {}).items() if name in getattr(model, "aids", ())}
     objective: Objective = kind.build(model, recipe, overrides or {}, distance, guide_variation, **options)
     return objective

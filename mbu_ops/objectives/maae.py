@@ -11,7 +11,14 @@ from torch import Tensor, nn
 
 from mbu_ops.methods.base import Networks, to_signed, to_unit
 from mbu_ops.methods.maae import MAAE
-from mbu_ops.objectives.terms import WRONG_DOMAIN, ImageDiscriminator, LossWeights, check_trains, distances_named
+from mbu_ops.objectives.terms import (
+    WRONG_DOMAIN,
+    DomainsObjective,
+    ImageDiscriminator,
+    LossWeights,
+    check_trains,
+    distances_named,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,7 @@ _DESCRIBED = 2
 """Images of each domain and step that the identity loss looks at: the descriptor costs more than all the rest."""
 
 
-class MAAEObjective(nn.Module):
+class MAAEObjective(DomainsObjective):
     """Losses of one step, for the networks and for the discriminator.
 
     Three quarters of the images are shifted at full strength, and these the discriminator sees. The rest are shifted

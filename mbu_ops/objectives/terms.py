@@ -83,7 +83,23 @@ def check_trains(objective: type, network: type[Networks], model: nn.Module, har
         raise ConfigurationError(f"hard_masks is for methods that learn masks; {network.name} does not")
 
 
-class ContentObjective(nn.Module):
+class DomainsObjective(nn.Module):
+    """What the objectives of networks share that learn from images without a content and with it."""
+
+    def guides(self, model: Any, without: Tensor, with_: Tensor) -> Tensor | None:
+        """Return default guide codes: a few of the contents that the training images show."""
+        from mbu_ops.objectives.guides import default_guides
+
+        return default_guides(model, with_, without)
+
+    def sheet(self, model: Any, without: Tensor, with_: Tensor) -> Tensor:
+        """Draw transfers and removals of a few images, see :func:`mbu_ops.objectives.samples.edits_sheet`."""
+        from mbu_ops.objectives.samples import edits_sheet
+
+        return edits_sheet(model, without, with_)
+
+
+class ContentObjective(DomainsObjective):
     """What the objectives of networks with two codes share: how they are built, and how finished networks settle.
 
     Args:
@@ -185,16 +201,17 @@ class ImageDiscriminator(nn.Module):
         widths: channels of its blocks, each of which halves the resolution.
         patch: side of the pixel block that it reads as one position, the model's own.
         domains: how many domains images can belong to.
+        channels: of what it sees: 3, and more where it is shown more than an image.
 
     Shape:
-        ``(B, 3, R, R)`` in [-1, 1] to scores ``(B, domains, S, S)``; the higher, the more real: as an image of the
-        first domain in channel 0, and so on.
+        ``(B, channels, R, R)``, images in [-1, 1], to scores ``(B, domains, S, S)``; the higher, the more real: as an
+        image of the first domain in channel 0, and so on.
     """
 
-    def __init__(self, widths: Sequence[int], patch: int, domains: int = 2) -> None:
+    def __init__(self, widths: Sequence[int], patch: int, domains: int = 2, channels: int = 3) -> None:
         super().__init__()
         self.patch = patch
-        channels = 3 * patch**2
+        channels *= patch**2
         layers: list[nn.Module] = []
         for width in widths:
             layers += [
@@ -232,6 +249,11 @@ class ImageDiscriminator(nn.Module):
                 others = torch.cat([score for index, score in enumerate(scores) if index != channel])
                 hinges.append(wrong_domain * F.relu(1 + others[:, channel]).mean())
         return torch.stack(hinges).sum()
+
+    def last_score(self, features: Tensor) -> Tensor:
+        """Return the scores of a batch whose last features are known."""
+        scores: Tensor = self.score[-1](features)
+        return scores
 
     def features(self, pixels: Tensor) -> list[Tensor]:
         """Return what each block makes of a batch, from fine to coarse: what feature matching compares."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
@@ -14,15 +15,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
-from mbu_ops import weights
-from mbu_ops.data.domains import Domains
+from mbu_ops import images, weights
 from mbu_ops.errors import ConfigurationError, MBUOpsError, TrainingStateError
 from mbu_ops.methods import get_method
 from mbu_ops.objectives import Objective, build_objective
 from mbu_ops.training.config import TrainingConfig, network_config
-from mbu_ops.training.guides import default_guides
 from mbu_ops.training.interrupts import interrupts
-from mbu_ops.training.samples import sample_sheet
 from mbu_ops.training.state import read_state, restore, truncate_log, write_state
 
 STATE, WEIGHTS, LOG, SAMPLES = "state.safetensors", "weights.safetensors", "log.jsonl", "samples"
@@ -36,6 +34,34 @@ class Reporter(Protocol):
 
     def note(self, line: str) -> None:
         """Take a line that a person should read."""
+
+
+class Pictures(Protocol):
+    """What networks learn from, in memory.
+
+    :class:`mbu_ops.data.domains.Domains`, or :class:`mbu_ops.data.labelled.Labelled`.
+    """
+
+    @property
+    def resolution(self) -> int:
+        """Side of the square images, in pixels."""
+
+    @property
+    def source(self) -> str:
+        """Where they came from."""
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """Where they came from and how many there are, as JSON holds it."""
+
+    def with_aids(self, aids: Collection[str]) -> Self:
+        """Return them with only what a method asks for beside them."""
+
+    def examples(self, limit: int) -> tuple[Tensor, ...]:
+        """Return the first of them, as an objective takes them."""
+
+    def batch(self, size: int, seed: int, step: int, flip: bool = True) -> tuple[Tensor, ...]:
+        """Draw the batch of one step: the same one for the same seed and step, whatever was drawn before."""
 
 
 @dataclass(slots=True)
@@ -56,21 +82,21 @@ class Labels:
 
 
 class Trainer:
-    """Train a method on two domains, and keep everything in one folder.
+    """Train a method on pictures, and keep everything in one folder.
 
     The folder gets ``state.safetensors`` (to go on from), ``weights.safetensors`` (the averaged weights with default
     guide codes, to use), ``log.jsonl`` (a line per logged step) and ``samples/``.
 
     Args:
         config: the settings.
-        domains: the training images, at the method's resolution.
+        pictures: the training images, at the method's resolution: of two domains, or with labels.
         out: the run's folder; made if missing.
         labels: what to write on the weights.
         preview: images for the sample sheets; the first training images when ``None``.
         reporter: who is told how it goes.
         mixed_precision: ``"no"``, ``"bf16"`` or ``"fp16"``; see Accelerate.
-        identity: describes whose picture it is, ``(N, 3, H, W)`` in [0, 1] to ``(N, D)``, for methods whose objective
-            asks for that.
+        aids: networks that help with the training, for methods whose class names them among its ``aids``, see
+            :func:`mbu_ops.objectives.build_objective`.
 
     Raises:
         ConfigurationError: if the images do not have the method's resolution, or there are not as many names as the
@@ -81,13 +107,13 @@ class Trainer:
     def __init__(
         self,
         config: TrainingConfig,
-        domains: Domains,
+        pictures: Pictures,
         out: Path,
         labels: Labels,
-        preview: Domains | None = None,
+        preview: Pictures | None = None,
         reporter: Reporter | None = None,
         mixed_precision: str = "no",
-        identity: nn.Module | None = None,
+        aids: Mapping[str, nn.Module] | None = None,
     ) -> None:
         try:
             from accelerate import Accelerator  # an extra: only whoever trains needs it
@@ -95,27 +121,22 @@ class Trainer:
             raise ConfigurationError(f"training needs Accelerate: pip install 'mbu-ops[train]' ({error})") from error
 
         self._method = get_method(config.method)
-        if "regions" not in getattr(self._method, "aids", ()):
-            domains = replace(domains, with_regions=None, without_regions=None)
-        self.config, self.domains, self.out, self.labels, self.reporter = config, domains, out, labels, reporter
-        self.preview = preview or domains
+        pictures = pictures.with_aids(getattr(self._method, "aids", ()))
+        self.config, self.pictures, self.out, self.labels, self.reporter = config, pictures, out, labels, reporter
+        self.preview = preview or pictures
         self.accelerator = Accelerator(mixed_precision=mixed_precision)
         # every process draws its own images and its own randomness
         self._seed: int = config.seed * self.accelerator.num_processes + self.accelerator.process_index
         self.step = 0
         self._origin: dict[str, Any] | None = None
-        self._identity = None if identity is None else identity.to(self.accelerator.device)
-        if len(labels.attributes) != (count := getattr(self._method, "contents", 1)):
-            raise ConfigurationError(
-                f"{config.method} learns {'one content' if count == 1 else f'{count} contents'} at once, got "
-                f"{' and '.join(labels.attributes)}: "
-                + ("name one --attribute" if count == 1 else "name them by --attributes, or give a --with folder each")
-            )
-        self._full = network_config(config.method, config.config)
-        if self._full.resolution != domains.resolution:
+        self._aids = {name: aid.to(self.accelerator.device) for name, aid in (aids or {}).items()}
+        self._full = self._method.config_for(
+            network_config(config.method, config.config), labels.attributes, getattr(pictures, "anatomy", None)
+        )
+        if self._full.resolution != pictures.resolution:
             raise ConfigurationError(
                 f"{config.method} {config.config} trains at {self._full.resolution} px, got images at "
-                f"{domains.resolution} px"
+                f"{pictures.resolution} px"
             )
         try:
             (out / SAMPLES).mkdir(parents=True, exist_ok=True)
@@ -150,7 +171,7 @@ class Trainer:
             config.distance,
             config.guide_variation,
             config.hard_masks,
-            self._identity,
+            self._aids,
         )
         self._parts: dict[str, nn.Module] = {"objective": self.objective.to(device)}  # type: ignore[attr-defined]
         self.average = AveragedModel(averaged or model, avg_fn=self._averaging, use_buffers=True)
@@ -215,9 +236,9 @@ class Trainer:
         """
         tensors, facts = read_state(self.out / STATE)
         self.config.check_resumable(facts["config"])
-        if (pictures := facts.get("data", self.domains.facts)) != self.domains.facts:
+        if (saved := facts.get("data", self.pictures.facts)) != self.pictures.facts:
             raise TrainingStateError(
-                f"cannot resume with other pictures: saved {pictures}, now {self.domains.facts}; what was held out "
+                f"cannot resume with other pictures: saved {saved}, now {self.pictures.facts}; what was held out "
                 "must stay so. Use the saved ones, or another --out with --from"
             )
         self._build(self._method.config_from_dict(facts["network"]))
@@ -242,7 +263,7 @@ class Trainer:
             "config": self.config.to_dict(),
             "network": network,
             "origin": self._origin,
-            "data": self.domains.facts,
+            "data": self.pictures.facts,
         }
         optimisers = {name: one.optimizer for name, one in self.optimisers.items()}
         write_state(self.out / STATE, self._parts, optimisers, facts)
@@ -256,12 +277,12 @@ class Trainer:
         model = self._settled()
         model.config = replace(model.config, removal_dilation=self.config.removal_dilation)
         path = self.out / WEIGHTS
-        guides = default_guides(model, self._sized(self.domains.with_), self._sized(self.domains.without))
+        guides = self.objective.guides(model, *self._examples(self.pictures))
         training = {
             "steps": self.step,
             "settings": self.config.to_dict(),
-            "data": self.domains.source,
-            "pictures": self.domains.facts,
+            "data": self.pictures.source,
+            "pictures": self.pictures.facts,
         }
         if self._origin is not None:
             training["started_from"] = self._origin
@@ -318,7 +339,7 @@ class Trainer:
 
     def _train_step(self) -> dict[str, Tensor]:
         accelerator = self.accelerator
-        drawn = self.domains.batch(self.config.batch_size, self._seed, self.step, self.config.flip)
+        drawn = self.pictures.batch(self.config.batch_size, self._seed, self.step, self.config.flip)
         batches = [self._fitted(batch.to(accelerator.device)) for batch in drawn]
         values: dict[str, Tensor] = {}
         with accelerator.autocast():
@@ -344,16 +365,18 @@ class Trainer:
 
     def _fitted(self, batch: Tensor) -> Tensor:
         factor = batch.shape[-1] // self.objective.model.config.resolution
+        if not batch.is_floating_point():  # labels have no mean
+            return batch[..., ::factor, ::factor]
         batch = F.avg_pool2d(batch, factor) if factor > 1 else batch
         return batch.contiguous(memory_format=torch.channels_last)
 
-    def _sized(self, pixels: Tensor, limit: int = 512) -> Tensor:
-        return self._fitted(pixels[:limit].to(self.accelerator.device, torch.float32) / 255)
+    def _examples(self, pictures: Pictures, limit: int = 512) -> list[Tensor]:
+        return [self._fitted(batch.to(self.accelerator.device)) for batch in pictures.examples(limit)]
 
     def _settled(self) -> Any:
         """Return the averaged networks, ready for use."""
         model: Any = self.average.module
-        self.objective.settle(model, self._sized(self.domains.without), self._sized(self.domains.with_))
+        self.objective.settle(model, *self._examples(self.pictures))
         return model.eval()
 
     # -- reports ------------------------------------------------------------------------------------------------------
@@ -379,7 +402,8 @@ class Trainer:
         model = self._settled()
         path = self.out / SAMPLES / f"step_{self.step:06d}.png"
         try:
-            sample_sheet(path, model, self._sized(self.preview.with_, 8), self._sized(self.preview.without, 8))
+            sheet = self.objective.sheet(model, *self._examples(self.preview, 8))
+            images.write(path, sheet.clamp(0, 1).cpu(), overwrite=True)
         except (OSError, MBUOpsError) as error:
             raise TrainingStateError(
                 f"could not write the sample sheet: {error}; the last saved state is intact"

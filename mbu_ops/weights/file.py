@@ -64,7 +64,9 @@ class Pretrained(NamedTuple):
             got = "none was named" if content is None else f"got {content!r}"
             raise WeightsError(f"{path}: these weights edit {' and '.join(names)}; name one of them as content, {got}")
         index = names.index(content)
-        return Pretrained(model.for_content(index), self.info, None if self.guides is None else self.guides[:, index])
+        return Pretrained(
+            model.for_content(index), self.info, None if self.guides is None else model.guides_for(self.guides, index)
+        )
 
 
 def save(

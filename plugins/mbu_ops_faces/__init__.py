@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mbu_ops.families import AttributeSpec, FamilySpec, SampleSpec, read_manifest
+from mbu_ops_faces.parts import ANATOMY
 
 _BEARDED = tuple(("Male", "!5_o_Clock_Shadow", sign) for sign in ("Mustache", "Goatee", "!No_Beard"))
 _SHAVEN = (("Male", "!5_o_Clock_Shadow", "No_Beard", "!Mustache", "!Goatee"),)
@@ -56,7 +57,12 @@ family = FamilySpec(
             balance=("Smiling", "Eyeglasses", "No_Beard"),
             recipe="hair_men",
         ),
+        AttributeSpec("face", "Face with its hair"),
+        AttributeSpec("eyes", "Eyes"),
+        AttributeSpec("mouth", "Mouth", aliases=("lips",)),
+        *(AttributeSpec(part.name, part.title) for part in ANATOMY.parts if part.name != "glasses"),
     ),
+    anatomy=ANATOMY,
     weights=read_manifest(__name__, "mbu_ops_checkpoints"),
     aligner="mbu_ops_faces.aligner:pretrained",
     regions="mbu_ops_faces.regions:regions",

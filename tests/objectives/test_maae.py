@@ -248,7 +248,7 @@ def test_published_weights() -> None:
 
 def test_built_by_name() -> None:
     describer = Describer()
-    one = build_objective(MAAE(CONFIG), "smile", {"cycle": 3.0}, identity=describer)
+    one = build_objective(MAAE(CONFIG), "smile", {"cycle": 3.0}, aids={"identity": describer})
     assert isinstance(one, MAAEObjective)
     assert one._identity[0] is describer
     assert one.weights == replace(MAAELossWeights(), cycle=3.0)
@@ -263,4 +263,4 @@ def test_built_by_name() -> None:
 
 
 def test_other_methods_are_given_no_identity() -> None:
-    build_objective(MBU(MBUConfig(16, (4, 8, 12), (4, 8), 3)), "smile", identity=Describer())
+    build_objective(MBU(MBUConfig(16, (4, 8, 12), (4, 8), 3)), "smile", aids={"identity": Describer()})

@@ -19,7 +19,7 @@ from mbu_ops.data.domains import Domains
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods import didd, maae
 from mbu_ops.training.config import TrainingConfig
-from mbu_ops.training.guides import default_guides
+from mbu_ops.objectives.guides import default_guides
 from mbu_ops.training.loop import Labels, Trainer
 from mbu_ops.training.state import read_state
 from mbu_ops.weights import load, read_info
@@ -101,7 +101,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
 
     def trainer(folder: str, reporter: InterruptAt | None = None) -> Trainer:
         return Trainer(
-            settings(method), known, tmp_path / folder, LABELS[method], reporter=reporter, identity=Describer()
+            settings(method), known, tmp_path / folder, LABELS[method], reporter=reporter, aids={"identity": Describer()}
         )
 
     assert trainer("whole").run()
@@ -161,7 +161,7 @@ def test_guides_show_what_their_domain_shows(tmp_path: Path, domains: Domains) -
 
 def test_a_dial_leaves_weights_that_turn_it(tmp_path: Path, known: Domains) -> None:
     describer = Describer()
-    assert Trainer(settings("maae"), known, tmp_path, LABELS["maae"], identity=describer).run()
+    assert Trainer(settings("maae"), known, tmp_path, LABELS["maae"], aids={"identity": describer}).run()
     assert describer.calls > 0
     assert describer.scale.item() == 1, "it learns nothing"
     names = set(log_of(tmp_path)[0])

@@ -3,7 +3,7 @@
 import torch
 
 from mbu_ops.methods.mbu import MBU, MBUConfig
-from mbu_ops.training.guides import choose_guides
+from mbu_ops.objectives.guides import choose_guides
 
 
 def test_guides_are_codes_of_the_images():

@@ -1,0 +1,326 @@
+"""The portrait networks and what they can do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mbu_ops.errors import ConfigurationError
+from mbu_ops.functional.detail import carry_over
+from mbu_ops.functional.mask import dilate, resize
+from mbu_ops.methods.base import Layer, Networks, to_signed, to_unit
+from mbu_ops.methods.parsing import Parsing
+from mbu_ops.methods.portrait.config import CONFIGS, SCALE, PortraitConfig
+from mbu_ops.methods.portrait.layers import ComponentAutoEncoder, Generator, centres, cut, paste
+
+if TYPE_CHECKING:
+    from mbu_ops.families import Anatomy
+
+
+class Portrait(Networks):
+    """The networks of mask-guided portrait editing, with the one that reads masks off pictures.
+
+    Public methods take and return pixels in [0, 1] that fill the model frame; the networks see [-1, 1]. A code
+    describes all components of a picture; one that a picture does not show (closed eyes, a bald head) has a code of
+    zeros, and edits leave such a component as it was.
+
+    Args:
+        config: sizes; a name from :data:`mbu_ops.methods.portrait.CONFIGS` or a :class:`PortraitConfig`.
+
+    Example:
+        >>> import torch
+        >>> from mbu_ops.testing.tiny import tiny_portrait
+        >>> model = tiny_portrait()
+        >>> image, guide = torch.rand(2, 3, 32, 32), torch.rand(1, 3, 32, 32)
+        >>> model.for_content(0).transfer(image, model.encode_guide(guide)).raw.shape
+        torch.Size([2, 3, 32, 32])
+    """
+
+    name = "portrait"
+    verbs = frozenset({"swap", "segment", "edit", "generate", "parse"})
+    objective = "mbu_ops.objectives.portrait:PortraitObjective"
+    configs = CONFIGS
+    learns_from = "parts"
+    aids = frozenset({"parser"})
+    config: PortraitConfig
+
+    def __init__(self, config: PortraitConfig | str = "paper") -> None:
+        super().__init__(config)
+        sizes: PortraitConfig = self.config
+        self.parser = Parsing(sizes.parser)
+        self.components = nn.ModuleList(
+            ComponentAutoEncoder(
+                height, width, sizes.encoder_widths, sizes.code_channels, sizes.feature_channels, sizes.patch
+            )
+            for height, width in zip(sizes.crop_heights, sizes.crop_widths, strict=True)
+        )
+        self.generator = Generator(
+            sizes.components,
+            sizes.parts,
+            sizes.feature_channels,
+            sizes.mask_channels,
+            sizes.generator_channels,
+            sizes.generator_blocks,
+            sizes.background_channels,
+            sizes.patch,
+            sizes.fuses_background,
+        )
+        members = torch.zeros(sizes.components, sizes.parts)
+        for part, number in enumerate(sizes.part_components):
+            if number > 1:
+                members[number - 2, part] = 1
+        self.register_buffer("members", members, persistent=False)
+
+    members: Tensor
+
+    @property
+    def contents(self) -> int:  # type: ignore[override]
+        """How many things it exchanges: those of its components, and all of them at once."""
+        return len(self.config.contents)
+
+    @property
+    def code_shape(self) -> tuple[int, int, int]:
+        """Shape of one guide code, which describes all components."""
+        return self.config.components * self.config.code_channels, 1, 1
+
+    @property
+    def guide_shape(self) -> tuple[int, ...]:
+        """Shape of one default guide: one code serves all contents."""
+        return self.code_shape
+
+    def guides_for(self, guides: Tensor, index: int) -> Tensor:  # noqa: ARG002 - the same for every content
+        """Return the default guides of one content: all of each code, of which it takes its own part."""
+        return guides
+
+    @classmethod
+    def contents_in(cls, anatomy: Anatomy) -> tuple[str, ...]:
+        """Return the names of what components are exchanged as."""
+        return anatomy.contents
+
+    @classmethod
+    def config_for(cls, config: Any, contents: Sequence[str], anatomy: Anatomy | None = None) -> Any:
+        """Return a configuration for pictures with these parts and components."""
+        if anatomy is None:
+            raise ConfigurationError(f"{cls.name} needs the parts and components of a family: name one that has them")
+        fitted: PortraitConfig = config.composed_of(anatomy)
+        if len(fitted.contents) != len(contents):
+            raise ConfigurationError(f"expected the contents {', '.join(anatomy.contents)}, got {', '.join(contents)}")
+        return fitted
+
+    def for_content(self, index: int) -> ComponentView:
+        """Return what exchanges one content.
+
+        Args:
+            index: which one, counted from 0; the last is all components.
+        """
+        if not 0 <= index < self.contents:
+            raise ConfigurationError(f"expected a content from 0 to {self.contents - 1}, got {index}")
+        return ComponentView(self, self.config.contents[index])
+
+    def stems(self) -> tuple[str, ...]:
+        """Name no convolutions: crops of half the size are other crops."""
+        return ()
+
+    def painters(self) -> Mapping[str, int]:
+        """Name no convolutions, see :meth:`stems`."""
+        return {}
+
+    def train(self, mode: bool = True) -> Portrait:
+        """Set the training mode, but for the network that reads masks: it is trained before."""
+        super().train(mode)
+        self.parser.eval()
+        return self
+
+    # -- masks --------------------------------------------------------------------------------------------------------
+
+    def parse(self, image: Tensor) -> Tensor:
+        """Return how likely each pixel belongs to each part.
+
+        Args:
+            image: ``(B, 3, R, R)`` RGB in [0, 1].
+
+        Returns:
+            ``(B, parts, R, R)``, which sum to 1.
+        """
+        return self.parser_logits(image).softmax(1)
+
+    def parser_logits(self, image: Tensor) -> Tensor:
+        """Return how strongly each pixel speaks for each part, ``(B, parts, R, R)``; arguments as for :meth:`parse`."""
+        side = self.config.parser_resolution
+        return resize(self.parser.logits(resize(image, (side, side))), (self.config.resolution,) * 2)
+
+    def mask_of(self, image: Tensor) -> Tensor:
+        """Return the mask that the parser reads off images: ``(B, parts, R, R)``, 1 in each pixel for its part."""
+        return self.one_hot(self.parse(image).argmax(1, keepdim=True)).to(image.dtype)
+
+    def one_hot(self, labels: Tensor) -> Tensor:
+        """Return masks ``(B, parts, H, W)`` of numbers of parts ``(B, 1, H, W)``."""
+        return F.one_hot(labels[:, 0].long(), self.config.parts).movedim(-1, 1).to(self.members.dtype)
+
+    def regions(self, mask: Tensor) -> Tensor:
+        """Return the regions ``(B, components, H, W)`` of the components in masks ``(B, parts, H, W)``."""
+        return torch.einsum("cp,bphw->bchw", self.members.to(mask.dtype), mask)
+
+    # -- pixels in [-1, 1] --------------------------------------------------------------------------------------------
+
+    def crops(self, pixels: Tensor, mask: Tensor) -> list[Tensor]:
+        """Return each component's crop, ``(B, 3, h, w)`` in [-1, 1], 0 outside its region.
+
+        Args:
+            pixels: ``(B, 3, R, R)`` in [-1, 1].
+            mask: ``(B, parts, R, R)``.
+        """
+        regions = self.regions(mask)
+        middles = centres(regions)
+        return [
+            cut(pixels * regions[:, index : index + 1], middles[:, index], height, width)
+            for index, (height, width) in enumerate(zip(self.config.crop_heights, self.config.crop_widths, strict=True))
+        ]
+
+    def encode(self, crops: Sequence[Tensor], mask: Tensor) -> Tensor:
+        """Return codes ``(B, components, code_channels)`` of crops; zeros for components that the mask lacks."""
+        codes = torch.stack([one.code(crop) for one, crop in zip(self._encoders(), crops, strict=True)], 1)
+        there = self.regions(mask).amax((2, 3)) > 0
+        return codes * there[..., None]
+
+    def decode(self, codes: Tensor) -> list[Tensor]:
+        """Return each component's features ``(B, F, h / 4, w / 4)``."""
+        return [one.features(codes[:, index]) for index, one in enumerate(self._encoders())]
+
+    def draw(self, features: Sequence[Tensor], mask: Tensor, pixels: Tensor) -> Tensor:
+        """Return pictures ``(B, 3, R, R)`` in [-1, 1] put together from components.
+
+        Args:
+            features: each component's, from :meth:`decode`.
+            mask: ``(B, parts, R, R)``, the shapes of the components.
+            pixels: ``(B, 3, R, R)`` in [-1, 1], whose background to keep.
+        """
+        regions = self.regions(mask)
+        middles, there = centres(regions) / SCALE, regions.amax((2, 3)) > 0
+        side = self.config.resolution // SCALE
+        placed = [
+            paste(one, middles[:, index], side) * there[:, index, None, None, None]
+            for index, one in enumerate(features)
+        ]
+        drawn: Tensor = self.generator(torch.cat(placed, 1), mask, pixels, regions.sum(1, keepdim=True))
+        return drawn
+
+    def _encoders(self) -> list[ComponentAutoEncoder]:
+        return list(self.components)  # type: ignore[arg-type]
+
+    # -- images in [0, 1] ---------------------------------------------------------------------------------------------
+
+    def encode_guide(self, guide: Tensor) -> Tensor:
+        """Return the code of all components that guides show, ``(B, *code_shape)``.
+
+        Args:
+            guide: ``(B, 3, R, R)`` RGB in [0, 1].
+        """
+        mask = self.mask_of(guide)
+        return self.encode(self.crops(to_signed(guide), mask), mask).flatten(1)[..., None, None]
+
+    def component_codes(self, code: Tensor) -> Tensor:
+        """Return codes ``(B, *code_shape)`` as ``(B, components, code_channels)``."""
+        return code.reshape(-1, self.config.components, self.config.code_channels)
+
+    def compose(self, codes: Tensor, mask: Tensor, background: Tensor) -> Tensor:
+        """Return pictures put together from components.
+
+        Args:
+            codes: ``(B, components, code_channels)``.
+            mask: ``(B, parts, R, R)``.
+            background: ``(B, 3, R, R)`` RGB in [0, 1]; only what the mask calls background shows.
+
+        Returns:
+            ``(B, 3, R, R)`` RGB in [0, 1].
+        """
+        return to_unit(self.draw(self.decode(codes), mask, to_signed(background)))
+
+    def generate(self, mask: Tensor, code: Tensor, background: Tensor) -> Tensor:
+        """Return pictures with the shapes of masks and the look of codes.
+
+        Args:
+            mask: ``(B, parts, R, R)``.
+            code: ``(B, *code_shape)`` from :meth:`encode_guide`.
+            background: ``(B, 3, R, R)`` RGB in [0, 1].
+        """
+        return self.compose(self.component_codes(code), mask, background)
+
+    def edit(self, image: Tensor, mask: Tensor) -> Layer:
+        """Return images redrawn to fit other masks, and where those differ from the images' own.
+
+        Args:
+            image: ``(B, 3, R, R)`` RGB in [0, 1].
+            mask: ``(B, parts, R, R)``.
+        """
+        own = self.mask_of(image)
+        codes = self.encode(self.crops(to_signed(image), own), own)
+        drawn = self.compose(codes, mask, image)
+        changed = dilate((own - mask).abs().amax(1, keepdim=True), EDIT_DILATION)
+        raw = carry_over(image, self.compose(codes, own, image), drawn)
+        return Layer(torch.lerp(raw, drawn, changed), changed)
+
+
+EDIT_DILATION = 3
+"""How far the networks redraw around what changed in a mask, in pixels of the frame."""
+
+
+class ComponentView(nn.Module):
+    """What exchanges some components of pictures, as one content: a method as ops know them.
+
+    Args:
+        network: the portrait networks.
+        components: numbers of the components.
+    """
+
+    verbs = frozenset({"swap", "segment"})
+
+    def __init__(self, network: Portrait, components: tuple[int, ...]) -> None:
+        super().__init__()
+        self.network = network
+        self.components = components
+        self.name = network.name
+        self.code_shape = network.code_shape
+
+    @property
+    def config(self) -> PortraitConfig:
+        """The network's sizes."""
+        return self.network.config
+
+    def encode_guide(self, guide: Tensor) -> Tensor:
+        """Return the code of guides, see :meth:`Portrait.encode_guide`."""
+        return self.network.encode_guide(guide)
+
+    def segment(self, image: Tensor) -> Tensor:
+        """Return how likely each pixel belongs to the components, ``(B, 1, R, R)`` in [0, 1]."""
+        return self._region(self.network.parse(image))
+
+    def remove(self, image: Tensor) -> Layer:
+        """Return the image as it is and an empty mask: what is exchanged needs no removing before."""
+        return Layer(image, torch.zeros_like(image[:, :1]))
+
+    def transfer(self, image: Tensor, code: Tensor) -> Layer:
+        """Return images with the components of a code, in their own shapes.
+
+        Args:
+            image: ``(B, 3, R, R)`` RGB in [0, 1].
+            code: ``(B, *code_shape)`` from :meth:`encode_guide`.
+        """
+        network = self.network
+        mask = network.mask_of(image)
+        own = network.encode(network.crops(to_signed(image), mask), mask)
+        given = network.component_codes(code)
+        taken = torch.zeros_like(own[:, :, :1], dtype=torch.bool)
+        taken[:, list(self.components)] = True
+        there = given.abs().amax(2, keepdim=True) > 0  # what the guide does not show cannot be taken from it
+        mixed = torch.where(taken & there, given, own)
+        before, after = network.compose(own, mask, image), network.compose(mixed, mask, image)
+        region = dilate(self._region(mask), self.config.removal_dilation)
+        return Layer(carry_over(image, before, after), region)
+
+    def _region(self, shares: Tensor) -> Tensor:
+        return self.network.regions(shares)[:, list(self.components)].sum(1, keepdim=True).clamp(max=1)

@@ -1,0 +1,223 @@
+"""The objective of portrait networks: equations 1 to 9 of Gu et al., CVPR 2019, paired and unpaired steps in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mbu_ops.errors import ConfigurationError
+from mbu_ops.functional.palette import palette_image, spread_palette
+from mbu_ops.methods.base import to_signed, to_unit
+from mbu_ops.methods.parsing import Parsing
+from mbu_ops.methods.portrait import Portrait
+from mbu_ops.objectives.guides import choose_guides
+from mbu_ops.objectives.samples import tiled
+from mbu_ops.objectives.terms import ImageDiscriminator, LossWeights, check_trains, distances_named
+
+
+@dataclass(frozen=True, slots=True)
+class PortraitLossWeights(LossWeights):
+    """Weight of each term; 0 switches a term off. Distances are means over pixels.
+
+    Attributes:
+        local: each component drawn from its code against its crop.
+        reconstruction: the picture put together from its own components against itself; paired steps only.
+        adversarial: results should look real to two discriminators, which see the target's mask too.
+        feature_matching: the discriminators' last features of a result against those of the picture; paired steps only.
+        parsing: cross entropy of the parser's reading of a result against the target's mask.
+    """
+
+    local: float = 10.0
+    reconstruction: float = 1.0
+    adversarial: float = 1.0
+    feature_matching: float = 1.0
+    parsing: float = 1.0
+
+
+LOSS_WEIGHTS: dict[str, PortraitLossWeights] = {
+    "paper": PortraitLossWeights(),
+    "quick": PortraitLossWeights(local=10.0, reconstruction=50.0, adversarial=0.05, feature_matching=1.0, parsing=0.3),
+}
+"""The published weights (section 3.2); and ``quick``, ours for runs of hours, in which pictures are kept before they
+are made to look real."""
+
+FLAT_BACKGROUNDS = 0.15
+"""Share of the pictures whose background is replaced by one colour, so that pictures can be made without one."""
+
+
+class PortraitObjective(nn.Module):
+    """Losses of a paired step (source and target are one picture) and of an unpaired one (they are two).
+
+    Args:
+        model: the networks; its parser is trained already, and stays as it is.
+        weights: weight of each term.
+        loss: distance of the reconstructions, see :data:`mbu_ops.objectives.terms.DISTANCES`; ``"l2"`` as published.
+        parser: a trained network whose weights the model's own parser gets.
+
+    Raises:
+        ConfigurationError: if that network has other sizes.
+    """
+
+    def __init__(
+        self,
+        model: Portrait,
+        weights: PortraitLossWeights | None = None,
+        loss: str = "l2",
+        parser: Parsing | None = None,
+    ) -> None:
+        super().__init__()
+        self.model: Any = model
+        if parser is not None:
+            if parser.config != model.config.parser:
+                raise ConfigurationError(
+                    f"expected a parser of the sizes {model.config.parser}, got {parser.config}: train one, or another "
+                    "configuration"
+                )
+            model.parser.load_state_dict(parser.state_dict())
+        self.weights = weights or PortraitLossWeights()
+        self._distance = distances_named(loss)[0]
+        sizes = model.config
+        self.fine_judge, self.coarse_judge = (
+            ImageDiscriminator(sizes.judge_widths, sizes.patch, domains=1, channels=3 + sizes.parts) for _ in range(2)
+        )
+        model.parser.requires_grad_(False)
+
+    @classmethod
+    def build(
+        cls,
+        model: nn.Module,
+        recipe: str,
+        overrides: Mapping[str, float],
+        distance: str,
+        guide_variation: float,  # noqa: ARG003 - sources are pictures, not guides to vary
+        hard_masks: bool = False,
+        parser: nn.Module | None = None,
+    ) -> Self:
+        """Return the objective by names, see :func:`mbu_ops.objectives.build_objective`."""
+        check_trains(cls, Portrait, model, hard_masks)
+        weights = LossWeights.named(LOSS_WEIGHTS, recipe, overrides)
+        return cls(cast(Portrait, model), weights, distance, cast("Parsing | None", parser))
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Return the parameters that each kind of step updates."""
+        networks = [*self.model.components.parameters(), *self.model.generator.parameters()]
+        return {"networks": networks, "discriminator": [*self.fine_judge.parameters(), *self.coarse_judge.parameters()]}
+
+    def steps(self, images: Tensor, labels: Tensor) -> Iterator[tuple[str, dict[str, Tensor], dict[str, Tensor]]]:
+        """Yield what to minimise on one batch, in order; update that group before asking for the next.
+
+        Args:
+            images: ``(B, 3, R, R)`` RGB in [0, 1].
+            labels: ``(B, 1, R, R)`` uint8, numbers of parts.
+
+        Yields:
+            The parameter group to update, the weighted terms whose sum is its loss, and measurements for the log.
+        """
+        mask = self.model.one_hot(labels).to(images.dtype)
+        pixels = to_signed(self._some_flat(images, mask))
+        for shift in (0, 1):
+            yield from self._steps(pixels, mask, labels, shift)
+
+    def _steps(
+        self, pixels: Tensor, mask: Tensor, labels: Tensor, shift: int
+    ) -> Iterator[tuple[str, dict[str, Tensor], dict[str, Tensor]]]:
+        """Yield the losses of pictures whose look comes from the picture so many places before in the batch."""
+        model, weights, paired = self.model, self.weights, shift == 0
+        source, source_mask = pixels.roll(shift, 0), mask.roll(shift, 0)
+        crops = model.crops(source, source_mask)
+        features = model.decode(model.encode(crops, source_mask))
+        result = model.draw(features, mask, pixels)
+        terms: dict[str, Tensor] = {}
+        if weights.local:
+            drawn = [one.pixels(feature) for one, feature in zip(model.components, features, strict=True)]
+            terms["local"] = torch.stack(
+                [self._distance(made, crop) / 2 for made, crop in zip(drawn, crops, strict=True)]
+            ).mean()
+        if weights.reconstruction and paired:
+            terms["reconstruction"] = self._distance(result, pixels) / 2
+        matching = weights.feature_matching if paired else 0.0
+        if weights.adversarial or matching:
+            self._judges_learn(False)
+            believed, apart = [], []
+            for judge, one, real in zip(self._judges, self._seen(result, mask), self._seen(pixels, mask), strict=True):
+                last = judge.features(one)[-1]
+                believed.append(F.softplus(-judge.last_score(last)).mean())
+                if matching:
+                    with torch.no_grad():
+                        wanted = judge.features(real)[-1]
+                    apart.append(F.mse_loss(last, wanted) / 2)
+            if weights.adversarial:
+                terms["adversarial"] = torch.stack(believed).mean()
+            if matching:
+                terms["feature_matching"] = torch.stack(apart).mean()
+        agreement = {}
+        if weights.parsing:
+            read = model.parser_logits(to_unit(result))
+            terms["parsing"] = F.cross_entropy(read, labels[:, 0].long())
+            agreement = {"agreement": (read.detach().argmax(1) == labels[:, 0]).float().mean()}
+        kind = "paired" if paired else "unpaired"
+        weighted = {name: getattr(weights, name) * value for name, value in terms.items()}
+        yield "networks", _named(weighted, kind), _named(agreement, kind)
+        if weights.adversarial:
+            self._judges_learn(True)
+            yield "discriminator", {f"{kind}_judge": self._judged(pixels, result.detach(), mask)}, {}
+
+    @property
+    def _judges(self) -> tuple[ImageDiscriminator, ImageDiscriminator]:
+        return self.fine_judge, self.coarse_judge
+
+    def _judges_learn(self, learn: bool) -> None:
+        for judge in self._judges:
+            judge.requires_grad_(learn)
+
+    def _judged(self, pixels: Tensor, result: Tensor, mask: Tensor) -> Tensor:
+        """Return the discriminators' own loss (equation 3)."""
+        losses = []
+        for judge, real, fake in zip(self._judges, self._seen(pixels, mask), self._seen(result, mask), strict=True):
+            losses += [F.softplus(-judge(real)).mean(), F.softplus(judge(fake)).mean()]
+        return torch.stack(losses).sum()
+
+    def _seen(self, pixels: Tensor, mask: Tensor) -> list[Tensor]:
+        """Return what each discriminator sees: the picture with its mask, and both at half the size."""
+        both = torch.cat([pixels, mask], 1)
+        return [both, F.avg_pool2d(both, 2)]
+
+    def _some_flat(self, images: Tensor, mask: Tensor) -> Tensor:
+        """Return images of which some have a background of one colour."""
+        flat = torch.rand(len(images), 1, 1, 1, device=images.device) < FLAT_BACKGROUNDS
+        colour = torch.rand(len(images), 3, 1, 1, device=images.device, dtype=images.dtype)
+        behind = self.model.regions(mask).sum(1, keepdim=True) == 0
+        return torch.where(flat & behind, colour, images)
+
+    def settle(self, model: Any, *examples: Tensor) -> None:
+        """Do nothing: there is no norm whose statistics to measure."""
+
+    def guides(self, model: Any, images: Tensor, labels: Tensor) -> Tensor:
+        """Return default guide codes: different looks that pictures of the training show in full."""
+        shown = model.regions(model.one_hot(labels)).amax((2, 3)).amin(1) > 0
+        whole = model.for_content(model.contents - 1)
+        chosen = images[shown] if bool(shown.any()) else images
+        return choose_guides(whole, chosen[:64], images[:4])
+
+    def sheet(self, model: Any, images: Tensor, labels: Tensor) -> Tensor:
+        """Draw pictures, their masks, and themselves put together again; then with the look of their neighbours."""
+        mask = model.one_hot(labels)
+        pixels = to_signed(images)
+        codes = model.encode(model.crops(pixels, mask), mask)
+        colours = spread_palette(model.config.parts).to(images.device)
+        rows = [images, palette_image(labels, colours), model.compose(codes, mask, images), images.roll(1, 0)]
+        rows.append(model.compose(codes.roll(1, 0), mask, images))
+        for index in range(model.contents):
+            view, code = model.for_content(index), codes.roll(1, 0).flatten(1)[..., None, None]
+            layer = view.transfer(images, code)
+            rows.append(torch.lerp(images, layer.raw, layer.mask))
+        return tiled(rows)
+
+
+def _named(values: Mapping[str, Tensor], kind: str) -> dict[str, Tensor]:
+    return {f"{kind}_{name}": value for name, value in values.items()}
