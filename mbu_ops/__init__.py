@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from mbu_ops.ops.chain import ChainSpec, chain
     from mbu_ops.ops.edit import Edit
     from mbu_ops.ops.interpolate import Interpolate
+    from mbu_ops.ops.parse import Parse
     from mbu_ops.ops.redraw import Mix, Redraw
     from mbu_ops.ops.remove import Remove
+    from mbu_ops.ops.reshape import Generate, Reshape
     from mbu_ops.ops.segment import Segment
     from mbu_ops.ops.swap import Swap
     from mbu_ops.ops.transfer import Transfer
@@ -36,18 +38,21 @@ else:
         __name__,
         {
             "Adjust": "mbu_ops.ops.adjust",
-            "Box": "mbu_ops.frames.box",
             "Bound": "mbu_ops.ops.bound",
+            "Box": "mbu_ops.frames.box",
             "Chain": "mbu_ops.ops.bound",
             "ChainSpec": "mbu_ops.ops.chain",
             "Edit": "mbu_ops.ops.edit",
             "Frame": "mbu_ops.frames.frame",
             "Framed": "mbu_ops.frames.framed",
+            "Generate": "mbu_ops.ops.reshape",
             "Interpolate": "mbu_ops.ops.interpolate",
             "MBU": "mbu_ops.methods.mbu",
             "Mix": "mbu_ops.ops.redraw",
+            "Parse": "mbu_ops.ops.parse",
             "Redraw": "mbu_ops.ops.redraw",
             "Remove": "mbu_ops.ops.remove",
+            "Reshape": "mbu_ops.ops.reshape",
             "Segment": "mbu_ops.ops.segment",
             "Swap": "mbu_ops.ops.swap",
             "Transfer": "mbu_ops.ops.transfer",
@@ -69,10 +74,13 @@ __all__ = [
     "Edit",
     "Frame",
     "Framed",
+    "Generate",
     "Interpolate",
     "Mix",
+    "Parse",
     "Redraw",
     "Remove",
+    "Reshape",
     "Segment",
     "Swap",
     "Transfer",

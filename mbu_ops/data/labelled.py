@@ -21,9 +21,8 @@ from torch import Tensor
 from mbu_ops import images
 from mbu_ops.data.folder import load_files
 from mbu_ops.data.variation import Variation, varied
-from mbu_ops.errors import DataError
+from mbu_ops.errors import DataError, ImageFileError
 from mbu_ops.families.parts import Anatomy
-from mbu_ops.images.labels import read_labels
 
 IMAGES, MASKS = "images", "masks"
 
@@ -112,8 +111,8 @@ class Labelled:
         labels, usable = [], []
         for position, index in enumerate(kept):
             try:
-                mask = read_labels(masks[names[index]], len(anatomy.parts))
-            except DataError as error:
+                mask = images.read_labels(masks[names[index]], anatomy.colours)
+            except ImageFileError as error:
                 say(f"skipped: {error}")
                 continue
             labels.append(_resized(mask, resolution))

@@ -139,6 +139,11 @@ class Anatomy:
         return tuple(part.name for part in self.parts)
 
     @property
+    def colours(self) -> tuple[tuple[int, int, int], ...]:
+        """Colours of the parts."""
+        return tuple(part.colour for part in self.parts)
+
+    @property
     def contents(self) -> tuple[str, ...]:
         """Attributes that can be exchanged: those of the components, then the whole."""
         attributes = tuple(dict.fromkeys(component.attribute for component in self.components))

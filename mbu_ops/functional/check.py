@@ -62,6 +62,30 @@ def check_code(code: Tensor, shape: tuple[int, int, int], name: str = "code") ->
         )
 
 
+def check_labels(labels: Tensor, name: str = "labels") -> None:
+    """Check that a tensor can be a batch of masks of parts.
+
+    Args:
+        labels: expected ``(B, 1, H, W)`` of whole numbers, no dimension empty.
+        name: what to call it in the error.
+
+    Raises:
+        DTypeError: if it is no tensor, or holds floating-point numbers.
+        ShapeError: if it has another shape, or is empty.
+    """
+    if not isinstance(labels, Tensor):
+        raise DTypeError(f"expected {name} to be a torch.Tensor, got {type(labels).__name__}")
+    if labels.is_floating_point() or labels.is_complex():
+        raise DTypeError(
+            f"expected {name} of whole numbers, each a part's, got {labels.dtype}: use Parse.labels(image)"
+        )
+    if labels.ndim != 4 or labels.shape[1] != 1 or 0 in labels.shape:
+        raise ShapeError(
+            f"expected {name} of shape (B, 1, H, W), not empty, got {tuple(labels.shape)}: of a single mask "
+            f"(H, W) take {name}[None, None]"
+        )
+
+
 def check_floating(tensor: Tensor, name: str) -> None:
     """Check that something is a tensor of floating-point numbers.
 

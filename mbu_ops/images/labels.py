@@ -1,36 +1,133 @@
-"""Masks of parts as image files: a picture with a palette, whose pixels are the numbers of parts."""
+"""Masks of parts as image files: pictures with a palette, a colour for each part."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, PngImagePlugin
 
-from mbu_ops.errors import DataError
+from mbu_ops.errors import ImageFileError, ShapeError
+from mbu_ops.images.reader import DEFAULT_MAX_PIXELS, read_bytes
+from mbu_ops.images.writer import format_of, write_bytes
+
+Colour = tuple[int, int, int]
+_FORMAT = str(PngImagePlugin.PngImageFile.format)
 
 
-def read_labels(path: Path, parts: int) -> NDArray[np.uint8]:
-    """Return the numbers of parts that a mask's pixels hold.
+def read_labels(
+    source: str | os.PathLike[str], colours: Sequence[Colour], *, max_pixels: int = DEFAULT_MAX_PIXELS
+) -> NDArray[np.uint8]:
+    """Return which part each pixel of a mask shows.
+
+    A part is named by its colour, in a picture with a palette or in one of plain colours; or by its number, in a grey
+    picture, and in one with a palette whose colours are none of the parts'.
 
     Args:
-        path: an indexed or 8-bit grey PNG.
-        parts: how many parts there are.
+        source: a PNG file.
+        colours: of the parts, in the order of their numbers.
+        max_pixels: refuse masks of more pixels than this, before decoding them.
 
     Returns:
-        ``(H, W)`` uint8.
+        ``(H, W)`` uint8, numbers of parts.
 
     Raises:
-        DataError: if it cannot be read, is of another kind, or holds a number that names no part.
+        ImageFileError: if it is missing, no PNG, damaged or too large, or a pixel names no part.
+
+    Example:
+        >>> import tempfile
+        >>> path, colours = Path(tempfile.mkdtemp()) / "mask.png", [(0, 0, 0), (255, 0, 0)]
+        >>> write_labels(path, np.array([[0, 1]], np.uint8), colours)
+        >>> read_labels(path, colours).tolist()
+        [[0, 1]]
     """
+    data = read_bytes(source)
     try:
-        with Image.open(path) as picture:
-            if picture.mode not in ("P", "L"):
-                raise DataError(f"{path}: expected a picture with a palette, or 8-bit grey, got mode {picture.mode}")
-            labels: NDArray[np.uint8] = np.array(picture, dtype=np.uint8)
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError) as error:
-        raise DataError(f"{path}: cannot be read as a mask: {error}") from error
-    if labels.size and (largest := int(labels.max())) >= parts:
-        raise DataError(f"{path}: expected numbers of parts from 0 to {parts - 1}, got {largest}")
-    return labels
+        with Image.open(BytesIO(data), formats=[_FORMAT]) as picture:
+            width, height = picture.size
+            if width * height > max_pixels:
+                raise ImageFileError(
+                    f"{source}: expected at most {max_pixels / 1e6:g} million pixels, got {width} x {height}"
+                )
+            return _numbers(picture, colours, str(source))
+    except ImageFileError:
+        raise
+    except Exception as error:  # a hostile file can make a decoder raise nearly anything
+        raise ImageFileError(
+            f"{source}: expected a mask as a PNG file, got one that cannot be read ({error or type(error).__name__})"
+        ) from error
+
+
+def write_labels(
+    path: str | os.PathLike[str], labels: NDArray[np.uint8], colours: Sequence[Colour], *, overwrite: bool = False
+) -> None:
+    """Write a mask of parts as a PNG file with a palette, whole or not at all.
+
+    Args:
+        path: where to; must end in ``.png``.
+        labels: ``(H, W)`` uint8, numbers of parts.
+        colours: of the parts, in the order of their numbers.
+        overwrite: replace an existing file.
+
+    Raises:
+        ImageFileError: if the name has another ending, the file exists, or it cannot be written.
+        ShapeError: if the labels have another shape.
+    """
+    if format_of(Path(path)) != _FORMAT:
+        raise ImageFileError(f"{str(path)!r}: a mask is written as PNG; end its name in .png")
+    write_bytes(Path(path), encode_labels(labels, colours), overwrite=overwrite)
+
+
+def encode_labels(labels: NDArray[np.uint8], colours: Sequence[Colour]) -> bytes:
+    """Return a mask of parts as the bytes of a PNG file with a palette; see :func:`write_labels`."""
+    if labels.ndim != 2 or not labels.size:
+        raise ShapeError(f"expected labels of shape (height, width), got {labels.shape}")
+    picture = Image.fromarray(np.ascontiguousarray(labels, dtype=np.uint8)).convert("P")
+    picture.putpalette([value for colour in colours for value in colour])
+    buffer = BytesIO()
+    picture.save(buffer, format=_FORMAT, optimize=True)
+    return buffer.getvalue()
+
+
+def _numbers(picture: Image.Image, colours: Sequence[Colour], name: str) -> NDArray[np.uint8]:
+    if picture.mode in ("L", "1", "I;16", "I"):
+        return _checked_numbers(np.asarray(picture.convert("I")), len(colours), name)
+    if picture.mode == "P":
+        indices = np.asarray(picture)
+        used = np.unique(indices)
+        palette = np.asarray(picture.convert("RGB"))
+        shown = {tuple(int(value) for value in palette[indices == index][0]) for index in used}
+        if not shown <= set(colours):
+            return _checked_numbers(indices, len(colours), name)
+    return _by_colour(np.asarray(picture.convert("RGB")), colours, name)
+
+
+def _checked_numbers(numbers: NDArray[np.int32] | NDArray[np.uint8], count: int, name: str) -> NDArray[np.uint8]:
+    if int(numbers.max()) >= count or int(numbers.min()) < 0:
+        raise ImageFileError(
+            f"{name}: expected numbers of parts from 0 to {count - 1}, or the parts' colours, got {int(numbers.max())}"
+        )
+    return np.asarray(numbers, dtype=np.uint8)
+
+
+def _by_colour(pixels: NDArray[np.uint8], colours: Sequence[Colour], name: str) -> NDArray[np.uint8]:
+    wide = pixels.astype(np.int32)
+    keys = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+    known = np.array([red << 16 | green << 8 | blue for red, green, blue in colours])
+    order = np.argsort(known)
+    places = np.searchsorted(known[order], keys).clip(max=len(known) - 1)
+    numbers = order[places]
+    wrong = known[numbers] != keys
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0].tolist()
+        colour = tuple(int(value) for value in pixels[row, column])
+        share = wrong.mean()
+        raise ImageFileError(
+            f"{name}: expected only the parts' colours, got {colour} at column {column}, row {row} ({share:.1%} of the "
+            "pixels are of no part): draw with a hard pencil without smoothing, and save as PNG"
+        )
+    return np.asarray(numbers, dtype=np.uint8)

@@ -85,7 +85,7 @@ def read(source: str | os.PathLike[str] | bytes | BinaryIO, *, max_pixels: int =
         (2, 3, 3)
     """
     name = _name(source)
-    data = _read_bytes(source, name)
+    data = read_bytes(source)
     if not data:
         raise ImageFileError(f"{name}: expected an image, got an empty file; remove it or fetch it again")
     try:
@@ -136,7 +136,13 @@ def _name(source: object) -> str:
     return "piped image"
 
 
-def _read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO, name: str) -> bytes:
+def read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:
+    """Return what a file or a pipe holds, never reading more than :data:`MAX_FILE_BYTES`.
+
+    Raises:
+        ImageFileError: if it is missing, no regular file, longer, or cannot be read.
+    """
+    name = _name(source)
     if isinstance(source, bytes):
         return source
     try:

@@ -107,6 +107,7 @@ def missing_overlap(shares: Tensor, labels: Tensor) -> Tensor:
         labels: ``(B, H, W)`` int64.
 
     Example:
+        >>> import torch
         >>> labels = torch.tensor([[[0, 1]]])
         >>> missing_overlap(torch.nn.functional.one_hot(labels, 3).movedim(-1, 1).float(), labels).item()
         0.0

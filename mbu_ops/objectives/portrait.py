@@ -134,7 +134,7 @@ class PortraitObjective(nn.Module):
         result = model.draw(features, mask, pixels)
         terms: dict[str, Tensor] = {}
         if weights.local:
-            drawn = [one.pixels(feature) for one, feature in zip(model.components, features, strict=True)]
+            drawn = [one.pixels(feature) for one, feature in zip(model.each_component(), features, strict=True)]
             terms["local"] = torch.stack(
                 [self._distance(made, crop) / 2 for made, crop in zip(drawn, crops, strict=True)]
             ).mean()

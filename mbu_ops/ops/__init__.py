@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from mbu_ops.ops.chain import ChainSpec
     from mbu_ops.ops.edit import Edit
     from mbu_ops.ops.interpolate import Interpolate
+    from mbu_ops.ops.parse import Parse
     from mbu_ops.ops.redraw import Mix, Redraw
     from mbu_ops.ops.remove import Remove
+    from mbu_ops.ops.reshape import Generate, Reshape
     from mbu_ops.ops.segment import Segment
     from mbu_ops.ops.step import StepSpec
     from mbu_ops.ops.swap import Swap
@@ -27,11 +29,14 @@ else:
             "Chain": "mbu_ops.ops.bound",
             "ChainSpec": "mbu_ops.ops.chain",
             "Edit": "mbu_ops.ops.edit",
+            "Generate": "mbu_ops.ops.reshape",
             "Interpolate": "mbu_ops.ops.interpolate",
             "Mix": "mbu_ops.ops.redraw",
             "Op": "mbu_ops.ops.base",
+            "Parse": "mbu_ops.ops.parse",
             "Redraw": "mbu_ops.ops.redraw",
             "Remove": "mbu_ops.ops.remove",
+            "Reshape": "mbu_ops.ops.reshape",
             "Segment": "mbu_ops.ops.segment",
             "StepSpec": "mbu_ops.ops.step",
             "Swap": "mbu_ops.ops.swap",
@@ -47,11 +52,14 @@ __all__ = [
     "Chain",
     "ChainSpec",
     "Edit",
+    "Generate",
     "Interpolate",
     "Mix",
     "Op",
+    "Parse",
     "Redraw",
     "Remove",
+    "Reshape",
     "Segment",
     "StepSpec",
     "Swap",

@@ -10,7 +10,7 @@ from mbu_ops._lazy import lazy_exports
 if TYPE_CHECKING:
     from mbu_ops.testing.family_tester import FamilyTester
     from mbu_ops.testing.op_tester import OpTester
-    from mbu_ops.testing.tiny import tiny_didd, tiny_maae, tiny_mbu
+    from mbu_ops.testing.tiny import tiny_didd, tiny_maae, tiny_mbu, tiny_parsing, tiny_portrait
 else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
@@ -20,8 +20,18 @@ else:
             "tiny_didd": "mbu_ops.testing.tiny",
             "tiny_maae": "mbu_ops.testing.tiny",
             "tiny_mbu": "mbu_ops.testing.tiny",
+            "tiny_parsing": "mbu_ops.testing.tiny",
+            "tiny_portrait": "mbu_ops.testing.tiny",
         },
         globals(),
     )
 
-__all__ = ["FamilyTester", "OpTester", "tiny_didd", "tiny_maae", "tiny_mbu"]
+__all__ = [
+    "FamilyTester",
+    "OpTester",
+    "tiny_didd",
+    "tiny_maae",
+    "tiny_mbu",
+    "tiny_parsing",
+    "tiny_portrait",
+]

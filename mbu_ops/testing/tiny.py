@@ -8,6 +8,8 @@ from torch import nn
 from mbu_ops.methods.didd import DIDD, DIDDConfig
 from mbu_ops.methods.maae import MAAE, MAAEConfig
 from mbu_ops.methods.mbu import MBU, MBUConfig, to_signed
+from mbu_ops.methods.parsing import Parsing, ParsingConfig
+from mbu_ops.methods.portrait import Portrait, PortraitConfig
 
 TINY_CONFIG = MBUConfig(resolution=16, common_widths=(8, 16), separate_widths=(6,), separate_channels=4)
 """Two blocks, 16 pixels: about 12,000 weights."""
@@ -32,6 +34,28 @@ TINY_MAAE = MAAEConfig(
     judge_widths=(4, 8),
     residual=True,
 )
+
+TINY_PARSING = ParsingConfig(resolution=32, widths=(8, 12), parts=5, patch=2)
+TINY_PORTRAIT = PortraitConfig(
+    resolution=32,
+    part_components=(1, 2, 3, 4, 5),
+    component_contents=(1, 1, 2, 3),
+    crop_heights=(8, 8, 12, 32),
+    crop_widths=(12, 12, 16, 32),
+    code_channels=6,
+    feature_channels=6,
+    encoder_widths=(6, 8),
+    mask_channels=6,
+    generator_channels=12,
+    generator_blocks=1,
+    background_channels=6,
+    judge_widths=(4, 8),
+    patch=2,
+    parser_resolution=32,
+    parser_widths=(8, 12),
+    parser_patch=2,
+)
+"""Background, two eyes, a mouth and skin; contents are eyes, mouth, skin and all of them."""
 
 
 @torch.no_grad()
@@ -127,6 +151,76 @@ def tiny_maae(seed: int = 0, dtype: torch.dtype = torch.float32) -> MAAE:
     for _ in range(3):
         _strengthen(model.decoder, 0.15 / float(model.adjust(images, torch.ones(64)).mask.median()))
     return model.to(dtype)
+
+
+@torch.no_grad()
+def tiny_parsing(seed: int = 0, dtype: torch.dtype = torch.float32) -> Parsing:
+    """Return an untrained parsing network in eval mode that finds every one of its five parts in noise.
+
+    The same seed gives the same network; the global random state is left alone.
+
+    Args:
+        seed: of the weights.
+        dtype: of the weights.
+
+    Example:
+        >>> tiny_parsing().parse(torch.rand(4, 3, 32, 32)).argmax(1).unique()
+        tensor([0, 1, 2, 3, 4])
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = Parsing(TINY_PARSING)
+        images = torch.rand(64, 3, TINY_PARSING.resolution, TINY_PARSING.resolution)
+    _balance(model, images)
+    return model.to(dtype)
+
+
+@torch.no_grad()
+def tiny_portrait(seed: int = 0, dtype: torch.dtype = torch.float32) -> Portrait:
+    """Return untrained portrait networks in eval mode whose parser finds every part in noise.
+
+    The same seed gives the same network; the global random state is left alone.
+
+    Args:
+        seed: of the weights.
+        dtype: of the weights.
+
+    Example:
+        >>> model, image = tiny_portrait(), torch.rand(2, 3, 32, 32)
+        >>> bool((model.for_content(1).transfer(image, model.encode_guide(image.flip(0))).mask.mean() > 0))
+        True
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = Portrait(TINY_PORTRAIT).eval()
+        images = torch.rand(64, 3, TINY_PORTRAIT.resolution, TINY_PORTRAIT.resolution)
+    _balance(model.parser, images)
+    # untrained weights fade from layer to layer: codes, and what is drawn from them, must tell pictures apart
+    for component in model.each_component():
+        for parameter in component.encode.parameters():
+            parameter.mul_(2)
+    _strengthen(nn.Sequential(model.generator.paint), 8)
+    return model.to(dtype)
+
+
+def _balance(model: Parsing, images: torch.Tensor) -> None:
+    """Have batch norm learn what these weights put out, and make all parts alike in how often they are found."""
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = None
+    model.train()
+    model.logits(images)
+    for norm in norms:
+        norm.momentum = 0.1
+    model.eval()
+    logits = model.logits(images)
+    block = model.config.patch**2
+    spread = logits.std((0, 2, 3)).repeat_interleave(block)
+    centre = logits.mean((0, 2, 3)).repeat_interleave(block)
+    head = model.name_pixels
+    assert head.bias is not None  # noqa: S101
+    head.weight /= spread[:, None, None, None] / 4
+    head.bias.sub_(centre).div_(spread / 4)
 
 
 def _strengthen(decoder: nn.Sequential, factor: float) -> None:

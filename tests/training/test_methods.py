@@ -18,8 +18,8 @@ import mbu_ops
 from mbu_ops.data.domains import Domains
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods import didd, maae
-from mbu_ops.training.config import TrainingConfig
 from mbu_ops.objectives.guides import default_guides
+from mbu_ops.training.config import TrainingConfig
 from mbu_ops.training.loop import Labels, Trainer
 from mbu_ops.training.state import read_state
 from mbu_ops.weights import load, read_info
@@ -101,7 +101,12 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
 
     def trainer(folder: str, reporter: InterruptAt | None = None) -> Trainer:
         return Trainer(
-            settings(method), known, tmp_path / folder, LABELS[method], reporter=reporter, aids={"identity": Describer()}
+            settings(method),
+            known,
+            tmp_path / folder,
+            LABELS[method],
+            reporter=reporter,
+            aids={"identity": Describer()},
         )
 
     assert trainer("whole").run()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.functional.detail import carry_over
@@ -33,7 +32,7 @@ class Portrait(Networks):
 
     Example:
         >>> import torch
-        >>> from mbu_ops.testing.tiny import tiny_portrait
+        >>> from mbu_ops.testing import tiny_portrait
         >>> model = tiny_portrait()
         >>> image, guide = torch.rand(2, 3, 32, 32), torch.rand(1, 3, 32, 32)
         >>> model.for_content(0).transfer(image, model.encode_guide(guide)).raw.shape
@@ -158,8 +157,9 @@ class Portrait(Networks):
         return self.one_hot(self.parse(image).argmax(1, keepdim=True)).to(image.dtype)
 
     def one_hot(self, labels: Tensor) -> Tensor:
-        """Return masks ``(B, parts, H, W)`` of numbers of parts ``(B, 1, H, W)``."""
-        return F.one_hot(labels[:, 0].long(), self.config.parts).movedim(-1, 1).to(self.members.dtype)
+        """Return masks ``(B, parts, H, W)`` of numbers of parts ``(B, 1, H, W)``; other numbers are of no part."""
+        parts = torch.arange(self.config.parts, device=labels.device)
+        return (labels == parts.view(1, -1, 1, 1)).to(self.members.dtype)
 
     def regions(self, mask: Tensor) -> Tensor:
         """Return the regions ``(B, components, H, W)`` of the components in masks ``(B, parts, H, W)``."""
@@ -183,13 +183,13 @@ class Portrait(Networks):
 
     def encode(self, crops: Sequence[Tensor], mask: Tensor) -> Tensor:
         """Return codes ``(B, components, code_channels)`` of crops; zeros for components that the mask lacks."""
-        codes = torch.stack([one.code(crop) for one, crop in zip(self._encoders(), crops, strict=True)], 1)
+        codes = torch.stack([one.code(crop) for one, crop in zip(self.each_component(), crops, strict=True)], 1)
         there = self.regions(mask).amax((2, 3)) > 0
         return codes * there[..., None]
 
     def decode(self, codes: Tensor) -> list[Tensor]:
         """Return each component's features ``(B, F, h / 4, w / 4)``."""
-        return [one.features(codes[:, index]) for index, one in enumerate(self._encoders())]
+        return [one.features(codes[:, index]) for index, one in enumerate(self.each_component())]
 
     def draw(self, features: Sequence[Tensor], mask: Tensor, pixels: Tensor) -> Tensor:
         """Return pictures ``(B, 3, R, R)`` in [-1, 1] put together from components.
@@ -209,7 +209,8 @@ class Portrait(Networks):
         drawn: Tensor = self.generator(torch.cat(placed, 1), mask, pixels, regions.sum(1, keepdim=True))
         return drawn
 
-    def _encoders(self) -> list[ComponentAutoEncoder]:
+    def each_component(self) -> list[ComponentAutoEncoder]:
+        """Return the networks of the components, in their order."""
         return list(self.components)  # type: ignore[arg-type]
 
     # -- images in [0, 1] ---------------------------------------------------------------------------------------------
@@ -255,9 +256,10 @@ class Portrait(Networks):
 
         Args:
             image: ``(B, 3, R, R)`` RGB in [0, 1].
-            mask: ``(B, parts, R, R)``.
+            mask: ``(B, parts, R, R)``; a pixel of no part stays the part that it is.
         """
         own = self.mask_of(image)
+        mask = torch.where(mask.sum(1, keepdim=True) > 0, mask, own)
         codes = self.encode(self.crops(to_signed(image), own), own)
         drawn = self.compose(codes, mask, image)
         changed = dilate((own - mask).abs().amax(1, keepdim=True), EDIT_DILATION)

@@ -1,0 +1,132 @@
+"""Masks of parts of photos: read in the places that an aligner finds, and edited there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mbu_ops.errors import ShapeError
+from mbu_ops.frames.frame import Aligner, Placed
+from mbu_ops.frames.framed import Framed, Which, check_which, choose
+from mbu_ops.functional.check import check_image, check_labels
+from mbu_ops.ops.parse import Parse
+from mbu_ops.ops.reshape import UNSPECIFIED, Reshape
+
+
+class FramedParse(nn.Module):
+    """Tell the parts of what an aligner finds in photos; all the rest is part 0, the background.
+
+    Args:
+        op: what parses a place.
+        aligner: what finds the places, as for :class:`mbu_ops.Framed`.
+        which: which of them to parse, as for :class:`mbu_ops.Framed`.
+
+    Example:
+        >>> import torch
+        >>> from mbu_ops.frames.box import Box
+        >>> from mbu_ops.testing import tiny_parsing
+        >>> parse = FramedParse(Parse(tiny_parsing()), Box.parse("10,10,50,50"))
+        >>> labels = parse(torch.rand(1, 3, 60, 90))
+        >>> labels.shape, labels[..., 50:].max().item()
+        (torch.Size([1, 1, 60, 90]), 0)
+    """
+
+    def __init__(self, op: Parse, aligner: Aligner, which: Which = "all") -> None:
+        super().__init__()
+        check_which(which)
+        self.op, self.aligner, self.which = op, aligner, which
+
+    @torch.no_grad()
+    def forward(self, image: Tensor, places: Sequence[Sequence[Placed]] | None = None) -> Tensor:
+        """Return the number of each pixel's part; of places that overlap, the larger counts.
+
+        Args:
+            image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
+            places: those of each photo where they are known.
+
+        Returns:
+            ``(B, 1, H, W)`` uint8.
+
+        Raises:
+            FrameError: if nothing is found in one of the photos.
+        """
+        check_image(image)
+        labels = torch.zeros_like(image[:, :1], dtype=torch.uint8)
+        for index, photo in enumerate(torch.split(image, 1)):
+            chosen = choose(self.aligner.find(photo), self.which) if places is None else places[index]
+            for place in chosen:
+                left, top, right, bottom = place.bounds(photo)
+                shares = self.op(place.cut(photo, 2 * self.op.frame_side))
+                inside = place.spread(place.fade(torch.ones_like(shares[:, :1])), photo) > 0
+                found = place.spread(shares, photo).argmax(1, keepdim=True).to(torch.uint8)
+                before = labels[index : index + 1, :, top:bottom, left:right]
+                before.copy_(torch.where(inside & (before == 0), found, before))
+        return labels
+
+
+class FramedReshape(nn.Module):
+    """Redraw what an aligner finds in photos to fit edited masks of the whole photos.
+
+    Args:
+        op: what redraws a place.
+        aligner: what finds the places, as for :class:`mbu_ops.Framed`.
+        which: which of them to edit, as for :class:`mbu_ops.Framed`.
+
+    Example:
+        >>> import torch
+        >>> from mbu_ops.frames.box import Box
+        >>> from mbu_ops.testing import tiny_portrait
+        >>> model, box, photo = tiny_portrait(), Box.parse("10,10,50,50"), torch.rand(1, 3, 60, 90)
+        >>> labels = FramedParse(Parse(model), box)(photo)
+        >>> edit = FramedReshape(Reshape(model), box)
+        >>> torch.equal(edit(photo, labels), photo)
+        True
+    """
+
+    def __init__(self, op: Reshape, aligner: Aligner, which: Which = "all") -> None:
+        super().__init__()
+        check_which(which)
+        self.op, self.aligner, self.which = op, aligner, which
+        self.parse = FramedParse(Parse(op.model), aligner, which)  # type: ignore[arg-type]
+
+    def forward(self, image: Tensor, labels: Tensor) -> Tensor:
+        """Return the photos with the shapes of masks.
+
+        Args:
+            image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
+            labels: ``(B, 1, H, W)`` numbers of parts, of the photos' size: those of :class:`FramedParse`, edited.
+
+        Returns:
+            Same shape and dtype as ``image``.
+
+        Raises:
+            FrameError: if nothing is found in one of the photos.
+            ShapeError: if the labels are of another size.
+        """
+        check_image(image)
+        check_labels(labels)
+        if (len(labels), *labels.shape[-2:]) != (len(image), *image.shape[-2:]):
+            raise ShapeError(
+                f"expected labels of the photos' size {tuple(image.shape[-2:])}, one for each of the {len(image)}, got "
+                f"{tuple(labels.shape)}"
+            )
+        results = []
+        for photo, wanted in zip(torch.split(image, 1), torch.split(labels, 1), strict=True):
+            places = choose(self.aligner.find(photo), self.which)
+            own = self.parse(photo, [places])
+            changed = torch.where(wanted == own, UNSPECIFIED, wanted)
+            edited = photo
+            for place in places:
+                bound = self.op.bind(self._cut(changed, place, photo))
+                edited = Framed(bound, self.aligner)(edited, [[place]])
+            results.append(edited)
+        return torch.cat(results)
+
+    def _cut(self, labels: Tensor, place: Placed, photo: Tensor) -> Tensor:
+        """Return the labels of a place, upright."""
+        numbers = torch.unique(labels)
+        shares = (labels == numbers.view(1, -1, 1, 1)).to(photo.dtype)
+        cut: Tensor = numbers[place.cut(shares, 2 * self.op.frame_side).argmax(1, keepdim=True)]
+        return cut
