@@ -16,9 +16,13 @@ OK, SOME_FAILED, USAGE, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "chain": ("mbu_ops_cli.chain:chain", "Edit pictures: remove:smile add:glasses ..."),
+    "edit": ("mbu_ops_cli.masks:edit", "Redraw a photo to fit an edited mask."),
     "eval": ("mbu_ops_cli.eval:evaluate", "Measure how good edits are, on pictures not seen in training."),
     "eval-masks": ("mbu_ops_cli.eval_masks:eval_masks", "Measure masks against hand-made ones."),
+    "eval-parsing": ("mbu_ops_cli.eval_parsing:eval_parsing", "Measure how well the parts of pictures are told apart."),
     "families": ("mbu_ops_cli.families:families", "What can be edited, and what is installed for it."),
+    "generate": ("mbu_ops_cli.masks:generate", "Make a face from a mask."),
+    "parse": ("mbu_ops_cli.masks:parse", "Tell the parts of photos apart: a mask for each."),
     "train": ("mbu_ops_cli.train:train", "Learn a new edit from two folders of pictures."),
     "train-judge": ("mbu_ops_cli.train_judge:train_judge", "Train a classifier that judges edits."),
     "weights": ("mbu_ops_cli.weights:weights", "List, check and convert trained weights."),

@@ -143,7 +143,7 @@ def chain(
     spec = _parse(steps)
     guide_paths = dict(_parse_guide(guide) for guide in guides)
     box = Box.parse(frame) if frame is not None else None
-    which = _parse_face(face, placed=no_align or box is not None)
+    which = parse_face(face, placed=no_align or box is not None)
     if no_align and box is not None:
         raise ConfigurationError("--frame says where to edit already: leave --no-align out")
     makes_mask = spec.steps[-1].verb == "segment"
@@ -218,7 +218,16 @@ def _refuse_in_demo(options: Mapping[str, object]) -> None:
         raise ConfigurationError(f"the demo edits its own picture in its own way: {given[0]} needs -i")
 
 
-def _parse_face(text: str | None, placed: bool) -> Which:
+def parse_face(text: str | None, placed: bool) -> Which:
+    """Read ``--face``.
+
+    Args:
+        text: what was given.
+        placed: whether no faces are looked for.
+
+    Raises:
+        ConfigurationError: if it is none of the choices, or there is nothing to choose from.
+    """
     if text is not None and placed:
         raise ConfigurationError("--face chooses among faces that are looked for: leave --no-align and --frame out")
     if text in (None, "all"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -74,6 +75,24 @@ def show(name: str, as_json: bool) -> None:
     click.echo("samples" if family.samples else "samples: none")
     for sample in family.samples:
         click.echo(f"  {sample.name:<24} {sample.credit}")
+
+
+@families.command()
+@click.argument("name", default="faces")
+@json_option
+def parts(name: str, as_json: bool) -> None:
+    """List the parts that masks of a family show: numbers, colours, and the component each belongs to."""
+    family = get_family(name)
+    if family.anatomy is None:
+        raise ConfigurationError(f"the family {family.name!r} names no parts that masks could show")
+    rows = [asdict(part) | {"number": number} for number, part in enumerate(family.anatomy.parts)]
+    if as_json:
+        echo_json(rows)
+        return
+    for row in rows:
+        red, green, blue = row["colour"]
+        colour = f"#{red:02x}{green:02x}{blue:02x}"
+        click.echo(f"{row['number']:>3}  {row['name']:<12} {colour}  {row['title']:<22} {row['component'] or '-'}")
 
 
 @families.command()
@@ -153,6 +172,7 @@ def _family(family: FamilySpec) -> dict[str, object]:
         "finds_places": family.aligner is not None,
         "draws_pictures": family.pictures is not None,
         "derives_masks": family.masks is not None,
+        "parts": list(family.anatomy.names) if family.anatomy else [],
     }
 
 

@@ -366,12 +366,16 @@ def _into_plugin(trained: Path, folder: Path, labels: Labels, identifier: str) -
 
 def _settings(plan: AttributeSpec | None, **given: object) -> TrainingConfig:
     """Return the settings: what was given, then the paper's for its own layers, then the defaults."""
+    from mbu_ops.methods import get_method
     from mbu_ops.training.config import PUBLISHED, TrainingConfig, network_config
 
     chosen = {name: value for name, value in given.items() if value is not None}
     if chosen["config"] == "paper":
         chosen = PUBLISHED | {"recipe": plan.recipe if plan else "glasses"} | chosen
-    elif network_config(str(chosen["method"]), str(chosen["config"])).patch % 2:
+    elif (
+        not get_method(str(chosen["method"])).refines
+        or network_config(str(chosen["method"]), str(chosen["config"])).patch % 2
+    ):
         chosen.setdefault("coarse_steps", 0)  # it has no form of half the resolution
     elif "steps" in chosen:
         chosen.setdefault("coarse_steps", int(str(chosen["steps"])) * 2 // 3)

@@ -86,7 +86,7 @@ def kernel_distance(name: str, title: str, real: Tensor, other: Tensor, seed: in
     Raises:
         ConfigurationError: without torchmetrics.
     """
-    poly_mmd = _torchmetrics("image.kid").poly_mmd
+    poly_mmd = torchmetrics("image.kid").poly_mmd
     random = np.random.default_rng(seed)
     size = max(2, min(len(real), len(other)) // 2)
     values = []
@@ -111,7 +111,7 @@ def frechet_distance(name: str, title: str, real: Tensor, other: Tensor) -> Figu
     Raises:
         ConfigurationError: without torchmetrics.
     """
-    module = _torchmetrics("image.fid")
+    module = torchmetrics("image.fid")
     metric = module.FrechetInceptionDistance(feature=_Described(real.shape[1]))
     metric.update(real.double(), real=True)
     metric.update(other.double(), real=False)
@@ -126,7 +126,12 @@ class _Described(nn.Identity):
         self.num_features = length
 
 
-def _torchmetrics(name: str) -> Any:
+def torchmetrics(name: str) -> Any:
+    """Import a module of torchmetrics.
+
+    Raises:
+        ConfigurationError: if it is not installed.
+    """
     try:
         return import_module(f"torchmetrics.{name}")
     except ImportError as error:
@@ -148,7 +153,7 @@ def rank_correlation(values: Tensor, others: Tensor) -> Tensor:
         >>> rank_correlation(torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([[0.1], [10.0], [11.0]])).round()
         tensor([1.])
     """
-    correlate = _torchmetrics("functional.regression").spearman_corrcoef
+    correlate = torchmetrics("functional.regression").spearman_corrcoef
     columns = [correlate(one, other) for one, other in zip(values.T, others.T, strict=True)]
     return torch.stack(columns).nan_to_num()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -15,6 +15,7 @@ from mbu_ops import images
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.figures import intersection_over_union
 from mbu_ops.evaluation.measurement import DIAL, Follower
+from mbu_ops.functional.grid import grid
 from mbu_ops.ops.adjust import Adjust
 from mbu_ops.ops.base import Method
 from mbu_ops.ops.interpolate import Interpolate
@@ -25,22 +26,6 @@ from mbu_ops.ops.transfer import Transfer
 from mbu_ops.weights import load_pretrained
 
 _ROWS, _COLUMNS, _STRENGTHS = 5, 8, 7
-
-
-def grid(rows: Sequence[Tensor]) -> Tensor:
-    """Return rows of images as one image.
-
-    Args:
-        rows: each ``(N, 3, H, W)`` or ``(N, 1, H, W)`` in [0, 1], all of one N, H and W.
-
-    Returns:
-        ``(3, rows * H, N * W)``.
-
-    Example:
-        >>> grid([torch.rand(4, 3, 8, 8), torch.rand(4, 1, 8, 8)]).shape
-        torch.Size([3, 16, 32])
-    """
-    return torch.cat([torch.cat(list(row.expand(-1, 3, -1, -1)), dim=2) for row in rows], dim=1).clamp(0, 1)
 
 
 def transfers(weights: str | Path, examples: Examples, content: str | None = None) -> Tensor:

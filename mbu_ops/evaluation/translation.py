@@ -20,7 +20,7 @@ from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.figures import Figure, decibels, mean, share
 from mbu_ops.evaluation.judge import Judge
 from mbu_ops.evaluation.networks.image_features import ImageFeatures
-from mbu_ops.evaluation.sheets import grid
+from mbu_ops.functional.grid import grid
 from mbu_ops.ops.redraw import Redraw
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.transfer import Transfer

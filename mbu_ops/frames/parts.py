@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mbu_ops.errors import ShapeError
 from mbu_ops.frames.frame import Aligner, Placed
-from mbu_ops.frames.framed import Framed, Which, check_which, choose
+from mbu_ops.frames.framed import BAND, Framed, Which, check_which, choose
 from mbu_ops.functional.check import check_image, check_labels
 from mbu_ops.ops.parse import Parse
 from mbu_ops.ops.reshape import UNSPECIFIED, Reshape
@@ -59,10 +59,14 @@ class FramedParse(nn.Module):
             for place in chosen:
                 left, top, right, bottom = place.bounds(photo)
                 shares = self.op(place.cut(photo, 2 * self.op.frame_side))
-                inside = place.spread(place.fade(torch.ones_like(shares[:, :1])), photo) > 0
-                found = place.spread(shares, photo).argmax(1, keepdim=True).to(torch.uint8)
-                before = labels[index : index + 1, :, top:bottom, left:right]
-                before.copy_(torch.where(inside & (before == 0), found, before))
+                inside = place.fade(torch.ones_like(shares[:, :1]))
+                height = max(1, BAND // ((right - left) * shares.shape[1]))  # a large photo must not need gigabytes
+                for first in range(top, bottom, height):
+                    rows = first, min(first + height, bottom)
+                    found = place.spread(shares, photo, rows).argmax(1, keepdim=True).to(torch.uint8)
+                    before = labels[index : index + 1, :, slice(*rows), left:right]
+                    free = (before == 0) & (place.spread(inside, photo, rows) > 0)
+                    before.copy_(torch.where(free, found, before))
         return labels
 
 
@@ -127,6 +131,7 @@ class FramedReshape(nn.Module):
     def _cut(self, labels: Tensor, place: Placed, photo: Tensor) -> Tensor:
         """Return the labels of a place, upright."""
         numbers = torch.unique(labels)
-        shares = (labels == numbers.view(1, -1, 1, 1)).to(photo.dtype)
-        cut: Tensor = numbers[place.cut(shares, 2 * self.op.frame_side).argmax(1, keepdim=True)]
+        limit = 2 * self.op.frame_side
+        shares = torch.cat([place.cut((labels == number).to(photo.dtype), limit) for number in numbers], 1)
+        cut: Tensor = numbers[shares.argmax(1, keepdim=True)]
         return cut

@@ -54,6 +54,8 @@ class Networks(nn.Module, ABC):
     learns_from: ClassVar[str] = "domains"
     """What training needs: ``"domains"``, images with a content and images without it; or ``"parts"``, images whose
     pixels are labelled."""
+    refines: ClassVar[bool] = True
+    """Whether training may begin at half the resolution, see :meth:`refined`."""
     draws: ClassVar[bool] = True
     """Whether the networks draw pictures; some only read them."""
 

@@ -98,6 +98,7 @@ class Parsing(Networks):
     configs = CONFIGS
     learns_from = "parts"
     draws = False
+    refines = False
     follows_guides = False
     config: ParsingConfig
 
@@ -112,6 +113,11 @@ class Parsing(Networks):
 
     @property
     def contents(self) -> int:  # type: ignore[override]
+        """How many parts it tells apart."""
+        return self.config.parts
+
+    @property
+    def part_count(self) -> int:
         """How many parts it tells apart."""
         return self.config.parts
 
@@ -141,12 +147,12 @@ class Parsing(Networks):
         return PartView(self, (index,))
 
     def stems(self) -> tuple[str, ...]:
-        """Name the convolutions that read pixels."""
-        return ("down.0.0",)
+        """Name no convolutions: training begins at the full resolution."""
+        return ()
 
     def painters(self) -> Mapping[str, int]:
-        """Name the convolutions that write pixels, and say how many channels each draws."""
-        return {"name_pixels": self.config.parts}
+        """Name no convolutions, see :meth:`stems`."""
+        return {}
 
     def logits(self, image: Tensor) -> Tensor:
         """Return how strongly each pixel speaks for each part, before the softmax.

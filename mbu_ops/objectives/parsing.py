@@ -9,9 +9,9 @@ from typing import Any, Self, cast
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mbu_ops.functional.grid import grid
 from mbu_ops.functional.palette import palette_image, spread_palette
 from mbu_ops.methods.parsing import Parsing
-from mbu_ops.objectives.samples import tiled
 from mbu_ops.objectives.terms import LossWeights, check_trains
 
 
@@ -96,7 +96,7 @@ class ParsingObjective(nn.Module):
         """Draw pictures, their parts as given, and as found."""
         colours = spread_palette(model.contents).to(images.device)
         found = model.logits(images).argmax(1, keepdim=True)
-        return tiled([images, palette_image(labels, colours), palette_image(found, colours)])
+        return grid([images, palette_image(labels, colours), palette_image(found, colours)])
 
 
 def missing_overlap(shares: Tensor, labels: Tensor) -> Tensor:

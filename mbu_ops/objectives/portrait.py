@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops.functional.grid import grid
 from mbu_ops.functional.palette import palette_image, spread_palette
 from mbu_ops.methods.base import to_signed, to_unit
 from mbu_ops.methods.parsing import Parsing
 from mbu_ops.methods.portrait import Portrait
 from mbu_ops.objectives.guides import choose_guides
-from mbu_ops.objectives.samples import tiled
 from mbu_ops.objectives.terms import ImageDiscriminator, LossWeights, check_trains, distances_named
 
 
@@ -216,7 +216,7 @@ class PortraitObjective(nn.Module):
             view, code = model.for_content(index), codes.roll(1, 0).flatten(1)[..., None, None]
             layer = view.transfer(images, code)
             rows.append(torch.lerp(images, layer.raw, layer.mask))
-        return tiled(rows)
+        return grid(rows)
 
 
 def _named(values: Mapping[str, Tensor], kind: str) -> dict[str, Tensor]:

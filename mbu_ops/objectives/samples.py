@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from mbu_ops.functional.grid import grid
 from mbu_ops.methods.base import each_content
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.transfer import Transfer
@@ -35,9 +35,4 @@ def edits_sheet(model: Any, without: Tensor, with_: Tensor) -> Tensor:
         added, removed = Transfer(method).edit(image[:count], guide[:count]), Remove(method).edit(guide[:count])
         rows += [guide[:count], image[:count]]
         rows += [added.image, added.mask, added.raw, removed.image, removed.mask, removed.raw]
-    return tiled(rows)
-
-
-def tiled(rows: Sequence[Tensor]) -> Tensor:
-    """Return rows of images of one size as one picture, ``(3, height, width)``."""
-    return torch.cat([torch.cat(list(row.expand(-1, 3, -1, -1)), dim=2) for row in rows], dim=1)
+    return grid(rows)

@@ -12,6 +12,8 @@ from mbu_ops.ops.base import Method, Op, to_frame, to_native
 class Parser(Method, Protocol):
     """Networks that tell parts apart."""
 
+    part_count: int
+
     def parse(self, image: Tensor) -> Tensor:
         """Return how likely each pixel belongs to each part, ``(B, parts, R, R)``."""
 
@@ -41,6 +43,11 @@ class Parse(Op):
 
     def __init__(self, model: nn.Module, *, guides: Tensor | None = None) -> None:
         super().__init__(model, guides=guides)
+
+    @property
+    def part_count(self) -> int:
+        """How many parts it tells apart."""
+        return cast("Parser", self.model).part_count
 
     def forward(self, image: Tensor) -> Tensor:
         """Return how likely each pixel belongs to each part.

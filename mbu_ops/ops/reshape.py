@@ -75,6 +75,11 @@ class Reshape(Op):
         super().__init__(model, guides=guides)
         self.threshold, self.softness, self.detail = threshold, softness, detail
 
+    @property
+    def part_count(self) -> int:
+        """How many parts its masks tell apart."""
+        return cast("Composer", self.model).part_count
+
     def forward(self, image: Tensor, labels: Tensor) -> Tensor:
         """Return the image with the shapes of a mask.
 
@@ -169,6 +174,11 @@ class Generate(Op):
 
     verb: ClassVar[str] = "generate"
     whole: ClassVar[bool] = True
+
+    @property
+    def part_count(self) -> int:
+        """How many parts its masks tell apart."""
+        return cast("Composer", self.model).part_count
 
     def forward(self, labels: Tensor, code: Tensor | None = None, background: Tensor | None = None) -> Tensor:
         """Return pictures with the shapes of masks.

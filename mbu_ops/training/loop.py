@@ -148,10 +148,10 @@ class Trainer:
     # -- networks -----------------------------------------------------------------------------------------------------
 
     def _coarse(self) -> Any:
-        if self._full.patch % 2:
+        if self._full.patch % 2 or not getattr(self._method, "refines", True):
             raise ConfigurationError(
                 f"coarse_steps needs a configuration that refines to its full resolution; {self.config.config} does "
-                "not (patch is odd): use coarse_steps 0"
+                "not: use coarse_steps 0"
             )
         return replace(self._full, resolution=self._full.resolution // 2, patch=self._full.patch // 2)
 
@@ -403,7 +403,7 @@ class Trainer:
         path = self.out / SAMPLES / f"step_{self.step:06d}.png"
         try:
             sheet = self.objective.sheet(model, *self._examples(self.preview, 8))
-            images.write(path, sheet.clamp(0, 1).cpu(), overwrite=True)
+            images.write(path, sheet.cpu(), overwrite=True)
         except (OSError, MBUOpsError) as error:
             raise TrainingStateError(
                 f"could not write the sample sheet: {error}; the last saved state is intact"

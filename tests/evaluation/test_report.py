@@ -9,7 +9,8 @@ from mbu_ops.errors import ConfigurationError
 from mbu_ops.evaluation.figures import Figure, largest, share
 from mbu_ops.evaluation.report import Report, table
 from mbu_ops.evaluation.segmentation import best_threshold
-from mbu_ops.evaluation.sheets import grid, threshold_curve
+from mbu_ops.evaluation.sheets import threshold_curve
+from mbu_ops.functional.grid import grid
 
 FIGURES = [share("add", "added", torch.arange(4) < 3), largest("out", "outside", torch.zeros(4))]
 

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from mbu_ops import Translate
 from mbu_ops.evaluation.figures import Figure, share
-from mbu_ops.evaluation.sheets import grid
+from mbu_ops.functional.grid import grid
 from mbu_ops.weights import read_info
 
 SIDE = 32

@@ -44,6 +44,7 @@ class Portrait(Networks):
     objective = "mbu_ops.objectives.portrait:PortraitObjective"
     configs = CONFIGS
     learns_from = "parts"
+    refines = False
     aids = frozenset({"parser"})
     config: PortraitConfig
 
@@ -80,6 +81,11 @@ class Portrait(Networks):
     def contents(self) -> int:  # type: ignore[override]
         """How many things it exchanges: those of its components, and all of them at once."""
         return len(self.config.contents)
+
+    @property
+    def part_count(self) -> int:
+        """How many parts its masks tell apart."""
+        return self.config.parts
 
     @property
     def code_shape(self) -> tuple[int, int, int]:
