@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "eval": ("mbu_ops_cli.eval:evaluate", "Measure how good edits are, on pictures not seen in training."),
     "eval-masks": ("mbu_ops_cli.eval_masks:eval_masks", "Measure masks against hand-made ones."),
     "eval-parsing": ("mbu_ops_cli.eval_parsing:eval_parsing", "Measure how well the parts of pictures are told apart."),
+    "eval-portrait": ("mbu_ops_cli.eval_portrait:eval_portrait", "Measure how well faces are put together."),
     "families": ("mbu_ops_cli.families:families", "What can be edited, and what is installed for it."),
     "generate": ("mbu_ops_cli.masks:generate", "Make a face from a mask."),
     "parse": ("mbu_ops_cli.masks:parse", "Tell the parts of photos apart: a mask for each."),

@@ -53,8 +53,9 @@ class ParsingConfig:
 CONFIGS: dict[str, ParsingConfig] = {
     "paper": ParsingConfig(),
     "lite": ParsingConfig(resolution=128, widths=(32, 64, 128, 192, 192), patch=2),
+    "small": ParsingConfig(resolution=64, widths=(32, 64, 128, 192, 192), patch=2),
 }
-"""Named configurations: a U-Net of the published size, and one that trains on a laptop."""
+"""Named configurations: a U-Net of the published size, one that trains on a laptop, and that one for small pictures."""
 
 
 class DoubleConvolution(nn.Sequential):

@@ -35,6 +35,7 @@ class PortraitConfig:
         background_channels: channels that describe the target's background.
         judge_widths: channels of the discriminators' convolutions, each of which halves the resolution.
         patch: side of the pixel block that the first layers read as one position and the last write as one.
+        local: whether each component has a code of its own; otherwise one describes all of the foreground.
         fuses_background: whether networks draw the background and its border; otherwise the target's own is pasted.
         parser_resolution: side of the frame of the network that reads masks off pictures.
         parser_widths: its channels, see :class:`mbu_ops.methods.parsing.ParsingConfig`.
@@ -56,6 +57,7 @@ class PortraitConfig:
     background_channels: int = 64
     judge_widths: tuple[int, ...] = (64, 128, 256, 512)
     patch: int = 1
+    local: bool = True
     fuses_background: bool = True
     parser_resolution: int = 128
     parser_widths: tuple[int, ...] = (32, 64, 128, 192, 192)
@@ -63,7 +65,7 @@ class PortraitConfig:
     removal_dilation: int = field(default=2, compare=False)
 
     def __post_init__(self) -> None:
-        count = len(self.component_contents)
+        count = len(self.component_contents) if self.local else 1
         if not len(self.crop_heights) == len(self.crop_widths) == count:
             raise ConfigurationError(f"expected {count} crop heights and widths, one for each component")
         if sorted(set(self.part_components) - {1}) != list(range(2, count + 2)):
@@ -96,15 +98,16 @@ class PortraitConfig:
     @property
     def components(self) -> int:
         """How many components pictures are put together from."""
-        return len(self.component_contents)
+        return len(self.crop_heights)
 
     @property
     def contents(self) -> tuple[tuple[int, ...], ...]:
         """The components, counted from 0, that each content exchanges; those of the last content are all."""
-        several = tuple(
-            tuple(index for index, owner in enumerate(self.component_contents) if owner == content)
-            for content in range(1, max(self.component_contents) + 1)
-        )
+        numbers = range(1, max(self.component_contents) + 1)
+        if not self.local:
+            return ((0,),) * (len(numbers) + 1)
+        owners = self.component_contents
+        several = tuple(tuple(index for index, owner in enumerate(owners) if owner == one) for one in numbers)
         return (*several, tuple(range(self.components)))
 
     @property
@@ -123,27 +126,20 @@ class PortraitConfig:
         """
         if not anatomy.components or not anatomy.whole:
             raise ConfigurationError("expected an anatomy with components and a name for all of them together")
-        contents = anatomy.contents
+        contents, components = anatomy.contents, anatomy.components
+        heights = [component.height for component in components] if self.local else [1.0]
+        widths = [component.width for component in components] if self.local else [1.0]
+        numbers = [0 if number is None else number + 1 for number in anatomy.part_components]
         return replace(
             self,
-            part_components=tuple(1 if number is None else number + 2 for number in anatomy.part_components),
-            component_contents=tuple(contents.index(component.attribute) + 1 for component in anatomy.components),
-            crop_heights=tuple(_even(component.height * self.resolution) for component in anatomy.components),
-            crop_widths=tuple(_even(component.width * self.resolution) for component in anatomy.components),
-        )
-
-    def with_one_component(self) -> PortraitConfig:
-        """Return the configuration that describes all of the foreground by one code: the paper's ablation 1."""
-        return replace(
-            self,
-            part_components=tuple(min(number, 2) for number in self.part_components),
-            component_contents=(1,),
-            crop_heights=(self.resolution,),
-            crop_widths=(self.resolution,),
+            part_components=tuple(1 + (number if self.local else min(number, 1)) for number in numbers),
+            component_contents=tuple(contents.index(component.attribute) + 1 for component in components),
+            crop_heights=tuple(_whole(height * self.resolution) for height in heights),
+            crop_widths=tuple(_whole(width * self.resolution) for width in widths),
         )
 
 
-def _even(side: float) -> int:
+def _whole(side: float) -> int:
     """Return a side as a multiple of what crops are scaled by."""
     return max(SCALE, round(side / SCALE) * SCALE)
 
@@ -153,20 +149,33 @@ _LITE = PortraitConfig(
     crop_heights=(128,),
     crop_widths=(128,),
     code_channels=256,
-    feature_channels=48,
+    feature_channels=64,
     encoder_widths=(32, 64, 128, 192),
-    mask_channels=48,
+    mask_channels=64,
+    generator_channels=128,
+    generator_blocks=4,
+    background_channels=32,
+    judge_widths=(48, 96, 192),
+    patch=2,
+)
+_SMALL = replace(
+    _LITE,
+    resolution=64,
+    crop_heights=(64,),
+    crop_widths=(64,),
     generator_channels=96,
     generator_blocks=3,
-    background_channels=24,
     judge_widths=(32, 64, 128),
-    patch=2,
+    parser_resolution=64,
 )
 
 CONFIGS: dict[str, PortraitConfig] = {
     "paper": PortraitConfig(),
     "lite": _LITE,
-    "lite_pasted": replace(_LITE, fuses_background=False),
+    "small": _SMALL,
+    "small_pasted": replace(_SMALL, fuses_background=False),
+    "small_global": replace(_SMALL, local=False, fuses_background=False),
 }
-"""Named configurations: the published sizes where the paper gives them, one that trains on a laptop, and that one
-without background fusion, for comparison (the paper's setting 2). Training fits them to a family's anatomy."""
+"""Named configurations: the published sizes where the paper gives them, one that trains on a laptop, and a small one
+for comparisons with its two ablations: settings 2 and 1 of the paper's section 4.1. Training fits each to a family's
+anatomy."""
