@@ -22,7 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "eval-parsing": ("mbu_ops_cli.eval_parsing:eval_parsing", "Measure how well the parts of pictures are told apart."),
     "eval-portrait": ("mbu_ops_cli.eval_portrait:eval_portrait", "Measure how well faces are put together."),
     "families": ("mbu_ops_cli.families:families", "What can be edited, and what is installed for it."),
-    "generate": ("mbu_ops_cli.masks:generate", "Make a face from a mask."),
+    "generate": ("mbu_ops_cli.masks:generate", "Make faces from masks."),
     "parse": ("mbu_ops_cli.masks:parse", "Tell the parts of photos apart: a mask for each."),
     "train": ("mbu_ops_cli.train:train", "Learn a new edit from two folders of pictures."),
     "train-judge": ("mbu_ops_cli.train_judge:train_judge", "Train a classifier that judges edits."),

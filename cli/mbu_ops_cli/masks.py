@@ -10,7 +10,7 @@ import click
 from mbu_ops.errors import ConfigurationError, ImageFileError
 from mbu_ops.families import Anatomy, FamilySpec, get_family
 from mbu_ops.frames.box import Box
-from mbu_ops_cli.options import choose_device, device_option
+from mbu_ops_cli.options import FiniteRange, choose_device, device_option
 
 if TYPE_CHECKING:
     import torch
@@ -159,9 +159,24 @@ def edit(
     click.echo(str(out))
 
 
-@click.command(short_help="Make a face from a mask.")
-@click.option("--mask", type=FILE, required=True, help="PNG in the palette of the family's parts, cut to one face.")
-@click.option("-o", "--output", "out", type=FILE, required=True, help="File to write.")
+@click.command(short_help="Make faces from masks.")
+@click.option("--mask", type=FILE, help="PNG in the palette of the family's parts, cut to one face.")
+@click.option(
+    "--labelled",
+    type=FILE,
+    help="Folder of images/ and masks/ instead: writes such a folder, with the masks and backgrounds of some pictures "
+    "and the looks of others.",
+)
+@click.option(
+    "--holdout",
+    type=FiniteRange(min=0, max=0.9),
+    default=0.0,
+    show_default=True,
+    help="Share of --labelled that training leaves out, and that is left out here.",
+)
+@click.option("--count", type=click.IntRange(min=1), help="Pictures to make of --labelled.  [default: one a mask]")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the looks for --labelled.")
+@click.option("-o", "--output", "out", type=FILE, required=True, help="File to write; with --labelled, a folder.")
 @click.option("--like", type=FILE, help="Photo whose largest face it is to look like.")
 @click.option("--guide", type=click.IntRange(min=0), help="Number of a default look instead.  [default: 0]")
 @click.option("--background", type=FILE, help="Picture, cut as the mask is, whose background to take.  [default: grey]")
@@ -171,7 +186,11 @@ def edit(
 @existing_option
 @device_option
 def generate(
-    mask: Path,
+    mask: Path | None,
+    labelled: Path | None,
+    holdout: float,
+    count: int | None,
+    seed: int,
     out: Path,
     like: Path | None,
     guide: int | None,
@@ -184,17 +203,30 @@ def generate(
 ) -> None:
     """Make a face from a mask: its shapes, and the look of a photo or of one of the looks that the weights hold.
 
+    With --labelled, make many: more pictures to train a parser with.
+
     \b
     mbu-ops generate --mask mask.png -o face.png
     mbu-ops generate --mask mask.png --like photo.jpg -o face.png
+    mbu-ops generate --labelled celebamask/ --holdout 0.125 -o generated/
 
     Without --no-align the look is that of the largest face in --like, cut to its frame.
     """  # noqa: D301 - click's own mark for lines that it must not wrap
     if like is not None and guide is not None:
         raise ConfigurationError("expected --like PHOTO or --guide N, got both; leave one out")
+    if (mask is None) == (labelled is None):
+        raise ConfigurationError("expected --mask FILE or --labelled FOLDER, one of the two")
     spec, anatomy = _family(family)
-    _refuse_existing(out, overwrite)
     found = _weights(spec, anatomy, weights, "generate")
+    if mask is None:
+        for option, value in {"--like": like, "--guide": guide, "--background": background}.items():
+            if value is not None:
+                raise ConfigurationError(f"--labelled brings its own looks and backgrounds: leave {option} out")
+        _generate_many(spec, found, labelled, holdout, count, seed, out, device)
+        return
+    if holdout or count is not None:
+        raise ConfigurationError("--holdout and --count go with --labelled")
+    _refuse_existing(out, overwrite)
     import torch
 
     from mbu_ops import images
@@ -222,6 +254,32 @@ def generate(
         behind = None if background is None else images.read(background).to_tensor()[None].to(place)
         picture = op(labels, code, behind)[0].cpu()
     images.write(out, picture, overwrite=overwrite)
+    click.echo(str(out))
+
+
+def _generate_many(
+    family: FamilySpec,
+    weights: str,
+    folder: Path | None,
+    holdout: float,
+    count: int | None,
+    seed: int,
+    out: Path,
+    device: str,
+) -> None:
+    from mbu_ops.ops.reshape import Generate
+    from mbu_ops.training.generated import write_generated
+    from mbu_ops_cli.labelled import LabelledSource
+    from mbu_ops_cli.progress import progress
+
+    assert folder is not None  # noqa: S101 - the caller saw to it
+    op = Generate.from_pretrained(weights, device=choose_device(device))
+    source = LabelledSource.of(family.name, (folder,), holdout, None)
+    _check_parts(weights, op.part_count, source.anatomy)
+    pictures = source.training(op.frame_side, lambda line: click.echo(line, err=True))
+    wanted = count or len(pictures.pixels)
+    with progress(wanted, "drawing") as advance:
+        write_generated(op, pictures, out, wanted, seed, advance)
     click.echo(str(out))
 
 

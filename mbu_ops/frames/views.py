@@ -58,20 +58,22 @@ def edit_views(op: nn.Module, places: Tensor, count: int) -> tuple[Tensor, Tenso
     """Edit several views of places in one batch, and return what they agree on.
 
     Args:
-        op: a one-input op.
+        op: a one-input op; without mirrored views if it says so itself (``op.mirrors`` is False): what is left and what
+            is right would be mixed up.
         places: ``(B, 3, H, W)`` RGB in [0, 1].
-        count: how many of :data:`VIEWS`.
+        count: how many of :data:`VIEWS`, at most as many as there are for it.
 
     Returns:
         The mean mask ``(B, 1, H, W)`` and the raw pixels ``(B, 3, H, W)``, averaged where masks cover them.
     """
     height, width = places.shape[-2:]
-    matrices = [None if view == View() else view.matrix(height, width) for view in VIEWS[:count]]
+    chosen = [view for view in VIEWS if not view.mirrored or getattr(op, "mirrors", True)][:count]
+    matrices = [None if view == View() else view.matrix(height, width) for view in chosen]
     views = [places if one is None else warp(places, one, (height, width), "border") for one in matrices]
     _, masks, raws = edit_with(op, torch.cat(views))
     total, weighted = torch.zeros_like(places[:, :1]), torch.zeros_like(places)
     seen = torch.zeros_like(places[:, :1])
-    for matrix, mask, raw in zip(matrices, masks.chunk(count), raws.chunk(count), strict=True):
+    for matrix, mask, raw in zip(matrices, masks.chunk(len(chosen)), raws.chunk(len(chosen)), strict=True):
         layers = torch.cat([mask, raw * mask, torch.ones_like(mask)], 1)
         if matrix is not None:
             # past its border a view knows nothing, and has no say

@@ -192,6 +192,7 @@ class PartView(nn.Module):
     """
 
     verbs = frozenset({"segment"})
+    mirrors = False
 
     def __init__(self, network: Parsing, parts: tuple[int, ...]) -> None:
         super().__init__()

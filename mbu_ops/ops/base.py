@@ -179,6 +179,11 @@ class Op(nn.Module):
         return self.model.config.resolution
 
     @property
+    def mirrors(self) -> bool:
+        """Whether a mirrored image gives the mirrored result: not where left and right have names."""
+        return bool(getattr(self.model, "mirrors", True))
+
+    @property
     def guides(self) -> Tensor | None:
         """Default guide codes ``(N, C, S, S)`` that came with the weights, or None."""
         return self.default_guides

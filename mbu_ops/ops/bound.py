@@ -116,6 +116,11 @@ class Bound(nn.Module):
         """Share of the image's own detail that the op keeps."""
         return self.op.detail
 
+    @property
+    def mirrors(self) -> bool:
+        """Whether a mirrored image gives the mirrored result."""
+        return self.op.mirrors
+
     def forward(self, image: Tensor) -> Tensor:
         """Return the edited image.
 
@@ -180,6 +185,11 @@ class Chain(nn.Module):
         sides = [getattr(step, "frame_side", None) for step in self.steps]
         known = [side for side in sides if side is not None]
         return max(known) if len(known) == len(sides) else None
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether a mirrored image gives the mirrored result."""
+        return all(getattr(step, "mirrors", True) for step in self.steps)
 
     @property
     def detail(self) -> float:

@@ -5,7 +5,11 @@ import torch
 from torch import nn
 
 from mbu_ops.frames.views import VIEWS, View, edit_views
+from mbu_ops.ops.bound import Chain
 from mbu_ops.ops.edit import Edit
+from mbu_ops.ops.remove import Remove
+from mbu_ops.ops.segment import Segment
+from mbu_ops.testing import tiny_mbu, tiny_parsing
 
 
 class Spot(nn.Module):
@@ -67,3 +71,28 @@ def test_what_one_view_draws_by_chance_fades(places: torch.Tensor) -> None:
 def test_mirroring_twice_is_nothing() -> None:
     matrix = View(mirrored=True).matrix(10, 14)
     assert torch.allclose(matrix @ matrix, torch.eye(3, dtype=torch.float64))
+
+
+class LeftHalf(nn.Module):
+    """Masks the left half of what it sees, as an op does that names a left eye."""
+
+    mirrors = False
+
+    def edit(self, image: torch.Tensor) -> Edit:
+        mask = torch.zeros_like(image[:, :1])
+        mask[..., : image.shape[-1] // 2] = 1
+        return Edit(image, mask, image)
+
+
+@pytest.mark.parametrize("count", [2, 6])
+def test_what_has_sides_sees_no_mirrored_views(count: int, places: torch.Tensor) -> None:
+    mask, _ = edit_views(LeftHalf(), places, count)
+    assert mask[..., :24].min() > 0.9
+    assert mask[..., 32:].max() < 0.1
+
+
+def test_ops_say_so_for_their_networks() -> None:
+    sided = tiny_parsing().for_content(1)
+    assert not Segment(sided).mirrors
+    assert not Chain([("remove:hats", Remove(tiny_mbu())), ("segment:left_eye", Segment(sided))]).mirrors
+    assert Chain([("remove:hats", Remove(tiny_mbu()))]).mirrors

@@ -286,6 +286,7 @@ class ComponentView(nn.Module):
     """
 
     verbs = frozenset({"swap", "segment"})
+    mirrors = False
 
     def __init__(self, network: Portrait, components: tuple[int, ...]) -> None:
         super().__init__()
