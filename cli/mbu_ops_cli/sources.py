@@ -179,6 +179,11 @@ class Source:
                 "expected --with DIR and --without DIR, --attribute NAME and --data DIR, or an --attribute whose "
                 "family draws its own pictures"
             )
+        if data and plan is not None and not plan.with_rule:
+            raise ConfigurationError(
+                f"no labels of --data show {plan.name!r}, as far as its family says: give --with and --without "
+                "folders, or learn it from masks (--method parsing --labelled)"
+            )
         if only and not data:
             raise ConfigurationError("--only goes with --data: other pictures have no labels")
         if holdout and not with_:

@@ -79,7 +79,8 @@ class ComponentSpec:
         for field in ("name", "attribute"):
             _check_name(f"component {self.name!r}: {field}", getattr(self, field))
         for field in ("width", "height"):
-            if not 0 < getattr(self, field) <= 1:
+            share = getattr(self, field)
+            if type(share) not in (int, float) or not 0 < share <= 1:
                 raise ConfigurationError(
                     f"component {self.name!r}: {field} must be above 0 and at most 1, got {getattr(self, field)!r}"
                 )
@@ -130,8 +131,10 @@ class Anatomy:
                 raise ConfigurationError(f"anatomy: part {part.name!r} names no component: {part.component!r}")
         if unused := known - {part.component for part in self.parts}:
             raise ConfigurationError(f"anatomy: no part belongs to the component {', '.join(sorted(unused))}")
-        if self.whole:
+        if self.whole != "":
             _check_name("anatomy: whole", self.whole)
+        if self.whole in {component.attribute for component in self.components}:
+            raise ConfigurationError(f"anatomy: {self.whole!r} cannot mean a component and all of them")
 
     @property
     def names(self) -> tuple[str, ...]:

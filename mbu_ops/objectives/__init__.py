@@ -35,7 +35,7 @@ class Objective(Protocol):
 
         Args:
             model: the networks, such as the average of those that were trained.
-            examples: pictures of the training, as its data give them (:class:`mbu_ops.training.loop.Pictures`).
+            examples: pictures of the training, as its data give them (:class:`mbu_ops.data.pictures.Pictures`).
         """
 
     def guides(self, model: Any, *examples: Tensor) -> Tensor | None:

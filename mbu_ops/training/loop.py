@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
 from mbu_ops import images, weights
+from mbu_ops.data.pictures import Pictures
 from mbu_ops.errors import ConfigurationError, MBUOpsError, TrainingStateError
 from mbu_ops.methods import get_method
 from mbu_ops.objectives import Objective, build_objective
@@ -34,34 +35,6 @@ class Reporter(Protocol):
 
     def note(self, line: str) -> None:
         """Take a line that a person should read."""
-
-
-class Pictures(Protocol):
-    """What networks learn from, in memory.
-
-    :class:`mbu_ops.data.domains.Domains`, or :class:`mbu_ops.data.labelled.Labelled`.
-    """
-
-    @property
-    def resolution(self) -> int:
-        """Side of the square images, in pixels."""
-
-    @property
-    def source(self) -> str:
-        """Where they came from."""
-
-    @property
-    def facts(self) -> dict[str, object]:
-        """Where they came from and how many there are, as JSON holds it."""
-
-    def with_aids(self, aids: Collection[str]) -> Self:
-        """Return them with only what a method asks for beside them."""
-
-    def examples(self, limit: int) -> tuple[Tensor, ...]:
-        """Return the first of them, as an objective takes them."""
-
-    def batch(self, size: int, seed: int, step: int, flip: bool = True) -> tuple[Tensor, ...]:
-        """Draw the batch of one step: the same one for the same seed and step, whatever was drawn before."""
 
 
 @dataclass(slots=True)

@@ -21,7 +21,10 @@ FACES = get_family("faces")
 LABELS = ("Male", "5_o_Clock_Shadow", "Mustache", "Goatee", "No_Beard", "Eyeglasses", "Smiling")
 
 
-@pytest.mark.parametrize("attribute", FACES.attributes, ids=lambda attribute: attribute.name)
+LEARNT = [attribute for attribute in FACES.attributes if attribute.with_rule]
+
+
+@pytest.mark.parametrize("attribute", LEARNT, ids=lambda attribute: attribute.name)
 def test_no_picture_is_in_both_sets_and_each_set_has_some(attribute) -> None:
     rules = attribute.with_rule + attribute.without_rule
     labels = sorted({label.removeprefix("!") for group in rules for label in group})

@@ -1,0 +1,36 @@
+"""What the training loop asks of pictures, whatever they show and however they are labelled."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Protocol, Self
+
+from torch import Tensor
+
+
+class Pictures(Protocol):
+    """What networks learn from, in memory.
+
+    :class:`mbu_ops.data.domains.Domains`, or :class:`mbu_ops.data.labelled.Labelled`.
+    """
+
+    @property
+    def resolution(self) -> int:
+        """Side of the square images, in pixels."""
+
+    @property
+    def source(self) -> str:
+        """Where they came from."""
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """Where they came from and how many there are, as JSON holds it."""
+
+    def with_aids(self, aids: Collection[str]) -> Self:
+        """Return them with only what a method asks for beside them."""
+
+    def examples(self, limit: int) -> tuple[Tensor, ...]:
+        """Return the first of them, as an objective takes them."""
+
+    def batch(self, size: int, seed: int, step: int, flip: bool = True) -> tuple[Tensor, ...]:
+        """Draw the batch of one step: the same one for the same seed and step, whatever was drawn before."""
