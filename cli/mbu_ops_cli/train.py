@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mbu_ops.data.domains import Domains
     from mbu_ops.data.labelled import Labelled
-    from mbu_ops.families.spec import AttributeSpec, FamilySpec
+    from mbu_ops.families.spec import AttributeSpec
     from mbu_ops.training.config import TrainingConfig
     from mbu_ops.training.loop import Labels
 
@@ -168,7 +168,7 @@ def train(
     Ctrl-C finishes the step, saves, and leaves a run that --resume continues exactly where it stopped.
     """  # noqa: D301 - click's own mark for lines that it must not wrap
     if family_out is not None:
-        _check_family_out(family_out, source.family, source.attribute)
+        _check_family_out(family_out, source)
     _check_source(method, source, variation)
     if resume and start is not None:
         raise ConfigurationError("--from begins a run and --resume goes on with one; leave one of them out")
@@ -329,13 +329,14 @@ def _aided(
     return pictures, found
 
 
-def _check_family_out(folder: Path, family: FamilySpec | None, plan: AttributeSpec | None) -> None:
+def _check_family_out(folder: Path, source: Source | LabelledSource) -> None:
     """Make sure, before hours of training, that their result will have a place.
 
     Raises:
         ConfigurationError: if it has none.
     """
-    if family is None or plan is None:
+    family = source.family
+    if family is None or (source.attribute is None and not isinstance(source, LabelledSource)):
         raise ConfigurationError("--family-out needs --attribute, and --family: they name the weights")
     if not (folder / "__init__.py").is_file():
         raise ConfigurationError(
@@ -354,10 +355,10 @@ def _check_family_out(folder: Path, family: FamilySpec | None, plan: AttributeSp
 def _into_plugin(trained: Path, folder: Path, labels: Labels, identifier: str) -> Path:
     """Copy trained weights into a plugin's package and list them there."""
     from mbu_ops.files import atomic_path
-    from mbu_ops.weights.manifest import update_manifest
+    from mbu_ops.weights.manifest import update_manifest, weights_stem
 
     family = labels.family or ""
-    path = folder / f"{'-'.join((family, *labels.attributes))}-{identifier}.safetensors"
+    path = folder / f"{weights_stem(family, labels.attributes)}-{identifier}.safetensors"
     with atomic_path(path) as temporary:
         temporary.write_bytes(trained.read_bytes())
     update_manifest(folder / "weights.json", [path], family)

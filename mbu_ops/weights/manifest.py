@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,16 @@ def update_manifest(
     return listed
 
 
+def weights_stem(family: str, attributes: Sequence[str]) -> str:
+    """Return how the names of a family's weights files begin: with what they edit, where that is one or two.
+
+    Example:
+        >>> weights_stem("faces", ["smile"]), weights_stem("faces", ["hair", "nose", "skin"])
+        ('faces-smile', 'faces')
+    """
+    return "-".join([family, *(attributes if len(attributes) <= 2 else ())])
+
+
 def manifest_entry(path: Path, family: str) -> dict[str, Any] | None:
     """Return a file's manifest entry, or None if it belongs to another family.
 
@@ -55,7 +65,7 @@ def manifest_entry(path: Path, family: str) -> dict[str, Any] | None:
     info = verify(path)
     if info.family != family:
         return None
-    prefix = "-".join([family, *info.attributes, ""])
+    prefix = f"{weights_stem(family, info.attributes)}-"
     if not info.attributes or not path.stem.startswith(prefix) or path.stem == prefix:
         raise WeightsError(f"{path}: expected a file named {prefix}ID.safetensors, as its description says")
     content = path.read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -125,6 +126,12 @@ class Portrait(Networks):
         if not 0 <= index < self.contents:
             raise ConfigurationError(f"expected a content from 0 to {self.contents - 1}, got {index}")
         return ComponentView(self, self.config.contents[index])
+
+    def for_inference(self) -> Portrait:
+        """Return networks that draw the same, but for rounding, in less time, and cannot be trained."""
+        form = deepcopy(self).eval()
+        form.parser = form.parser.for_inference()
+        return form.requires_grad_(False)
 
     def stems(self) -> tuple[str, ...]:
         """Name no convolutions: crops of half the size are other crops."""
