@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.functional.grid import grid
+from mbu_ops.functional.mask import dilate
 from mbu_ops.functional.palette import palette_image, spread_palette
 from mbu_ops.methods.base import to_signed, to_unit
 from mbu_ops.methods.parsing import Parsing
@@ -48,6 +49,10 @@ are made to look real."""
 
 FLAT_BACKGROUNDS = 0.15
 """Share of the pictures whose background is replaced by one colour, so that pictures can be made without one."""
+
+HIDDEN_BORDERS = 0.3
+"""Share of the pictures of which some of the background around the components is hidden, so that what lies behind hair
+can be drawn when an edited mask takes the hair away."""
 
 
 class PortraitObjective(nn.Module):
@@ -120,18 +125,19 @@ class PortraitObjective(nn.Module):
         """
         mask = self.model.one_hot(labels).to(images.dtype)
         pixels = to_signed(self._some_flat(images, mask))
+        hidden = self._some_borders(mask)
         for shift in (0, 1):
-            yield from self._steps(pixels, mask, labels, shift)
+            yield from self._steps(pixels, mask, hidden, labels, shift)
 
     def _steps(
-        self, pixels: Tensor, mask: Tensor, labels: Tensor, shift: int
+        self, pixels: Tensor, mask: Tensor, hidden: Tensor, labels: Tensor, shift: int
     ) -> Iterator[tuple[str, dict[str, Tensor], dict[str, Tensor]]]:
         """Yield the losses of pictures whose look comes from the picture so many places before in the batch."""
         model, weights, paired = self.model, self.weights, shift == 0
         source, source_mask = pixels.roll(shift, 0), mask.roll(shift, 0)
         crops = model.crops(source, source_mask)
         features = model.decode(model.encode(crops, source_mask))
-        result = model.draw(features, mask, pixels)
+        result = model.draw(features, mask, pixels, hidden)
         terms: dict[str, Tensor] = {}
         if weights.local:
             drawn = [one.pixels(feature) for one, feature in zip(model.each_component(), features, strict=True)]
@@ -193,6 +199,13 @@ class PortraitObjective(nn.Module):
         colour = torch.rand(len(images), 3, 1, 1, device=images.device, dtype=images.dtype)
         behind = self.model.regions(mask).sum(1, keepdim=True) == 0
         return torch.where(flat & behind, colour, images)
+
+    def _some_borders(self, mask: Tensor) -> Tensor:
+        """Return ``(B, 1, R, R)``, 1 in a border around the components of some pictures."""
+        foreground = self.model.regions(mask).sum(1, keepdim=True)
+        chosen = torch.rand(len(mask), 1, 1, 1, device=mask.device) < HIDDEN_BORDERS
+        width = 1 + int(torch.rand(()) * mask.shape[-1] / 8)
+        return dilate(foreground, width) * chosen
 
     def settle(self, model: Any, *examples: Tensor) -> None:
         """Do nothing: there is no norm whose statistics to measure."""

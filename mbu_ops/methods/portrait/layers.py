@@ -157,23 +157,23 @@ class Generator(nn.Module):
             self.fuse = nn.Sequential(nn.Conv2d(channels + background_channels, channels, 3, 1, 1), activation())
         self.paint = nn.Conv2d(channels, 3 * patch**2, 3, 1, 1)
 
-    def forward(self, features: Tensor, mask: Tensor, pixels: Tensor, foreground: Tensor) -> Tensor:
+    def forward(self, features: Tensor, mask: Tensor, pixels: Tensor, known: Tensor) -> Tensor:
         """Return pictures in [-1, 1].
 
         Args:
             features: ``(B, components * feature_channels, R / 4, R / 4)``, each component's where it belongs.
             mask: ``(B, parts, R, R)``, 1 in each pixel for its part.
             pixels: ``(B, 3, R, R)`` in [-1, 1], whose background to keep.
-            foreground: ``(B, 1, R, R)``, 1 where components are.
+            known: ``(B, 1, R, R)``, 1 where the pixels show the background; elsewhere they are not looked at.
         """
         shape = self.read_mask(F.pixel_unshuffle(mask, SCALE))
         drawn = self.grow(self.blocks(self.join(torch.cat([features, shape], 1))))
-        behind = pixels * (1 - foreground)
+        behind = pixels * known
         if self.fuses:
-            known = F.pixel_unshuffle(torch.cat([behind, 1 - foreground], 1), self.patch)
-            drawn = self.fuse(torch.cat([drawn, self.read_background(known)], 1))
+            seen = F.pixel_unshuffle(torch.cat([behind, known], 1), self.patch)
+            drawn = self.fuse(torch.cat([drawn, self.read_background(seen)], 1))
         picture = torch.tanh(F.pixel_shuffle(self.paint(drawn), self.patch))
-        return picture if self.fuses else picture * foreground + behind
+        return picture if self.fuses else picture * (1 - known) + behind
 
 
 def centres(masks: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.functional.detail import carry_over
@@ -204,13 +205,14 @@ class Portrait(Networks):
         """Return each component's features ``(B, F, h / 4, w / 4)``."""
         return [one.features(codes[:, index]) for index, one in enumerate(self.each_component())]
 
-    def draw(self, features: Sequence[Tensor], mask: Tensor, pixels: Tensor) -> Tensor:
+    def draw(self, features: Sequence[Tensor], mask: Tensor, pixels: Tensor, hidden: Tensor | None = None) -> Tensor:
         """Return pictures ``(B, 3, R, R)`` in [-1, 1] put together from components.
 
         Args:
             features: each component's, from :meth:`decode`.
             mask: ``(B, parts, R, R)``, the shapes of the components.
             pixels: ``(B, 3, R, R)`` in [-1, 1], whose background to keep.
+            hidden: ``(B, 1, R, R)``, 1 where those pixels do not show the background, though the mask says background.
         """
         regions = self.regions(mask)
         middles, there = centres(regions) / SCALE, regions.amax((2, 3)) > 0
@@ -219,7 +221,10 @@ class Portrait(Networks):
             paste(one, middles[:, index], side) * there[:, index, None, None, None]
             for index, one in enumerate(features)
         ]
-        drawn: Tensor = self.generator(torch.cat(placed, 1), mask, pixels, regions.sum(1, keepdim=True))
+        known = 1 - regions.sum(1, keepdim=True)
+        if hidden is not None:
+            known = known * (1 - hidden)
+        drawn: Tensor = self.generator(torch.cat(placed, 1), mask, pixels, known)
         return drawn
 
     def each_component(self) -> list[ComponentAutoEncoder]:
@@ -241,18 +246,19 @@ class Portrait(Networks):
         """Return codes ``(B, *code_shape)`` as ``(B, components, code_channels)``."""
         return code.reshape(-1, self.config.components, self.config.code_channels)
 
-    def compose(self, codes: Tensor, mask: Tensor, background: Tensor) -> Tensor:
+    def compose(self, codes: Tensor, mask: Tensor, background: Tensor, hidden: Tensor | None = None) -> Tensor:
         """Return pictures put together from components.
 
         Args:
             codes: ``(B, components, code_channels)``.
             mask: ``(B, parts, R, R)``.
             background: ``(B, 3, R, R)`` RGB in [0, 1]; only what the mask calls background shows.
+            hidden: as in :meth:`draw`.
 
         Returns:
             ``(B, 3, R, R)`` RGB in [0, 1].
         """
-        return to_unit(self.draw(self.decode(codes), mask, to_signed(background)))
+        return to_unit(self.draw(self.decode(codes), mask, to_signed(background), hidden))
 
     def generate(self, mask: Tensor, code: Tensor, background: Tensor) -> Tensor:
         """Return pictures with the shapes of masks and the look of codes.
@@ -274,14 +280,30 @@ class Portrait(Networks):
         own = self.mask_of(image)
         mask = torch.where(mask.sum(1, keepdim=True) > 0, mask, own)
         codes = self.encode(self.crops(to_signed(image), own), own)
-        drawn = self.compose(codes, mask, image)
-        changed = dilate((own - mask).abs().amax(1, keepdim=True), EDIT_DILATION)
+        # where hair made way for background, the image does not show what is behind it
+        drawn = self.compose(codes, mask, image, hidden=self.regions(own).sum(1, keepdim=True))
+        changed = dilate((own - mask).abs().amax(1, keepdim=True), 1)
+        region = softened(dilate(changed, EDIT_DILATION))
         raw = carry_over(image, self.compose(codes, own, image), drawn)
-        return Layer(torch.lerp(raw, drawn, changed), changed)
+        raw = torch.lerp(image, torch.lerp(raw, drawn, softened(changed)), region)
+        return Layer(raw, (region > 0).to(image.dtype))
 
 
 EDIT_DILATION = 3
 """How far the networks redraw around what changed in a mask, in pixels of the frame."""
+
+_SOFT = 5
+"""Side of the square over which edges are softened, in pixels of the frame."""
+
+
+def softened(mask: Tensor) -> Tensor:
+    """Return a mask ``(B, 1, H, W)`` whose edges are ramps, so that what is drawn has no seam.
+
+    Example:
+        >>> softened(torch.tensor([[[[0.0, 0.0, 0.0, 1.0, 1.0, 1.0]]]])).flatten()
+        tensor([0.0000, 0.2500, 0.4000, 0.6000, 0.7500, 1.0000])
+    """
+    return F.avg_pool2d(mask, _SOFT, 1, _SOFT // 2, count_include_pad=False)
 
 
 class ComponentView(nn.Module):
@@ -335,8 +357,8 @@ class ComponentView(nn.Module):
         there = given.abs().amax(2, keepdim=True) > 0  # what the guide does not show cannot be taken from it
         mixed = torch.where(taken & there, given, own)
         before, after = network.compose(own, mask, image), network.compose(mixed, mask, image)
-        region = dilate(self._region(mask), self.config.removal_dilation)
-        return Layer(carry_over(image, before, after), region)
+        region = softened(dilate(self._region(mask), self.config.removal_dilation))
+        return Layer(torch.lerp(image, carry_over(image, before, after), region), (region > 0).to(image.dtype))
 
     def _region(self, shares: Tensor) -> Tensor:
         return self.network.regions(shares)[:, list(self.components)].sum(1, keepdim=True).clamp(max=1)
