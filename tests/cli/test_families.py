@@ -76,3 +76,42 @@ def test_attributes_without_weights_are_marked(monkeypatch, capsys):
     (thin,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("thin ")]
     assert "glasses," in thin
     assert "hair_men (no weights yet)" in thin
+
+
+# -- parts ------------------------------------------------------------------------------------------------------------
+
+
+def test_parts_are_listed_with_numbers_colours_and_components(capsys):
+    assert run(["families", "parts"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 19
+    assert lines[0].split() == ["0", "background", "#000000", "Background", "-"]
+    assert lines[4].split() == ["4", "left_eye", "#0050ff", "Left", "eye", "left_eye"]
+    assert lines[13].split() == ["13", "hair", "#783c14", "Hair", "hair"]
+    assert run(["families", "parts", "faces"]) == 0
+    assert capsys.readouterr().out.splitlines() == lines
+
+
+def test_parts_as_json(capsys):
+    assert run(["families", "parts", "faces", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["number"] for row in rows] == list(range(19))
+    assert rows[8] == {
+        "name": "left_ear",
+        "title": "Left ear",
+        "colour": [0, 120, 60],
+        "mirror": "right_ear",
+        "component": "skin",
+        "number": 8,
+    }
+    assert run(["families", "show", "faces", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["parts"] == [row["name"] for row in rows]
+
+
+def test_a_family_without_parts_says_so(pets, capsys):
+    assert run(["families", "parts", "pets"]) == 2
+    assert "the family 'pets' names no parts" in capsys.readouterr().err
+    assert run(["families", "parts", "pest"]) == 2
+    assert "Did you mean 'pets'" in capsys.readouterr().err
+    assert run(["families", "show", "pets", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["parts"] == []

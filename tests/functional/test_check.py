@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from mbu_ops.errors import DeviceError, DTypeError, ShapeError
-from mbu_ops.functional.check import check_code, check_fits, check_image
+from mbu_ops.functional.check import check_code, check_fits, check_image, check_labels
 
 
 def test_image_error_names_the_argument() -> None:
@@ -36,3 +37,26 @@ def test_fits() -> None:
         check_fits(image, torch.rand(2, 4, 2, 2), "code")
     with pytest.raises(DeviceError, match="device cpu, got meta"):
         check_fits(image, torch.rand(1, 4, 2, 2, device="meta"), "code")
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int64, torch.bool])
+def test_labels_are_whole_numbers(kind: torch.dtype) -> None:
+    check_labels(torch.zeros(2, 1, 3, 4, dtype=kind))
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.complex64])
+def test_labels_that_are_shares_are_refused(kind: torch.dtype) -> None:
+    with pytest.raises(DTypeError, match=rf"expected mask of whole numbers, .* got {kind}: use Parse\.labels"):
+        check_labels(torch.zeros(2, 1, 3, 4, dtype=kind), "mask")
+
+
+@pytest.mark.parametrize("labels", [None, [[0, 1]], np.zeros((1, 1, 2, 2), np.uint8)])
+def test_labels_that_are_no_tensor_are_refused(labels: object) -> None:
+    with pytest.raises(DTypeError, match=rf"expected labels to be a torch\.Tensor, got {type(labels).__name__}"):
+        check_labels(labels)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (1, 4, 4), (1, 3, 4, 4), (0, 1, 4, 4), (1, 1, 0, 4), (1, 1, 4, 0), ()])
+def test_labels_shape(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ShapeError, match=r"expected labels of shape \(B, 1, H, W\).*labels\[None, None\]"):
+        check_labels(torch.zeros(shape, dtype=torch.uint8))

@@ -1,17 +1,47 @@
 from __future__ import annotations
 
-import torch
+from dataclasses import replace
 
+import pytest
+import torch
+from torch import nn
+
+from mbu_ops.functional.mask import dilate
 from mbu_ops.methods.mbu import MBU
+from mbu_ops.methods.portrait import Portrait
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.swap import Swap
 from mbu_ops.ops.transfer import Transfer
-from mbu_ops.testing import OpTester
+from mbu_ops.testing import OpTester, tiny_portrait
 
 
 class TestSwap(OpTester):
     op_class = Swap
     guides = 1
+
+
+class TestSwapOfComponents(OpTester):
+    """Of both eyes: two components, one content."""
+
+    op_class = Swap
+    guides = 1
+
+    def make_model(self, seed: int = 0, dtype: torch.dtype = torch.float32) -> nn.Module:
+        model = tiny_portrait(seed, dtype)
+        model.config = replace(model.config, removal_dilation=0)  # in noise there is an eye within any two pixels
+        return model.for_content(0)
+
+
+@pytest.fixture
+def portrait() -> Portrait:
+    """Networks that see skin, two eyes and a mouth in every picture, before a background."""
+    labels = torch.zeros(1, 1, 32, 32, dtype=torch.uint8)
+    for number, (top, left, bottom, right) in {4: (4, 4, 28, 28), 1: (9, 7, 12, 11), 2: (9, 20, 12, 24)}.items():
+        labels[..., top:bottom, left:right] = number
+    labels[..., 20:24, 12:20] = 3
+    model = tiny_portrait()
+    model.mask_of = lambda image: model.one_hot(labels).to(image.dtype).expand(len(image), -1, -1, -1)
+    return model
 
 
 def test_is_transfer_after_remove(model: MBU) -> None:
@@ -26,3 +56,33 @@ def test_is_transfer_after_remove(model: MBU) -> None:
 def test_threshold_is_the_transfers(model: MBU) -> None:
     image, guide = torch.rand(1, 3, 20, 20), torch.rand(1, 3, 20, 20)
     assert torch.equal(Swap(model, threshold=1.0)(image, guide), Remove(model)(image))
+
+
+@pytest.mark.parametrize("content", range(4))
+def test_components_are_exchanged_in_their_own_region(portrait: Portrait, content: int) -> None:
+    image, guide = torch.rand(2, 3, 32, 32), torch.rand(1, 3, 20, 20)
+    view = portrait.for_content(content)
+    edit = Swap(view).edit(image, guide)
+    region = portrait.regions(portrait.mask_of(image))[:, list(view.components)].sum(1, keepdim=True)
+    grown = dilate(region, view.config.removal_dilation)
+    assert 0 < grown.mean() < 1
+    assert torch.equal(edit.mask, grown)
+    assert torch.equal(edit.image, torch.where(grown > 0, edit.raw, image))
+    assert (edit.image - image).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("content", range(4))
+@pytest.mark.parametrize("size", [(32, 32), (70, 45), (32, 200)])
+def test_a_picture_as_its_own_guide_stays_as_it_is(portrait: Portrait, content: int, size: tuple[int, int]) -> None:
+    image = torch.rand(2, 3, *size)
+    result = Swap(portrait.for_content(content))(image, image)
+    torch.testing.assert_close(result, image, rtol=0, atol=1e-5)
+
+
+def test_default_guides_serve_every_content(portrait: Portrait) -> None:
+    image = torch.rand(1, 3, 32, 32)
+    guides = torch.randn(2, *portrait.guide_shape)
+    for content in range(portrait.contents):
+        view = portrait.for_content(content)
+        swap = Swap(view, guides=portrait.guides_for(guides, content))
+        assert torch.equal(swap.bind()(image), swap.edit_code(image, guides[:1]).image)
