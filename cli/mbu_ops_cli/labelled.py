@@ -59,11 +59,17 @@ class LabelledSource:
             method: what is to learn from them, or None.
 
         Raises:
-            ConfigurationError: if the family has no masks, or the method learns from other pictures.
+            ConfigurationError: if the family has no masks, the method learns from other pictures, or a folder is named
+                twice.
             FamilyError: if there is no such family.
         """
         from mbu_ops.families.registry import get_family
 
+        if len({folder.resolve() for folder in folders}) < len(folders):
+            raise ConfigurationError(
+                "expected different --labelled folders, got one twice: what --holdout leaves out of the first would be "
+                "learnt from the second"
+            )
         owner = get_family(family or "faces")
         if owner.anatomy is None:
             raise ConfigurationError(f"the family {owner.name!r} names no parts that masks could show: choose --family")
