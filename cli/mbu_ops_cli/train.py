@@ -105,6 +105,16 @@ def _term(
     help="How many times faster the discriminators learn.  [default: 1]",
 )
 @click.option(
+    "--gradient-clip",
+    type=FiniteRange(min=0, min_open=True),
+    help="Largest norm of a gradient; smaller ones keep a run from exploding.  [default: 5]",
+)
+@click.option(
+    "--adam-beta2",
+    type=FiniteRange(0, 1, max_open=True),
+    help="Decay of Adam's mean of squared gradients; 0.99 where gradients jump.  [default: 0.999]",
+)
+@click.option(
     "--average-decay",
     type=FiniteRange(0, 1, max_open=True),
     help="Of the moving average of the weights, which is what is written; 0 for the last step's own.  [default: 0.999]",
@@ -143,6 +153,8 @@ def train(
     batch_size: int | None,
     learning_rate: float | None,
     discriminator_rate: float | None,
+    gradient_clip: float | None,
+    adam_beta2: float | None,
     average_decay: float | None,
     removal_dilation: int | None,
     seed: int | None,
@@ -201,6 +213,8 @@ def train(
         batch_size=batch_size,
         learning_rate=learning_rate,
         discriminator_rate=discriminator_rate,
+        gradient_clip=gradient_clip,
+        adam_beta2=adam_beta2,
         average_decay=average_decay,
         removal_dilation=removal_dilation,
         seed=seed,

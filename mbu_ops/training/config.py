@@ -31,6 +31,7 @@ class TrainingConfig:
         discriminator_rate: how many times faster the discriminators learn; 1 in the paper (more than 1: two
             time-scale update rule, Heusel et al., NeurIPS 2017).
         gradient_clip: largest norm of each group's gradient.
+        adam_beta2: decay of Adam's running mean of squared gradients; a lower one lets a sudden large gradient do less.
         average_decay: decay of the exponential moving average of the weights, which is what is exported.
         flip: whether to mirror half of the images.
         removal_dilation: how far the masks of removals grow with the exported weights, in pixels of the frame.
@@ -53,6 +54,7 @@ class TrainingConfig:
     learning_rate: float = 5e-4
     discriminator_rate: float = 1.0
     gradient_clip: float = 5.0
+    adam_beta2: float = 0.999
     average_decay: float = 0.999
     flip: bool = True
     removal_dilation: int = 2
@@ -77,8 +79,9 @@ class TrainingConfig:
                 raise ConfigurationError(f"{name} must be above 0, got {getattr(self, name)}")
         if not 0 <= self.guide_variation < 10:
             raise ConfigurationError(f"guide_variation must be at least 0 and below 10, got {self.guide_variation}")
-        if not 0 <= self.average_decay < 1:
-            raise ConfigurationError(f"average_decay must be at least 0 and below 1, got {self.average_decay}")
+        for name in ("average_decay", "adam_beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigurationError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
         if not 0 <= self.coarse_steps < self.steps:
             raise ConfigurationError(
                 f"coarse_steps must be at least 0 and below steps ({self.steps}), so that the run ends at the full "

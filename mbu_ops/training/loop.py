@@ -153,7 +153,7 @@ class Trainer:
         rates = dict.fromkeys(self.groups, config.learning_rate * config.discriminator_rate)
         rates["networks"] = config.learning_rate
         self.optimisers = {
-            name: self.accelerator.prepare(torch.optim.Adam(parameters, rates[name], (0.5, 0.999)))
+            name: self.accelerator.prepare(torch.optim.Adam(parameters, rates[name], (0.5, config.adam_beta2)))
             for name, parameters in self.groups.items()
         }
 
