@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops_cli.eval_setup import note
 from mbu_ops_cli.labelled import LabelledSource
 from mbu_ops_cli.options import FiniteRange, echo_json, json_option
 from mbu_ops_cli.sources import FOLDER
@@ -49,8 +50,11 @@ def eval_parsing(
     from mbu_ops.evaluation.parsing import measure_parsing
     from mbu_ops.functional.grid import grid
     from mbu_ops.functional.palette import palette_image
+    from mbu_ops.images.writer import format_of
     from mbu_ops.ops.parse import Parse
 
+    if sheet is not None:
+        format_of(sheet)  # raises now rather than after measuring
     source = LabelledSource.of(family, (labelled,), holdout, None)
     networks = {name: Parse.from_pretrained(name) for name in weights}
     for name, parse in networks.items():
@@ -59,7 +63,6 @@ def eval_parsing(
                 f"{name} tells {parse.part_count} parts apart, the family {source.family.name!r} has "
                 f"{len(source.anatomy.parts)}"
             )
-    note = click.echo if not as_json else lambda _line: None
     pictures = source.unseen(resolution, note) if holdout else source.training(resolution, note)
     assert pictures is not None  # noqa: S101 - with a holdout there are some
     found = {name: measure_parsing(parse.labels, pictures) for name, parse in networks.items()}

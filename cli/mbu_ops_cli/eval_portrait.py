@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops_cli.eval_setup import note
 from mbu_ops_cli.labelled import LabelledSource
 from mbu_ops_cli.options import FiniteRange, echo_json, json_option
 from mbu_ops_cli.sources import FOLDER
@@ -60,7 +61,6 @@ def eval_portrait(
     source = LabelledSource.of(family, (labelled,), holdout, None)
     parser = Parse.from_pretrained(judge)
     found = {}
-    note = click.echo if not as_json else lambda _line: None
     for name in weights:
         pretrained = load_pretrained(name, method="portrait", whole=True)
         pictures = source.unseen(pretrained.info.resolution, note)

@@ -81,6 +81,11 @@ class LabelledSource:
         return cls(owner, folders, holdout, contents)
 
     @property
+    def parser(self) -> str:
+        """Name of the family's own parser."""
+        return f"{self.family.name}/{self.anatomy.names[0]}"
+
+    @property
     def anatomy(self) -> Anatomy:
         """The family's parts."""
         if self.family.anatomy is None:

@@ -181,7 +181,7 @@ def train(
     """  # noqa: D301 - click's own mark for lines that it must not wrap
     if family_out is not None:
         _check_family_out(family_out, source)
-    _check_source(method, source, variation)
+    _check_source(method, source, variation, parser)
     if resume and start is not None:
         raise ConfigurationError("--from begins a run and --resume goes on with one; leave one of them out")
     if (out / "state.safetensors").is_file() and not resume:
@@ -229,7 +229,7 @@ def train(
         except DataError as error:
             reporter.note(f"sample sheets show pictures of the training: {error}")
             preview = None
-        reporter.note(f"training pictures: {', '.join(f'{name} {value}' for name, value in pictures.facts.items())}")
+        reporter.note(pictures.summary)
         labels = Labels(
             attributes=source.contents,
             family=source.family.name if source.family else None,
@@ -252,26 +252,27 @@ def train(
         click.echo(str(_into_plugin(out / "weights.safetensors", family_out, labels, f"{method}-{config}")))
 
 
-def _check_source(name: str, source: Source | LabelledSource, variation: float | None) -> None:
-    """Make sure, before pictures are read, that the method learns from such pictures, and as many contents as named.
+def _check_source(name: str, source: Source | LabelledSource, variation: float | None, parser: str | None) -> None:
+    """Make sure, before pictures are read, that the method learns from such pictures, and has what it needs.
 
     Raises:
         ConfigurationError: if it does not, or there is no such method.
+        WeightsError: if there is no parser where one is needed.
     """
     from mbu_ops.methods import get_method
 
     method = get_method(name)
-    labelled = isinstance(source, LabelledSource)
-    if (getattr(method, "learns_from", "domains") == "parts") != labelled:
-        if labelled:
-            raise ConfigurationError(
-                f"{name} learns from pictures with a content and pictures without it, not --labelled"
-            )
+    needs = "parser" in getattr(method, "aids", ())
+    if parser is not None and not needs:
+        raise ConfigurationError(f"{name} needs no --parser: leave it out")
+    if isinstance(source, LabelledSource):
+        if needs:
+            resolve(parser or source.parser, method="parsing")
+        return
+    if getattr(method, "learns_from", "domains") == "parts":
         raise ConfigurationError(
             f"{name} learns from labelled pictures: give --labelled FOLDER, with images/ and masks/"
         )
-    if labelled:
-        return
     if variation is not None:
         raise ConfigurationError("--variation goes with --labelled; guides are varied by --guide-variation")
     if (count := method.contents) == len(source.contents):
@@ -335,11 +336,8 @@ def _aided(
             pictures = pictures.with_known_regions(family, attribute)
         if pictures.with_regions is None:
             note(f"{name} learns without its background loss: no family says where its edits belong")
-    if "parser" in aids:
-        default = f"{family.name}/{family.anatomy.names[0]}" if family is not None and family.anatomy else ""
-        found["parser"] = load_pretrained(parser or default, method="parsing", whole=True).model
-    elif parser is not None:
-        raise ConfigurationError(f"{name} needs no --parser: leave it out")
+    if "parser" in aids and isinstance(source, LabelledSource):
+        found["parser"] = load_pretrained(parser or source.parser, method="parsing", whole=True).model
     return pictures, found
 
 
@@ -386,7 +384,8 @@ def _settings(plan: AttributeSpec | None, **given: object) -> TrainingConfig:
 
     chosen = {name: value for name, value in given.items() if value is not None}
     if chosen["config"] == "paper":
-        chosen = PUBLISHED | {"recipe": plan.recipe if plan else "glasses"} | chosen
+        labelled = get_method(str(chosen["method"])).learns_from == "parts"
+        chosen = PUBLISHED | {"recipe": "paper" if labelled else plan.recipe if plan else "glasses"} | chosen
     elif (
         not get_method(str(chosen["method"])).refines
         or network_config(str(chosen["method"]), str(chosen["config"])).patch % 2

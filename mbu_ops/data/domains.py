@@ -62,6 +62,11 @@ class Domains:
         return self if "regions" in aids else replace(self, with_regions=None, without_regions=None)
 
     @property
+    def summary(self) -> str:
+        """How many pictures there are, for people."""
+        return f"{len(self.with_)} images with the content, {len(self.without)} without it"
+
+    @property
     def facts(self) -> dict[str, object]:
         """Where the images came from and how many there are, as JSON holds it: the same pictures, the same facts."""
         return {

@@ -7,7 +7,9 @@ CelebAMask-HQ has them (Lee et al., CVPR 2020).
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -19,7 +21,7 @@ from PIL import Image
 from torch import Tensor
 
 from mbu_ops import images
-from mbu_ops.data.folder import load_files
+from mbu_ops.data.folder import MINIMUM_IMAGES
 from mbu_ops.data.variation import Variation, varied
 from mbu_ops.errors import DataError, ImageFileError
 from mbu_ops.families.parts import Anatomy
@@ -53,6 +55,12 @@ class Labelled:
     def resolution(self) -> int:
         """Side of the square images, in pixels."""
         return self.pixels.shape[-1]
+
+    @property
+    def summary(self) -> str:
+        """How many pictures there are, for people."""
+        variation = 0.0 if self.variation is None else self.variation.strength
+        return f"{len(self.pixels)} labelled pictures, {self.holdout:g} held out, variation {variation:g}"
 
     @property
     def facts(self) -> dict[str, object]:
@@ -101,34 +109,44 @@ class Labelled:
                 raise DataError(
                     f"expected a folder with {IMAGES}/ and {MASKS}/, got {str(folder)!r}, which has no {part}/"
                 )
-        pictures = {file.path.stem: file.path for file in images.find([str(folder / IMAGES)])}
+        try:
+            pictures = {file.path.stem: file.path for file in images.find([str(folder / IMAGES)])}
+        except ImageFileError as error:
+            raise DataError(str(error)) from error
         masks = {path.stem: path for path in (folder / MASKS).glob("*.png")}
         names = chosen_names(sorted(set(pictures) & set(masks)), holdout, partition)[:limit]
-        say = report or (lambda _line: None)
+        say = report or (lambda line: print(line, file=sys.stderr))
         for name in sorted(set(pictures) - set(masks)):
             say(f"skipped: {pictures[name]} has no mask {MASKS}/{name}.png")
-        pixels, kept = load_files([pictures[name] for name in names], resolution, report=report)
-        labels, usable = [], []
-        for position, index in enumerate(kept):
+
+        def load(name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | str:
             try:
-                mask = images.read_labels(masks[names[index]], anatomy.colours)
+                return _pair(pictures[name], masks[name], anatomy, resolution)
             except ImageFileError as error:
-                say(f"skipped: {error}")
-                continue
-            labels.append(_resized(mask, resolution))
-            usable.append(position)
-        if not labels:
+                return f"skipped: {error}"
+
+        usable, pixels, labels = [], [], []
+        with ThreadPoolExecutor(2) as pool:
+            for name, loaded in zip(names, pool.map(load, names), strict=True):
+                if isinstance(loaded, str):
+                    say(loaded)
+                    continue
+                usable.append(name)
+                pixels.append(loaded[0])
+                labels.append(loaded[1])
+        if len(usable) < MINIMUM_IMAGES:
             raise DataError(
-                f"expected masks with numbers of {len(anatomy.parts)} parts in {str(folder / MASKS)!r}, got none"
+                f"expected at least {MINIMUM_IMAGES} pictures with masks of {len(anatomy.parts)} parts, got "
+                f"{len(usable)} of {len(names)} in {str(folder)!r}: add pictures, or check the path"
             )
         found, mirrored = oriented(torch.from_numpy(np.stack(labels))[:, None], anatomy)
         if mirrored:
             say(f"{mirrored} of {len(found)} pictures were mirrored without their names: left and right were exchanged")
         return cls(
-            pixels=pixels[usable],
+            pixels=torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous(),
             labels=found,
             anatomy=anatomy,
-            names=tuple(names[kept[position]] for position in usable),
+            names=tuple(usable),
             source=f"{folder.name} ({partition})",
             holdout=holdout,
         )
@@ -172,6 +190,9 @@ class Labelled:
 def chosen_names(names: Sequence[str], holdout: float, partition: str) -> list[str]:
     """Return the names of one partition: the digests of names decide which are left out, so order does not matter.
 
+    As many are left out as the share says, to the picture; so a folder that grows may bring some into training that
+    were left out before.
+
     Args:
         names: of all pictures.
         holdout: share to leave out.
@@ -213,14 +234,33 @@ def oriented(labels: Tensor, anatomy: Anatomy) -> tuple[Tensor, int]:
         votes += torch.nan_to_num(torch.sign(centres[0] - centres[1]))
     usual = torch.sign(torch.sign(votes).sum())
     exchanged = torch.sign(votes) == -usual if usual else torch.zeros(len(labels), dtype=torch.bool)
-    renamed = torch.tensor(order, dtype=torch.uint8)[labels.long()]
-    return torch.where(exchanged[:, None, None, None], renamed, labels), int(exchanged.sum())
+    found = labels.clone()
+    # of these only: indices take 8 bytes a pixel
+    found[exchanged] = torch.tensor(order, dtype=torch.uint8)[labels[exchanged].long()]
+    return found, int(exchanged.sum())
 
 
-def _resized(labels: NDArray[np.uint8], resolution: int) -> NDArray[np.uint8]:
-    """Return the largest centred square of labels at another size, as :func:`load_files` cuts pictures."""
-    height, width = labels.shape
+def _pair(picture: Path, mask: Path, anatomy: Anatomy, resolution: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return the largest centred squares of a picture and of its mask.
+
+    Raises:
+        ImageFileError: if one cannot be read, or they are not of one shape.
+    """
+    pixels, labels = images.read(picture).in_8_bits(), images.read_labels(mask, anatomy.colours)
+    (height, width), (mask_height, mask_width) = pixels.shape[:2], labels.shape
+    if abs(mask_width * height - width * mask_height) > 0.01 * width * mask_height:
+        raise ImageFileError(
+            f"{mask}: expected a mask of its picture's shape, {width} x {height}, got {mask_width} x {mask_height}"
+        )
+    return (
+        _square(pixels, resolution, Image.Resampling.LANCZOS),
+        _square(labels, resolution, Image.Resampling.NEAREST),
+    )
+
+
+def _square(pixels: NDArray[np.uint8], resolution: int, resampling: Image.Resampling) -> NDArray[np.uint8]:
+    """Return the largest centred square at another size."""
+    height, width = pixels.shape[:2]
     side = min(height, width)
     box = ((width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2)
-    size = (resolution, resolution)
-    return np.asarray(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST, box=box))
+    return np.asarray(Image.fromarray(pixels).resize((resolution, resolution), resampling, box=box))

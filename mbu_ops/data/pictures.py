@@ -23,6 +23,10 @@ class Pictures(Protocol):
         """Where they came from."""
 
     @property
+    def summary(self) -> str:
+        """How many there are, for people."""
+
+    @property
     def facts(self) -> dict[str, object]:
         """Where they came from and how many there are, as JSON holds it."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, PngImagePlugin
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from mbu_ops.errors import ImageFileError, ShapeError
 from mbu_ops.images.reader import DEFAULT_MAX_PIXELS, read_bytes
@@ -17,6 +17,10 @@ from mbu_ops.images.writer import format_of, write_bytes
 
 Colour = tuple[int, int, int]
 _FORMAT = str(PngImagePlugin.PngImageFile.format)
+_DEPTH = 24
+"""Where a PNG file says how many bits a sample has: in its header, which comes first."""
+_STRETCHES = {1: 255, 2: 85, 4: 17}
+"""By what decoders multiply grey samples of few bits, so that the brightest is 255."""
 
 
 def read_labels(
@@ -53,9 +57,11 @@ def read_labels(
                 raise ImageFileError(
                     f"{source}: expected at most {max_pixels / 1e6:g} million pixels, got {width} x {height}"
                 )
-            return _numbers(picture, colours, str(source))
+            return _numbers(picture, data[_DEPTH], colours, str(source))
     except ImageFileError:
         raise
+    except UnidentifiedImageError:
+        raise ImageFileError(f"{source}: expected a mask as a PNG file, got one that starts {data[:12]!r}") from None
     except Exception as error:  # a hostile file can make a decoder raise nearly anything
         raise ImageFileError(
             f"{source}: expected a mask as a PNG file, got one that cannot be read ({error or type(error).__name__})"
@@ -86,6 +92,8 @@ def encode_labels(labels: NDArray[np.uint8], colours: Sequence[Colour]) -> bytes
     """Return a mask of parts as the bytes of a PNG file with a palette; see :func:`write_labels`."""
     if labels.ndim != 2 or not labels.size:
         raise ShapeError(f"expected labels of shape (height, width), got {labels.shape}")
+    if wrong := [number for number in (int(labels.min()), int(labels.max())) if not 0 <= number < len(colours)]:
+        raise ImageFileError(f"expected numbers of parts from 0 to {len(colours) - 1}, got {wrong[0]}")
     picture = Image.fromarray(np.ascontiguousarray(labels, dtype=np.uint8)).convert("P")
     picture.putpalette([value for colour in colours for value in colour])
     buffer = BytesIO()
@@ -93,15 +101,17 @@ def encode_labels(labels: NDArray[np.uint8], colours: Sequence[Colour]) -> bytes
     return buffer.getvalue()
 
 
-def _numbers(picture: Image.Image, colours: Sequence[Colour], name: str) -> NDArray[np.uint8]:
-    if picture.mode in ("L", "1", "I;16", "I"):
-        return _checked_numbers(np.asarray(picture.convert("I")), len(colours), name)
+def _numbers(picture: Image.Image, bits: int, colours: Sequence[Colour], name: str) -> NDArray[np.uint8]:
+    if picture.mode in ("L", "LA", "1", "I;16", "I"):
+        grey = picture.getchannel(0) if picture.mode == "LA" else picture
+        return _checked_numbers(np.asarray(grey.convert("I")) // _STRETCHES.get(bits, 1), len(colours), name)
     if picture.mode == "P":
-        indices = np.asarray(picture)
-        used = np.unique(indices)
-        palette = np.asarray(picture.convert("RGB"))
-        shown = {tuple(int(value) for value in palette[indices == index][0]) for index in used}
-        if not shown <= set(colours):
+        indices, pixels = np.asarray(picture), np.asarray(picture.convert("RGB")).reshape(-1, 3)
+        used, first = np.unique(indices, return_index=True)
+        numbers = {colour: number for number, colour in enumerate(colours)}
+        parts = [numbers.get(tuple(pixels[place].tolist())) for place in first]
+        # a foreign palette may hold a part's colour (most begin with black) where it is that part's number, too
+        if None in parts and all(part in (None, index) for index, part in zip(used, parts, strict=True)):
             return _checked_numbers(indices, len(colours), name)
     return _by_colour(np.asarray(picture.convert("RGB")), colours, name)
 

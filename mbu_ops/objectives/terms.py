@@ -62,7 +62,10 @@ class LossWeights:
         for name in overrides or {}:
             if name not in terms:
                 raise ConfigurationError(f"expected a loss term ({', '.join(terms)}), got {name!r}")
-        return replace(recipes[recipe], **(overrides or {}))
+        weights = replace(recipes[recipe], **(overrides or {}))
+        if not any(getattr(weights, term) for term in terms):
+            raise ConfigurationError(f"expected a loss term above 0 ({', '.join(terms)}), got none")
+        return weights
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -258,6 +258,11 @@ def test_the_experiments_settings_are_understood(path, tmp_path, monkeypatch, ca
     """They fail for want of data only."""
     data = ["--with", str(tmp_path / "celeba"), "--with", str(tmp_path / "celeba_half")]  # a content a folder
     data = data if path.parent.name == "digits" else ["--data", str(tmp_path / "celeba")]
+    if path.parent.name in ("parsing", "portrait"):
+        data = ["--labelled", str(tmp_path / "celeba")]
+    if path.parent.name == "portrait":
+        (tmp_path / "parser.safetensors").touch()
+        data += ["--parser", str(tmp_path / "parser.safetensors")]
     command = ["train", "--settings", str(path.absolute()), *data, "--out", str(tmp_path)]
     assert run(command) == 2
     assert "celeba" in capsys.readouterr().err
