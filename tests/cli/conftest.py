@@ -20,6 +20,8 @@ from mbu_ops.families import AttributeSpec, FamilySpec, SampleSpec, WeightSpec, 
 from mbu_ops.testing import tiny_mbu
 from mbu_ops.weights import WeightsInfo, save
 
+from ..tiny_faces import register, save_network
+
 Command = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
@@ -124,6 +126,26 @@ def pets(tmp_path: Path, hats: str, monkeypatch: pytest.MonkeyPatch) -> Iterator
     sys.modules.pop("fake_pets_data", None)
     monkeypatch.undo()
     refresh()
+
+
+@pytest.fixture
+def dolls(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """A family of the parts that tiny networks know, without an aligner; call it to change that."""
+
+    def change(finder: object = None, **changes: object) -> None:
+        register(monkeypatch, finder, **changes)
+        refresh()
+
+    change()
+    yield change
+    monkeypatch.undo()
+    refresh()
+
+
+@pytest.fixture(scope="session")
+def portraits(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Weights of tiny portrait networks with three default looks."""
+    return save_network(tmp_path_factory.mktemp("weights") / "portrait.safetensors")
 
 
 @pytest.fixture(autouse=True)
