@@ -42,7 +42,7 @@ class Portrait(Networks):
     """
 
     name = "portrait"
-    verbs = frozenset({"swap", "segment", "edit", "generate", "parse"})
+    verbs = frozenset({"swap", "segment", "interpolate", "edit", "generate", "parse"})
     objective = "mbu_ops.objectives.portrait:PortraitObjective"
     configs = CONFIGS
     learns_from = "parts"
@@ -314,7 +314,7 @@ class ComponentView(nn.Module):
         components: numbers of the components.
     """
 
-    verbs = frozenset({"swap", "segment"})
+    verbs = frozenset({"swap", "segment", "interpolate"})
     mirrors = False
 
     def __init__(self, network: Portrait, components: tuple[int, ...]) -> None:
