@@ -61,14 +61,19 @@ def eval_portrait(
     source = LabelledSource.of(family, (labelled,), holdout, None)
     parser = Parse.from_pretrained(judge)
     found = {}
-    for name in weights:
+    for number, name in enumerate(weights, 1):
         pretrained = load_pretrained(name, method="portrait", whole=True)
         pictures = source.unseen(pretrained.info.resolution, note)
         assert pictures is not None  # noqa: S101 - with a holdout there are some
         contents = pretrained.info.attributes
+        for what, count in ((name, Parse(pretrained.model).part_count), (judge, parser.part_count)):
+            if count != len(source.anatomy.parts):
+                raise ConfigurationError(
+                    f"{what} tells {count} parts apart, the family's masks {len(source.anatomy.parts)}"
+                )
         found[name] = measure_portrait(pretrained.model, pictures, contents, parser, pairs)
         if out is not None:
-            folder = out / Path(name).name if len(weights) > 1 else out
+            folder = out / f"{number}-{Path(name).stem}" if len(weights) > 1 else out
             for index, content in enumerate(contents):
                 sheet = swaps_sheet(pretrained.model, index, pictures.examples(16)[0])
                 images.write(folder / f"swap_{content}.png", sheet, overwrite=True)

@@ -70,6 +70,8 @@ def parse(
     from mbu_ops_cli.jobs import list_jobs
     from mbu_ops_cli.progress import progress
 
+    if "-" in (*inputs, out):
+        raise ConfigurationError("expected files or folders, got -: masks are not piped")
     jobs = list_jobs(inputs, out, makes_mask=True, existing=existing)
     which = parse_face(face, placed=no_align)
     spec, anatomy = _family(family)
@@ -302,11 +304,11 @@ def _weights(family: FamilySpec, anatomy: Anatomy, given: str | None, verb: str)
 
 
 def _aligner(family: FamilySpec, no_align: bool, device: torch.device) -> Aligner:
-    from mbu_ops.frames.aligners import aligner
+    from mbu_ops.frames.aligners import GuardedAligner, aligner
 
     if no_align or family.aligner is None:
         return _Everything()
-    return aligner(family, device)
+    return GuardedAligner(family, aligner(family, device))
 
 
 class _Everything:
@@ -336,6 +338,5 @@ def _refuse_existing(path: Path, overwrite: bool) -> None:
 
 
 def _known(path: Path | None) -> Path:
-    if path is None:
-        raise ConfigurationError("expected files or folders, got -: masks are not piped")
+    assert path is not None  # noqa: S101 - pipes were refused
     return path

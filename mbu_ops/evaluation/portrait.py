@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mbu_ops.data.labelled import Labelled
+from mbu_ops.errors import ConfigurationError
 from mbu_ops.evaluation.distances import described, frechet_distance, kernel_distance
 from mbu_ops.evaluation.figures import Figure, decibels, mean, peak_signal_to_noise
 from mbu_ops.functional.grid import grid
@@ -37,7 +38,12 @@ def measure_portrait(
             it must not be the one that trained the networks.
         count: how many pairs of two pictures to compose, at most all.
         seed: of the pairs.
+
+    Raises:
+        ConfigurationError: for fewer than two pictures.
     """
+    if len(pictures.pixels) < 2:
+        raise ConfigurationError(f"expected at least 2 pictures, got {len(pictures.pixels)}")
     images, labels = pictures.examples(len(pictures.pixels))
     codes = torch.cat([_codes(model, *part) for part in _parts(images, labels)])
     drawn = _composed(model, images, labels, codes)
@@ -137,11 +143,12 @@ def swaps_sheet(model: Any, index: int, images: Tensor, side: int = 8) -> Tensor
         model: the networks.
         index: number of the content that is exchanged.
         images: ``(N, 3, R, R)`` RGB in [0, 1]; the first are the sources, the next the targets.
-        side: how many of each.
+        side: how many of each, if there are as many.
 
     Returns:
         ``(3, (side + 1) R, (side + 1) R)``.
     """
+    side = max(1, min(side, len(images) // 2))
     sources, targets = images[:side], images[side : 2 * side]
     swap = Swap(model.for_content(index))
     rows = [torch.cat([torch.ones_like(targets[:1]), targets])]

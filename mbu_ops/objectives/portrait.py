@@ -168,7 +168,8 @@ class PortraitObjective(nn.Module):
             agreement = {"agreement": (read.detach().argmax(1) == labels[:, 0]).float().mean()}
         kind = "paired" if paired else "unpaired"
         weighted = {name: getattr(weights, name) * value for name, value in terms.items()}
-        yield "networks", _named(weighted, kind), _named(agreement, kind)
+        if weighted:
+            yield "networks", _named(weighted, kind), _named(agreement, kind)
         if weights.adversarial:
             self._judges_learn(True)
             yield "discriminator", {f"{kind}_judge": self._judged(pixels, result.detach(), mask)}, {}

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 SCALE = 4
 """The maps where components meet are this many times smaller than the picture (section 3.1 and figure 2)."""
 
+_MOST, _MOST_HALVINGS = 255, 16
+
 
 @dataclass(frozen=True, slots=True)
 class PortraitConfig:
@@ -65,6 +67,9 @@ class PortraitConfig:
     removal_dilation: int = field(default=2, compare=False)
 
     def __post_init__(self) -> None:
+        for name in ("part_components", "component_contents", "encoder_widths", "judge_widths"):
+            if not 0 < len(getattr(self, name)) <= _MOST:  # a stranger's file can hold any number
+                raise ConfigurationError(f"{name} needs 1 to {_MOST} entries, got {len(getattr(self, name))}")
         count = len(self.component_contents) if self.local else 1
         if not len(self.crop_heights) == len(self.crop_widths) == count:
             raise ConfigurationError(f"expected {count} crop heights and widths, one for each component")
@@ -72,13 +77,17 @@ class PortraitConfig:
             raise ConfigurationError(
                 f"part_components must name every one of the {count} components, from 2 on; got {self.part_components}"
             )
-        if sorted(set(self.component_contents)) != list(range(1, max(self.component_contents) + 1)):
+        if sorted(set(self.component_contents)) != list(range(1, len(set(self.component_contents)) + 1)):
             raise ConfigurationError(
                 f"component_contents must be numbered from 1 without a gap: {self.component_contents}"
             )
         if self.patch not in (1, 2, 4):
             raise ConfigurationError(f"patch must be 1, 2 or 4, got {self.patch}")
-        step = max(SCALE, self.patch << len(self.judge_widths))
+        if len(self.judge_widths) > _MOST_HALVINGS:
+            raise ConfigurationError(f"judge_widths needs at most {_MOST_HALVINGS}, got {len(self.judge_widths)}")
+                f"judge_widths needs at most {_MOST_HALVINGS} entries, got {len(self.judge_widths)}"
+            )
+        step = max(SCALE, self.patch << (len(self.judge_widths) + 1))  # one discriminator sees half the size
         if self.resolution % step:
             raise ConfigurationError(f"resolution must be a multiple of {step}, got {self.resolution}")
         for side in (*self.crop_heights, *self.crop_widths):
@@ -88,6 +97,10 @@ class PortraitConfig:
                 )
         if not 0 < self.generator_blocks <= 64:  # a stranger's file can ask for any number
             raise ConfigurationError(f"generator_blocks must lie between 1 and 64, got {self.generator_blocks}")
+        if self.parser_resolution > 4 * self.resolution:
+            raise ConfigurationError(
+                f"parser_resolution must be at most {4 * self.resolution}, got {self.parser_resolution}"
+            )
         _ = self.parser  # raises if it cannot be built
 
     @property

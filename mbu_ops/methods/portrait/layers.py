@@ -62,7 +62,8 @@ class ComponentAutoEncoder(nn.Module):
         self.patch = patch
         channels, sides = 3 * patch**2, (height // patch, width // patch)
         halvings = 0
-        while min(sides) // 2 >= 4 and sides[0] % 2 == sides[1] % 2 == 0:
+        # to a side of 4 or 5, and in any case to the size of the features
+        while sides[0] > height // SCALE or (min(sides) // 2 >= 4 and sides[0] % 2 == sides[1] % 2 == 0):
             sides, halvings = (sides[0] // 2, sides[1] // 2), halvings + 1
         used = [widths[min(index, len(widths) - 1)] for index in range(max(halvings, 1))]
         down: list[nn.Module] = []
@@ -192,9 +193,10 @@ def centres(masks: Tensor) -> Tensor:
         [1.5, 4.5]
     """
     height, width = masks.shape[-2:]
+    masks = masks.float()  # half precision cannot count so many pixels
     total = masks.sum((2, 3))
-    rows = torch.arange(height, device=masks.device, dtype=masks.dtype) + 0.5
-    columns = torch.arange(width, device=masks.device, dtype=masks.dtype) + 0.5
+    rows = torch.arange(height, device=masks.device) + 0.5
+    columns = torch.arange(width, device=masks.device) + 0.5
     found = torch.stack([(masks.sum(3) * rows).sum(2), (masks.sum(2) * columns).sum(2)], 2)
     middle = found.new_tensor([height / 2, width / 2])
     return torch.where(total[..., None] > 0, found / total.clamp(min=1)[..., None], middle)
@@ -217,7 +219,7 @@ def cut(pixels: Tensor, centre: Tensor, height: int, width: int) -> Tensor:
         >>> cut(picture, torch.tensor([[2.0, 3.0]]), 2, 2).flatten().tolist()
         [6.0, 7.0, 10.0, 11.0]
     """
-    return _moved(pixels, centre, height, width)
+    return _moved(pixels, _corner(centre, height, width), height, width)
 
 
 def paste(features: Tensor, centre: Tensor, side: int) -> Tensor:
@@ -236,22 +238,23 @@ def paste(features: Tensor, centre: Tensor, side: int) -> Tensor:
         [0.0, 0.0, 1.0, 1.0]
     """
     height, width = features.shape[-2:]
-    middle = centre.new_tensor([side / 2, side / 2])
-    own = centre.new_tensor([height / 2, width / 2])
-    # in the features' own coordinates the map lies around this point
-    return _moved(features, own + middle - centre.round(), side, side, keep=(height, width) == (side, side))
+    return _moved(features, -_corner(centre, height, width), side, side)
 
 
-def _moved(pixels: Tensor, centre: Tensor, height: int, width: int, keep: bool | None = None) -> Tensor:
-    if keep is None:
-        keep = pixels.shape[-2:] == (height, width)
-    if keep:
+def _corner(centre: Tensor, height: int, width: int) -> Tensor:
+    """Return the first row and column of a crop, whole: what is cut out sharp stays sharp."""
+    return (centre.float() - centre.new_tensor([height / 2, width / 2]).float()).round()
+
+
+def _moved(pixels: Tensor, corner: Tensor, height: int, width: int) -> Tensor:
+    """Return what lies from a corner on, 0 beyond the border; all of it as it is if that is asked for."""
+    if pixels.shape[-2:] == (height, width):
         return pixels
-    # whole pixels: what is cut out sharp stays sharp
-    top = (centre[:, 0] - height / 2).round()
-    left = (centre[:, 1] - width / 2).round()
-    y = top[:, None] + torch.arange(height, device=pixels.device, dtype=centre.dtype) + 0.5
-    x = left[:, None] + torch.arange(width, device=pixels.device, dtype=centre.dtype) + 0.5
+    y = corner[:, :1] + torch.arange(height, device=pixels.device) + 0.5
+    x = corner[:, 1:] + torch.arange(width, device=pixels.device) + 0.5
     y, x = y * 2 / pixels.shape[-2] - 1, x * 2 / pixels.shape[-1] - 1
     grid = torch.stack([x[:, None, :].expand(-1, height, -1), y[:, :, None].expand(-1, -1, width)], 3)
-    return F.grid_sample(pixels, grid.to(pixels.dtype), padding_mode="zeros", align_corners=False)
+    # places need more digits than half precision has
+    wide = torch.promote_types(pixels.dtype, torch.float32)
+    moved = F.grid_sample(pixels.to(wide), grid.to(wide), padding_mode="zeros", align_corners=False)
+    return moved.to(pixels.dtype)

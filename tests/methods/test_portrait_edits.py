@@ -1,0 +1,142 @@
+"""Portraits whose masks are edited, and portraits made from masks: what may change, and what must stay."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from mbu_ops.functional.detail import carry_over
+from mbu_ops.functional.mask import dilate
+from mbu_ops.methods.base import to_signed
+from mbu_ops.methods.portrait import Portrait
+from mbu_ops.methods.portrait.method import EDIT_DILATION, softened
+from mbu_ops.testing import tiny_portrait
+from mbu_ops.testing.tiny import TINY_PORTRAIT
+
+LEFT_EYE, RIGHT_EYE, MOUTH, SKIN = 1, 2, 3, 4
+
+
+@pytest.fixture
+def model() -> Portrait:
+    return tiny_portrait()
+
+
+@pytest.fixture
+def image() -> Tensor:
+    return torch.rand(2, 3, 32, 32)
+
+
+@pytest.fixture
+def labels() -> Tensor:
+    """A face: skin with two eyes and a mouth, before a background."""
+    labels = torch.zeros(1, 1, 32, 32, dtype=torch.uint8)
+    labels[..., 4:28, 6:26] = SKIN
+    labels[..., 10:13, 8:12] = LEFT_EYE
+    labels[..., 10:13, 20:24] = RIGHT_EYE
+    labels[..., 20:24, 12:20] = MOUTH
+    return labels.expand(2, -1, -1, -1).clone()
+
+
+@pytest.fixture
+def mask(model: Portrait, labels: Tensor) -> Tensor:
+    return model.one_hot(labels)
+
+
+def codes_of(model: Portrait, image: Tensor, mask: Tensor) -> Tensor:
+    return model.encode(model.crops(to_signed(image), mask), mask)
+
+
+def read_as(model: Portrait, mask: Tensor) -> None:
+    """Have every picture's mask be this one, whatever it shows."""
+    model.mask_of = lambda image: mask.to(image.dtype).expand(len(image), -1, -1, -1)  # type: ignore[method-assign]
+
+
+def test_an_edit_redraws_what_changed_and_a_little_around_it(model: Portrait, image: Tensor, labels: Tensor) -> None:
+    own = model.one_hot(labels)
+    read_as(model, own)
+    labels[..., 20:24, 20:22] = MOUTH
+    wanted = model.one_hot(labels)
+    layer = model.edit(image, wanted)
+    wide = 1 + EDIT_DILATION + 2  # the last two are where the edges fade
+    around = torch.zeros(2, 1, 32, 32)
+    around[..., 20 - wide : 24 + wide, 20 - wide : 22 + wide] = 1
+    assert torch.equal(layer.mask, around)
+    codes = codes_of(model, image, own)
+    drawn = model.compose(codes, wanted, image)
+    carried = carry_over(image, model.compose(codes, own, image), drawn)
+    changed = torch.zeros(2, 1, 32, 32)
+    changed[..., 19:25, 19:23] = 1
+    share, region = softened(changed), softened(dilate(changed, EDIT_DILATION))
+    expected = region * (share * drawn + (1 - share) * carried) + (1 - region) * image
+    torch.testing.assert_close(layer.raw, expected)
+    assert torch.equal(layer.raw[around.expand_as(image) == 0], image[around.expand_as(image) == 0])
+
+
+def test_where_a_component_makes_way_the_image_does_not_show_the_background(
+    model: Portrait, image: Tensor, labels: Tensor
+) -> None:
+    read_as(model, model.one_hot(labels))
+    skin = (labels != 0).float()
+    labels[..., :, 20:] = 0
+    bare = model.one_hot(labels)
+    calls: list[Tensor] = []
+    model.generator.register_forward_hook(lambda _, inputs, __: calls.append(inputs[3]))
+    model.edit(image, bare)
+    assert torch.equal(calls[0], 1 - skin), "known is only what was background before, and still is"
+
+
+def test_hidden_pixels_of_the_background_do_not_reach_the_result(model: Portrait, image: Tensor, mask: Tensor) -> None:
+    codes, other = torch.randn(2, 4, 6), torch.rand(2, 3, 32, 32)
+    hidden = (torch.arange(32) < 9).float().expand(2, 1, 32, 32)
+    drawn = model.compose(codes, mask, image, hidden)
+    assert torch.equal(model.compose(codes, mask, torch.lerp(image, other, hidden), hidden), drawn)
+    assert not torch.equal(model.compose(codes, mask, torch.lerp(other, image, hidden), hidden), drawn)
+    assert not torch.equal(drawn, model.compose(codes, mask, image))
+    assert torch.equal(model.compose(codes, mask, image, 1 - mask[:, :1]), model.compose(codes, mask, image))
+
+
+def test_soft_edges_are_ramps_and_what_is_flat_stays() -> None:
+    for value in (0.0, 1.0):
+        torch.testing.assert_close(softened(torch.full((1, 1, 9, 7), value)), torch.full((1, 1, 9, 7), value))
+    edge = softened((torch.arange(20) > 9).float().expand(1, 1, 20, 20))[0, 0, 10]
+    torch.testing.assert_close(edge[7:13], torch.tensor([0, 0.2, 0.4, 0.6, 0.8, 1]))
+
+
+def test_unedited_masks_change_nothing(model: Portrait, image: Tensor) -> None:
+    layer = model.edit(image, model.mask_of(image))
+    assert torch.equal(layer.raw, image)
+    assert not layer.mask.any()
+
+
+def test_pixels_of_no_part_stay_what_they_are(model: Portrait, image: Tensor, labels: Tensor) -> None:
+    nothing = torch.zeros(1, 5, 32, 32)
+    layer = model.edit(image, nothing)
+    assert torch.equal(layer.raw, image)
+    assert not layer.mask.any()
+    own = model.mask_of(image)
+    some = torch.where(torch.arange(32) < 12, model.one_hot(labels), 0.0)
+    filled = torch.where(torch.arange(32) < 12, model.one_hot(labels), own)
+    for one, other in zip(model.edit(image, some), model.edit(image, filled), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_pictures_are_made_from_masks_codes_and_backgrounds(model: Portrait, image: Tensor, mask: Tensor) -> None:
+    code = model.encode_guide(torch.rand(2, 3, 32, 32))
+    made = model.generate(mask, code, image)
+    assert torch.equal(made, model.compose(code.view(2, 4, 6), mask, image))
+    assert 0 <= made.min() < made.max() <= 1
+
+
+@pytest.mark.parametrize("fuses", [True, False])
+def test_a_mask_of_background_alone_shows_no_component(fuses: bool, image: Tensor, labels: Tensor) -> None:
+    torch.manual_seed(0)
+    model = Portrait(replace(TINY_PORTRAIT, fuses_background=fuses)).eval()
+    mask = model.one_hot(torch.zeros_like(labels))
+    one, two = (model.generate(mask, torch.randn(2, 24, 1, 1), image) for _ in range(2))
+    assert one.isfinite().all()
+    assert torch.equal(one, two)
+    if not fuses:
+        torch.testing.assert_close(one, image)
