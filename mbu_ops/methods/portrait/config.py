@@ -84,9 +84,8 @@ class PortraitConfig:
         if self.patch not in (1, 2, 4):
             raise ConfigurationError(f"patch must be 1, 2 or 4, got {self.patch}")
         if len(self.judge_widths) > _MOST_HALVINGS:
-            raise ConfigurationError(f"judge_widths needs at most {_MOST_HALVINGS}, got {len(self.judge_widths)}")
-                f"judge_widths needs at most {_MOST_HALVINGS} entries, got {len(self.judge_widths)}"
-            )
+            raise ConfigurationError(f"judge_widths: at most {_MOST_HALVINGS}, got {len(self.judge_widths)}")
+
         step = max(SCALE, self.patch << (len(self.judge_widths) + 1))  # one discriminator sees half the size
         if self.resolution % step:
             raise ConfigurationError(f"resolution must be a multiple of {step}, got {self.resolution}")
