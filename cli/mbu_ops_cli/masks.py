@@ -298,6 +298,8 @@ def _weights(family: FamilySpec, anatomy: Anatomy, given: str | None, verb: str)
     """Return the weights' name, and make sure that there are such."""
     from mbu_ops.weights import resolve
 
+    if given is None and verb != "parse" and not anatomy.whole:
+        raise ConfigurationError(f"the family {family.name!r} has no name for all components: give --weights")
     name = given or f"{family.name}/{anatomy.whole if verb != 'parse' else anatomy.names[0]}"
     resolve(name, verb=verb)
     return name

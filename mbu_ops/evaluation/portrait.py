@@ -36,7 +36,7 @@ def measure_portrait(
         contents: names of what the networks exchange, the whole last.
         parser: another network that names parts, ``(B, 3, R, R)`` to ``(B, parts, R, R)``, for agreement with masks;
             it must not be the one that trained the networks.
-        count: how many pairs of two pictures to compose, at most all.
+        count: how many pairs of two pictures to compose; some are the same where there are fewer.
         seed: of the pairs.
 
     Raises:

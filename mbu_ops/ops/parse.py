@@ -6,6 +6,7 @@ from typing import ClassVar, Protocol, cast
 
 from torch import Tensor, nn
 
+from mbu_ops.functional.mask import resize
 from mbu_ops.ops.base import Method, Op, to_frame, to_native
 
 
@@ -75,5 +76,7 @@ class Parse(Op):
         Returns:
             ``(B, 1, H, W)`` int64.
         """
-        shares: Tensor = self(image)
+        model = cast("Parser", self.model)
+        # in the networks' dtype: shares that an image's half precision cannot tell apart differ there
+        shares = resize(model.parse(to_frame(model, image)), (image.shape[-2], image.shape[-1]))
         return shares.argmax(1, keepdim=True)

@@ -107,7 +107,7 @@ class Reshape(Op):
         frame = to_frame(model, image)
         # read at the labels' own size: what nobody changed must not change because it was rounded elsewhere
         own = resize(model.parse(frame), (labels.shape[-2], labels.shape[-1])).argmax(1, keepdim=True)
-        wanted = mask_in_frame(model, torch.where(labels == own, UNSPECIFIED, labels), frame)
+        wanted = mask_in_frame(model, torch.where(labels == own, UNSPECIFIED, labels.long()), frame)
         return apply_layer(image, frame, model.edit(frame, wanted), self.threshold, self.softness, self.detail)
 
     def bind(self, labels: Tensor) -> BoundReshape:
@@ -213,7 +213,9 @@ class Generate(Op):
         like = torch.full((labels.shape[0], 3, side, side), 0.5, dtype=weight.dtype, device=weight.device)
         check_fits(like, labels, "labels")
         if background is not None:
-            like = to_frame(model, background, "background").expand(labels.shape[0], -1, -1, -1)
+            behind = to_frame(model, background, "background")
+            check_fits(like, behind, "background")
+            like = behind.expand(labels.shape[0], -1, -1, -1)
         return model.generate(mask_in_frame(model, labels, like), expand_code(model, like, code), like)
 
     def encode(self, guide: Tensor) -> Tensor:

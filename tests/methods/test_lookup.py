@@ -44,7 +44,7 @@ def test_a_plugin_brings_a_method(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delenv("MBU_OPS_PLUGINS", raising=False)
     families.refresh()
-    assert method_names() == ("another", "didd", "maae", "mbu", "press")
+    assert method_names() == ("another", "didd", "maae", "mbu", "parsing", "portrait", "press")
     if reason is None:
         assert get_method("another").name == "another"
     else:

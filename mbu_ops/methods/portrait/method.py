@@ -282,6 +282,7 @@ class Portrait(Networks):
         codes = self.encode(self.crops(to_signed(image), own), own)
         # where hair made way for background, the image does not show what is behind it
         drawn = self.compose(codes, mask, image, hidden=self.regions(own).sum(1, keepdim=True))
+        drawn = drawn.to(image.dtype)  # autocast may have drawn it in another
         changed = dilate((own - mask).abs().amax(1, keepdim=True), 1)
         region = softened(dilate(changed, EDIT_DILATION))
         raw = carry_over(image, self.compose(codes, own, image), drawn)
@@ -357,7 +358,7 @@ class ComponentView(nn.Module):
         there = given.abs().amax(2, keepdim=True) > 0  # what the guide does not show cannot be taken from it
         mixed = torch.where(taken & there, given, own)
         before, after = network.compose(own, mask, image), network.compose(mixed, mask, image)
-        region = softened(dilate(self._region(mask), self.config.removal_dilation))
+        region = softened(dilate(self._region(mask).to(image.dtype), self.config.removal_dilation))
         return Layer(torch.lerp(image, carry_over(image, before, after), region), (region > 0).to(image.dtype))
 
     def _region(self, shares: Tensor) -> Tensor:
