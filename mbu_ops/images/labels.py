@@ -29,7 +29,7 @@ def read_labels(
     """Return which part each pixel of a mask shows.
 
     A part is named by its colour, in a picture with a palette or in one of plain colours; or by its number, in a grey
-    picture, and in one with a palette whose colours are none of the parts'.
+    picture, and in one with a palette of which at most half of the colours that it uses are parts'.
 
     Args:
         source: a PNG file.
@@ -110,8 +110,8 @@ def _numbers(picture: Image.Image, bits: int, colours: Sequence[Colour], name: s
         used, first = np.unique(indices, return_index=True)
         numbers = {colour: number for number, colour in enumerate(colours)}
         parts = [numbers.get(tuple(pixels[place].tolist())) for place in first]
-        # a foreign palette may hold a part's colour (most begin with black) where it is that part's number, too
-        if None in parts and all(part in (None, index) for index, part in zip(used, parts, strict=True)):
+        # a foreign palette may hold a few of the parts' colours too: most begin with black
+        if 2 * sum(part is not None for part in parts) <= len(parts):
             return _checked_numbers(indices, len(colours), name)
     return _by_colour(np.asarray(picture.convert("RGB")), colours, name)
 

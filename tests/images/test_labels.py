@@ -198,6 +198,13 @@ def test_a_foreign_palette_s_numbers_of_no_part_are_refused(path: Path) -> None:
         read_labels(path, COLOURS)
 
 
+def test_a_foreign_palette_may_hold_a_few_of_the_parts_colours_elsewhere(path: Path) -> None:
+    """As CelebAMask-HQ's own does: black is its background's too, and its lower lip has our glasses' yellow."""
+    palette = [(0, 0, 0), (204, 0, 0), (76, 153, 0), COLOURS[2], (51, 51, 255)]
+    with_palette(LABELS, palette).save(path)
+    assert np.array_equal(read_labels(path, COLOURS), LABELS)
+
+
 # -- files that are none ----------------------------------------------------------------------------------------------
 
 
