@@ -107,7 +107,7 @@ def _numbers(picture: Image.Image, bits: int, colours: Sequence[Colour], name: s
         return _checked_numbers(np.asarray(grey.convert("I")) // _STRETCHES.get(bits, 1), len(colours), name)
     if picture.mode == "P":
         indices, pixels = np.asarray(picture), np.asarray(picture.convert("RGB")).reshape(-1, 3)
-        used, first = np.unique(indices, return_index=True)
+        first = np.unique(indices, return_index=True)[1]
         numbers = {colour: number for number, colour in enumerate(colours)}
         parts = [numbers.get(tuple(pixels[place].tolist())) for place in first]
         # a foreign palette may hold a few of the parts' colours too: most begin with black
