@@ -54,6 +54,17 @@ def read_as(model: Portrait, mask: Tensor) -> None:
     model.mask_of = lambda image: mask.to(image.dtype).expand(len(image), -1, -1, -1)  # type: ignore[method-assign]
 
 
+def toned(model: Portrait, drawn: Tensor, mask: Tensor, missing: Tensor, own: Tensor) -> Tensor:
+    """What is drawn, component by component, with what its drawing lacks on average."""
+    there, wanted, drawn = model.regions(own), model.regions(mask), drawn.clone()
+    for index in range(there.shape[1]):
+        for picture in range(len(drawn)):
+            inside = there[picture, index] > 0
+            tone = missing[picture][:, inside].mean(1) if bool(inside.any()) else torch.zeros(3)
+            drawn[picture] += tone[:, None, None] * wanted[picture, index]
+    return drawn.clamp(0, 1)
+
+
 def test_an_edit_redraws_what_changed_and_a_little_around_it(model: Portrait, image: Tensor, labels: Tensor) -> None:
     own = model.one_hot(labels)
     read_as(model, own)
@@ -65,8 +76,9 @@ def test_an_edit_redraws_what_changed_and_a_little_around_it(model: Portrait, im
     around[..., 20 - wide : 24 + wide, 20 - wide : 22 + wide] = 1
     assert torch.equal(layer.mask, around)
     codes = codes_of(model, image, own)
-    drawn = model.compose(codes, wanted, image)
-    carried = carry_over(image, model.compose(codes, own, image), drawn)
+    before = model.compose(codes, own, image)
+    drawn = toned(model, model.compose(codes, wanted, image), wanted, image - before, own)
+    carried = carry_over(image, before, drawn)
     changed = torch.zeros(2, 1, 32, 32)
     changed[..., 19:25, 19:23] = 1
     share, region = softened(changed), softened(dilate(changed, EDIT_DILATION))

@@ -285,9 +285,24 @@ class Portrait(Networks):
         drawn = drawn.to(image.dtype)  # autocast may have drawn it in another
         changed = dilate((own - mask).abs().amax(1, keepdim=True), 1)
         region = softened(dilate(changed, EDIT_DILATION))
-        raw = carry_over(image, self.compose(codes, own, image), drawn)
+        before = self.compose(codes, own, image).to(image.dtype)
+        drawn = self._toned(drawn, mask, image - before, own)
+        raw = carry_over(image, before, drawn)
         raw = torch.lerp(image, torch.lerp(raw, drawn, softened(changed)), region)
         return Layer(raw, (region > 0).to(image.dtype))
+
+    def _toned(self, drawn: Tensor, mask: Tensor, missing: Tensor, own: Tensor) -> Tensor:
+        """Return pictures whose components have the tone that the drawing of the image's own lacks on average.
+
+        Args:
+            drawn: ``(B, 3, R, R)`` in [0, 1].
+            mask: its mask.
+            missing: ``(B, 3, R, R)``, the image less its own drawing.
+            own: the mask of that.
+        """
+        there = self.regions(own)
+        tone = torch.einsum("bchw,bkhw->bck", there, missing) / there.sum((2, 3)).clamp(min=1)[..., None]
+        return (drawn + torch.einsum("bck,bchw->bkhw", tone, self.regions(mask))).clamp(0, 1)
 
 
 EDIT_DILATION = 3
