@@ -88,7 +88,8 @@ class PortraitObjective(nn.Module):
         self._distance = distances_named(loss)[0]
         sizes = model.config
         self.fine_judge, self.coarse_judge = (
-            ImageDiscriminator(sizes.judge_widths, sizes.patch, domains=1, channels=3 + sizes.parts) for _ in range(2)
+            ImageDiscriminator(sizes.judge_widths, sizes.patch, domains=1, channels=3 + sizes.parts, spectral=False)
+            for _ in range(2)
         )
         model.parser.requires_grad_(False)
 

@@ -205,24 +205,29 @@ class ImageDiscriminator(nn.Module):
         patch: side of the pixel block that it reads as one position, the model's own.
         domains: how many domains images can belong to.
         channels: of what it sees: 3, and more where it is shown more than an image.
+        spectral: whether its layers have spectral norm, which keeps the scores of alike images close: of a sharp image
+            and the same one blurred, too.
 
     Shape:
         ``(B, channels, R, R)``, images in [-1, 1], to scores ``(B, domains, S, S)``; the higher, the more real: as an
         image of the first domain in channel 0, and so on.
     """
 
-    def __init__(self, widths: Sequence[int], patch: int, domains: int = 2, channels: int = 3) -> None:
+    def __init__(
+        self, widths: Sequence[int], patch: int, domains: int = 2, channels: int = 3, spectral: bool = True
+    ) -> None:
         super().__init__()
         self.patch = patch
         channels *= patch**2
+        normed: Callable[[nn.Module], nn.Module] = spectral_norm if spectral else lambda layer: layer
         layers: list[nn.Module] = []
         for width in widths:
             layers += [
-                spectral_norm(nn.Conv2d(channels, width, 4, 2, 1)),
+                normed(nn.Conv2d(channels, width, 4, 2, 1)),
                 nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True),
             ]
             channels = width
-        self.score = nn.Sequential(*layers, spectral_norm(nn.Conv2d(channels, domains, 1)))
+        self.score = nn.Sequential(*layers, normed(nn.Conv2d(channels, domains, 1)))
 
     @classmethod
     def beside(cls, config: MBUConfig, domains: int = 2) -> Self:
