@@ -7,9 +7,8 @@ from pathlib import Path
 
 import click
 
-from mbu_ops.errors import ConfigurationError
 from mbu_ops_cli.eval_setup import note
-from mbu_ops_cli.labelled import LabelledSource
+from mbu_ops_cli.labelled import LabelledSource, check_part_count
 from mbu_ops_cli.options import FiniteRange, echo_json, json_option
 from mbu_ops_cli.sources import FOLDER
 
@@ -58,11 +57,7 @@ def eval_parsing(
     source = LabelledSource.of(family, (labelled,), holdout, None)
     networks = {name: Parse.from_pretrained(name) for name in weights}
     for name, parse in networks.items():
-        if parse.part_count != len(source.anatomy.parts):
-            raise ConfigurationError(
-                f"{name} tells {parse.part_count} parts apart, the family {source.family.name!r} has "
-                f"{len(source.anatomy.parts)}"
-            )
+        check_part_count(name, parse.part_count, source.anatomy)
     pictures = source.unseen(resolution, note) if holdout else source.training(resolution, note)
     assert pictures is not None  # noqa: S101 - with a holdout there are some
     found = {name: measure_parsing(parse.labels, pictures) for name, parse in networks.items()}

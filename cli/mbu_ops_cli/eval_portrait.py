@@ -9,7 +9,7 @@ import click
 
 from mbu_ops.errors import ConfigurationError
 from mbu_ops_cli.eval_setup import note
-from mbu_ops_cli.labelled import LabelledSource
+from mbu_ops_cli.labelled import LabelledSource, check_part_count
 from mbu_ops_cli.options import FiniteRange, echo_json, json_option
 from mbu_ops_cli.sources import FOLDER
 
@@ -60,17 +60,14 @@ def eval_portrait(
         raise ConfigurationError("expected --holdout above 0: what training has seen tells nothing")
     source = LabelledSource.of(family, (labelled,), holdout, None)
     parser = Parse.from_pretrained(judge)
+    check_part_count(judge, parser.part_count, source.anatomy)
     found = {}
     for number, name in enumerate(weights, 1):
         pretrained = load_pretrained(name, method="portrait", whole=True)
         pictures = source.unseen(pretrained.info.resolution, note)
         assert pictures is not None  # noqa: S101 - with a holdout there are some
         contents = pretrained.info.attributes
-        for what, count in ((name, Parse(pretrained.model).part_count), (judge, parser.part_count)):
-            if count != len(source.anatomy.parts):
-                raise ConfigurationError(
-                    f"{what} tells {count} parts apart, the family's masks {len(source.anatomy.parts)}"
-                )
+        check_part_count(name, Parse(pretrained.model).part_count, source.anatomy)
         found[name] = measure_portrait(pretrained.model, pictures, contents, parser, pairs)
         if out is not None:
             folder = out / f"{number}-{Path(name).stem}" if len(weights) > 1 else out

@@ -26,7 +26,7 @@ LABELLED = click.option(
 VARIATION = click.option(
     "--variation",
     type=FiniteRange(min=0, max=2),
-    help="How strongly labelled pictures are turned, moved, scaled and recoloured.  [default: 1 to read, 0.3 to draw]",
+    help="How strongly labelled pictures are turned, moved, scaled and recoloured.  [default: 1 to read, 0 to draw]",
 )
 
 
@@ -119,3 +119,18 @@ class LabelledSource:
         return Labelled.from_folder(
             self.folders[0], self.anatomy, resolution, "validation", self.holdout, report, limit
         )
+
+
+def check_part_count(weights: str, count: int, anatomy: Anatomy) -> None:
+    """Make sure that networks and masks speak of the same parts.
+
+    Args:
+        weights: name of the networks.
+        count: how many parts they tell apart.
+        anatomy: the parts that masks show.
+
+    Raises:
+        ConfigurationError: if they do not.
+    """
+    if count != len(anatomy.parts):
+        raise ConfigurationError(f"{weights} tells {count} parts apart, the family's masks {len(anatomy.parts)}")

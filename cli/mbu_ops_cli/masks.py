@@ -10,6 +10,7 @@ import click
 from mbu_ops.errors import ConfigurationError, ImageFileError
 from mbu_ops.families import Anatomy, FamilySpec, get_family
 from mbu_ops.frames.box import Box
+from mbu_ops_cli.labelled import LabelledSource, check_part_count
 from mbu_ops_cli.options import FiniteRange, choose_device, device_option
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def parse(
 
     place = choose_device(device)
     op = Parse.from_pretrained(found, device=place)
-    _check_parts(found, op.part_count, anatomy)
+    check_part_count(found, op.part_count, anatomy)
     read = FramedParse(op, _aligner(spec, no_align, place), which)
     failed = 0
     with progress(len(jobs.todo), "parsing") as advance, torch.inference_mode():
@@ -153,7 +154,7 @@ def edit(
         )
     place = choose_device(device)
     op = Reshape.from_pretrained(found, device=place)
-    _check_parts(found, op.part_count, anatomy)
+    check_part_count(found, op.part_count, anatomy)
     redraw = FramedReshape(op, _aligner(spec, no_align, place), which)
     with torch.inference_mode():
         result = redraw(photo.to_tensor()[None].to(place), labels.to(place))[0].cpu()
@@ -238,7 +239,7 @@ def generate(
     place = choose_device(device)
     labels = _read_mask(mask, anatomy).to(place)
     op = Generate.from_pretrained(found, device=place)
-    _check_parts(found, op.part_count, anatomy)
+    check_part_count(found, op.part_count, anatomy)
     with torch.inference_mode():
         if like is not None:
             photo = images.read(like).to_tensor()[None].to(place)
@@ -271,13 +272,12 @@ def _generate_many(
 ) -> None:
     from mbu_ops.ops.reshape import Generate
     from mbu_ops.training.generated import write_generated
-    from mbu_ops_cli.labelled import LabelledSource
     from mbu_ops_cli.progress import progress
 
     assert folder is not None  # noqa: S101 - the caller saw to it
     op = Generate.from_pretrained(weights, device=choose_device(device))
     source = LabelledSource.of(family.name, (folder,), holdout, None)
-    _check_parts(weights, op.part_count, source.anatomy)
+    check_part_count(weights, op.part_count, source.anatomy)
     pictures = source.training(op.frame_side, lambda line: click.echo(line, err=True))
     wanted = count or len(pictures.pixels)
     with progress(wanted, "drawing") as advance:
@@ -327,11 +327,6 @@ def _read_mask(path: Path, anatomy: Anatomy) -> Tensor:
     from mbu_ops import images
 
     return torch.from_numpy(images.read_labels(path, anatomy.colours))[None, None]
-
-
-def _check_parts(weights: str, count: int, anatomy: Anatomy) -> None:
-    if count != len(anatomy.parts):
-        raise ConfigurationError(f"{weights} tells {count} parts apart, the family's masks {len(anatomy.parts)}")
 
 
 def _refuse_existing(path: Path, overwrite: bool) -> None:

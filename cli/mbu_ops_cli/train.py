@@ -300,7 +300,7 @@ def _training(
     if not isinstance(source, LabelledSource):
         return source.training(resolution, note)
     draws = get_method(method).draws
-    strength = variation if variation is not None else 0.3 if draws else 1.0
+    strength = variation if variation is not None else 0.0 if draws else 1.0  # turning blurs: it would be learnt
     return source.training(resolution, note).varied(strength, blurs=not draws)
 
 

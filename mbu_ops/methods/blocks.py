@@ -1,4 +1,4 @@
-"""Convolution stacks shared by the methods: a stack that halves its input, and one that doubles it."""
+"""Layers shared by the methods: a stack that halves its input, one that doubles it, and a residual block."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ NEGATIVE_SLOPE = 0.2
 """Slope of every leaky ReLU. The paper says ReLU in the decoders; the published weights need this one."""
 
 
-def _activation() -> nn.Module:
+def activation() -> nn.Module:
+    """Return the activation of all layers."""
     return nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True)
 
 
@@ -73,7 +74,7 @@ def downsampling_stack(in_channels: int, widths: Sequence[int]) -> Stack:
     """
     layers: list[nn.Module] = []
     for width in widths:
-        layers += [nn.Conv2d(in_channels, width, 4, 2, 1), DomainBatchNorm2d(width), _activation()]
+        layers += [nn.Conv2d(in_channels, width, 4, 2, 1), DomainBatchNorm2d(width), activation()]
         in_channels = width
     return Stack(*layers)
 
@@ -91,7 +92,32 @@ def upsampling_stack(in_channels: int, widths: Sequence[int], out_channels: int)
     """
     layers: list[nn.Module] = []
     for width in widths:
-        layers += [nn.ConvTranspose2d(in_channels, width, 4, 2, 1), DomainBatchNorm2d(width), _activation()]
+        layers += [nn.ConvTranspose2d(in_channels, width, 4, 2, 1), DomainBatchNorm2d(width), activation()]
         in_channels = width
     layers.append(nn.ConvTranspose2d(in_channels, out_channels, 4, 2, 1))
     return Stack(*layers)
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions beside a shortcut, which is a 1x1 convolution where the channels differ.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        kernel: side of the kernels.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(in_channels, out_channels, kernel, 1, kernel // 2),
+            activation(),
+            nn.Conv2d(out_channels, out_channels, kernel, 1, kernel // 2),
+        )
+        same = in_channels == out_channels
+        self.shortcut = nn.Identity() if same else nn.Conv2d(in_channels, out_channels, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Run the block on ``(B, C, H, W)``."""
+        result: Tensor = self.shortcut(images) + self.body(images)
+        return result

@@ -19,7 +19,7 @@ from mbu_ops.errors import ConfigurationError
 from mbu_ops.functional.detail import carry_over
 from mbu_ops.functional.mask import change_mask
 from mbu_ops.methods.base import Layer, Networks, to_signed, to_unit
-from mbu_ops.methods.blocks import NEGATIVE_SLOPE
+from mbu_ops.methods.blocks import ResidualBlock, activation
 
 __all__ = ["CONFIGS", "MAAE", "Convolution", "MAAEConfig", "covering_positions", "receptive_field"]
 
@@ -190,31 +190,6 @@ def covering_positions(convolutions: Sequence[Convolution], side: int) -> tuple[
     return tuple(chosen)
 
 
-class ResidualBlock(nn.Module):
-    """Two convolutions beside a shortcut, which is a 1x1 convolution where the channels differ.
-
-    Args:
-        in_channels: channels of the input.
-        out_channels: channels of the output.
-        kernel: side of the kernels.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, kernel: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(in_channels, out_channels, kernel, 1, kernel // 2),
-            nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True),
-            nn.Conv2d(out_channels, out_channels, kernel, 1, kernel // 2),
-        )
-        same = in_channels == out_channels
-        self.shortcut = nn.Identity() if same else nn.Conv2d(in_channels, out_channels, 1)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Run the block on ``(B, C, H, W)``."""
-        result: Tensor = self.shortcut(images) + self.body(images)
-        return result
-
-
 class MAAE(Networks):
     """The networks of M-AAE and what they can do to images that fill the model frame.
 
@@ -247,9 +222,9 @@ class MAAE(Networks):
         super().__init__(config)
         widths, width, patch = self.config.widths, self.config.residual_width, self.config.patch
         pixels, stem = 3 * patch**2, self.config.stem_kernel
-        down: list[nn.Module] = [nn.Conv2d(pixels, widths[0], stem, 1, stem // 2), _activation()]
+        down: list[nn.Module] = [nn.Conv2d(pixels, widths[0], stem, 1, stem // 2), activation()]
         for before, after in pairwise(widths):
-            down += [nn.Conv2d(before, after, 3, 2, 1), _activation()]
+            down += [nn.Conv2d(before, after, 3, 2, 1), activation()]
         blocks = [ResidualBlock(widths[-1], width, 1)]
         blocks += [ResidualBlock(width, width, 1) for _ in range(self.config.encoder_blocks - 1)]
         self.encoder = nn.Sequential(*down, *blocks)
@@ -262,7 +237,7 @@ class MAAE(Networks):
             layer = (
                 nn.ConvTranspose2d(before, after, 4, 2, 1) if doubles else nn.Conv2d(before, after, stem, 1, stem // 2)
             )
-            up += [layer, _activation()]
+            up += [layer, activation()]
             before = after
         last = stem if len(self.config.decoder_widths) < len(widths) else 1
         self.decoder = nn.Sequential(*up, nn.Conv2d(before, pixels, last, 1, last // 2))
@@ -341,7 +316,3 @@ class MAAE(Networks):
 
 _GAIN = 10.0
 """Small strengths make small changes, and these should show too."""
-
-
-def _activation() -> nn.Module:
-    return nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True)

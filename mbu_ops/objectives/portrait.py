@@ -150,14 +150,7 @@ class PortraitObjective(nn.Module):
         matching = weights.feature_matching if paired else 0.0
         if weights.adversarial or matching:
             self._judges_learn(False)
-            believed, apart = [], []
-            for judge, one, real in zip(self._judges, self._seen(result, mask), self._seen(pixels, mask), strict=True):
-                last = judge.features(one)[-1]
-                believed.append(F.softplus(-judge.last_score(last)).mean())
-                if matching:
-                    with torch.no_grad():
-                        wanted = judge.features(real)[-1]
-                    apart.append(F.mse_loss(last, wanted) / 2)
+            believed, apart = self._believed(result, pixels, mask, bool(matching))
             if weights.adversarial:
                 terms["adversarial"] = torch.stack(believed).mean()
             if matching:
@@ -183,11 +176,27 @@ class PortraitObjective(nn.Module):
         for judge in self._judges:
             judge.requires_grad_(learn)
 
+    def _believed(
+        self, result: Tensor, pixels: Tensor, mask: Tensor, matching: bool
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Return how little each discriminator believes a result, and how far what it sees is from the picture."""
+        believed, apart = [], []
+        with _full_precision(pixels):
+            for judge, one, real in zip(self._judges, self._seen(result, mask), self._seen(pixels, mask), strict=True):
+                last = judge.features(one)[-1]
+                believed.append(F.softplus(-judge.last_score(last)).mean())
+                if matching:
+                    with torch.no_grad():
+                        wanted = judge.features(real)[-1]
+                    apart.append(F.mse_loss(last, wanted) / 2)
+        return believed, apart
+
     def _judged(self, pixels: Tensor, result: Tensor, mask: Tensor) -> Tensor:
         """Return the discriminators' own loss (equation 3)."""
         losses = []
-        for judge, real, fake in zip(self._judges, self._seen(pixels, mask), self._seen(result, mask), strict=True):
-            losses += [F.softplus(-judge(real)).mean(), F.softplus(judge(fake)).mean()]
+        with _full_precision(pixels):
+            for judge, real, fake in zip(self._judges, self._seen(pixels, mask), self._seen(result, mask), strict=True):
+                losses += [F.softplus(-judge(real)).mean(), F.softplus(judge(fake)).mean()]
         return torch.stack(losses).sum()
 
     def _seen(self, pixels: Tensor, mask: Tensor) -> list[Tensor]:
@@ -232,6 +241,11 @@ class PortraitObjective(nn.Module):
             layer = view.transfer(images, code)
             rows.append(torch.lerp(images, layer.raw, layer.mask))
         return grid(rows)
+
+
+def _full_precision(pixels: Tensor) -> torch.autocast:
+    """Return a context in which nothing is rounded: what tells sharp pictures from blurred ones is small."""
+    return torch.autocast(pixels.device.type, enabled=False)
 
 
 def _named(values: Mapping[str, Tensor], kind: str) -> dict[str, Tensor]:

@@ -228,6 +228,10 @@ class ImageDiscriminator(nn.Module):
             ]
             channels = width
         self.score = nn.Sequential(*layers, normed(nn.Conv2d(channels, domains, 1)))
+        if not spectral:  # nothing keeps their scale: with PyTorch's own, scores hardly depend on the image at first
+            for layer in self.score:
+                if isinstance(layer, nn.Conv2d):
+                    nn.init.kaiming_normal_(layer.weight, NEGATIVE_SLOPE)
 
     @classmethod
     def beside(cls, config: MBUConfig, domains: int = 2) -> Self:

@@ -69,7 +69,49 @@ def choose_inputs(
     return (), op.guides[:1]
 
 
-class Bound(nn.Module):
+class OneInput(nn.Module, ABC):
+    """An op that was told all but the image: one image in, one image out.
+
+    Args:
+        op: the op.
+    """
+
+    def __init__(self, op: Op) -> None:
+        super().__init__()
+        self.op = op
+
+    @property
+    def frame_side(self) -> int:
+        """Side of the square that the op's model sees, in pixels."""
+        return self.op.frame_side
+
+    @property
+    def detail(self) -> float:
+        """Share of the image's own detail that the op keeps."""
+        return float(getattr(self.op, "detail", 0.0))
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether a mirrored image gives the mirrored result."""
+        return self.op.mirrors
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the edited image.
+
+        Args:
+            image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
+
+        Returns:
+            Same shape and dtype.
+        """
+        return self.edit(image).image
+
+    @abstractmethod
+    def edit(self, image: Tensor) -> Edit:
+        """Return the result with its mask and raw pixels."""
+
+
+class Bound(OneInput):
     """A guided op with its guide: one image in, one image out.
 
     Guide and code are buffers that move with the module but stay out of its ``state_dict``.
@@ -92,45 +134,19 @@ class Bound(nn.Module):
         torch.Size([2, 3, 48, 40])
     """
 
+    op: GuidedOp
     code: Tensor | None
 
     def __init__(self, op: GuidedOp, inputs: Sequence[Tensor] = (), *, code: Tensor | None = None) -> None:
-        super().__init__()
+        super().__init__(op)
         if bool(inputs) == (code is not None):
             raise ConfigurationError(f"expected inputs or a code, got {'both' if inputs else 'neither'}")
         if code is not None:
             check_code(code, op.model.code_shape)
-        self.op = op
         self.register_buffer("code", code, persistent=False)
         self.input_count = len(inputs)
         for index, tensor in enumerate(inputs):
             self.register_buffer(f"input{index}", tensor, persistent=False)
-
-    @property
-    def frame_side(self) -> int:
-        """Side of the square that the op's model sees, in pixels."""
-        return self.op.frame_side
-
-    @property
-    def detail(self) -> float:
-        """Share of the image's own detail that the op keeps."""
-        return self.op.detail
-
-    @property
-    def mirrors(self) -> bool:
-        """Whether a mirrored image gives the mirrored result."""
-        return self.op.mirrors
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Return the edited image.
-
-        Args:
-            image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
-
-        Returns:
-            Same shape and dtype.
-        """
-        return self.edit(image).image
 
     def edit(self, image: Tensor) -> Edit:
         """Return the result with its mask and raw pixels."""

@@ -11,6 +11,7 @@ from mbu_ops.errors import ConfigurationError
 from mbu_ops.functional.check import check_code, check_fits, check_image, check_labels
 from mbu_ops.functional.mask import resize
 from mbu_ops.ops.base import Op, apply_layer, expand_code, to_frame
+from mbu_ops.ops.bound import OneInput
 from mbu_ops.ops.edit import Edit
 from mbu_ops.ops.parse import Parser
 
@@ -119,7 +120,7 @@ class Reshape(Op):
         return BoundReshape(self, labels)
 
 
-class BoundReshape(nn.Module):
+class BoundReshape(OneInput):
     """A :class:`Reshape` with its mask: one image in, one image out.
 
     Args:
@@ -127,27 +128,13 @@ class BoundReshape(nn.Module):
         labels: as in :meth:`Reshape.forward`.
     """
 
+    op: Reshape
     labels: Tensor
 
     def __init__(self, op: Reshape, labels: Tensor) -> None:
-        super().__init__()
+        super().__init__(op)
         check_labels(labels)
-        self.op = op
         self.register_buffer("labels", labels, persistent=False)
-
-    @property
-    def frame_side(self) -> int:
-        """Side of the square that the op's model sees, in pixels."""
-        return self.op.frame_side
-
-    @property
-    def detail(self) -> float:
-        """Share of the image's own detail that the op keeps."""
-        return self.op.detail
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Return the image with the shapes of the mask; arguments as in :meth:`Reshape.forward`."""
-        return self.edit(image).image
 
     def edit(self, image: Tensor) -> Edit:
         """Return the result with its mask and raw pixels."""

@@ -335,6 +335,7 @@ class Trainer:
                     parameter.grad.copy_(self.accelerator.reduce(parameter.grad, "mean"))
         self.accelerator.clip_grad_norm_(parameters, self.config.gradient_clip)
         optimiser.step()
+        torch.clear_autocast_cache()  # the next losses need the weights of now
 
     def _fitted(self, batch: Tensor) -> Tensor:
         factor = batch.shape[-1] // self.objective.model.config.resolution

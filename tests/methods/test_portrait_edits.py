@@ -10,48 +10,11 @@ from torch import Tensor
 
 from mbu_ops.functional.detail import carry_over
 from mbu_ops.functional.mask import dilate
-from mbu_ops.methods.base import to_signed
 from mbu_ops.methods.portrait import Portrait
 from mbu_ops.methods.portrait.method import EDIT_DILATION, softened
-from mbu_ops.testing import tiny_portrait
 from mbu_ops.testing.tiny import TINY_PORTRAIT
 
-LEFT_EYE, RIGHT_EYE, MOUTH, SKIN = 1, 2, 3, 4
-
-
-@pytest.fixture
-def model() -> Portrait:
-    return tiny_portrait()
-
-
-@pytest.fixture
-def image() -> Tensor:
-    return torch.rand(2, 3, 32, 32)
-
-
-@pytest.fixture
-def labels() -> Tensor:
-    """A face: skin with two eyes and a mouth, before a background."""
-    labels = torch.zeros(1, 1, 32, 32, dtype=torch.uint8)
-    labels[..., 4:28, 6:26] = SKIN
-    labels[..., 10:13, 8:12] = LEFT_EYE
-    labels[..., 10:13, 20:24] = RIGHT_EYE
-    labels[..., 20:24, 12:20] = MOUTH
-    return labels.expand(2, -1, -1, -1).clone()
-
-
-@pytest.fixture
-def mask(model: Portrait, labels: Tensor) -> Tensor:
-    return model.one_hot(labels)
-
-
-def codes_of(model: Portrait, image: Tensor, mask: Tensor) -> Tensor:
-    return model.encode(model.crops(to_signed(image), mask), mask)
-
-
-def read_as(model: Portrait, mask: Tensor) -> None:
-    """Have every picture's mask be this one, whatever it shows."""
-    model.mask_of = lambda image: mask.to(image.dtype).expand(len(image), -1, -1, -1)  # type: ignore[method-assign]
+from .faces import MOUTH, codes_of, read_as
 
 
 def toned(model: Portrait, drawn: Tensor, mask: Tensor, missing: Tensor, own: Tensor) -> Tensor:

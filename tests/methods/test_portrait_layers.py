@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from mbu_ops.families import get_family
+from mbu_ops.methods.blocks import ResidualBlock
 from mbu_ops.methods.portrait import CONFIGS
-from mbu_ops.methods.portrait.layers import ComponentAutoEncoder, Generator, ResidualBlock, centres, cut, paste
+from mbu_ops.methods.portrait.layers import ComponentAutoEncoder, Generator, centres, cut, paste
 
 HALVES = [torch.float16, torch.bfloat16]
 
@@ -242,7 +243,7 @@ def test_pictures_follow_features_and_the_shapes_of_parts(mask: Tensor) -> None:
 
 
 def test_a_residual_block_begins_from_its_input() -> None:
-    block, features = ResidualBlock(4), torch.rand(1, 4, 6, 6)
+    block, features = ResidualBlock(4, 4, 3), torch.rand(1, 4, 6, 6)
     torch.testing.assert_close(block(features), features + block.body(features))
     with torch.no_grad():
         for parameter in block.body.parameters():

@@ -271,6 +271,17 @@ def test_low_precision_steps_are_near_the_exact_ones(batch: tuple[Tensor, Tensor
             torch.testing.assert_close(value.float(), expected[name], rtol=0.05, atol=0.05, msg=name)
 
 
+def test_discriminators_and_the_last_layer_round_nothing_in_low_precision(batch: tuple[Tensor, Tensor]) -> None:
+    learning = objective()
+    for judge in (learning.fine_judge, learning.coarse_judge):
+        judge.register_forward_hook(lambda _, seen, scores: dtypes.update({seen[0].dtype, scores.dtype}))
+    dtypes: set[torch.dtype] = set()
+    with torch.autocast("cpu", torch.bfloat16):
+        for _, terms, _ in learning.steps(*batch):
+            dtypes.update(value.dtype for name, value in terms.items() if "parsing" not in name)
+    assert dtypes == {torch.float32}
+
+
 def test_a_batch_of_one_is_its_own_other(batch: tuple[Tensor, Tensor]) -> None:
     steps: Steps = list(objective().steps(*(one[:1] for one in batch)))
     torch.testing.assert_close(steps[0][1]["paired_parsing"], steps[2][1]["unpaired_parsing"])

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 import torch
 from PIL import Image
+from torch.nn import functional as F
 
 from mbu_ops.errors import ConfigurationError, TrainingStateError
 from mbu_ops.ops.transfer import Transfer
@@ -242,3 +243,23 @@ def test_the_average_follows_the_weights(tmp_path, domains, settings):
     distance = sum(float((one - two).detach().abs().sum()) for one, two in zip(average, current, strict=True))
     travelled = sum(float((one - two).detach().abs().sum()) for one, two in zip(before, current, strict=True))
     assert 0 < distance < travelled
+
+
+def test_losses_in_low_precision_see_the_weights_that_the_update_before_left(tmp_path, domains, settings, monkeypatch):
+    trainer = Trainer(replace(settings, coarse_steps=0, steps=1), domains, tmp_path, LABELS)
+    monkeypatch.setattr(trainer.accelerator, "autocast", lambda: torch.autocast("cpu", torch.bfloat16))
+    layer = next(one for one in trainer.objective.model.modules() if isinstance(one, torch.nn.Conv2d))
+    probe, steps = torch.rand(1, layer.in_channels, 8, 8), trainer.objective.steps
+    found = []
+
+    def probed(*batch):
+        for step in steps(*batch):
+            layer(probe)  # as losses do: autocast remembers the weights it has rounded
+            yield step
+            rounded = F.conv2d(probe.bfloat16(), layer.weight.bfloat16(), layer.bias.bfloat16(), 2, 1)
+            found.append((step[0], torch.equal(layer(probe), rounded)))
+
+    monkeypatch.setattr(trainer.objective, "steps", probed)
+    trainer.run()
+    assert ("networks", True) in found
+    assert all(same for _, same in found)

@@ -8,32 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mbu_ops.methods.blocks import NEGATIVE_SLOPE
+from mbu_ops.methods.blocks import ResidualBlock, activation
 from mbu_ops.methods.portrait.config import SCALE
-
-
-def activation() -> nn.Module:
-    """Return the activation of all layers."""
-    return nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True)
-
-
-class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut.
-
-    Args:
-        channels: of input and output.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, 1, 1), activation(), nn.Conv2d(channels, channels, 3, 1, 1)
-        )
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Run the block on ``(B, C, H, W)``."""
-        result: Tensor = features + self.body(features)
-        return result
 
 
 def enlarging(in_channels: int, out_channels: int) -> list[nn.Module]:
@@ -141,7 +117,7 @@ class Generator(nn.Module):
             activation(),
         )
         self.join = nn.Sequential(nn.Conv2d(components * feature_channels + mask_channels, channels, 1), activation())
-        self.blocks = nn.Sequential(*(ResidualBlock(channels) for _ in range(blocks)))
+        self.blocks = nn.Sequential(*(ResidualBlock(channels, channels, 3) for _ in range(blocks)))
         grow: list[nn.Module] = []
         scale = SCALE
         while scale > patch:
@@ -173,7 +149,8 @@ class Generator(nn.Module):
         if self.fuses:
             seen = F.pixel_unshuffle(torch.cat([behind, known], 1), self.patch)
             drawn = self.fuse(torch.cat([drawn, self.read_background(seen)], 1))
-        picture = torch.tanh(F.pixel_shuffle(self.paint(drawn), self.patch))
+        with torch.autocast(drawn.device.type, enabled=False):  # half precision has fewer shades than a picture
+            picture = torch.tanh(F.pixel_shuffle(self.paint(drawn.to(self.paint.weight.dtype)), self.patch))
         return picture if self.fuses else picture * (1 - known) + behind
 
 
