@@ -16,7 +16,7 @@ from mbu_ops.methods.parsing import Parsing
 from mbu_ops.methods.portrait import Portrait
 from mbu_ops.objectives import build_objective
 from mbu_ops.objectives import portrait as objective_module
-from mbu_ops.objectives.portrait import LOSS_WEIGHTS, PortraitLossWeights, PortraitObjective
+from mbu_ops.objectives.portrait import LOSS_WEIGHTS, PortraitLossWeights, PortraitObjective, SourceVariation
 from mbu_ops.testing import tiny_mbu, tiny_parsing, tiny_portrait
 from mbu_ops.testing.tiny import TINY_PARSING, TINY_PORTRAIT
 
@@ -360,3 +360,37 @@ def test_a_sheet_shows_pictures_masks_and_exchanges() -> None:
     assert torch.equal(rows[3], images.roll(1, 0))
     torch.testing.assert_close(rows[4], model.compose(codes.roll(1, 0), mask, images))
     assert all(not torch.equal(row, images) for row in rows[5:])
+
+
+@pytest.mark.parametrize("strength", [0.3, 1.0, 9.9])
+def test_half_of_the_sources_are_bent_with_their_masks(strength: float) -> None:
+    torch.manual_seed(0)
+    labels = faces(32)[1]
+    mask = F.one_hot(labels[:, 0].long(), 5).movedim(-1, 1).float()
+    pixels = (mask * torch.linspace(-1, 1, 5).view(1, 5, 1, 1)).sum(1, keepdim=True).expand(-1, 3, -1, -1)
+    varied, moved = SourceVariation(strength)(pixels, mask)
+    same = (varied == pixels).flatten(1).all(1)
+    assert 8 <= int(same.sum()) <= 24
+    assert torch.equal(moved[same], mask[same])
+    assert not (moved == mask).flatten(1).all(1)[~same].any()
+    assert torch.equal(moved.sum(1), torch.ones(32, 32, 32)), "each pixel has one part"
+    skin = moved[~same][:, SKIN : SKIN + 1].expand(-1, 3, -1, -1) > 0
+    assert float((varied[~same][skin] > 0.4).float().mean()) > 0.75, "pictures move as their masks do"
+
+
+def test_only_sources_of_paired_steps_are_bent(batch: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
+    plain: Steps = list(objective().steps(*batch))
+    learning = objective()
+    learning.vary_source = SourceVariation(1.0)
+    monkeypatch.setattr(learning.vary_source, "forward", lambda pixels, mask: (pixels.flip(-1), mask.flip(-1)))
+    bent: Steps = list(learning.steps(*batch))
+    for (_, terms, _), (_, expected, _) in zip(bent, plain, strict=True):
+        for name, value in terms.items():
+            same = torch.equal(value, expected[name])
+            assert same == name.startswith("unpaired"), name
+
+
+def test_the_paper_bends_nothing() -> None:
+    assert build_objective(tiny_portrait(), "paper").vary_source is None  # type: ignore[attr-defined]
+    bending = build_objective(tiny_portrait(), "quick", guide_variation=0.5)
+    assert isinstance(bending.vary_source, SourceVariation)  # type: ignore[attr-defined]
