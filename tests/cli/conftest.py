@@ -16,11 +16,12 @@ import pytest
 import torch
 from PIL import Image
 
+from mbu_ops import images
 from mbu_ops.families import AttributeSpec, FamilySpec, SampleSpec, WeightSpec, discovery, refresh
 from mbu_ops.testing import tiny_mbu
 from mbu_ops.weights import WeightsInfo, save
 
-from ..tiny_faces import register, save_network
+from ..tiny_faces import ANATOMY, face_labels, register, save_network
 
 Command = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
@@ -146,6 +147,17 @@ def dolls(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
 def portraits(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Weights of tiny portrait networks with three default looks."""
     return save_network(tmp_path_factory.mktemp("weights") / "portrait.safetensors")
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    return draw(tmp_path / "photo.png", (56, 40))
+
+
+@pytest.fixture
+def mask(tmp_path: Path) -> Path:
+    images.write_labels(tmp_path / "face.png", face_labels(1)[0, 0].numpy(), ANATOMY.colours)
+    return tmp_path / "face.png"
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,8 @@ from mbu_ops.testing import tiny_parsing
 from mbu_ops_cli.app import run
 
 from ..tiny_faces import ANATOMY, save_network
-from .conftest import draw, pixels_of
+from .conftest import pixels_of
+from .masks import labels_of, tensor
 
 MOUTH = 3
 WHOLE = ["--family", "dolls", "--device", "cpu"]
@@ -28,19 +29,6 @@ WHOLE = ["--family", "dolls", "--device", "cpu"]
 @pytest.fixture(scope="module")
 def parser(tmp_path_factory: pytest.TempPathFactory) -> str:
     return save_network(tmp_path_factory.mktemp("parser") / "parser.safetensors", tiny_parsing())
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    return draw(tmp_path / "photo.png", (56, 40))
-
-
-def tensor(path: Path) -> Tensor:
-    return images.read(path).to_tensor()[None]
-
-
-def labels_of(path: Path) -> Tensor:
-    return torch.from_numpy(images.read_labels(path, ANATOMY.colours))[None, None]
 
 
 def write_mask(path: Path, labels: Tensor) -> Path:

@@ -19,8 +19,9 @@ from mbu_ops.ops.parse import Parse
 from mbu_ops.ops.reshape import Generate
 from mbu_ops_cli.app import run
 
-from ..tiny_faces import ANATOMY, face_labels, fill_folder, save_network
+from ..tiny_faces import ANATOMY, fill_folder, save_network
 from .conftest import draw, pixels_of
+from .masks import labels_of, near, tensor
 
 LEFT, RIGHT = Box(4, 2, 30, 28), Box(34, 6, 52, 30)
 DOLLS = ["--family", "dolls", "--device", "cpu"]
@@ -39,31 +40,6 @@ class Finder:
         if isinstance(self.trouble, BaseException):
             raise self.trouble
         return () if self.trouble is None else self.trouble
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    return draw(tmp_path / "photo.png", (56, 40))
-
-
-@pytest.fixture
-def mask(tmp_path: Path) -> Path:
-    images.write_labels(tmp_path / "face.png", face_labels(1)[0, 0].numpy(), ANATOMY.colours)
-    return tmp_path / "face.png"
-
-
-def tensor(path: Path) -> Tensor:
-    return images.read(path).to_tensor()[None]
-
-
-def labels_of(path: Path) -> Tensor:
-    return torch.from_numpy(images.read_labels(path, ANATOMY.colours))[None, None]
-
-
-def near(path: Path, expected: Tensor) -> bool:
-    """Whether a file holds a picture, but for the rounding to 8 bits."""
-    wanted = 255 * expected[0].detach().movedim(0, -1).numpy()
-    return bool(np.abs(pixels_of(path) - wanted).max() < 0.51)
 
 
 # -- generate -------------------------------------------------------------------------------------------------------

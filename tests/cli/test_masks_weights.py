@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from mbu_ops import images
 from mbu_ops.families import WeightSpec
@@ -23,36 +22,11 @@ from mbu_ops.testing import tiny_parsing
 from mbu_ops.testing.tiny import TINY_PARSING, TINY_PORTRAIT
 from mbu_ops_cli.app import run
 
-from ..tiny_faces import ANATOMY, face_labels, save_network
-from .conftest import draw, pixels_of
+from ..tiny_faces import ANATOMY, save_network
+from .masks import labels_of, near, tensor
 
 DOLLS = ["--family", "dolls", "--device", "cpu"]
 Change = Callable[..., None]
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    return draw(tmp_path / "photo.png", (56, 40))
-
-
-@pytest.fixture
-def mask(tmp_path: Path) -> Path:
-    images.write_labels(tmp_path / "face.png", face_labels(1)[0, 0].numpy(), ANATOMY.colours)
-    return tmp_path / "face.png"
-
-
-def tensor(path: Path) -> Tensor:
-    return images.read(path).to_tensor()[None]
-
-
-def labels_of(path: Path) -> Tensor:
-    return torch.from_numpy(images.read_labels(path, ANATOMY.colours))[None, None]
-
-
-def near(path: Path, expected: Tensor) -> bool:
-    """Whether a file holds a picture, but for the rounding to 8 bits."""
-    wanted = 255 * expected[0].detach().movedim(0, -1).numpy()
-    return bool(np.abs(pixels_of(path) - wanted).max() < 0.51)
 
 
 def listed(path: Path, method: str, attributes: tuple[str, ...], verbs: tuple[str, ...]) -> WeightSpec:

@@ -17,7 +17,6 @@ from mbu_ops.families import Anatomy, ComponentSpec, PartSpec, get_family
 from mbu_ops.methods.portrait import CONFIGS, Portrait, PortraitConfig
 from mbu_ops.ops.parse import Parse
 from mbu_ops.ops.reshape import Generate, Reshape
-from mbu_ops.testing import tiny_portrait
 from mbu_ops.testing.tiny import TINY_PORTRAIT
 
 CONTENTS = ("eyes", "mouth", "skin", "face")
@@ -229,16 +228,6 @@ def test_unknown_settings_and_configurations_are_refused() -> None:
 
 
 # -- weights files -------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def model() -> Portrait:
-    return tiny_portrait()
-
-
-@pytest.fixture
-def image() -> Tensor:
-    return torch.rand(2, 3, 32, 32)
 
 
 @pytest.fixture
