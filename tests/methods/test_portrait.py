@@ -66,6 +66,19 @@ def test_regions_are_sums_of_parts() -> None:
 # -- components -----------------------------------------------------------------------------------------------------
 
 
+def test_crops_may_show_colours_going_on(model: Portrait, image: Tensor, labels: Tensor, mask: Tensor) -> None:
+    alone = model.crops(to_signed(image), mask)
+    model.config = replace(model.config, extends=True)
+    for crop, before in zip(model.crops(to_signed(image), mask), alone, strict=True):
+        inside = before != 0
+        assert torch.equal(crop[inside], before[inside])
+        assert bool((crop[~inside] != 0).all())
+    codes = codes_of(model, image, mask)
+    labels[labels == MOUTH] = SKIN
+    assert not codes_of(model, image, model.one_hot(labels))[:, 2].any(), "what is not there has no colour to go on"
+    assert codes[:, 2].any()
+
+
 def test_crops_show_their_component_alone(model: Portrait, image: Tensor, mask: Tensor) -> None:
     pixels = to_signed(image)
     left, right, mouth, skin = model.crops(pixels, mask)

@@ -69,6 +69,7 @@ def test_the_papers_crops_of_faces() -> None:
     assert (config.resolution, config.code_channels, config.generator_blocks) == (256, 512, 4)
     assert config.fuses_background
     assert config.local
+    assert not config.extends
 
 
 def test_parts_of_faces_belong_to_the_papers_components() -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from mbu_ops.families import get_family
 from mbu_ops.methods.blocks import ResidualBlock
 from mbu_ops.methods.portrait import CONFIGS
-from mbu_ops.methods.portrait.layers import ComponentAutoEncoder, Generator, centres, cut, paste
+from mbu_ops.methods.portrait.layers import ComponentAutoEncoder, Generator, centres, cut, extended, paste
 
 HALVES = [torch.float16, torch.bfloat16]
 
@@ -249,3 +249,40 @@ def test_a_residual_block_begins_from_its_input() -> None:
         for parameter in block.body.parameters():
             parameter.zero_()
     assert torch.equal(block(features), features)
+
+
+# -- colours that go on beyond a component --------------------------------------------------------------------------
+
+
+def test_colours_go_on_beyond_a_region_and_stay_in_it() -> None:
+    crops, region = torch.rand(2, 3, 64, 256), torch.zeros(2, 1, 64, 256)
+    region[:, :, 20:40, 16:240] = 1
+    crops[:, :, :, :128], crops[:, :, :, 128:] = 0.8, -0.6
+    full = extended(crops, region)
+    inside = region.expand_as(full) > 0
+    assert torch.equal(full[inside], crops[inside])
+    left, right = full[:, :, 44:48, 30:40], full[:, :, 44:48, 210:220]
+    assert float(left.min()) > 0.5, "nearby, as it is there"
+    assert float(right.max()) < -0.3
+    assert float(full.max()) <= 0.8 + 1e-5
+    assert float(full.min()) >= -0.6 - 1e-5
+
+
+def test_what_lies_outside_a_region_has_no_say() -> None:
+    crops, region = torch.rand(1, 3, 16, 24), torch.zeros(1, 1, 16, 24)
+    region[:, :, 5:9, 6:20] = 1
+    torch.testing.assert_close(extended(crops, region), extended(crops * region - 7 * (1 - region), region))
+
+
+def test_an_empty_region_stays_empty() -> None:
+    crops = extended(torch.rand(1, 3, 16, 24), torch.zeros(1, 1, 16, 24))
+    assert crops.abs().max() == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_single_pixel_colours_all_of_a_large_crop(dtype: torch.dtype) -> None:
+    crops, region = torch.zeros(1, 3, 256, 256, dtype=dtype), torch.zeros(1, 1, 256, 256, dtype=dtype)
+    crops[..., 3, 5], region[..., 3, 5] = 0.5, 1
+    full = extended(crops, region)
+    assert full.dtype == dtype
+    torch.testing.assert_close(full, torch.full_like(full, 0.5), rtol=0.01, atol=0)

@@ -39,6 +39,8 @@ class PortraitConfig:
         patch: side of the pixel block that the first layers read as one position and the last write as one.
         local: whether each component has a code of its own; otherwise one describes all of the foreground.
         fuses_background: whether networks draw the background and its border; otherwise the target's own is pasted.
+        extends: whether the colours of a component go on beyond it in its crop, so that codes say how components look,
+            and hardly what shapes they have; otherwise there is nothing beyond it, as published.
         parser_resolution: side of the frame of the network that reads masks off pictures.
         parser_widths: its channels, see :class:`mbu_ops.methods.parsing.ParsingConfig`.
         parser_patch: its patch.
@@ -61,6 +63,7 @@ class PortraitConfig:
     patch: int = 1
     local: bool = True
     fuses_background: bool = True
+    extends: bool = False
     parser_resolution: int = 128
     parser_widths: tuple[int, ...] = (32, 64, 128, 192, 192)
     parser_patch: int = 2
@@ -169,6 +172,7 @@ _LITE = PortraitConfig(
     background_channels=32,
     judge_widths=(48, 96, 192),
     patch=2,
+    extends=True,
 )
 _SMALL = replace(
     _LITE,
@@ -178,6 +182,7 @@ _SMALL = replace(
     generator_channels=96,
     generator_blocks=3,
     judge_widths=(32, 64, 128),
+    extends=False,
     parser_resolution=64,
 )
 
@@ -185,9 +190,10 @@ CONFIGS: dict[str, PortraitConfig] = {
     "paper": PortraitConfig(),
     "lite": _LITE,
     "small": _SMALL,
+    "small_extended": replace(_SMALL, extends=True),
     "small_pasted": replace(_SMALL, fuses_background=False),
     "small_global": replace(_SMALL, local=False, fuses_background=False),
 }
 """Named configurations: the published sizes where the paper gives them, one that trains on a laptop, and a small one
-for comparisons with its two ablations: settings 2 and 1 of the paper's section 4.1. Training fits each to a family's
-anatomy."""
+for comparisons, as published, with what ``lite`` adds, and with its two ablations: settings 2 and 1 of the paper's
+section 4.1. Training fits each to a family's anatomy."""

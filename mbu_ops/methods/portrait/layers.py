@@ -199,6 +199,32 @@ def cut(pixels: Tensor, centre: Tensor, height: int, width: int) -> Tensor:
     return _moved(pixels, _corner(centre, height, width), height, width)
 
 
+def extended(crops: Tensor, regions: Tensor) -> Tensor:
+    """Return crops whose colours go on beyond a region: as they are nearby, and farther out as they are on average.
+
+    Args:
+        crops: ``(B, C, h, w)``.
+        regions: ``(B, 1, h, w)``, 1 inside.
+
+    Returns:
+        ``(B, C, h, w)``; zeros where a region is empty.
+
+    Example:
+        >>> region = torch.zeros(1, 1, 16, 16)
+        >>> region[..., 4:8, 4:8] = 1
+        >>> extended(torch.full((1, 3, 16, 16), 0.25), region).unique()
+        tensor([0.2500])
+    """
+    height, width = crops.shape[-2:]
+    both = torch.cat([crops * regions, regions], 1).to(torch.promote_types(crops.dtype, torch.float32))
+    near = F.adaptive_avg_pool2d(both, (max(1, height // 8), max(1, width // 8)))
+    near = F.avg_pool2d(F.avg_pool2d(near, 5, 1, 2), 5, 1, 2)
+    near = F.interpolate(near, (height, width), mode="bilinear")
+    around = near + 0.01 * both.mean((2, 3), keepdim=True)
+    colours = around[:, :-1] / around[:, -1:].clamp(min=1e-8)
+    return torch.lerp(colours.to(crops.dtype), crops, regions)
+
+
 def paste(features: Tensor, centre: Tensor, side: int) -> Tensor:
     """Return maps of zeros with features pasted around centres; the inverse of :func:`cut`.
 

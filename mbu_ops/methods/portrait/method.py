@@ -16,7 +16,7 @@ from mbu_ops.functional.mask import dilate, resize
 from mbu_ops.methods.base import Layer, Networks, to_signed, to_unit
 from mbu_ops.methods.parsing import Parsing
 from mbu_ops.methods.portrait.config import CONFIGS, SCALE, PortraitConfig
-from mbu_ops.methods.portrait.layers import ComponentAutoEncoder, Generator, centres, cut, paste
+from mbu_ops.methods.portrait.layers import ComponentAutoEncoder, Generator, centres, cut, extended, paste
 
 if TYPE_CHECKING:
     from mbu_ops.families import Anatomy
@@ -182,7 +182,7 @@ class Portrait(Networks):
     # -- pixels in [-1, 1] --------------------------------------------------------------------------------------------
 
     def crops(self, pixels: Tensor, mask: Tensor) -> list[Tensor]:
-        """Return each component's crop, ``(B, 3, h, w)`` in [-1, 1], 0 outside its region.
+        """Return each component's crop, ``(B, 3, h, w)`` in [-1, 1]; outside its region 0, or its colours going on.
 
         Args:
             pixels: ``(B, 3, R, R)`` in [-1, 1].
@@ -190,10 +190,12 @@ class Portrait(Networks):
         """
         regions = self.regions(mask)
         middles = centres(regions)
-        return [
-            cut(pixels * regions[:, index : index + 1], middles[:, index], height, width)
-            for index, (height, width) in enumerate(zip(self.config.crop_heights, self.config.crop_widths, strict=True))
-        ]
+        crops = []
+        for index, (height, width) in enumerate(zip(self.config.crop_heights, self.config.crop_widths, strict=True)):
+            region = regions[:, index : index + 1]
+            both = cut(torch.cat([pixels * region, region], 1), middles[:, index], height, width)
+            crops.append(extended(both[:, :3], both[:, 3:]) if self.config.extends else both[:, :3])
+        return crops
 
     def encode(self, crops: Sequence[Tensor], mask: Tensor) -> Tensor:
         """Return codes ``(B, components, code_channels)`` of crops; zeros for components that the mask lacks."""
