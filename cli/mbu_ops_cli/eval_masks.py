@@ -89,7 +89,7 @@ def eval_masks(
 
     from mbu_ops.evaluation.activation_map import ActivationMap
     from mbu_ops.evaluation.figures import mean
-    from mbu_ops.evaluation.segmentation import Labelled, overlaps
+    from mbu_ops.evaluation.segmentation import MaskedImages, overlaps
     from mbu_ops.ops.remove import Remove
     from mbu_ops.ops.segment import Segment
 
@@ -100,7 +100,7 @@ def eval_masks(
     found: dict[str, Any] = {name: Segment.from_pretrained(name) for name in weights}
     found |= {f"activation map, {path.name}": ActivationMap.load(path).segment for path in maps}
     found |= {f"pixel difference, {name}": removal_difference(name) for name in difference}
-    labelled = Labelled.read(images, masks, value, box=box, least=least, most=most, brightest=brightest)
+    labelled = MaskedImages.read(images, masks, value, box=box, least=least, most=most, brightest=brightest)
     if len(labelled.images) < 2:
         raise ConfigurationError(f"expected at least 2 pictures that show it, got {len(labelled.images)}")
     rows = []

@@ -20,7 +20,7 @@ MASK_SUFFIX = ".png"
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class MaskedImages:
     """Images with hand-made masks of one thing.
 
     Attributes:
@@ -42,7 +42,7 @@ class Labelled:
         least: float = 0.01,
         most: float = 1.0,
         brightest: float = 1.0,
-    ) -> Labelled:
+    ) -> MaskedImages:
         """Read pictures and, under the same names, indexed PNGs whose values say what each pixel shows.
 
         Args:

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from mbu_ops.errors import DataError
-from mbu_ops.evaluation.segmentation import Labelled, best_threshold, overlaps
+from mbu_ops.evaluation.segmentation import MaskedImages, best_threshold, overlaps
 
 
 @pytest.fixture
@@ -24,26 +24,26 @@ def folders(tmp_path):
 
 
 def test_pictures_that_show_it_come_with_their_masks(folders):
-    labelled = Labelled.read(*folders, [7], resolution=40)
+    labelled = MaskedImages.read(*folders, [7], resolution=40)
     assert labelled.images.shape == (5, 3, 40, 40)
     assert labelled.masks.dtype == torch.bool
     assert torch.equal(labelled.masks, labelled.images[:, :1] > 0.6)
     shares = labelled.masks.float().mean((1, 2, 3))
     assert shares[0] == pytest.approx(200 / 1600, abs=0.01)
-    assert len(Labelled.read(*folders, [3, 7]).images) == 6
-    assert len(Labelled.read(*folders, [7], 40, least=0.145).images) == 3  # 240, 260 and 280 of 1600 pixels
-    assert len(Labelled.read(*folders, [7], 40, most=0.145).images) == 2
-    dark = Labelled.read(*folders, [3], 40, brightest=0.3)  # 50 of 255, and the block's blurred border
+    assert len(MaskedImages.read(*folders, [3, 7]).images) == 6
+    assert len(MaskedImages.read(*folders, [7], 40, least=0.145).images) == 3  # 240, 260 and 280 of 1600 pixels
+    assert len(MaskedImages.read(*folders, [7], 40, most=0.145).images) == 2
+    dark = MaskedImages.read(*folders, [3], 40, brightest=0.3)  # 50 of 255, and the block's blurred border
     assert len(dark.images) == 6
     with pytest.raises(DataError, match=r"no brighter than 0\.3"):
-        Labelled.read(*folders, [7], 40, brightest=0.3)
+        MaskedImages.read(*folders, [7], 40, brightest=0.3)
 
 
 def test_the_frame_may_reach_outside(folders):
-    whole = Labelled.read(*folders, [7], 40).masks[0, 0]
-    wider = Labelled.read(*folders, [7], 60, box=(-10, -10, 50, 50)).masks[0, 0]
+    whole = MaskedImages.read(*folders, [7], 40).masks[0, 0]
+    wider = MaskedImages.read(*folders, [7], 60, box=(-10, -10, 50, 50)).masks[0, 0]
     assert torch.equal(wider[10:50, 10:50], whole)
-    part = Labelled.read(*folders, [7], 20, box=(10, 10, 30, 30))
+    part = MaskedImages.read(*folders, [7], 20, box=(10, 10, 30, 30))
     assert part.masks[0, 0, :9].all()
     assert part.images[0, :, 0, 0].eq(1).all()
 
@@ -51,15 +51,15 @@ def test_the_frame_may_reach_outside(folders):
 def test_what_cannot_be_read_is_named(folders, tmp_path):
     pictures, masks = folders
     with pytest.raises(DataError, match="not one; check the path"):
-        Labelled.read(pictures, tmp_path / "none", [7])
+        MaskedImages.read(pictures, tmp_path / "none", [7])
     with pytest.raises(DataError, match="none of 6 is so"):
-        Labelled.read(pictures, masks, [9])
+        MaskedImages.read(pictures, masks, [9])
     Image.fromarray(np.zeros((40, 30), np.uint8), "L").save(masks / "0.png")
     with pytest.raises(DataError, match="as large as"):
-        Labelled.read(pictures, masks, [7])
+        MaskedImages.read(pictures, masks, [7])
     (masks / "0.png").write_bytes(b"no picture")
     with pytest.raises(DataError, match="could not read"):
-        Labelled.read(pictures, masks, [7])
+        MaskedImages.read(pictures, masks, [7])
 
 
 def test_thresholds_are_chosen_on_other_pictures():
