@@ -42,7 +42,7 @@ class PortraitLossWeights(LossWeights):
 
 LOSS_WEIGHTS: dict[str, PortraitLossWeights] = {
     "paper": PortraitLossWeights(),
-    "quick": PortraitLossWeights(local=10.0, reconstruction=20.0, adversarial=0.2, feature_matching=5.0, parsing=0.5),
+    "quick": PortraitLossWeights(local=10.0, reconstruction=20.0, adversarial=0.02, feature_matching=5.0, parsing=0.5),
 }
 """The published weights (section 3.2); and ``quick``, ours for runs of hours, in which pictures are kept before they
 are made to look real."""
