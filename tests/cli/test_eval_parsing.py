@@ -155,7 +155,7 @@ def test_what_cannot_be_used_is_named_beside_the_figures(
     [
         (["--family", "handbags"], 2, "names no parts"),
         (["--family", "owl"], 2, "Did you mean 'owls'"),
-        (["--family", "faces"], 2, "tells 5 parts apart, the family 'faces' has 19"),
+        (["--family", "faces"], 2, "tells 5 parts apart, the family's masks 19"),
         (["--holdout", "0.1"], 2, "at least 8 pictures with masks of 5 parts, got 4"),
         (["--holdout", "1"], 2, "holdout"),
         (["--holdout", "nan"], 2, "not a finite number"),

@@ -19,7 +19,7 @@ from mbu_ops.ops.parse import Parse
 from mbu_ops.ops.reshape import Generate
 from mbu_ops_cli.app import run
 
-from ..tiny_faces import ANATOMY, fill_folder, save_network
+from ..tiny_faces import ANATOMY, face_labels, fill_folder, save_network
 from .conftest import draw, pixels_of
 from .masks import labels_of, near, tensor
 
@@ -294,3 +294,17 @@ def test_an_aligners_trouble_ends_an_edit_and_a_look_in_words(
     assert "no luck" in capsys.readouterr().err
     generate("--like", str(photo), code=3)
     assert "no luck" in capsys.readouterr().err
+
+
+def test_a_mask_that_is_not_cut_to_its_frame_is_told(
+    dolls: Change, mask: Path, portraits: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["generate", *DOLLS, "--weights", portraits, "-o", str(tmp_path / "made.png"), "--overwrite", "--mask"]
+    assert run([*command, str(mask)]) == 0
+    assert "note" not in capsys.readouterr().err
+    far = np.pad(face_labels(1)[0, 0].numpy(), 100)
+    images.write_labels(tmp_path / "far.png", far, ANATOMY.colours)
+    assert run([*command, str(tmp_path / "far.png")]) == 0
+    told = capsys.readouterr().err
+    assert "far.png" in told
+    assert "--no-align" in told
