@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import io
-
 import pytest
 import torch
 from torch import Tensor
 
 import mbu_ops
-from mbu_ops.families import get_family
-from mbu_ops.functional import resize
-from mbu_ops.images import read
 from mbu_ops.ops import Adjust
 from mbu_ops.ops.redraw import Redraw
 
 DIALS = ("faces/smile/maae-lite", "faces/hair_women/maae-lite")
-
-
-@pytest.fixture(scope="module")
-def face() -> Tensor:
-    """The portrait, a smiling woman with brown hair, cut to the training frame."""
-    sample = get_family("faces").samples[0]
-    assert sample.box is not None
-    left, top, right, bottom = sample.box
-    image = read(io.BytesIO(sample.locate().read_bytes()).getvalue()).to_tensor()[None]
-    return resize(image[..., top:bottom, left:right], (128, 128))
 
 
 def test_smile_and_glasses_change_in_one_pass(face: Tensor) -> None:
