@@ -1,6 +1,7 @@
 """Families of pictures and what can be edited on them: declared by plugins, found by entry point, free of torch."""
 
 from mbu_ops.families.discovery import BrokenPlugin
+from mbu_ops.families.frames import FrameSpec
 from mbu_ops.families.manifest import read_manifest
 from mbu_ops.families.parts import Anatomy, ComponentSpec, PartSpec
 from mbu_ops.families.placement import Placement
@@ -22,6 +23,7 @@ __all__ = [
     "BrokenPlugin",
     "ComponentSpec",
     "FamilySpec",
+    "FrameSpec",
     "PartSpec",
     "Placement",
     "Rule",

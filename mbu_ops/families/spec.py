@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 from typing import Self
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops.families.frames import FrameSpec, check_frames, find_frame
 from mbu_ops.families.names import NAME
 from mbu_ops.families.parts import Anatomy
 from mbu_ops.families.placement import Placement
@@ -281,6 +282,8 @@ class FamilySpec:
             ``(N, 3, H, W)`` in [0, 1] to ``(N, D)``, alike for pictures of one subject; None if there is none.
         anatomy: the parts that its pictures consist of, for methods that learn from masks or put pictures together;
             None if nobody named them.
+        frames: the rectangles that its networks see; the first is what the aligner finds. Empty for one frame that is
+            all of that.
 
     Raises:
         ConfigurationError: if a field is malformed, or two entries claim one name.
@@ -302,6 +305,7 @@ class FamilySpec:
     identity: str | None = None
     regions: str | None = None
     anatomy: Anatomy | None = None
+    frames: tuple[FrameSpec, ...] = ()
 
     def __post_init__(self) -> None:
         where = f"family {self.name!r}"
@@ -324,12 +328,25 @@ class FamilySpec:
         _check_unique(where, "attribute", [n for a in self.attributes for n in (a.name, *a.aliases)])
         _check_unique(where, "weights", [f"{name}/{spec.id}" for spec in self.weights for name in spec.attributes])
         _check_unique(where, "sample", [sample.name for sample in self.samples])
+        _check_tuple(where, "frames", self.frames, FrameSpec)
+        check_frames(self.frames)
         known = {attribute.name for attribute in self.attributes}
         named = [(f"weights {weight.id!r}", weight.attributes) for weight in self.weights]
         named += [(f"sample {sample.name!r}", sample.attributes) for sample in self.samples]
         for owner, attributes in named:
             if unknown := sorted(set(attributes) - known):
                 raise ConfigurationError(f"{where}: {owner} names attributes it lacks: {', '.join(unknown)}")
+
+    def frame(self, name: str | None = None) -> FrameSpec:
+        """Return a frame of the family, in the sides of its first one.
+
+        Args:
+            name: which; None for the first.
+
+        Raises:
+            FamilyError: if there is none of that name.
+        """
+        return find_frame(self.frames, name)
 
 
 def rule_holds(rule: Rule, labels: Mapping[str, bool]) -> bool:
