@@ -26,7 +26,7 @@ from mbu_ops.evaluation.networks.image_features import pretrained
 from mbu_ops.frames.frame import Frame
 from mbu_ops.frames.framed import Framed
 from mbu_ops.functional.blend import blend
-from mbu_ops.functional.similarity import Square, extract
+from mbu_ops.functional.similarity import extract, square
 from mbu_ops.images import READABLE_SUFFIXES, encode, read, write_bytes
 from mbu_ops.ops.bound import Chain
 from mbu_ops.ops.edit import Edit
@@ -67,7 +67,7 @@ def ways(step: str) -> dict[str, tuple[nn.Module, int]]:
 
 def upright(photo: Tensor, frame: Frame, side: int) -> Tensor:
     """Cut a frame out."""
-    return extract(photo, Square(frame.x, frame.y, frame.side, frame.angle / 180 * torch.pi), side)
+    return extract(photo, square(frame.x, frame.y, frame.side, frame.angle / 180 * torch.pi), side)
 
 
 def sharpness(image: Tensor, region: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mbu_ops.data.celeba import FACE_FRAME, CelebA
-from mbu_ops.functional.similarity import Square, extract
+from mbu_ops.functional.similarity import extract, square
 from mbu_ops.images import read
 from mbu_ops_faces.aligner import FILE, MIRRORED, POINTS_VIEW, FaceAligner
 from mbu_ops_faces.networks import POINTS_SIDE
@@ -67,7 +67,7 @@ def measure_shape(aligner: FaceAligner, folder: Path) -> Tensor:
         photo = read(folder / "img_align_celeba" / file).to_tensor()[None]
         height, width = photo.shape[-2:]
         left, top, right, bottom = (a * b for a, b in zip(FACE_FRAME, (width, height) * 2, strict=True))
-        frame = Square((left + right) / 2, (top + bottom) / 2, right - left, 0.0)
+        frame = square((left + right) / 2, (top + bottom) / 2, right - left, 0.0)
         crop = extract(photo, frame.part(*POINTS_VIEW), POINTS_SIDE)
         mirrored = aligner.landmarks(crop.flip(-1))[0, list(MIRRORED)]
         total += aligner.landmarks(crop)[0] + torch.stack([1 - mirrored[:, 0], mirrored[:, 1]], -1)

@@ -11,6 +11,10 @@ from mbu_ops.errors import ConfigurationError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from mbu_ops.families.frames import FrameSpec
+    from mbu_ops.frames.frame import Frame
+    from mbu_ops.functional.similarity import Rectangle
+
 
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -98,25 +102,27 @@ class Box:
         size = max(1, round(self.height * scale)), max(1, round(self.width * scale))
         return resize(crop(image, self.sides), size)
 
-    def fade(self, mask: Tensor) -> Tensor:
-        """Return the mask as it is: a box is edited up to its border."""
-        return mask
+    @property
+    def rectangle(self) -> Rectangle:
+        """Where it lies; it is edited up to its border."""
+        from mbu_ops.functional.similarity import Rectangle
+
+        x, y = (self.left + self.right) / 2, (self.top + self.bottom) / 2
+        return Rectangle(x, y, self.width, self.height)
+
+    def part(self, spec: FrameSpec) -> Box | Frame:
+        """Return the frame that a family declares within this box.
+
+        Args:
+            spec: the frame, in this box's sides.
+        """
+        from mbu_ops.frames.frame import Frame
+
+        return self if spec.is_whole else Frame(*self.rectangle[:3], height=self.height).part(spec)
 
     def bounds(self, image: Tensor) -> tuple[int, int, int, int]:  # noqa: ARG002
         """Return :attr:`sides`."""
         return self.sides
-
-    def spread(
-        self,
-        pixels: Tensor,
-        image: Tensor,  # noqa: ARG002
-        rows: tuple[int, int] | None = None,
-    ) -> Tensor:
-        """Return the pixels at the size of the box, or those in some rows of the image."""
-        from mbu_ops.functional.mask import resize
-
-        top, bottom = rows or (self.top, self.bottom)
-        return resize(pixels, (self.height, self.width))[..., top - self.top : bottom - self.top, :]
 
     def __str__(self) -> str:
         return f"{self.left},{self.top},{self.right},{self.bottom}"

@@ -1,4 +1,4 @@
-"""Where an op works: a box of pixels, or a square that lies turned in the photo. No torch until one is used."""
+"""Where an op works: a box of pixels, or a frame that lies turned in the photo. No torch until one is used."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from mbu_ops.errors import ConfigurationError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from mbu_ops.functional.similarity import Square
+    from mbu_ops.families.frames import FrameSpec
+    from mbu_ops.functional.similarity import Rectangle
 
 LARGEST = 1024
 """Largest side that a frame is cut out at: networks of 128 pixels add nothing beyond it."""
@@ -24,23 +25,24 @@ STEP = 32
 """Frames are cut out at multiples of this, so that faces of about one size share a batch."""
 
 RIM = 0.05
-"""Share of a frame's side in which masks fall to nothing at its border."""
+"""Share of a frame's sides in which masks fall to nothing at its border."""
 
 
 class Placed(Protocol):
-    """A place in a photo."""
+    """A place in a photo: a :class:`Frame` or a :class:`~mbu_ops.frames.box.Box`."""
+
+    @property
+    def rectangle(self) -> Rectangle:
+        """Where it lies."""
 
     def cut(self, image: Tensor, limit: int | None = None) -> Tensor:
         """Return what is there, upright, no side longer than the limit: ``(B, C, H, W)`` to ``(B, C, h, w)``."""
 
-    def fade(self, mask: Tensor) -> Tensor:
-        """Return a mask of the size of :meth:`cut` without what should not show at the place's border."""
-
     def bounds(self, image: Tensor) -> tuple[int, int, int, int]:
         """Return left, top, right, bottom of the pixels it touches."""
 
-    def spread(self, pixels: Tensor, image: Tensor, rows: tuple[int, int] | None = None) -> Tensor:
-        """Return pixels of the size of :meth:`cut` as they lie in these rows within :meth:`bounds`, or in all."""
+    def part(self, spec: FrameSpec) -> Placed:
+        """Return the rectangle that a family declares within it."""
 
 
 class Aligner(Protocol):
@@ -52,19 +54,20 @@ class Aligner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A square that lies anywhere in a photo, in pixels; pixel ``i`` covers ``i`` to ``i + 1``.
+    """A rectangle, mostly a square, that lies anywhere in a photo, in pixels; pixel ``i`` covers ``i`` to ``i + 1``.
 
     It may reach beyond the photo's border.
 
     Attributes:
         x: of its centre.
         y: of its centre.
-        side: its length.
+        side: its width.
         angle: how far it is turned, in degrees, clockwise as seen.
         score: how sure it is that something is there, 0 to 1.
+        height: its height; the same as its width where none is given.
 
     Raises:
-        ConfigurationError: if a number is not finite or more than a million, the score not in [0, 1], or the side less
+        ConfigurationError: if a number is not finite or more than a million, the score not in [0, 1], or a side less
             than one pixel.
 
     Example:
@@ -77,31 +80,58 @@ class Frame:
     side: float
     angle: float = 0.0
     score: float = 1.0
+    height: float = 0.0
 
     def __post_init__(self) -> None:
+        if self.height == 0:
+            object.__setattr__(self, "height", self.side)
+        numbers = self.x, self.y, self.side, self.angle, self.height
         if not (
-            all(abs(value) <= FARTHEST for value in (self.x, self.y, self.side, self.angle))  # false for NaN too
-            and self.side >= 1
+            all(abs(value) <= FARTHEST for value in numbers)  # false for NaN too
+            and min(self.side, self.height) >= 1
             and 0 <= self.score <= 1
         ):
             raise ConfigurationError(
-                f"expected a frame of finite numbers, a side of at least 1 pixel and a score from 0 to 1, got {self}"
+                f"expected a frame of finite numbers, sides of at least 1 pixel and a score from 0 to 1, got {self}"
             )
 
     @property
     def corners(self) -> tuple[tuple[float, float], ...]:
         """Top left, top right, bottom right and bottom left of the upright content, as (x, y)."""
-        return self._square().corners
+        return self.rectangle.corners
+
+    @property
+    def rectangle(self) -> Rectangle:
+        """Where it lies; what is drawn in it fades towards its border."""
+        from mbu_ops.functional.similarity import Rectangle
+
+        return Rectangle(self.x, self.y, self.side, self.height, math.radians(self.angle), RIM)
+
+    def part(self, spec: FrameSpec) -> Frame:
+        """Return the frame that a family declares within this one.
+
+        Args:
+            spec: the frame, in this one's sides; see :meth:`mbu_ops.families.FamilySpec.frame`.
+
+        Example:
+            >>> from mbu_ops.families import FrameSpec
+            >>> Frame(50, 40, 20, 90).part(FrameSpec("eyes", within="face", y=0.25, width=1.0, height=0.5))
+            Frame(x=55.0, y=40.0, side=20.0, angle=90, score=1.0, height=10.0)
+        """
+        if spec.is_whole:
+            return self
+        found = self.rectangle.part(spec.x, spec.y, spec.width, spec.height)
+        return Frame(found.x, found.y, max(found.width, 1.0), self.angle, self.score, max(found.height, 1.0))
 
     def cut(self, image: Tensor, limit: int | None = None) -> Tensor:
-        """Return its content, upright and square.
+        """Return its content, upright.
 
         Args:
             image: ``(B, C, H, W)`` floating point.
             limit: longest side of the result; :data:`LARGEST` where there is none.
 
         Returns:
-            ``(B, C, size, size)``: the frame's own side, rounded up to a multiple of :data:`STEP` but not to
+            ``(B, C, h, w)``: the longer side is the frame's own, rounded up to a multiple of :data:`STEP` but not to
             more than twice as much, or the limit.
 
         Raises:
@@ -109,33 +139,12 @@ class Frame:
         """
         from mbu_ops.functional.similarity import extract
 
+        longer = max(self.side, self.height)
         # at most twice its own size: what is shrunk on its way back spills over the border
-        size = min(limit or LARGEST, math.ceil(self.side / STEP) * STEP, int(2 * self.side))
-        return extract(image, self._square(), size)
-
-    def fade(self, mask: Tensor) -> Tensor:
-        """Return an upright mask that falls to 0 at the frame's border."""
-        from mbu_ops.functional.similarity import window
-
-        return mask * window(mask.shape[-1], RIM, mask)
+        longest = min(limit or LARGEST, math.ceil(longer / STEP) * STEP, int(2 * longer))
+        height, width = (max(1, round(longest * side / longer)) for side in (self.height, self.side))
+        return extract(image, self.rectangle, (height, width))
 
     def bounds(self, image: Tensor) -> tuple[int, int, int, int]:
         """Return left, top, right, bottom of the image's pixels that it touches."""
-        return self._square().bounds(image.shape[-2], image.shape[-1])
-
-    def spread(self, pixels: Tensor, image: Tensor, rows: tuple[int, int] | None = None) -> Tensor:
-        """Return upright pixels as they lie in the image, ``(B, C, bottom - top, right - left)``.
-
-        Args:
-            pixels: ``(B, C, size, size)``, as :meth:`cut` gives them.
-            image: the image; its size counts.
-            rows: first row and first after the last, within :meth:`bounds`; all of those if None.
-        """
-        from mbu_ops.functional.similarity import spread
-
-        return spread(pixels, self._square(), (image.shape[-2], image.shape[-1]), rows)
-
-    def _square(self) -> Square:
-        from mbu_ops.functional.similarity import Square
-
-        return Square(self.x, self.y, self.side, math.radians(self.angle))
+        return self.rectangle.bounds(image.shape[-2], image.shape[-1])

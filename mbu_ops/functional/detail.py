@@ -1,12 +1,10 @@
-"""Bring small edited pixels to the size of a photo with the photo's own detail, where the edit left it valid."""
+"""Where an edit left a photo's own detail valid."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-
-from mbu_ops.functional.mask import change_mask, resize
 
 WINDOW = 7
 """Side of the neighbourhood in which two images are compared, in their pixels."""
@@ -45,72 +43,5 @@ def agreement(first: Tensor, second: Tensor) -> Tensor:
     return ((2 * covariance + FLAT) / (variances + FLAT)).clamp(0, 1).to(first.dtype)
 
 
-def restore_detail(raw: Tensor, low: Tensor, image: Tensor, amount: float = 1.0) -> Tensor:
-    """Return edited pixels at the size of the photo, with the detail that they are too small to hold.
-
-    What the photo holds beyond their resolution is added back where they show the structure that the photo shows
-    there, so an eye behind removed glasses, or skin that is only lit otherwise, stays sharp; where something new was
-    drawn nothing is added.
-
-    Args:
-        raw: ``(B, 3, h, w)`` in [0, 1], the edited pixels.
-        low: the photo at that size.
-        image: ``(B, 3, H, W)``, the photo.
-        amount: share of the detail to add; 0 only enlarges.
-
-    Returns:
-        ``(B, 3, H, W)`` in [0, 1]; ``raw`` itself if it has that size already.
-
-    Example:
-        >>> photo = torch.rand(1, 3, 64, 64)
-        >>> low = resize(photo, (16, 16))
-        >>> bool((restore_detail(low, low, photo) - photo).abs().max() < 1e-5)
-        True
-    """
-    height, width = image.shape[-2:]
-    if raw.shape[-2:] == image.shape[-2:]:
-        return raw
-    large = _enlarge(raw, (height, width))
-    if amount == 0 or (height <= raw.shape[-2] and width <= raw.shape[-1]):
-        return large.clamp(0, 1)
-    share = amount * resize(agreement(raw, low), (height, width))
-    return (large + share * (image - _enlarge(low, (height, width)))).clamp(0, 1)
-
-
 def _around(values: Tensor) -> Tensor:
     return F.avg_pool2d(values, WINDOW, 1, WINDOW // 2, count_include_pad=False)
-
-
-def _enlarge(pixels: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bicubic where both sides grow: bilinear pixels of a small network show as squares."""
-    grows = size[0] >= pixels.shape[-2] and size[1] >= pixels.shape[-1]
-    return resize(pixels, size, "bicubic" if grows else "bilinear")
-
-
-def carry_over(image: Tensor, before: Tensor, after: Tensor, gain: float = 3.0) -> Tensor:
-    """Return the edit that two drawings of an image show, on the image itself.
-
-    Where the drawings differ little, their difference is added to the image, whose own detail stays; where they differ
-    much, what the image shows must go, and the second drawing takes its place. For methods that draw whole pictures,
-    blurred: the blur is in both drawings, and so not in their difference.
-
-    Args:
-        image: ``(B, 3, H, W)`` RGB in [0, 1].
-        before: the image as the method draws it, the same shape.
-        after: the image as it is to be, as the method draws it.
-        gain: of the difference, see :func:`mbu_ops.functional.mask.change_mask`; with 3, a third of the range over a
-            few pixels is much.
-
-    Returns:
-        ``(B, 3, H, W)`` in [0, 1]; the image itself, bit for bit, where the drawings are equal.
-
-    Example:
-        >>> import torch
-        >>> image, drawing = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8)
-        >>> torch.equal(carry_over(image, drawing, drawing), image)
-        True
-        >>> torch.allclose(carry_over(image, 0 * drawing, 0 * drawing + 1), torch.ones(1))
-        True
-    """
-    much = change_mask(before, after, gain)
-    return (image + (after - before) - much * (image - before)).clamp(0, 1)

@@ -1,32 +1,37 @@
-"""Turned squares in an image: cut one out upright, and spread one over the pixels it covers."""
+"""Turned rectangles in an image: cut one out upright, and spread one over the pixels it covers."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from kornia.geometry.transform import warp_affine
 from torch import Tensor
 
 from mbu_ops.errors import ShapeError
 from mbu_ops.functional.mask import resize
+from mbu_ops.functional.sampling import affine_places, sample
 
 
-class Square(NamedTuple):
-    """A square that lies anywhere in an image, in pixels; pixel ``i`` covers ``i`` to ``i + 1``.
+class Rectangle(NamedTuple):
+    """A rectangle that lies anywhere in an image, in pixels; pixel ``i`` covers ``i`` to ``i + 1``.
 
     Attributes:
         x: of its centre.
         y: of its centre.
-        side: its length.
+        width: of its upright content.
+        height: of its upright content.
         angle: how far it is turned, in radians, clockwise as seen.
+        rim: share of its width and height in which what is drawn there fades towards its border.
     """
 
     x: float
     y: float
-    side: float
-    angle: float
+    width: float
+    height: float
+    angle: float = 0.0
+    rim: float = 0.0
 
     @property
     def corners(self) -> tuple[tuple[float, float], ...]:
@@ -38,24 +43,27 @@ class Square(NamedTuple):
         )
 
     def _axes(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        cosine, sine = self.side * math.cos(self.angle), self.side * math.sin(self.angle)
-        return (cosine, sine), (-sine, cosine)
+        cosine, sine = math.cos(self.angle), math.sin(self.angle)
+        return (self.width * cosine, self.width * sine), (-self.height * sine, self.height * cosine)
 
-    def part(self, x: float, y: float, side: float) -> Square:
-        """Return the square that lies in this one with its centre at (x, y), all in this one's sides.
+    def part(self, x: float, y: float, width: float, height: float | None = None) -> Rectangle:
+        """Return the rectangle that lies in this one with its centre at (x, y), all in this one's sides.
 
         Example:
-            >>> Square(10, 10, 4, 0.0).part(1.0, 0.5, 0.5)
-            Square(x=12.0, y=10.0, side=2.0, angle=0.0)
+            >>> square(10, 10, 4).part(1.0, 0.5, 0.5)
+            Rectangle(x=12.0, y=10.0, width=2.0, height=2.0, angle=0.0, rim=0.0)
         """
-        cosine, sine = self.side * math.cos(self.angle), self.side * math.sin(self.angle)
-        right, down = x - 0.5, y - 0.5
-        return Square(
-            self.x + right * cosine - down * sine, self.y + right * sine + down * cosine, self.side * side, self.angle
+        right, down = self._axes()
+        across, along = x - 0.5, y - 0.5
+        return self._replace(
+            x=self.x + across * right[0] + along * down[0],
+            y=self.y + across * right[1] + along * down[1],
+            width=self.width * width,
+            height=self.height * (width if height is None else height),
         )
 
     def matrix(self) -> Tensor:
-        """Return the ``(3, 3)`` float64 matrix from fractions of the square's sides to pixels of the image."""
+        """Return the ``(3, 3)`` float64 matrix from fractions of the rectangle's sides to pixels of the image."""
         right, down = self._axes()
         origin = self.corners[0]
         return torch.tensor(
@@ -72,69 +80,97 @@ class Square(NamedTuple):
         right, bottom = (math.ceil(max(values)) for values in zip(*self.corners, strict=True))
         sides = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
         if sides[0] >= sides[2] or sides[1] >= sides[3]:
-            raise ShapeError(f"expected a square that touches the image of {width}x{height} pixels, got {self}")
+            raise ShapeError(f"expected a rectangle that touches the image of {width}x{height} pixels, got {self}")
         return sides
 
 
-def extract(image: Tensor, square: Square, size: int) -> Tensor:
-    """Return the content of a turned square, upright.
+def square(x: float, y: float, side: float, angle: float = 0.0) -> Rectangle:
+    """Return the rectangle with four equal sides around (x, y)."""
+    return Rectangle(x, y, side, side, angle)
+
+
+def extract(image: Tensor, rectangle: Rectangle, size: int | tuple[int, int], views: Sequence[Tensor] = ()) -> Tensor:
+    """Return the content of a turned rectangle, upright.
 
     Bilinear, antialiased when it shrinks; beyond the image's border the border goes on. Differentiable.
 
     Args:
         image: ``(B, C, H, W)`` floating point.
-        square: where.
-        size: side of the result, in pixels.
+        rectangle: where.
+        size: height and width of the result, in pixels, or the side of a square one.
+        views: ``(3, 3)`` float64 matrices from fractions of a result's sides to fractions of the rectangle's, to get
+            that many results of each image; one result as the rectangle lies if there are none.
 
     Returns:
-        ``(B, C, size, size)`` of the same dtype.
+        ``(B, C, *size)`` of the same dtype; with views ``(views * B, C, *size)``, all of one view after the other.
 
     Raises:
-        ShapeError: if the square lies outside the image.
+        ShapeError: if the rectangle lies outside the image.
 
     Example:
         >>> image = torch.arange(16.0).view(1, 1, 4, 4)
-        >>> extract(image, Square(2, 2, 2, math.pi / 2), 2).round()
+        >>> extract(image, square(2, 2, 2, math.pi / 2), 2).round()
         tensor([[[[ 6., 10.],
                   [ 5.,  9.]]]])
     """
+    size = (size, size) if isinstance(size, int) else size
     height, width = image.shape[-2:]
-    left, top, right, bottom = square.bounds(height, width)
+    to_image = rectangle.matrix()
+    matrices = [to_image @ view for view in views] or [to_image]
+    corners = torch.tensor([[0, 1, 1, 0], [0, 0, 1, 1], [1, 1, 1, 1]], dtype=torch.float64)
+    reach = torch.cat([matrix @ corners for matrix in matrices], 1)
+    left, top, right, bottom = rectangle.bounds(height, width)  # raises where there is nothing
     # what lies just outside takes part in the interpolation
-    left, top, right, bottom = max(left - 2, 0), max(top - 2, 0), min(right + 2, width), min(bottom + 2, height)
+    left, top = (
+        max(min(a, math.floor(b)) - 2, 0) for a, b in zip((left, top), reach[:2].amin(1).tolist(), strict=True)
+    )
+    right = min(max(right, math.ceil(reach[0].max())) + 2, width)
+    bottom = min(max(bottom, math.ceil(reach[1].max())) + 2, height)
     part = image[..., top:bottom, left:right]
-    shrink = max(square.side / size, 1)
+    shrink = max(rectangle.height / size[0], rectangle.width / size[1], 1)
     small = resize(part, (math.ceil((bottom - top) / shrink), math.ceil((right - left) / shrink)))
     to_small = _scaled(small.shape[-1] / (right - left), small.shape[-2] / (bottom - top), -left, -top)
-    to_result = _scaled(size, size) @ (to_small @ square.matrix()).inverse()
-    return warp(small, to_result, (size, size), "border")
+    from_result = _scaled(1 / size[1], 1 / size[0])
+    places = [affine_places(to_small @ matrix @ from_result, size, like=small) for matrix in matrices]
+    return torch.cat([sample(small, place) for place in places])
 
 
-def spread(pixels: Tensor, square: Square, size: tuple[int, int], rows: tuple[int, int] | None = None) -> Tensor:
+def spread(pixels: Tensor, rectangle: Rectangle, size: tuple[int, int], rows: tuple[int, int] | None = None) -> Tensor:
     """Return upright pixels as they lie in an image: the way back of :func:`extract`.
 
     Args:
-        pixels: ``(B, C, S, S)`` floating point.
-        square: where they belong.
+        pixels: ``(B, C, h, w)`` floating point.
+        rectangle: where they belong.
         size: height and width of the image.
-        rows: first row of the image and first after the last, within the square's bounds; all of those if None.
+        rows: first row of the image and first after the last, within the rectangle's bounds; all of those if None.
 
     Returns:
-        ``(B, C, bottom - top, right - left)`` for the square's :meth:`Square.bounds`; outside the square the pixels'
-        own border goes on.
+        ``(B, C, bottom - top, right - left)`` for the rectangle's :meth:`Rectangle.bounds`; outside the rectangle the
+        pixels' own border goes on.
 
     Example:
-        >>> spread(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), Square(2, 2, 2, 0.0), (4, 4))
+        >>> spread(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]), square(2, 2, 2), (4, 4))
         tensor([[[[1., 2.],
                   [3., 4.]]]])
     """
-    left, top, right, bottom = square.bounds(*size)
+    left, top, right, bottom = rectangle.bounds(*size)
     top, bottom = rows or (top, bottom)
-    # up to half the size interpolation alone misses no pixel, and what is 0 at the border, a mask, stays 0 beyond it
-    side = pixels.shape[-1] if 2 * square.side >= pixels.shape[-1] else math.ceil(square.side)
-    small = resize(pixels, (side, side))
-    matrix = _scaled(1, 1, -left, -top) @ square.matrix() @ _scaled(side, side).inverse()
-    return warp(small, matrix, (bottom - top, right - left), "border")
+    small = shrunk(pixels, rectangle)
+    from_image = _scaled(small.shape[-1], small.shape[-2]) @ rectangle.matrix().inverse()
+    return sample(small, affine_places(from_image, (bottom - top, right - left), (left, top), like=small))
+
+
+def shrunk(pixels: Tensor, rectangle: Rectangle) -> Tensor:
+    """Return upright pixels no finer than twice those of the image around their rectangle, so that none is missed.
+
+    Up to half the size interpolation alone misses no pixel, and what is 0 at the border, a mask, stays 0 beyond it.
+    """
+    sides = (
+        (side, pixel_count if 2 * side >= pixel_count else math.ceil(side))
+        for side, pixel_count in ((rectangle.height, pixels.shape[-2]), (rectangle.width, pixels.shape[-1]))
+    )
+    height, width = (count for _, count in sides)
+    return resize(pixels, (height, width))
 
 
 def fit(points: Tensor, shape: Tensor) -> Tensor:
@@ -165,39 +201,6 @@ def fit(points: Tensor, shape: Tensor) -> Tensor:
     return torch.stack([a, b, x, y], 1)
 
 
-def window(size: int, rim: float, like: Tensor) -> Tensor:
-    """Return ``(1, 1, size, size)`` that is 1 but for a rim, a share of the side, where it falls to 0 at the border.
-
-    Example:
-        >>> window(5, 0.5, torch.zeros(1))[0, 0, 2]
-        tensor([0.0000, 0.5000, 1.0000, 0.5000, 0.0000])
-    """
-    at = torch.arange(size, device=like.device, dtype=torch.float32) / max(size - 1, 1)
-    ramp = (torch.minimum(at, 1 - at) / rim).clamp(0, 1)
-    ramp = ramp * ramp * (3 - 2 * ramp)
-    return (ramp[:, None] * ramp).to(like.dtype).expand(1, 1, size, size)
-
-
 def _scaled(x: float, y: float, dx: float = 0, dy: float = 0) -> Tensor:
     """Return the matrix that moves by (dx, dy), then scales."""
     return torch.tensor([[x, 0, x * dx], [0, y, y * dy], [0, 0, 1]], dtype=torch.float64)
-
-
-def warp(pixels: Tensor, matrix: Tensor, size: tuple[int, int], beyond: str) -> Tensor:
-    """Return pixels moved by an affine matrix, bilinear.
-
-    Args:
-        pixels: ``(B, C, H, W)`` floating point.
-        matrix: ``(3, 3)`` float64, from places in ``pixels`` to places in the result; pixel ``i`` covers ``i`` to
-            ``i + 1`` (kornia's coordinates are those of pixel centres).
-        size: height and width of the result.
-        beyond: what surrounds the pixels: ``"border"``, their own border going on, or ``"zeros"``.
-
-    Returns:
-        ``(B, C, *size)`` of the same dtype.
-    """
-    centres = _scaled(1, 1, -0.5, -0.5) @ matrix @ _scaled(1, 1, 0.5, 0.5)
-    # no half-precision interpolation on CPU
-    wide = pixels.float() if pixels.dtype in (torch.float16, torch.bfloat16) else pixels
-    batch = centres[None, :2].to(wide).expand(pixels.shape[0], -1, -1)
-    return warp_affine(wide, batch, size, padding_mode=beyond, align_corners=True).to(pixels.dtype)

@@ -14,7 +14,7 @@ from mbu_ops.errors import ShapeError
 from mbu_ops.frames.frame import Frame
 from mbu_ops.functional.check import check_image
 from mbu_ops.functional.mask import resize
-from mbu_ops.functional.similarity import Square, extract, fit
+from mbu_ops.functional.similarity import Rectangle, extract, fit, square
 from mbu_ops.weights.packaged import load_packaged
 from mbu_ops_faces.networks import CELL, POINTS, POINTS_SIDE, FaceDetector, FaceLandmarks
 
@@ -81,7 +81,7 @@ class _Level(NamedTuple):
 
 class _Candidate(NamedTuple):
     score: float
-    square: Square
+    place: Rectangle
 
 
 class FaceAligner(nn.Module):
@@ -142,12 +142,12 @@ class FaceAligner(nn.Module):
         boxes = self._search(levels)
         frames = [_Candidate(box[4], _frame_of(box[:4])) for box in boxes.tolist()]
         for turn in range(3):
-            frames = self._align(levels, [one for one in frames if _usable(one.square, levels)], mirrored=turn > 0)
-        frames = [one for one in frames if _usable(one.square, levels)]
+            frames = self._align(levels, [one for one in frames if _usable(one.place, levels)], mirrored=turn > 0)
+        frames = [one for one in frames if _usable(one.place, levels)]
         found: list[Frame] = []
-        for score, (x, y, side, angle) in sorted(self._checked(levels, frames), key=lambda one: -one.score):
-            if not any(math.hypot(x - one.x, y - one.y) < APART * max(side, one.side) for one in found):
-                found.append(Frame(x, y, side, math.degrees(angle), round(score, 4)))
+        for score, place in sorted(self._checked(levels, frames), key=lambda one: -one.score):
+            if not any(math.hypot(place.x - one.x, place.y - one.y) < APART * max(place.width, one.side) for one in found):
+                found.append(Frame(place.x, place.y, place.width, math.degrees(place.angle), round(score, 4)))
         return tuple(sorted(found, key=lambda one: -one.side))
 
     def _levels(self, image: Tensor) -> list[_Level]:
@@ -187,7 +187,7 @@ class FaceAligner(nn.Module):
         """Place landmarks on faces and return better frames."""
         if not frames:
             return []
-        views = [square.part(*POINTS_VIEW) for _, square in frames]
+        views = [place.part(*POINTS_VIEW) for _, place in frames]
         crops = torch.cat([_seen(levels, view, POINTS_SIDE) for view in views])
         points = self.landmarks(torch.cat([crops, crops.flip(-1)]) if mirrored else crops)
         if mirrored:  # the mirrored face is a second opinion
@@ -204,7 +204,7 @@ class FaceAligner(nn.Module):
         """Return those that the detector knows for faces when it sees them upright and at one size."""
         if not frames:
             return []
-        crops = torch.cat([_seen(levels, square.part(*CHECK_VIEW), CHECK_SIDE) for _, square in frames])
+        crops = torch.cat([_seen(levels, place.part(*CHECK_VIEW), CHECK_SIDE) for _, place in frames])
         boxes = self.detector(crops)
         x, y, side = BOX
         wanted = boxes.new_tensor([x - side / 2, y - side / 2, x + side / 2, y + side / 2])
@@ -212,7 +212,7 @@ class FaceAligner(nn.Module):
         # only a box where the face should be speaks for it: a neighbour's face may be in view
         near = (boxes[..., :4] - wanted).abs().amax(-1) < 0.2 * CHECK_SIDE
         checks = (boxes[..., 4] * near).amax(1).tolist()
-        means = [_Candidate((one.score + check) / 2, one.square) for one, check in zip(frames, checks, strict=True)]
+        means = [_Candidate((one.score + check) / 2, one.place) for one, check in zip(frames, checks, strict=True)]
         return [one for one, check in zip(means, checks, strict=True) if check >= CANDIDATE and one.score >= SURE]
 
 
@@ -224,25 +224,25 @@ def _tiles(length: int) -> list[tuple[int, int]]:
     return [(start, start + side) for start in starts]
 
 
-def _frame_of(box: Sequence[float]) -> Square:
+def _frame_of(box: Sequence[float]) -> Rectangle:
     left, top, right, bottom = box
     side = math.sqrt((right - left) * (bottom - top)) / BOX[2]
     x, y = (left + right) / 2 - (BOX[0] - 0.5) * side, (top + bottom) / 2 - (BOX[1] - 0.5) * side
-    return Square(x, y, side, 0.0)
+    return square(x, y, side)
 
 
-def _seen(levels: Sequence[_Level], square: Square, side: int) -> Tensor:
+def _seen(levels: Sequence[_Level], place: Rectangle, side: int) -> Tensor:
     """Cut a square out of the smallest level that holds enough of it."""
-    x, y, pixels = next((level for level in reversed(levels) if square.side * level.x >= side), levels[0])
-    there = Square(square.x * x, square.y * y, square.side * math.sqrt(x * y), square.angle)
+    x, y, pixels = next((level for level in reversed(levels) if place.width * level.x >= side), levels[0])
+    there = square(place.x * x, place.y * y, place.width * math.sqrt(x * y), place.angle)
     return extract(pixels, there, side)
 
 
-def _usable(square: Square, levels: Sequence[_Level]) -> bool:
+def _usable(place: Rectangle, levels: Sequence[_Level]) -> bool:
     """Tell whether a frame is finite, of a sensible size, and has its centre in the photo."""
     x, y, pixels = levels[0]
     height, width = pixels.shape[-2] / y, pixels.shape[-1] / x
-    return 0 <= square.x <= width and 0 <= square.y <= height and 8 <= square.side <= 4 * max(height, width)
+    return 0 <= place.x <= width and 0 <= place.y <= height and 8 <= place.width <= 4 * max(height, width)
 
 
 def pretrained() -> FaceAligner:

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from mbu_ops.functional.mask import dilate, resize
-from mbu_ops.functional.similarity import Square, extract
+from mbu_ops.functional.similarity import extract, square
 from mbu_ops_faces.aligner import POINTS_VIEW, FaceAligner, pretrained
 from mbu_ops_faces.networks import POINTS_SIDE
 
@@ -43,7 +43,7 @@ def regions(attribute: str, images: Tensor) -> Tensor | None:
     if attribute in _OUTSIDE:
         return None
     x, y, side = POINTS_VIEW
-    frame = Square(SIDE, SIDE, 2 * SIDE, 0.0)
+    frame = square(SIDE, SIDE, 2 * SIDE, 0.0)
     crops = extract(resize(images.float(), (2 * SIDE, 2 * SIDE)), frame.part(*POINTS_VIEW), POINTS_SIDE)
     points = (_aligner().landmarks(crops.cpu()) - 0.5) * side + torch.tensor([x, y])
     hulls = torch.stack([_hull(face) for face in points.cpu().double().numpy()])[:, None]
