@@ -98,9 +98,12 @@ class Box:
         from mbu_ops.functional.mask import resize
         from mbu_ops.functional.warp import crop
 
+        return resize(crop(image, self.sides), self.cut_size(limit))
+
+    def cut_size(self, limit: int | None = None) -> tuple[int, int]:
+        """Return height and width of :meth:`cut`."""
         scale = min(1.0, (limit or math.inf) / max(self.width, self.height))
-        size = max(1, round(self.height * scale)), max(1, round(self.width * scale))
-        return resize(crop(image, self.sides), size)
+        return max(1, round(self.height * scale)), max(1, round(self.width * scale))
 
     @property
     def rectangle(self) -> Rectangle:
@@ -120,8 +123,15 @@ class Box:
 
         return self if spec.is_whole else Frame(*self.rectangle[:3], height=self.height).part(spec)
 
-    def bounds(self, image: Tensor) -> tuple[int, int, int, int]:  # noqa: ARG002
-        """Return :attr:`sides`."""
+    def bounds(self, image: Tensor) -> tuple[int, int, int, int]:
+        """Return :attr:`sides`.
+
+        Raises:
+            ShapeError: if the box is not inside the image.
+        """
+        from mbu_ops.functional.warp import crop
+
+        crop(image, self.sides)  # raises
         return self.sides
 
     def __str__(self) -> str:

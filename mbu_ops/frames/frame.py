@@ -38,6 +38,9 @@ class Placed(Protocol):
     def cut(self, image: Tensor, limit: int | None = None) -> Tensor:
         """Return what is there, upright, no side longer than the limit: ``(B, C, H, W)`` to ``(B, C, h, w)``."""
 
+    def cut_size(self, limit: int | None = None) -> tuple[int, int]:
+        """Return height and width of :meth:`cut`."""
+
     def bounds(self, image: Tensor) -> tuple[int, int, int, int]:
         """Return left, top, right, bottom of the pixels it touches."""
 
@@ -139,11 +142,14 @@ class Frame:
         """
         from mbu_ops.functional.similarity import extract
 
+        return extract(image, self.rectangle, self.cut_size(limit))
+
+    def cut_size(self, limit: int | None = None) -> tuple[int, int]:
+        """Return height and width of :meth:`cut`."""
         longer = max(self.side, self.height)
         # at most twice its own size: what is shrunk on its way back spills over the border
         longest = min(limit or LARGEST, math.ceil(longer / STEP) * STEP, int(2 * longer))
-        height, width = (max(1, round(longest * side / longer)) for side in (self.height, self.side))
-        return extract(image, self.rectangle, (height, width))
+        return max(1, round(longest * self.height / longer)), max(1, round(longest * self.side / longer))
 
     def bounds(self, image: Tensor) -> tuple[int, int, int, int]:
         """Return left, top, right, bottom of the image's pixels that it touches."""

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from mbu_ops.errors import ConfigurationError, FrameError
+from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
 from mbu_ops.frames.frame import Aligner, Placed
-from mbu_ops.frames.views import VIEWS, edit_views
-from mbu_ops.functional.blend import blend
+from mbu_ops.frames.views import VIEWS, view_matrices
 from mbu_ops.functional.check import check_image
-from mbu_ops.functional.detail import agreement
-from mbu_ops.ops.edit import Edit, compose, edit_with
+from mbu_ops.functional.layer import Layer, averaged_masks, painted
+from mbu_ops.functional.render import Band, Edit, compose, mask_bands, reach, render_bands
+from mbu_ops.functional.similarity import Rectangle, extract
+from mbu_ops.ops.base import MaskOp, OneInput
+from mbu_ops.ops.bound import Chain, makes_mask
+from mbu_ops.ops.edit import edit_with
+from mbu_ops.ops.method import to_frame
 
 Which = Literal["all", "largest"] | int
-
-BAND = 1 << 20
-"""About how many pixels of a place go back at a time: a face that fills a large photo must not need gigabytes."""
-
-_Region = tuple[slice, slice, slice, slice]
 
 
 class Framed(nn.Module):
     """A one-input op that sees, and changes, only what an aligner finds.
 
-    The places are cut out upright, the op edits them, and its mask and raw pixels (not the blended picture) go back to
-    where they came from, to be blended once at the photo's own resolution; detail that the photo has and the networks
-    do not see is added to the raw pixels where the edit left the structure alone. What no mask covers stays the photo's
-    own, bit for bit. Differentiable with respect to the photo; the places themselves are not.
+    Step by step: every place is cut out upright, in the frame that the step's weights were trained on, from the photo's
+    own pixels; what the networks predict there is rendered onto the photo; the next step sees the result. What no mask
+    covers stays the photo's own, bit for bit. Differentiable with respect to the photo; the places themselves are not.
 
     Args:
         op: a one-input op: ``Remove``, ``Segment``, a bound op, a chain, or any module from images to images.
@@ -39,6 +38,7 @@ class Framed(nn.Module):
         which: which of them to edit: all, the largest, or the one of this number, the largest being number 1.
         views: how many slightly moved, turned and mirrored views of each place to edit and average, 1 to 6. What the
             networks draw by chance differs from view to view and fades; it takes as many times as long.
+        noun: what places are called in messages.
 
     Raises:
         ConfigurationError: if ``which`` or ``views`` is something else.
@@ -55,10 +55,13 @@ class Framed(nn.Module):
         True
     """
 
-    def __init__(self, op: nn.Module, aligner: Aligner, which: Which = "all", views: int = 1) -> None:
+    def __init__(
+        self, op: nn.Module, aligner: Aligner, which: Which = "all", views: int = 1, noun: str = "object"
+    ) -> None:
         super().__init__()
         check_which(which)
         check_views(views)
+        self.noun = noun
         self.op = op
         self.aligner = aligner
         self.which = which
@@ -69,7 +72,7 @@ class Framed(nn.Module):
     @property
     def makes_mask(self) -> bool:
         """Whether the result is a mask."""
-        return bool(getattr(self.op, "makes_mask", False))
+        return makes_mask(self.op)
 
     def forward(self, image: Tensor, places: Sequence[Sequence[Placed]] | None = None) -> Tensor:
         """Return the photo with the op's result in its places.
@@ -85,12 +88,38 @@ class Framed(nn.Module):
             FrameError: if nothing is found in one of the photos.
             ShapeError: if a place is not inside its photo.
         """
-        result = image.new_zeros(image.shape[0], 1, *image.shape[-2:]) if self.makes_mask else image.clone()
-        for region, mask, raw in self._placed(image, places):
-            # a copy, because what is written into the result must not change what gradients need
-            before = result[region].clone()
-            result[region] = torch.maximum(before, mask) if self.makes_mask else blend(before, raw, mask)
+        places = self._known(image, places)
+        steps = steps_of(self.op)
+        result = image if isinstance(steps[0], MaskOp) else image.clone()
+        for step in steps:
+            if isinstance(step, MaskOp):
+                return self._mask(step, result, places)
+            for draw in draws_of(step):
+                for photo, band in self._bands(draw, result, places):
+                    result[photo, :, band.rows, band.columns] = band.image
         return result
+
+    def edit(self, image: Tensor, places: Sequence[Sequence[Placed]] | None = None) -> Edit:
+        """Return the result with its mask, 0 outside the places, and its raw pixels, the photo's own outside them.
+
+        Args:
+            image: as in :meth:`forward`.
+            places: as in :meth:`forward`.
+        """
+        places = self._known(image, places)
+        whole = Edit(image.clone(), torch.zeros_like(image[:, :1]), image.clone())
+        for step in steps_of(self.op):
+            if isinstance(step, MaskOp):
+                return Edit(whole.image, self._mask(step, whole.image, places), whole.image)
+            for draw in draws_of(step):
+                for photo, band in self._bands(draw, whole.image, places):
+                    region = photo, slice(None), band.rows, band.columns
+                    # copies, because what is written into the result must not change what gradients need
+                    before = Edit(band.own, whole.mask[region].clone(), whole.raw[region].clone())
+                    after = compose(before, Edit(band.image, band.mask, band.raw))
+                    for part, now in zip(whole, after, strict=True):
+                        part[region] = now
+        return whole
 
     def find(self, image: Tensor) -> list[Sequence[Placed]]:
         """Return the chosen places of every photo.
@@ -102,82 +131,171 @@ class Framed(nn.Module):
         found = []
         for index in range(image.shape[0]):
             with torch.no_grad():
-                places = choose(self.aligner.find(image[index : index + 1]), self.which)
+                places = choose(self.aligner.find(image[index : index + 1]), self.which, self.noun)
             found.append(places)
         return found
 
-    def edit(self, image: Tensor, places: Sequence[Sequence[Placed]] | None = None) -> Edit:
-        """Return the result with its mask, 0 outside the places, and its raw pixels, the photo's own outside them.
-
-        Args:
-            image: as in :meth:`forward`.
-            places: as in :meth:`forward`.
-        """
-        whole = Edit(image.clone(), torch.zeros_like(image[:, :1]), image.clone())
-        for region, mask, raw in self._placed(image, places):
-            before = Edit(*(part[region].clone() for part in whole))
-            if self.makes_mask:
-                after = Edit(before.image, torch.maximum(before.mask, mask), blend(before.raw, raw, mask))
-            else:
-                after = compose(before, Edit(blend(before.image, raw, mask), mask, raw))
-            for part, now in zip(whole, after, strict=True):
-                part[region] = now
-        return whole
-
-    def _placed(
-        self, image: Tensor, places: Sequence[Sequence[Placed]] | None
-    ) -> Iterator[tuple[_Region, Tensor, Tensor]]:
-        """Edit every place, and give, band by band, where it lies in the batch, and its mask and raw pixels there.
-
-        Places of one size share a batch. Where networks see less than the photo holds, its own detail is added back
-        (see :mod:`mbu_ops.functional.detail`).
-        """
+    def _known(self, image: Tensor, places: Sequence[Sequence[Placed]] | None) -> Sequence[Sequence[Placed]]:
         places = self.find(image) if places is None else places
         if len(places) != len(image) or not all(isinstance(those, Sequence) for those in places):
             raise ConfigurationError(
                 f"expected places as one sequence for each of the {len(image)} photos, such as [[frame]], got "
                 f"{places!r}"
             )
-        detail, side = getattr(self.op, "detail", 0.0), getattr(self.op, "frame_side", None)
-        # twice the networks' size: smooth mask edges, for a fraction of what a large face would cost
-        limit = None if side is None else 2 * side
-        photos = enumerate(torch.split(image, 1))
-        cuts = [(index, place, place.cut(photo, limit)) for index, photo in photos for place in places[index]]
-        edits: dict[int, Tensor] = {}
-        batches: dict[torch.Size, list[int]] = {}
-        for number, (_, _, cut) in enumerate(cuts):
-            batches.setdefault(cut.shape, []).append(number)
-        for size in batches.values():
-            for start in range(0, len(size), self.batch_size):
-                numbers = size[start : start + self.batch_size]
-                content = torch.cat([cuts[number][2] for number in numbers])
-                mask, raw = self._averaged(content)
-                layers = torch.cat([mask, raw, content, detail * agreement(raw, content)], 1)
-                edits |= dict(zip(numbers, torch.split(layers, 1), strict=True))
-        for number, (index, place, _) in enumerate(cuts):
-            photo = image[index : index + 1]
-            mask, rest = torch.split(edits.pop(number), [1, 7], 1)
-            faded = torch.cat([place.fade(mask), rest], 1)
-            left, top, right, bottom = place.bounds(photo)
-            height = max(1, BAND // (right - left))
-            for first in range(top, bottom, height):
-                last = min(first + height, bottom)
-                layers = place.spread(faded, photo, (first, last))
-                mask, raw, low, share = torch.split(layers, [1, 3, 3, 1], 1)
-                region = slice(index, index + 1), slice(None), slice(first, last), slice(left, right)
-                yield region, mask, (raw + share * (image[region] - low)).clamp(0, 1)
+        return places
 
-    def _averaged(self, content: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mask and raw pixels of an edit, averaged over the views."""
-        if self.views == 1:
-            _, mask, raw = edit_with(self.op, content)
-            return mask, raw
-        return edit_views(self.op, content, self.views)
+    def _bands(self, draw: Draw, image: Tensor, places: Sequence[Sequence[Placed]]) -> Iterator[tuple[slice, Band]]:
+        """Yield what a prediction changes: bands of photos, each of which may be written into the image at once.
+
+        The places of all photos, and all views of them, share batches of the networks.
+        """
+        spots = _spots(image, places, draw.frame, draw.limit)
+        # a copy, because what is written into the image must not change what gradients need
+        before = image.clone() if image.requires_grad else image
+        layers: dict[int, Layer] = {}
+        for numbers, views, batch in self._batches(before, spots, draw.mirrors):
+            seen = draw.see(batch)
+            layer = draw.predict(seen)
+            own = seen[: len(numbers)]
+            if views is not None:
+                layer = layer.averaged(views, own)
+            if any(spots[number].is_finer(own) for number in numbers):
+                layer = layer.keeping(own, draw.detail)
+            layers |= {number: layer.one(index) for index, number in enumerate(numbers)}
+        for number, spot in enumerate(spots):
+            layer = layers.pop(number)
+            left, top, right, bottom = reach(layer, spot.area, (image.shape[-2], image.shape[-1]))
+            # a copy of what it has become by now, which must not change while pixels are taken from it
+            near = image[spot.photo, :, top:bottom, left:right].clone()
+            for band in render_bands(near, layer, spot.area.moved(-left, -top), draw.guide):
+                yield spot.photo, band.moved(top, left)
+
+    def _mask(self, op: MaskOp, image: Tensor, places: Sequence[Sequence[Placed]]) -> Tensor:
+        """Return the masks of all places on black; where places overlap the larger value counts."""
+        spots = _spots(image, places, op.frame, _FINENESS * max(op.frame_size))
+        result = image.new_zeros(image.shape[0], op.channels, *image.shape[-2:])
+        for numbers, views, batch in self._batches(image, spots, op.mirrors):
+            masks = op.predict(to_frame(op.model, batch))
+            masks = masks if views is None else averaged_masks(masks, views)
+            for number, mask in zip(numbers, torch.split(masks, 1), strict=True):
+                for rows, columns, soft, inside in mask_bands(mask, spots[number].area, image):
+                    region = spots[number].photo, slice(None), rows, columns
+                    result[region] = torch.maximum(result[region].clone(), op.finish(soft) * inside)
+        return result
+
+    def _batches(
+        self, image: Tensor, spots: Sequence[_Spot], mirrors: bool
+    ) -> Iterator[tuple[list[int], Tensor | None, Tensor]]:
+        """Yield which spots share a batch, their views if there are several, and what networks see.
+
+        That is ``(V * N, 3, h, w)``: all spots' first view, all spots' second view and so on.
+        """
+        alike: dict[tuple[int, int, float], list[int]] = {}
+        for number, spot in enumerate(spots):
+            alike.setdefault((*spot.size, round(spot.area.height / spot.area.width, 3)), []).append(number)
+        for group in alike.values():
+            area, size = spots[group[0]].area, spots[group[0]].size
+            views = view_matrices(self.views, mirrors, area.height, area.width) if self.views > 1 else None
+            for start in range(0, len(group), self.batch_size):
+                numbers = group[start : start + self.batch_size]
+                cuts = [
+                    extract(image[spots[number].photo], spots[number].area, size, () if views is None else views)
+                    for number in numbers
+                ]
+                yield numbers, views, torch.stack(cuts, 1).flatten(0, 1)
 
     def extra_repr(self) -> str:
         """Show the settings in ``repr``."""
         aligner = "" if isinstance(self.aligner, nn.Module) else f"aligner={self.aligner}, "
         return f"{aligner}which={self.which!r}, views={self.views}"
+
+
+class Draw(NamedTuple):
+    """One prediction, and what it needs.
+
+    Attributes:
+        predict: from what is seen to the layer that it gets.
+        see: from what is cut out of photos, ``(N, 3, h, w)``, to what is seen.
+        frame: which frame of a place is cut out.
+        limit: at how many pixels a side at most; None for the photo's own.
+        mirrors: whether a mirrored image gives the mirrored result.
+        detail: share of the image's own detail to keep.
+        guide: the guide picture, where its own pixels may be taken.
+    """
+
+    predict: Callable[[Tensor], Layer]
+    see: Callable[[Tensor], Tensor]
+    frame: FrameSpec = WHOLE_FRAME
+    limit: int | None = None
+    mirrors: bool = True
+    detail: float = 0.0
+    guide: Tensor | None = None
+
+
+def draws_of(step: nn.Module) -> Iterator[Draw]:
+    """Yield what a step of a chain does to an image, one prediction after another.
+
+    Args:
+        step: an edit that was told all but the image, or any module from images to images.
+    """
+    if not isinstance(step, OneInput):
+
+        def whole(seen: Tensor) -> Layer:
+            edit = edit_with(step, seen)
+            return painted(edit.raw, edit.mask)
+
+        yield Draw(whole, lambda cut: cut)
+        return
+    for predict in step.passes():
+        yield Draw(
+            predict,
+            lambda cut: to_frame(step.model, cut),
+            step.frame,
+            _FINENESS * max(step.frame_size),
+            step.mirrors,
+            step.detail,
+            step.guide,
+        )
+
+
+_FINENESS = 2
+"""Places are cut out at so many times the size that is seen, and then shrunk, as training pictures are: cutting out
+alone, at any angle, leaves them softer."""
+
+
+def steps_of(op: nn.Module) -> list[nn.Module]:
+    """Return the steps of a chain, and of chains in it; the module itself if it is none."""
+    return [step for one in op.steps for step in steps_of(one)] if isinstance(op, Chain) else [op]
+
+
+class _Spot(NamedTuple):
+    """Where one prediction is made.
+
+    Attributes:
+        photo: which of the batch.
+        area: where in it.
+        size: at how many pixels it is cut out.
+    """
+
+    photo: slice
+    area: Rectangle
+    size: tuple[int, int]
+
+    def is_finer(self, seen: Tensor) -> bool:
+        """Return whether the photo has more pixels there than are seen."""
+        return self.area.height > seen.shape[-2] or self.area.width > seen.shape[-1]
+
+
+def _spots(image: Tensor, places: Sequence[Sequence[Placed]], spec: FrameSpec, limit: int | None) -> list[_Spot]:
+    """Return where a prediction is made: one frame of every place."""
+    spots = []
+    for index, those in enumerate(places):
+        photo = slice(index, index + 1)
+        for place in those:
+            part = place.part(spec)
+            part.bounds(image[photo])  # raises where it lies outside
+            spots.append(_Spot(photo, part.rectangle, part.cut_size(limit)))
+    return spots
 
 
 def check_which(which: object) -> None:
@@ -200,24 +318,25 @@ def check_views(views: object) -> None:
         raise ConfigurationError(f"expected 1 to {len(VIEWS)} views, got {views!r}")
 
 
-def choose(places: Sequence[Placed], which: Which) -> Sequence[Placed]:
+def choose(places: Sequence[Placed], which: Which, noun: str = "object") -> Sequence[Placed]:
     """Return the places that are meant.
 
     Args:
         places: all of a photo's, the largest first.
         which: see :class:`Framed`.
+        noun: what they are called in messages.
 
     Raises:
         FrameError: if there are none, or fewer than the number asked for.
     """
     if not places:
         raise FrameError(
-            "expected a face (or what the family edits), found none; name its place (--frame L,T,R,B, in Python a "
+            f"expected a {noun} in the photo, found none; name its place (--frame L,T,R,B, in Python a "
             "Box), or, where the picture is cut to it already, edit it whole (--no-align, in Python the op itself)"
         )
     if which == "all":
         return places
     number = 1 if which == "largest" else which
     if number > len(places):
-        raise FrameError(f"expected at least {number} faces, found {len(places)}; choose a lower number")
+        raise FrameError(f"expected at least {number} {noun}s, found {len(places)}; choose a lower number")
     return places[number - 1 : number]

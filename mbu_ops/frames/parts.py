@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from mbu_ops.errors import ShapeError
 from mbu_ops.frames.frame import Aligner, Placed
-from mbu_ops.frames.framed import BAND, Framed, Which, check_which, choose
+from mbu_ops.frames.framed import Framed, Which, check_which, choose
 from mbu_ops.functional.check import check_image, check_labels
+from mbu_ops.functional.render import BAND, mask_bands
+from mbu_ops.ops.method import to_frame
 from mbu_ops.ops.parse import Parse
 from mbu_ops.ops.reshape import UNSPECIFIED, Reshape
 
@@ -57,16 +59,13 @@ class FramedParse(nn.Module):
         for index, photo in enumerate(torch.split(image, 1)):
             chosen = choose(self.aligner.find(photo), self.which) if places is None else places[index]
             for place in chosen:
-                left, top, right, bottom = place.bounds(photo)
-                shares = self.op(place.cut(photo, 2 * self.op.frame_side))
-                inside = place.fade(torch.ones_like(shares[:, :1]))
-                height = max(1, BAND // ((right - left) * shares.shape[1]))  # a large photo must not need gigabytes
-                for first in range(top, bottom, height):
-                    rows = first, min(first + height, bottom)
-                    found = place.spread(shares, photo, rows).argmax(1, keepdim=True).to(torch.uint8)
-                    before = labels[index : index + 1, :, slice(*rows), left:right]
-                    free = (before == 0) & (place.spread(inside, photo, rows) > 0)
-                    before.copy_(torch.where(free, found, before))
+                cut = place.cut(photo, 2 * max(self.op.frame_size))
+                shares = self.op.predict(to_frame(self.op.model, cut))
+                pixels = BAND // shares.shape[1]  # a large photo must not need gigabytes
+                for rows, columns, found, inside in mask_bands(shares, place.rectangle, photo, pixels):
+                    before = labels[index : index + 1, :, rows, columns]
+                    free = (before == 0) & (inside > 0)
+                    before.copy_(torch.where(free, found.argmax(1, keepdim=True).to(torch.uint8), before))
         return labels
 
 
@@ -131,7 +130,7 @@ class FramedReshape(nn.Module):
     def _cut(self, labels: Tensor, place: Placed, photo: Tensor) -> Tensor:
         """Return the labels of a place, upright."""
         numbers = torch.unique(labels)
-        limit = 2 * self.op.frame_side
+        limit = 2 * max(self.op.frame_size)
         shares = torch.cat([place.cut((labels == number).to(photo.dtype), limit) for number in numbers], 1)
         cut: Tensor = numbers[shares.argmax(1, keepdim=True)]
         return cut

@@ -10,14 +10,11 @@ import math
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
-
-from mbu_ops.functional.similarity import warp
-from mbu_ops.ops.edit import edit_with
+from torch import Tensor
 
 
 class View(NamedTuple):
-    """How a view differs from the place itself.
+    """How the frame that a view sees differs from the place's own.
 
     Attributes:
         right: how far it is moved, in widths.
@@ -33,14 +30,22 @@ class View(NamedTuple):
     angle: float = 0.0
     mirrored: bool = False
 
-    def matrix(self, height: int, width: int) -> Tensor:
-        """Return the ``(3, 3)`` float64 matrix from pixels of the place to pixels of the view."""
-        cosine, sine = math.cos(math.radians(self.angle)) / self.scale, math.sin(math.radians(self.angle)) / self.scale
-        x, y = width / 2, height / 2
-        towards = torch.tensor([[1, 0, -x - self.right * width], [0, 1, -y - self.down * height], [0, 0, 1]])
-        turned = torch.tensor([[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]], dtype=torch.float64)
-        back = torch.tensor([[-1.0 if self.mirrored else 1.0, 0, x], [0, 1, y], [0, 0, 1]], dtype=torch.float64)
-        return back @ turned @ towards.double()
+    def matrix(self, height: float, width: float) -> Tensor:
+        """Return the ``(3, 3)`` float64 matrix from fractions of the view's sides to fractions of the place's.
+
+        Args:
+            height: of the place; with the width, its shape, so that what is turned is not sheared.
+            width: of the place.
+        """
+        angle = math.radians(self.angle)
+        cosine, sine = self.scale * math.cos(angle), self.scale * math.sin(angle)
+        mirror = -1.0 if self.mirrored else 1.0
+        x, y = 0.5 + self.right, 0.5 + self.down
+        turned = torch.tensor(
+            [[mirror * cosine, -sine * height / width, x], [mirror * sine * width / height, cosine, y], [0, 0, 1]],
+            dtype=torch.float64,
+        )
+        return turned @ torch.tensor([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1]], dtype=torch.float64)
 
 
 VIEWS = (
@@ -51,33 +56,21 @@ VIEWS = (
     View(0.01, -0.015, 0.98, -1.7, True),
     View(-0.01, -0.01, 1.03, 1.7),
 )
-"""The place itself first: with one view nothing is resampled."""
+"""The place itself first: with one view nothing is averaged."""
 
 
-def edit_views(op: nn.Module, places: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Edit several views of places in one batch, and return what they agree on.
+def view_matrices(count: int, mirrors: bool, height: float, width: float) -> Tensor:
+    """Return the first views as matrices ``(V, 3, 3)`` float64, see :meth:`View.matrix`.
 
     Args:
-        op: a one-input op; without mirrored views if it says so itself (``op.mirrors`` is False): what is left and what
-            is right would be mixed up.
-        places: ``(B, 3, H, W)`` RGB in [0, 1].
-        count: how many of :data:`VIEWS`, at most as many as there are for it.
+        count: how many of :data:`VIEWS`, at most as many as there are.
+        mirrors: whether to use mirrored ones: not where left and right have names.
+        height: of the place.
+        width: of the place.
 
-    Returns:
-        The mean mask ``(B, 1, H, W)`` and the raw pixels ``(B, 3, H, W)``, averaged where masks cover them.
+    Example:
+        >>> view_matrices(4, False, 1, 1).shape
+        torch.Size([3, 3, 3])
     """
-    height, width = places.shape[-2:]
-    chosen = [view for view in VIEWS if not view.mirrored or getattr(op, "mirrors", True)][:count]
-    matrices = [None if view == View() else view.matrix(height, width) for view in chosen]
-    views = [places if one is None else warp(places, one, (height, width), "border") for one in matrices]
-    _, masks, raws = edit_with(op, torch.cat(views))
-    total, weighted = torch.zeros_like(places[:, :1]), torch.zeros_like(places)
-    seen = torch.zeros_like(places[:, :1])
-    for matrix, mask, raw in zip(matrices, masks.chunk(len(chosen)), raws.chunk(len(chosen)), strict=True):
-        layers = torch.cat([mask, raw * mask, torch.ones_like(mask)], 1)
-        if matrix is not None:
-            # past its border a view knows nothing, and has no say
-            layers = warp(layers, matrix.inverse(), (height, width), "zeros")
-        total, weighted, seen = total + layers[:, :1], weighted + layers[:, 1:4], seen + layers[:, 4:]
-    raw = torch.where(total > 0, weighted / torch.where(total > 0, total, 1), places)
-    return total / seen, raw
+    chosen = [view for view in VIEWS if mirrors or not view.mirrored][:count]
+    return torch.stack([view.matrix(height, width) for view in chosen])

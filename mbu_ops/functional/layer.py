@@ -229,6 +229,10 @@ class Layer(NamedTuple):
         opacity = _total(fine.mask, count) / _total(inside, count).clamp(min=_FAINTEST)
         return Layer(opacity.clamp(max=1), bias, own, guide)
 
+    def one(self, index: int) -> Layer:
+        """Return the layer of one image of the batch."""
+        return self.mapped(lambda plane, _: plane[index : index + 1])
+
 
 def painted(raw: Tensor, mask: Tensor) -> Layer:
     """Return new pixels under a mask: MBU's and Press et al.'s edits.
@@ -285,6 +289,22 @@ def moved(low: Tensor, mask: Tensor, gain: Tensor, flow: Tensor, seen: Tensor) -
 
 _FAINTEST = 1e-3
 """Coverage below which a pixel counts as seen by no view."""
+
+
+def averaged_masks(masks: Tensor, views: Tensor) -> Tensor:
+    """Return what the masks of several views of one frame agree on.
+
+    Args:
+        masks: ``(V * B, C, h, w)``, of all images' first view, second view and so on.
+        views: ``(V, 3, 3)`` float64, from fractions of a view's sides to fractions of the frame's.
+
+    Returns:
+        ``(B, C, h, w)``.
+    """
+    inside = _resampled(torch.ones_like(masks[:, :1]), views, beyond="zeros")
+    return _total(_resampled(masks, views, beyond="zeros"), len(views)) / _total(inside, len(views)).clamp(
+        min=_FAINTEST
+    )
 
 
 def _total(planes: Tensor, views: int) -> Tensor:

@@ -45,18 +45,26 @@ class Band(NamedTuple):
     Attributes:
         rows: which of the photo's.
         columns: which of the photo's.
+        own: ``(B, 3, h, w)``, the photo's pixels there.
         mask: ``(B, 1, h, w)``, opacity.
         raw: ``(B, 3, h, w)`` in [0, 1], the pixels under it.
     """
 
     rows: slice
     columns: slice
+    own: Tensor
     mask: Tensor
     raw: Tensor
 
-    def of(self, photo: Tensor) -> Tensor:
-        """Return the photo's pixels there, a view of it."""
-        return photo[..., self.rows, self.columns]
+    @property
+    def image(self) -> Tensor:
+        """The photo's pixels there with the edit."""
+        return blend(self.own, self.raw, self.mask)
+
+    def moved(self, down: int, right: int) -> Band:
+        """Return the band for a photo that has so many more rows above, and columns to the left."""
+        rows = slice(self.rows.start + down, self.rows.stop + down)
+        return self._replace(rows=rows, columns=slice(self.columns.start + right, self.columns.stop + right))
 
 
 def render(
@@ -95,12 +103,11 @@ def render(
     """
     if frame is None:
         (band,) = render_bands(photo, layer, None, guide, guide_frame)
-        return Edit(blend(photo, band.raw, band.mask), band.mask, band.raw)
+        return Edit(band.image, band.mask, band.raw)
     edit = Edit(photo.clone(), torch.zeros_like(photo[:, :1]), photo.clone())
     for band in render_bands(photo, layer, frame, guide, guide_frame):
-        parts = blend(band.of(photo), band.raw, band.mask), band.mask, band.raw
-        for whole, part in zip(edit, parts, strict=True):
-            band.of(whole).copy_(part)
+        for whole, part in zip(edit, (band.image, band.mask, band.raw), strict=True):
+            whole[..., band.rows, band.columns] = part
     return edit
 
 
@@ -110,7 +117,7 @@ def render_bands(
     frame: Rectangle | None = None,
     guide: Tensor | None = None,
     guide_frame: Rectangle | None = None,
-    pixels: int = BAND,
+    pixels: int | None = None,
 ) -> Iterator[Band]:
     """Yield what :func:`render` blends, a few rows at a time.
 
@@ -120,13 +127,17 @@ def render_bands(
         frame: see :func:`render`.
         guide: see :func:`render`.
         guide_frame: see :func:`render`.
-        pixels: about how many pixels a band has where the frame lies turned; an upright one is a single band.
+        pixels: about how many pixels a band has where the frame lies turned, :data:`BAND` by default; an upright frame
+            is a single band.
 
     Raises:
         ConfigurationError: see :func:`render`.
         ShapeError: see :func:`render`.
     """
     size = photo.shape[-2], photo.shape[-1]
+    if layer.own is not None:
+        # its hidden share: all of a photo and nothing else is the photo bit for bit, since zeros stay zeros
+        layer = layer._replace(own=layer.own._replace(gain=1 - layer.own.gain))
     around = _Around(photo, layer, frame or Rectangle(size[1] / 2, size[0] / 2, size[1], size[0]), guide, guide_frame)
     box = (0, 0, size[1], size[0]) if frame is None else _upright(frame, size)
     if box is not None:
@@ -135,16 +146,69 @@ def render_bands(
         yield around.band(planes, slice(top, bottom), slice(left, right))
         return
     assert frame is not None  # noqa: S101 - the whole photo is upright
-    left, top, right, bottom = frame.bounds(*size)
-    fine = layer.resized(_fine(layer, frame), photo.dtype)
-    to_frame = frame.matrix().inverse()
-    step = max(1, pixels // (right - left))
-    for first in range(top, bottom, step):
-        last = min(first + step, bottom)
-        fractions = affine_places(to_frame, (last - first, right - left), (left, first), like=photo)
+    fine = layer.resized(_fine(layer.mask, frame), photo.dtype)
+    for rows, columns, fractions in _places(frame, size, photo, pixels):
         planes = fine.sampled(fractions)
         faded = planes.opacity * _fade(fractions, frame.rim).to(photo.dtype)
-        yield around.band(planes._replace(mask=faded, ramp=None), slice(first, last), slice(left, right))
+        yield around.band(planes._replace(mask=faded, ramp=None), rows, columns)
+
+
+def mask_bands(
+    mask: Tensor, frame: Rectangle, like: Tensor, pixels: int | None = None
+) -> Iterator[tuple[slice, slice, Tensor, Tensor]]:
+    """Yield masks of a frame as they lie in a photo, a few rows at a time.
+
+    Args:
+        mask: ``(B, C, h, w)`` in [0, 1].
+        frame: where they belong.
+        like: the photo, ``(B, ., H, W)``, whose size and dtype they get.
+        pixels: about how many pixels a band has, :data:`BAND` by default.
+
+    Yields:
+        Rows and columns of the photo, the masks there ``(B, C, rows, columns)``, and ``(1, 1, rows, columns)``, how
+        much they count: 1, but for the frame's rim and 0 outside it.
+    """
+    size = like.shape[-2], like.shape[-1]
+    if (box := _upright(frame, size)) is not None:
+        left, top, right, bottom = box
+        whole = resize(mask, (bottom - top, right - left)).to(like.dtype)
+        yield slice(top, bottom), slice(left, right), whole, torch.ones_like(whole[:1, :1])
+        return
+    fine = resize(mask, _fine(mask, frame)).to(like.dtype)
+    height, width = fine.shape[-2:]
+    for rows, columns, fractions in _places(frame, size, like, pixels):
+        found = sample(fine, fractions * fractions.new_tensor([width, height]))
+        yield rows, columns, found, _fade(fractions, frame.rim).to(like.dtype)
+
+
+def _places(
+    frame: Rectangle, size: tuple[int, int], like: Tensor, pixels: int | None
+) -> Iterator[tuple[slice, slice, Tensor]]:
+    """Yield the rows and columns of a photo that a frame touches, with where their pixels lie, in the frame's sides."""
+    left, top, right, bottom = frame.bounds(*size)
+    to_frame = frame.matrix().inverse()
+    step = max(1, (pixels or BAND) // (right - left))
+    for first in range(top, bottom, step):
+        last = min(first + step, bottom)
+        fractions = affine_places(to_frame, (last - first, right - left), (left, first), like=like)
+        yield slice(first, last), slice(left, right), fractions
+
+
+def reach(layer: Layer, frame: Rectangle, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return left, top, right, bottom of the photo's pixels that a layer covers or takes: a halo for what moves.
+
+    Args:
+        layer: the edit.
+        frame: where it lies.
+        size: height and width of the photo.
+    """
+    left, top, right, bottom = frame.bounds(*size)
+    if layer.own is None or layer.own.flow is None:
+        return left, top, right, bottom
+    farthest = arrows(layer.own.flow.detach(), frame.matrix()).abs().amax().item()
+    # smooth flows overshoot between their points
+    halo = math.ceil(1.25 * farthest) + 2
+    return max(left - halo, 0), max(top - halo, 0), min(right + halo, size[1]), min(bottom + halo, size[0])
 
 
 class _Around(NamedTuple):
@@ -168,10 +232,11 @@ class _Around(NamedTuple):
         """Return the band of some of the photo's pixels, from a layer whose planes have just these."""
         raw = planes.bias
         if planes.own is not None:
-            raw = raw + planes.own.gain * self._own_pixels(planes.own.flow, rows, columns)
+            own = self._own_pixels(planes.own.flow, rows, columns)
+            raw = raw + own - planes.own.gain * own  # in a layer of hidden shares, see render_bands
         if planes.guide is not None:
             raw = raw + planes.guide.gain * self._guide_pixels(planes.guide.flow, rows, columns)
-        return Band(rows, columns, planes.opacity, raw.clamp(0, 1))
+        return Band(rows, columns, self.photo[..., rows, columns], planes.opacity, raw.clamp(0, 1))
 
     def _own_pixels(self, flow: Tensor | None, rows: slice, columns: slice) -> Tensor:
         if flow is None:
@@ -211,30 +276,18 @@ class _Around(NamedTuple):
 
 
 def _upright(frame: Rectangle, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
-    """Return left, top, right, bottom of a frame of whole pixels inside a photo; None for any other."""
-    if frame.angle or frame.rim:
-        return None
-    (left, top), _, (right, bottom), _ = frame.corners
-    sides = left, top, right, bottom
-    if (
-        not all(float(side).is_integer() for side in sides)
-        or left < 0
-        or top < 0
-        or right > size[1]
-        or bottom > size[0]
-    ):
-        return None
-    return int(left), int(top), int(right), int(bottom)
+    """Return left, top, right, bottom of a frame of whole pixels that has no rim; None for any other."""
+    return None if frame.rim else frame.upright(*size)
 
 
-def _fine(layer: Layer, frame: Rectangle) -> tuple[int, int]:
-    """Return the size from which a layer is sampled into its frame.
+def _fine(mask: Tensor, frame: Rectangle) -> tuple[int, int]:
+    """Return the size from which a layer with that mask is sampled into its frame.
 
     Up to twice its own, so that masks have smooth edges for a fraction of what all of the photo's pixels would cost;
     at most that of the frame's pixels where these are fewer than half of its own, since sampling would miss some.
     """
     counts = []
-    for count, side in zip(layer.mask.shape[-2:], (frame.height, frame.width), strict=True):
+    for count, side in zip(mask.shape[-2:], (frame.height, frame.width), strict=True):
         pixels = math.ceil(side)
         counts.append(min(max(pixels, count), 2 * count) if 2 * pixels >= count else pixels)
     return counts[0], counts[1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -83,13 +83,28 @@ class Rectangle(NamedTuple):
             raise ShapeError(f"expected a rectangle that touches the image of {width}x{height} pixels, got {self}")
         return sides
 
+    def moved(self, right: float, down: float) -> Rectangle:
+        """Return the rectangle elsewhere in the image."""
+        return self._replace(x=self.x + right, y=self.y + down)
+
+    def upright(self, height: int, width: int) -> tuple[int, int, int, int] | None:
+        """Return left, top, right, bottom if these are whole pixels inside the image; None for any other rectangle."""
+        if self.angle:
+            return None
+        (left, top), _, (right, bottom), _ = self.corners
+        sides = left, top, right, bottom
+        whole = all(float(side).is_integer() for side in sides)
+        if not whole or left < 0 or top < 0 or right > width or bottom > height:
+            return None
+        return int(left), int(top), int(right), int(bottom)
+
 
 def square(x: float, y: float, side: float, angle: float = 0.0) -> Rectangle:
     """Return the rectangle with four equal sides around (x, y)."""
     return Rectangle(x, y, side, side, angle)
 
 
-def extract(image: Tensor, rectangle: Rectangle, size: int | tuple[int, int], views: Sequence[Tensor] = ()) -> Tensor:
+def extract(image: Tensor, rectangle: Rectangle, size: int | tuple[int, int], views: Iterable[Tensor] = ()) -> Tensor:
     """Return the content of a turned rectangle, upright.
 
     Bilinear, antialiased when it shrinks; beyond the image's border the border goes on. Differentiable.
@@ -115,6 +130,10 @@ def extract(image: Tensor, rectangle: Rectangle, size: int | tuple[int, int], vi
     """
     size = (size, size) if isinstance(size, int) else size
     height, width = image.shape[-2:]
+    views = list(views)
+    if not views and (box := rectangle.upright(height, width)) is not None:
+        left, top, right, bottom = box
+        return resize(image[..., top:bottom, left:right], size)
     to_image = rectangle.matrix()
     matrices = [to_image @ view for view in views] or [to_image]
     corners = torch.tensor([[0, 1, 1, 0], [0, 0, 1, 1], [1, 1, 1, 1]], dtype=torch.float64)

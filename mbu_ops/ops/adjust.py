@@ -9,9 +9,9 @@ from torch import Tensor
 
 from mbu_ops.errors import ShapeError
 from mbu_ops.functional.check import check_fits, check_floating, check_image
+from mbu_ops.functional.layer import Layer
+from mbu_ops.functional.render import Edit
 from mbu_ops.ops.bound import Bound, GuidedOp
-from mbu_ops.ops.edit import Edit
-from mbu_ops.ops.transfer import transfer
 
 
 class Adjust(GuidedOp):
@@ -21,9 +21,7 @@ class Adjust(GuidedOp):
 
     Args:
         model: a method with a dial, such as :class:`mbu_ops.methods.maae.MAAE`.
-        threshold: mask values up to this one leave the image as it is, bit for bit.
-        softness: length of the ramp from there to a full mask; 0 for a hard mask.
-        detail: share of the image's own detail, beyond the model's resolution, to keep where the structure stayed.
+        look: how the mask is cut and what detail is kept, see :class:`mbu_ops.ops.look.Look`.
         guides: default codes, not needed.
 
     Raises:
@@ -84,14 +82,9 @@ class Adjust(GuidedOp):
             )
         return strength.to(weight.dtype).reshape(-1, *(1,) * len(self.model.code_shape))
 
-    def edit_code(self, image: Tensor, code: Tensor) -> Edit:
-        """Return the edit with a code in place of the strength.
-
-        Args:
-            image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
-            code: ``(1, 1, 1, 1)`` for all images, or ``(B, 1, 1, 1)``, as :meth:`encode` gives it.
-        """
-        return transfer(self.model, image, code, self.threshold, self.softness, self.detail)
+    def predict(self, seen: Tensor, code: Tensor) -> Layer:
+        """Return the image at a strength, ``(1 or B, 1, 1, 1)`` as :meth:`encode` gives it."""
+        return self.model.transfer(seen, code)
 
     def bind(self, strength: float | Tensor = 1.0) -> Bound:
         """Return the op as a module with one input, for ``nn.Sequential``, kornia's containers and the like.

@@ -1,103 +1,29 @@
-"""What all ops share: the network they ask, the way into its frame and back, and how weights are found."""
+"""What all ops share: the network they ask, how weights are found, and how a prediction becomes an edit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Protocol, cast, runtime_checkable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 
-from mbu_ops.errors import ConfigurationError, DeviceError, UnsupportedVerbError
-from mbu_ops.functional.blend import blend
-from mbu_ops.functional.check import check_code, check_fits, check_image
-from mbu_ops.functional.detail import restore_detail
-from mbu_ops.functional.mask import binarise, dilate, resize
-from mbu_ops.ops.edit import Edit
+from mbu_ops.errors import ConfigurationError, UnsupportedVerbError
+from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
+from mbu_ops.functional.check import check_code
+from mbu_ops.functional.layer import Layer
+from mbu_ops.functional.mask import resize
+from mbu_ops.functional.render import Edit, compose, render
+from mbu_ops.ops.look import USUAL, Look
+from mbu_ops.ops.method import Method, to_frame
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from mbu_ops.methods.mbu import Layer
-
-
-class MethodConfig(Protocol):
-    """What an op reads of a method's configuration."""
-
-    @property
-    def resolution(self) -> int:
-        """Side of the square model frame, in pixels."""
-
-    @property
-    def removal_dilation(self) -> int:
-        """How far the mask of a removal grows, in pixels of the frame, unless the user says otherwise."""
-
-
-class Method(Protocol):
-    """What an op needs of a method (:class:`mbu_ops.methods.mbu.MBU` is one): a module that fills a square frame.
-
-    All pixels are RGB in [0, 1] at ``config.resolution``. A method has the functions of the verbs it names.
-    """
-
-    name: str
-    verbs: frozenset[str]
-
-    @property
-    def config(self) -> MethodConfig:
-        """The method's sizes."""
-
-    @property
-    def code_shape(self) -> tuple[int, int, int]:
-        """Shape of one guide code: channels, height, width."""
-
-    def parameters(self) -> Iterator[nn.Parameter]:
-        """Give the weights; the first one's dtype and device are the networks'."""
-
-    def encode_guide(self, guide: Tensor) -> Tensor:
-        """Return the code of what a guide shows."""
-
-    def transfer(self, image: Tensor, code: Tensor) -> Layer:
-        """Return a code's content as it would sit on the image."""
-
-    def remove(self, image: Tensor) -> Layer:
-        """Return the image free of content, and the soft mask of where the content was."""
-
-    def segment(self, image: Tensor) -> Tensor:
-        """Return the soft mask of the image's own content."""
-
-
-@runtime_checkable
-class Inferable(Protocol):
-    """A method that has a faster form, which only edits."""
-
-    def for_inference(self) -> nn.Module:
-        """Return that form; see :meth:`mbu_ops.methods.networks.ContentNetworks.for_inference`."""
-
-
-def fast_form(model: nn.Module) -> nn.Module:
-    """Return a method's form for inference, or the method itself if it has none.
-
-    Example:
-        >>> from mbu_ops.testing import tiny_mbu
-        >>> model = tiny_mbu()
-        >>> any(weight.requires_grad for weight in fast_form(model).parameters())
-        False
-        >>> fast_form(torch.nn.Identity())
-        Identity()
-    """
-    return model.for_inference() if isinstance(model, Inferable) else model
-
-
-def compile_verbs(model: nn.Module) -> None:
-    """Have what a method does to images compiled by :func:`torch.compile`, each verb when it is first used.
-
-    Args:
-        model: the method; ops that hold it use the compiled functions from then on.
-    """
-    for verb in ("transfer", "remove", "segment", "redraw"):  # the last does the work of networks of several contents
-        if hasattr(model, verb):
-            setattr(model, verb, torch.compile(getattr(model, verb)))
+Pass = Callable[[Tensor], Layer]
+"""One prediction: from what a model sees, ``(B, 3, R, R)``, to the layer that it puts on the image."""
 
 
 class Op(nn.Module):
@@ -113,32 +39,34 @@ class Op(nn.Module):
     """
 
     verb: ClassVar[str]
-    makes_mask: ClassVar[bool] = False
     whole: ClassVar[bool] = False
     """Whether the op asks a network of several contents as a whole, and not for one of them."""
     model: Method
     default_guides: Tensor | None
+    frame: FrameSpec = WHOLE_FRAME
+    """Which frame of a place in a photo the weights were trained on; see :class:`mbu_ops.Framed`."""
 
     def __init__(self, model: nn.Module, *, guides: Tensor | None = None) -> None:
         super().__init__()
-        verbs = getattr(model, "verbs", None)
-        if verbs is None:
+        info = getattr(model, "info", None)
+        if info is None:
             raise ConfigurationError(
                 f"expected a method's network such as mbu_ops.MBU(), got {type(model).__name__}: for trained weights "
                 f"by name or path, call {type(self).__name__}.from_pretrained(...)"
             )
-        if getattr(model, "contents", 1) > 1 and not self.whole:
+        model = cast("Method", model)
+        if model.contents > 1 and not self.whole:
             raise ConfigurationError(
-                f"expected what edits one content, got the {model.name} networks of {model.contents}: take "
+                f"expected what edits one content, got the {info.name} networks of {model.contents}: take "
                 f"model.for_content(0), or name one by {type(self).__name__}.from_pretrained(path, content=...)"
             )
-        if self.verb not in verbs:
+        if self.verb not in info.verbs:
             raise UnsupportedVerbError(
-                f"expected a method that can {self.verb}, got {model.name}, which can {', '.join(sorted(verbs))}"
+                f"expected a method that can {self.verb}, got {info.name}, which can {', '.join(sorted(info.verbs))}"
             )
         if guides is not None:
-            check_code(guides, cast("Method", model).code_shape, "guides")
-        self.model = cast("Method", model)
+            check_code(guides, model.code_shape, "guides")
+        self.model = model
         self.register_buffer("default_guides", guides, persistent=False)
 
     @classmethod
@@ -174,119 +102,194 @@ class Op(nn.Module):
         return op.eval()
 
     @property
-    def frame_side(self) -> int:
-        """Side of the square that the model sees, in pixels: larger images are edited at this size."""
-        return self.model.config.resolution
+    def frame_size(self) -> tuple[int, int]:
+        """Height and width of what the model sees, in pixels: larger images are edited at this size."""
+        return self.model.config.size
 
     @property
     def mirrors(self) -> bool:
         """Whether a mirrored image gives the mirrored result: not where left and right have names."""
-        return bool(getattr(self.model, "mirrors", True))
+        return self.model.info.mirrors
 
     @property
     def guides(self) -> Tensor | None:
         """Default guide codes ``(N, C, S, S)`` that came with the weights, or None."""
         return self.default_guides
 
-    def extra_repr(self) -> str:
-        """Show the settings in ``repr``."""
-        return ", ".join(
-            f"{name}={getattr(self, name)}"
-            for name in ("threshold", "softness", "dilation", "detail")
-            if hasattr(self, name)
-        )
 
-
-def to_frame(model: Method, image: Tensor, name: str = "image") -> Tensor:
-    """Check images and return them as the model sees them: the whole image in its frame, in its dtype.
+class EditOp(Op, ABC):
+    """A verb that changes images. It predicts a layer in the model's frame; rendering it is the same for all verbs.
 
     Args:
-        model: the method.
+        model: a method that serves the verb.
+        look: how masks are cut and what detail is kept; :attr:`usual_look` by default.
+        guides: default guide codes ``(N, C, S, S)``, if there are any.
+
+    Attributes:
+        predict: what subclasses implement. From what the model sees, ``(B, 3, R, R)``, and what the op is told (a
+            guide's code, or labels), to a :class:`mbu_ops.functional.layer.Layer`, whose mask is a probability.
+    """
+
+    usual_look: ClassVar[Look] = USUAL
+    removes: ClassVar[bool] = False
+    """Whether something goes away: masks grow by what the weights say, unless the look says how far."""
+    predict: Callable[..., Layer]
+
+    def __init__(self, model: nn.Module, look: Look | None = None, *, guides: Tensor | None = None) -> None:
+        super().__init__(model, guides=guides)
+        self.look = (look or Look()).over(self.usual_look)
+
+    @property
+    def detail(self) -> float:
+        """Share of the image's own detail to keep."""
+        return 1.0 if self.look.detail is None else self.look.detail
+
+    def layer(self, seen: Tensor, *told: Tensor) -> Layer:
+        """Return the layer for what the model sees, with the op's look; arguments as of :attr:`predict`."""
+        return self.with_look(self.predict(seen, *told), self.look, self.removes)
+
+    def with_look(self, layer: Layer, look: Look, removes: bool = False) -> Layer:
+        """Return a predicted layer whose mask is used as a look says."""
+        dilation = look.dilation if look.dilation is not None else self.model.config.removal_dilation * removes
+        return layer.grown(dilation).ramped(look.threshold or 0.0, look.softness or 0.0)
+
+    def passes(self, *told: Tensor) -> tuple[Pass, ...]:
+        """Return the predictions that make up the edit: mostly one; each sees the result of the one before.
+
+        Args:
+            told: what the op is told, as :attr:`predict` takes it.
+        """
+        return (lambda seen: self.layer(seen, *told),)
+
+    def extra_repr(self) -> str:
+        """Show the look in ``repr``."""
+        return str(self.look)
+
+
+class MaskOp(Op, ABC):
+    """A verb that finds something. It predicts masks in the model's frame."""
+
+    @property
+    def channels(self) -> int:
+        """How many masks an image gets."""
+        return 1
+
+    @abstractmethod
+    def predict(self, seen: Tensor) -> Tensor:
+        """Return masks ``(B, C, R, R)`` in [0, 1] of what the model sees, ``(B, 3, R, R)`` RGB in [0, 1]."""
+
+    def finish(self, mask: Tensor) -> Tensor:
+        """Return masks as users get them, from soft ones at the image's size."""
+        return mask
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the mask.
+
+        Args:
+            image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
+
+        Returns:
+            ``(B, C, H, W)`` in [0, 1], in the image's dtype.
+
+        Raises:
+            ShapeError: if the image has another shape, or is empty.
+            DTypeError: if it holds no floating-point numbers.
+            DeviceError: if it is not where the weights are.
+        """
+        soft = resize(self.predict(to_frame(self.model, image)), (image.shape[-2], image.shape[-1]))
+        return self.finish(soft.to(image.dtype))
+
+    def edit(self, image: Tensor) -> Edit:
+        """Return the image as it is, with the mask; arguments and errors as in :meth:`forward`."""
+        return Edit(image, self(image), image)
+
+
+class OneInput(nn.Module, ABC):
+    """A module that makes an edit of images and needs nothing else: it was told all, or needs to be told nothing.
+
+    Attributes:
+        model: the method that predicts.
+    """
+
+    model: Method
+
+    @property
+    def guide(self) -> Tensor | None:
+        """The guide picture ``(1, 3, h, w)``, where its own pixels may be taken."""
+        return None
+
+    @property
+    @abstractmethod
+    def frame(self) -> FrameSpec:
+        """Which frame of a place in a photo is edited."""
+
+    @property
+    @abstractmethod
+    def frame_size(self) -> tuple[int, int]:
+        """Height and width of what the model sees, in pixels."""
+
+    @property
+    @abstractmethod
+    def detail(self) -> float:
+        """Share of the image's own detail to keep."""
+
+    @property
+    @abstractmethod
+    def mirrors(self) -> bool:
+        """Whether a mirrored image gives the mirrored result."""
+
+    @abstractmethod
+    def passes(self) -> Sequence[Pass]:
+        """Return the predictions that make up the edit, see :meth:`EditOp.passes`."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the edited image.
+
+        Args:
+            image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
+
+        Returns:
+            Same shape and dtype.
+
+        Raises:
+            ShapeError: if the image has another shape, or is empty.
+            DTypeError: if it holds no floating-point numbers.
+            DeviceError: if it is not where the weights are.
+        """
+        return self.edit(image).image
+
+    def edit(self, image: Tensor) -> Edit:
+        """Return the result with its mask and raw pixels; arguments and errors as in :meth:`forward`."""
+        return edit_whole(self.model, image, self.passes(), self.detail, self.guide)
+
+
+def edit_whole(
+    model: Method, image: Tensor, passes: Sequence[Pass], detail: float, guide: Tensor | None = None
+) -> Edit:
+    """Return the edit that predictions make of whole images: each sees all of an image in its frame.
+
+    Args:
+        model: whose frame it is.
         image: ``(B, 3, H, W)`` RGB in [0, 1], any size.
-        name: what to call it in errors.
+        passes: one prediction after another.
+        detail: share of the image's own detail to keep.
+        guide: the guide picture, where its own pixels may be taken.
 
     Returns:
-        ``(B, 3, R, R)`` with R the model's resolution.
+        All of it as one edit, at the image's size and dtype.
 
     Raises:
+        ShapeError: if the image has another shape, or is empty.
         DTypeError: if it holds no floating-point numbers.
-        ShapeError: if it is not ``(B, 3, H, W)``, or empty.
         DeviceError: if it is not where the weights are.
     """
-    check_image(image, name)
-    weight = next(iter(model.parameters()))
-    if image.device != weight.device:
-        raise DeviceError(
-            f"expected {name} on the weights' device {weight.device}, got {image.device}: move one of them with "
-            ".to(device)"
-        )
-    side = model.config.resolution
-    return resize(image.to(weight.dtype), (side, side))
-
-
-def to_native(mask: Tensor, image: Tensor) -> Tensor:
-    """Return a mask from the model's frame at the size and in the dtype of an image."""
-    height, width = image.shape[-2:]
-    return resize(mask, (height, width)).to(image.dtype)
-
-
-def raw_to_native(raw: Tensor, frame: Tensor, image: Tensor, detail: float) -> Tensor:
-    """Return raw pixels from the model's frame at the size and in the dtype of an image.
-
-    Args:
-        raw: ``(B, 3, R, R)`` RGB in [0, 1].
-        frame: the image as the model saw it, the same shape.
-        image: ``(B, 3, H, W)``.
-        detail: share of the image's finer detail to add where the edit left its structure alone, see
-            :func:`mbu_ops.functional.detail.restore_detail`.
-    """
-    return restore_detail(raw.to(image.dtype), frame.to(image.dtype), image, detail)
-
-
-def apply_layer(
-    image: Tensor,
-    frame: Tensor,
-    layer: Layer,
-    threshold: float,
-    softness: float,
-    detail: float,
-    dilation: int = 0,
-) -> Edit:
-    """Blend what a method drew in its frame onto the image: ``m * raw + (1 - m) * image`` (MBU, section 3).
-
-    Args:
-        image: ``(B, 3, H, W)``.
-        frame: the image as the model saw it, ``(B, 3, R, R)``.
-        layer: what the method drew there.
-        threshold: mask values up to this one are no content.
-        softness: length of the ramp above the threshold; 0 for a hard mask.
-        detail: share of the image's own detail, beyond the model's resolution, to keep where the structure stayed.
-        dilation: how far the mask grows first, in pixels of the frame.
-
-    Returns:
-        The edit, at the image's size and dtype.
-    """
-    mask = binarise(to_native(dilate(layer.mask, dilation), image), threshold, softness)
-    raw = raw_to_native(layer.raw, frame, image, detail)
-    return Edit(blend(image, raw, mask), mask, raw)
-
-
-def expand_code(model: Method, image: Tensor, code: Tensor) -> Tensor:
-    """Check codes and return one for each image, in the model's dtype.
-
-    Args:
-        model: the method.
-        image: ``(B, 3, H, W)``.
-        code: ``(1, C, S, S)`` for all images, or ``(B, C, S, S)``.
-
-    Returns:
-        ``(B, C, S, S)``.
-
-    Raises:
-        DTypeError: if the code holds no floating-point numbers.
-        ShapeError: if it has neither shape, or is another method's or size's.
-        DeviceError: if it is not where the image is.
-    """
-    check_code(code, model.code_shape)
-    check_fits(image, code, "code")
-    return code.to(next(iter(model.parameters())).dtype).expand(image.shape[0], -1, -1, -1)
+    whole: Edit | None = None
+    for predict in passes:
+        seen = to_frame(model, image)
+        layer = predict(seen)
+        if image.shape[-2] > seen.shape[-2] or image.shape[-1] > seen.shape[-1]:
+            layer = layer.keeping(seen, detail)
+        edit = render(image, layer, guide=guide)
+        whole, image = edit if whole is None else compose(whole, edit), edit.image
+    assert whole is not None  # noqa: S101 - every edit has a prediction
+    return whole

@@ -2,51 +2,57 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops.families.frames import FrameSpec
 from mbu_ops.functional.check import check_code
-from mbu_ops.ops.base import Op
+from mbu_ops.functional.layer import Layer
+from mbu_ops.ops.base import EditOp, MaskOp, OneInput, Pass, edit_whole
 from mbu_ops.ops.edit import Edit, compose, edit_with
+from mbu_ops.ops.method import Method, expand_code
 
 
-class GuidedOp(Op, ABC):
+class GuidedOp(EditOp):
     """An op that needs to be told what to add.
 
     Args:
         model: a method that serves the verb.
-        threshold: mask values up to this one leave the image as it is, bit for bit.
-        softness: length of the ramp from there to a full mask; 0 for a hard mask.
-        detail: share of the image's own detail, beyond the model's resolution, to keep where the structure stayed.
+        look: how the mask is cut and what detail is kept, see :class:`mbu_ops.ops.look.Look`.
         guides: default guide codes ``(N, C, S, S)``.
 
     Attributes:
-        encode: turns what the op is told into one code (or one for each image).
+        encode: turns what the op is told into one code (or one for each image), which ``predict`` takes.
     """
 
     encode: Callable[..., Tensor]
 
-    def __init__(
-        self,
-        model: nn.Module,
-        threshold: float = 0.1,
-        softness: float = 0.1,
-        detail: float = 1.0,
-        *,
-        guides: Tensor | None = None,
-    ) -> None:
-        super().__init__(model, guides=guides)
-        self.detail = detail
-        self.threshold = threshold
-        self.softness = softness
+    def edit_code(self, image: Tensor, code: Tensor, guide: Tensor | None = None) -> Edit:
+        """Return the edit with a code in place of the guide.
 
-    @abstractmethod
-    def edit_code(self, image: Tensor, code: Tensor) -> Edit:
-        """Return the edit that a code makes on ``(B, 3, H, W)`` images."""
+        Args:
+            image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
+            code: ``(1, C, S, S)`` for all images, or ``(B, C, S, S)``, as :attr:`encode` gives it.
+            guide: the guide picture, for weights that take its own pixels.
+        """
+        return edit_whole(self.model, image, self.passes(code), self.detail, guide)
+
+    def picture(self, *inputs: Tensor) -> Tensor | None:  # noqa: ARG002 - mostly there is none
+        """Return the guide picture among what :attr:`encode` takes, if its own pixels may be taken."""
+        return None
+
+    def layer(self, seen: Tensor, *told: Tensor) -> Layer:
+        """Return the layer for what the model sees, with the op's look.
+
+        Args:
+            seen: ``(B, 3, R, R)`` RGB in [0, 1].
+            told: the code.
+        """
+        (code,) = told
+        return super().layer(seen, expand_code(self.model, seen, code))
 
 
 def choose_inputs(
@@ -69,49 +75,44 @@ def choose_inputs(
     return (), op.guides[:1]
 
 
-class OneInput(nn.Module, ABC):
-    """An op that was told all but the image: one image in, one image out.
+class BoundBase(OneInput):
+    """An op that was told all but the image.
 
     Args:
         op: the op.
     """
 
-    def __init__(self, op: Op) -> None:
+    def __init__(self, op: EditOp) -> None:
         super().__init__()
         self.op = op
 
     @property
-    def frame_side(self) -> int:
-        """Side of the square that the op's model sees, in pixels."""
-        return self.op.frame_side
+    def model(self) -> Method:  # type: ignore[override]
+        """The method that the op asks."""
+        return self.op.model
+
+    @property
+    def frame(self) -> FrameSpec:  # type: ignore[override]
+        """Which frame of a place in a photo is edited."""
+        return self.op.frame
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        """Height and width of what the op's model sees, in pixels."""
+        return self.op.frame_size
 
     @property
     def detail(self) -> float:
         """Share of the image's own detail that the op keeps."""
-        return float(getattr(self.op, "detail", 0.0))
+        return self.op.detail
 
     @property
     def mirrors(self) -> bool:
         """Whether a mirrored image gives the mirrored result."""
         return self.op.mirrors
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Return the edited image.
 
-        Args:
-            image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
-
-        Returns:
-            Same shape and dtype.
-        """
-        return self.edit(image).image
-
-    @abstractmethod
-    def edit(self, image: Tensor) -> Edit:
-        """Return the result with its mask and raw pixels."""
-
-
-class Bound(OneInput):
+class Bound(BoundBase):
     """A guided op with its guide: one image in, one image out.
 
     Guide and code are buffers that move with the module but stay out of its ``state_dict``.
@@ -120,6 +121,7 @@ class Bound(OneInput):
         op: the op.
         inputs: what ``op.encode`` takes; encoded at each call, so that gradients reach them and the weights.
         code: a code instead, which saves that work.
+        guide: ``(1, 3, h, w)`` the picture that a code was made from, for weights that take its own pixels.
 
     Raises:
         ConfigurationError: unless exactly one of inputs and code is given.
@@ -136,24 +138,45 @@ class Bound(OneInput):
 
     op: GuidedOp
     code: Tensor | None
+    picture: Tensor | None
 
-    def __init__(self, op: GuidedOp, inputs: Sequence[Tensor] = (), *, code: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        op: GuidedOp,
+        inputs: Sequence[Tensor] = (),
+        *,
+        code: Tensor | None = None,
+        guide: Tensor | None = None,
+    ) -> None:
         super().__init__(op)
         if bool(inputs) == (code is not None):
             raise ConfigurationError(f"expected inputs or a code, got {'both' if inputs else 'neither'}")
         if code is not None:
             check_code(code, op.model.code_shape)
         self.register_buffer("code", code, persistent=False)
+        self.register_buffer("picture", guide, persistent=False)
         self.input_count = len(inputs)
         for index, tensor in enumerate(inputs):
             self.register_buffer(f"input{index}", tensor, persistent=False)
 
-    def edit(self, image: Tensor) -> Edit:
-        """Return the result with its mask and raw pixels."""
-        code = self.code
-        if code is None:
-            code = self.op.encode(*(getattr(self, f"input{index}") for index in range(self.input_count)))
-        return self.op.edit_code(image, code)
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """What ``op.encode`` takes; empty where there is a code."""
+        return tuple(getattr(self, f"input{index}") for index in range(self.input_count))
+
+    @property
+    def guide(self) -> Tensor | None:
+        """The guide picture, where its own pixels may be taken."""
+        return self.picture if self.code is not None else self.op.picture(*self.inputs)
+
+    def passes(self) -> Sequence[Pass]:
+        """Return the predictions that make up the edit."""
+        return self.op.passes(self.op.encode(*self.inputs) if self.code is None else self.code)
+
+
+def makes_mask(module: nn.Module) -> bool:
+    """Return whether a one-input module's result is a mask and not an image."""
+    return isinstance(module, MaskOp) or (isinstance(module, Chain) and module.makes_mask)
 
 
 class Chain(nn.Module):
@@ -182,7 +205,7 @@ class Chain(nn.Module):
         if not steps:
             raise ConfigurationError("expected at least one step, got none")
         for (name, module), (following, _) in pairwise(steps):
-            if getattr(module, "makes_mask", False):
+            if makes_mask(module):
                 raise ConfigurationError(
                     f"expected {name} as the last step, because it makes a mask and not an image, but {following} "
                     "comes after it: move it to the end"
@@ -193,24 +216,7 @@ class Chain(nn.Module):
     @property
     def makes_mask(self) -> bool:
         """Whether the result is a mask."""
-        return bool(getattr(self.steps[-1], "makes_mask", False))
-
-    @property
-    def frame_side(self) -> int | None:
-        """Largest side that a step's model sees, in pixels; None if a step works at the image's own size."""
-        sides = [getattr(step, "frame_side", None) for step in self.steps]
-        known = [side for side in sides if side is not None]
-        return max(known) if len(known) == len(sides) else None
-
-    @property
-    def mirrors(self) -> bool:
-        """Whether a mirrored image gives the mirrored result."""
-        return all(getattr(step, "mirrors", True) for step in self.steps)
-
-    @property
-    def detail(self) -> float:
-        """Share of the image's own detail that all steps keep."""
-        return min(getattr(step, "detail", 0.0) for step in self.steps)
+        return makes_mask(self.steps[-1])
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the image after all steps.

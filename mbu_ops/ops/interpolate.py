@@ -9,10 +9,10 @@ from torch import Tensor
 
 from mbu_ops.errors import ShapeError
 from mbu_ops.functional.check import check_fits, check_floating, check_image
-from mbu_ops.ops.base import to_frame
+from mbu_ops.functional.layer import Layer
+from mbu_ops.functional.render import Edit
 from mbu_ops.ops.bound import Bound, GuidedOp
-from mbu_ops.ops.edit import Edit
-from mbu_ops.ops.transfer import transfer
+from mbu_ops.ops.method import to_frame
 
 
 def mix(first: Tensor, second: Tensor, amount: float | Tensor) -> Tensor:
@@ -56,8 +56,7 @@ class Interpolate(GuidedOp):
 
     Args:
         model: a method that can interpolate, such as :class:`mbu_ops.methods.mbu.MBU`.
-        threshold: mask values up to this one leave the image as it is, bit for bit.
-        softness: length of the ramp from there to a full mask; 0 for a hard mask.
+        look: how the mask is cut and what detail is kept, see :class:`mbu_ops.ops.look.Look`.
         guides: default guide codes ``(N, C, S, S)``.
 
     Raises:
@@ -117,14 +116,9 @@ class Interpolate(GuidedOp):
         second_code = self.model.encode_guide(to_frame(self.model, second, "second"))
         return mix(first_code, second_code, amount)
 
-    def edit_code(self, image: Tensor, code: Tensor) -> Edit:
-        """Return the edit with a mixed code in place of the guides.
-
-        Args:
-            image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
-            code: ``(1, C, S, S)`` for all images, or ``(B, C, S, S)``, from :meth:`encode` or :func:`mix`.
-        """
-        return transfer(self.model, image, code, self.threshold, self.softness, self.detail)
+    def predict(self, seen: Tensor, code: Tensor) -> Layer:
+        """Return the content of a code, from :meth:`encode` or :func:`mix`, as it would sit on the image."""
+        return self.model.swap(seen, code) if self.model.info.swaps_at_once else self.model.transfer(seen, code)
 
     def bind(self, first: Tensor, second: Tensor, amount: float | Tensor = 0.5) -> Bound:
         """Return the op as a module with one input; with stored codes, use ``Bound(op, code=mix(...))``.

@@ -7,7 +7,8 @@ from typing import ClassVar, Protocol, cast
 from torch import Tensor, nn
 
 from mbu_ops.functional.mask import resize
-from mbu_ops.ops.base import Method, Op, to_frame, to_native
+from mbu_ops.ops.base import MaskOp
+from mbu_ops.ops.method import Method, to_frame
 
 
 class Parser(Method, Protocol):
@@ -19,7 +20,7 @@ class Parser(Method, Protocol):
         """Return how likely each pixel belongs to each part, ``(B, parts, R, R)``."""
 
 
-class Parse(Op):
+class Parse(MaskOp):
     """Tell the parts of pictures apart: skin, hair, left eye ...; of a face, the nineteen of CelebAMask-HQ.
 
     What the numbers mean stands in the family's anatomy, as
@@ -50,22 +51,14 @@ class Parse(Op):
         """How many parts it tells apart."""
         return cast("Parser", self.model).part_count
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Return how likely each pixel belongs to each part.
+    @property
+    def channels(self) -> int:
+        """How many masks an image gets: one for each part."""
+        return self.part_count
 
-        Args:
-            image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
-
-        Returns:
-            ``(B, parts, H, W)`` in [0, 1], in the image's dtype; they sum to 1.
-
-        Raises:
-            ShapeError: if the image has another shape, or is empty.
-            DTypeError: if it holds no floating-point numbers.
-            DeviceError: if it is not where the weights are.
-        """
-        model = cast("Parser", self.model)
-        return to_native(model.parse(to_frame(model, image)), image)
+    def predict(self, seen: Tensor) -> Tensor:
+        """Return how likely each pixel belongs to each part; they sum to 1."""
+        return cast("Parser", self.model).parse(seen)
 
     def labels(self, image: Tensor) -> Tensor:
         """Return the number of each pixel's likeliest part.
@@ -76,7 +69,6 @@ class Parse(Op):
         Returns:
             ``(B, 1, H, W)`` int64.
         """
-        model = cast("Parser", self.model)
         # in the networks' dtype: shares that an image's half precision cannot tell apart differ there
-        shares = resize(model.parse(to_frame(model, image)), (image.shape[-2], image.shape[-1]))
+        shares = resize(self.predict(to_frame(self.model, image)), (image.shape[-2], image.shape[-1]))
         return shares.argmax(1, keepdim=True)

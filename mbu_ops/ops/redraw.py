@@ -9,11 +9,13 @@ from torch import Tensor, nn
 
 from mbu_ops.errors import ConfigurationError, ShapeError
 from mbu_ops.functional.check import check_code, check_fits, check_floating, check_image
-from mbu_ops.ops.base import Method, Op, apply_layer, expand_code, to_frame
-from mbu_ops.ops.edit import Edit
+from mbu_ops.functional.layer import Layer
+from mbu_ops.functional.render import Edit
+from mbu_ops.ops.base import EditOp, OneInput, edit_whole
+from mbu_ops.ops.look import REMOVAL, Look
+from mbu_ops.ops.method import Method, expand_code, to_frame
 
 if TYPE_CHECKING:
-    from mbu_ops.methods.base import Layer
     from mbu_ops.methods.didd import Codes
 
 
@@ -32,18 +34,14 @@ class ManyContents(Method, Protocol):
         """Draw an image by other codes than its own, and say where that differs from its own drawing."""
 
 
-class Redraw(Op):
+class Redraw(EditOp, OneInput):
     """Change several contents of one network at once: ``remove:smile add:glasses`` in one pass.
 
     Args:
         model: networks of several contents, such as :class:`mbu_ops.methods.didd.DIDD`.
         changes: for each content to change, by its number, the code it gets, ``(1, C, S, S)`` for all images or
             ``(B, C, S, S)``; None removes it.
-        threshold: mask values up to this one leave the image as it is, bit for bit.
-        softness: length of the ramp from there to a full mask; 0 for a hard mask.
-        dilation: how far the mask grows first, in pixels of the model's frame; what the weights say for removals when
-            None, if anything is removed.
-        detail: share of the image's own detail, beyond the model's resolution, to keep where the structure stayed.
+        look: how the mask is cut and what detail is kept; :data:`mbu_ops.ops.look.REMOVAL` by default.
 
     Raises:
         ConfigurationError: if nothing changes, or a number is no content's.
@@ -60,18 +58,16 @@ class Redraw(Op):
 
     verb: ClassVar[str] = "translate"
     whole: ClassVar[bool] = True
+    usual_look: ClassVar[Look] = REMOVAL
 
     def __init__(
         self,
         model: nn.Module,
         changes: Mapping[int, Tensor | None] | None = None,
-        threshold: float = 0.05,
-        softness: float = 0.1,
-        dilation: int | None = None,
-        detail: float = 1.0,
+        look: Look | None = None,
     ) -> None:
-        super().__init__(model)
-        count = getattr(model, "contents", 1)
+        super().__init__(model, look)
+        count = cast("ManyContents", model).contents
         if not changes or not all(0 <= index < count for index in changes):
             raise ConfigurationError(
                 f"expected changes of contents 0 to {count - 1}, got {sorted(changes or ())}: {{0: None}} removes the "
@@ -83,39 +79,29 @@ class Redraw(Op):
             if code is not None:
                 check_code(code, self.model.code_shape)
                 self.register_buffer(f"code{index}", code, persistent=False)  # torch.export trips over a buffer of None
-        removes = any(code is None for code in changes.values())
-        self.dilation: int = dilation if dilation is not None else self.model.config.removal_dilation * removes
-        self.threshold, self.softness, self.detail = threshold, softness, detail
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Return the edited image.
+    @property
+    def removes(self) -> bool:  # type: ignore[override]
+        """Whether a content goes away."""
+        return any(code is None for code in self._codes().values())
 
-        Args:
-            image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
-
-        Returns:
-            Same shape and dtype.
-        """
-        return self.edit(image).image
-
-    def edit(self, image: Tensor) -> Edit:
-        """Return the result with its mask and raw pixels."""
+    def predict(self, seen: Tensor) -> Layer:
+        """Return the image with the contents changed."""
         model = cast("ManyContents", self.model)
-        frame = to_frame(model, image)
-        codes: dict[int, Tensor | None] = {index: getattr(self, f"code{index}", None) for index in self.contents}
-        changes = {index: None if code is None else expand_code(model, image, code) for index, code in codes.items()}
-        layer = model.redraw(frame, changes)
-        return apply_layer(image, frame, layer, self.threshold, self.softness, self.detail, self.dilation)
+        codes = self._codes().items()
+        changes = {index: None if code is None else expand_code(model, seen, code) for index, code in codes}
+        return model.redraw(seen, changes)
+
+    def _codes(self) -> dict[int, Tensor | None]:
+        return {index: getattr(self, f"code{index}", None) for index in self.contents}
 
 
-class Mix(Op):
+class Mix(EditOp):
     """Draw between two images, each code by an amount of its own: the common code, and each content's.
 
     Args:
         model: networks of several contents, such as :class:`mbu_ops.methods.didd.DIDD`.
-        threshold: mask values up to this one leave the image as it is, bit for bit.
-        softness: length of the ramp from there to a full mask; 0 for a hard mask.
-        detail: share of the image's own detail, beyond the model's resolution, to keep where the structure stayed.
+        look: how the mask is cut and what detail is kept, see :class:`mbu_ops.ops.look.Look`.
 
     Raises:
         UnsupportedVerbError: if the method cannot mix.
@@ -133,10 +119,6 @@ class Mix(Op):
 
     verb: ClassVar[str] = "mix"
     whole: ClassVar[bool] = True
-
-    def __init__(self, model: nn.Module, threshold: float = 0.1, softness: float = 0.1, detail: float = 1.0) -> None:
-        super().__init__(model)
-        self.threshold, self.softness, self.detail = threshold, softness, detail
 
     def forward(self, image: Tensor, other: Tensor, amounts: Tensor) -> Tensor:
         """Return the image between the two.
@@ -170,8 +152,11 @@ class Mix(Op):
                 f"expected amounts of shape ({count},) or ({size}, {count}), got {tuple(amounts.shape)}: one for the "
                 "common code and one for each content"
             )
-        frame = to_frame(model, image)
-        own, others = model.encode(frame), model.encode(to_frame(model, other, "other"))
-        spread = type(own)(*(code.expand(size, -1, -1, -1) for code in others))
-        layer = model.compared(frame, own, own.mixed(spread, amounts))
-        return apply_layer(image, frame, layer, self.threshold, self.softness, self.detail)
+        others = to_frame(model, other, "other").expand(size, -1, -1, -1)
+        return edit_whole(model, image, self.passes(others, amounts), self.detail)
+
+    def predict(self, seen: Tensor, other: Tensor, amounts: Tensor) -> Layer:
+        """Return the image between two that fill the frame."""
+        model = cast("ManyContents", self.model)
+        own = model.encode(seen)
+        return model.compared(seen, own, own.mixed(model.encode(other), amounts))

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Protocol, cast
+from collections.abc import Sequence
+from typing import ClassVar, Protocol, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.functional.check import check_code, check_fits, check_image, check_labels
+from mbu_ops.functional.layer import Layer
 from mbu_ops.functional.mask import resize
-from mbu_ops.ops.base import Op, apply_layer, expand_code, to_frame
-from mbu_ops.ops.bound import OneInput
-from mbu_ops.ops.edit import Edit
+from mbu_ops.functional.render import Edit
+from mbu_ops.ops.base import EditOp, Op, Pass, edit_whole
+from mbu_ops.ops.bound import BoundBase
+from mbu_ops.ops.method import expand_code, to_frame
 from mbu_ops.ops.parse import Parser
-
-if TYPE_CHECKING:
-    from mbu_ops.methods.base import Layer
-
 
 UNSPECIFIED = 255
 """A number in labels that is no part's."""
@@ -36,7 +35,7 @@ class Composer(Parser, Protocol):
         """Return pictures with the shapes of masks and the look of codes."""
 
 
-class Reshape(Op):
+class Reshape(EditOp):
     """Redraw a picture so that its parts have the shapes of an edited mask: hair off the forehead, an open mouth.
 
     Take the picture's own mask from :class:`~mbu_ops.ops.parse.Parse`, change it, and give it back; only what changed,
@@ -44,9 +43,7 @@ class Reshape(Op):
 
     Args:
         model: a network that composes pictures, such as :class:`mbu_ops.methods.portrait.Portrait`.
-        threshold: mask values up to this one leave the image as it is, bit for bit.
-        softness: length of the ramp from there to a full mask; 0 for a hard mask.
-        detail: share of the image's own detail, beyond the model's resolution, to keep where the structure stayed.
+        look: how the mask is cut and what detail is kept, see :class:`mbu_ops.ops.look.Look`.
         guides: default codes, not needed.
 
     Raises:
@@ -63,18 +60,6 @@ class Reshape(Op):
 
     verb: ClassVar[str] = "edit"
     whole: ClassVar[bool] = True
-
-    def __init__(
-        self,
-        model: nn.Module,
-        threshold: float = 0.1,
-        softness: float = 0.1,
-        detail: float = 1.0,
-        *,
-        guides: Tensor | None = None,
-    ) -> None:
-        super().__init__(model, guides=guides)
-        self.threshold, self.softness, self.detail = threshold, softness, detail
 
     @property
     def part_count(self) -> int:
@@ -104,12 +89,15 @@ class Reshape(Op):
         check_image(image)
         check_labels(labels)
         check_fits(image, labels, "labels")
+        return edit_whole(self.model, image, self.passes(labels), self.detail)
+
+    def predict(self, seen: Tensor, labels: Tensor) -> Layer:
+        """Return the image with the shapes of labels ``(1 or B, 1, h, w)``."""
         model = cast("Composer", self.model)
-        frame = to_frame(model, image)
         # read at the labels' own size: what nobody changed must not change because it was rounded elsewhere
-        own = resize(model.parse(frame), (labels.shape[-2], labels.shape[-1])).argmax(1, keepdim=True)
-        wanted = mask_in_frame(model, torch.where(labels == own, UNSPECIFIED, labels.long()), frame)
-        return apply_layer(image, frame, model.edit(frame, wanted), self.threshold, self.softness, self.detail)
+        own = resize(model.parse(seen), (labels.shape[-2], labels.shape[-1])).argmax(1, keepdim=True)
+        wanted = mask_in_frame(model, torch.where(labels == own, UNSPECIFIED, labels.long()), seen)
+        return model.edit(seen, wanted)
 
     def bind(self, labels: Tensor) -> BoundReshape:
         """Return the op as a module with one input, for ``nn.Sequential`` and :class:`mbu_ops.Framed`.
@@ -120,7 +108,7 @@ class Reshape(Op):
         return BoundReshape(self, labels)
 
 
-class BoundReshape(OneInput):
+class BoundReshape(BoundBase):
     """A :class:`Reshape` with its mask: one image in, one image out.
 
     Args:
@@ -136,9 +124,9 @@ class BoundReshape(OneInput):
         check_labels(labels)
         self.register_buffer("labels", labels, persistent=False)
 
-    def edit(self, image: Tensor) -> Edit:
-        """Return the result with its mask and raw pixels."""
-        return self.op.edit(image, self.labels)
+    def passes(self) -> Sequence[Pass]:
+        """Return the one prediction of the edit."""
+        return self.op.passes(self.labels)
 
 
 class Generate(Op):
@@ -196,8 +184,7 @@ class Generate(Op):
                 )
             code = self.guides[:1]
         check_code(code, model.code_shape)
-        side = model.config.resolution
-        like = torch.full((labels.shape[0], 3, side, side), 0.5, dtype=weight.dtype, device=weight.device)
+        like = torch.full((labels.shape[0], 3, *model.config.size), 0.5, dtype=weight.dtype, device=weight.device)
         check_fits(like, labels, "labels")
         if background is not None:
             behind = to_frame(model, background, "background")

@@ -7,27 +7,11 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from mbu_ops.functional.mask import binarise
-from mbu_ops.ops.base import Method, Op, to_frame, to_native
-from mbu_ops.ops.edit import Edit
+from mbu_ops.ops.base import MaskOp
 
 
-def segment(model: Method, image: Tensor, threshold: float | None = None) -> Tensor:
-    """Return the mask of the image's own content: what the with decoder draws for its own codes (MBU, section 4).
-
-    Args:
-        model: a method that can segment.
-        image: ``(B, 3, H, W)`` RGB in [0, 1].
-        threshold: makes the mask hard, 1 above it; None keeps it soft.
-
-    Returns:
-        ``(B, 1, H, W)`` in [0, 1], in the image's dtype.
-    """
-    mask = to_native(model.segment(to_frame(model, image)), image)
-    return mask if threshold is None else binarise(mask, threshold)
-
-
-class Segment(Op):
-    """Find where the content (the glasses, the smile) is, learnt without a single mask.
+class Segment(MaskOp):
+    """Find where the content (the glasses, the smile) is, learnt without a single mask (MBU, section 4).
 
     Args:
         model: a method that can segment, such as :class:`mbu_ops.methods.mbu.MBU`.
@@ -45,35 +29,15 @@ class Segment(Op):
     """
 
     verb: ClassVar[str] = "segment"
-    makes_mask: ClassVar[bool] = True
 
     def __init__(self, model: nn.Module, threshold: float | None = None, *, guides: Tensor | None = None) -> None:
         super().__init__(model, guides=guides)
         self.threshold = threshold
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Return the mask.
+    def predict(self, seen: Tensor) -> Tensor:
+        """Return the soft mask of the content: what the with decoder draws for the image's own codes."""
+        return self.model.segment(seen)
 
-        Args:
-            image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
-
-        Returns:
-            ``(B, 1, H, W)`` in [0, 1], in the image's dtype.
-
-        Raises:
-            ShapeError: if the image has another shape, or is empty.
-            DTypeError: if it holds no floating-point numbers.
-            DeviceError: if it is not where the weights are.
-        """
-        return segment(self.model, image, self.threshold)
-
-    def edit(self, image: Tensor) -> Edit:
-        """Return the image as it is, the mask, and the content as the method redraws it.
-
-        Args:
-            image: as in :meth:`forward`.
-        """
-        mask = self(image)
-        frame = to_frame(self.model, image)
-        raw = self.model.transfer(frame, self.model.encode_guide(frame)).raw
-        return Edit(image, mask, to_native(raw, image))
+    def finish(self, mask: Tensor) -> Tensor:
+        """Return the mask, hard if there is a threshold."""
+        return mask if self.threshold is None else binarise(mask, self.threshold)

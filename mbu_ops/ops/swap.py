@@ -1,4 +1,4 @@
-"""Exchange an image's content for a guide's."""
+"""Exchange the content of an image for that of a guide."""
 
 from __future__ import annotations
 
@@ -6,47 +6,21 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from mbu_ops.ops.base import Method
-from mbu_ops.ops.edit import Edit, compose
-from mbu_ops.ops.remove import remove
-from mbu_ops.ops.transfer import Transfer, transfer
-
-
-def swap(
-    model: Method,
-    image: Tensor,
-    code: Tensor,
-    threshold: float = 0.1,
-    softness: float = 0.1,
-    detail: float = 1.0,
-) -> Edit:
-    """Remove the image's own content, then transfer the code's (MBU, section 4).
-
-    Args:
-        model: a method that can remove and transfer.
-        image: ``(B, 3, H, W)`` RGB in [0, 1].
-        code: ``(1, C, S, S)`` for all images, or ``(B, C, S, S)``.
-        threshold: of the transfer's mask; removal uses its own defaults.
-        softness: of the transfer's mask.
-        detail: of both, see :func:`mbu_ops.ops.transfer.transfer`.
-
-    Returns:
-        Both as one edit, at the image's size and dtype: the mask is the union of the two.
-    """
-    removed = remove(model, image, detail=detail)
-    return compose(removed, transfer(model, removed.image, code, threshold, softness, detail))
+from mbu_ops.functional.layer import Layer
+from mbu_ops.ops.base import Pass
+from mbu_ops.ops.look import REMOVAL
+from mbu_ops.ops.transfer import Transfer
 
 
 class Swap(Transfer):
     """Exchange the content (these glasses for those).
 
-    Removes, then transfers; used as :class:`~mbu_ops.ops.transfer.Transfer` is.
+    Removes, then transfers (MBU, section 4), the latter seeing the result of the former; a method that exchanges at
+    once does it in one prediction. Used as :class:`~mbu_ops.ops.transfer.Transfer` is.
 
     Args:
         model: a method that can swap, such as :class:`mbu_ops.methods.mbu.MBU`.
-        threshold: of the transfer's mask, as for ``Transfer``; removal uses its own defaults.
-        softness: of the transfer's mask, as for ``Transfer``.
-        detail: of both, as for ``Transfer``.
+        look: of the transfer, as for ``Transfer``; the removal uses its own, but for the detail.
         guides: default guide codes ``(N, C, S, S)`` for ``bind``.
 
     Raises:
@@ -61,6 +35,13 @@ class Swap(Transfer):
 
     verb: ClassVar[str] = "swap"
 
-    def edit_code(self, image: Tensor, code: Tensor) -> Edit:
-        """Return the edit with a code in place of the guide; arguments as in ``Transfer.edit_code``."""
-        return swap(self.model, image, code, self.threshold, self.softness, self.detail)
+    def predict(self, seen: Tensor, code: Tensor) -> Layer:
+        """Return a code's content as it would sit on the image, instead of the image's own if the method can do so."""
+        return self.model.swap(seen, code) if self.model.info.swaps_at_once else self.model.transfer(seen, code)
+
+    def passes(self, *told: Tensor) -> tuple[Pass, ...]:
+        """Return the removal, unless the method exchanges at once, and the transfer."""
+        own = super().passes(*told)
+        if self.model.info.swaps_at_once:
+            return own
+        return (lambda seen: self.with_look(self.model.remove(seen), REMOVAL, removes=True), *own)

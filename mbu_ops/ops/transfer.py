@@ -7,50 +7,23 @@ from typing import ClassVar
 from torch import Tensor
 
 from mbu_ops.functional.check import check_fits, check_image
-from mbu_ops.ops.base import Method, apply_layer, expand_code, to_frame
+from mbu_ops.functional.layer import Layer
+from mbu_ops.functional.render import Edit
 from mbu_ops.ops.bound import Bound, GuidedOp, choose_inputs
-from mbu_ops.ops.edit import Edit
-
-
-def transfer(
-    model: Method,
-    image: Tensor,
-    code: Tensor,
-    threshold: float = 0.1,
-    softness: float = 0.1,
-    detail: float = 1.0,
-) -> Edit:
-    """Blend a guide code's content onto the image: ``m * raw + (1 - m) * image`` (MBU, section 3).
-
-    The paper blends with the network's mask as it is, which is nowhere quite 0 and, after a short training, seldom 1;
-    here values up to ``threshold`` become exactly 0, so that the background stays the input's own, and values from
-    ``threshold + softness`` on become 1 (threshold 0, softness 1 is the paper's blend).
-
-    Args:
-        model: a method that can transfer.
-        image: ``(B, 3, H, W)`` RGB in [0, 1].
-        code: ``(1, C, S, S)`` for all images, or ``(B, C, S, S)``.
-        threshold: mask values up to this one are no content.
-        softness: length of the ramp above the threshold; 0 for a hard mask.
-        detail: share of the image's own detail, beyond the model's resolution, to keep where the structure stayed.
-
-    Returns:
-        The edit, at the image's size and dtype.
-    """
-    frame = to_frame(model, image)
-    layer = model.transfer(frame, expand_code(model, image, code))
-    return apply_layer(image, frame, layer, threshold, softness, detail)
+from mbu_ops.ops.method import to_frame
 
 
 class Transfer(GuidedOp):
     """Add what a guide image shows (its glasses, its smile) to every image.
 
+    What the method draws is blended onto the image: ``m * raw + (1 - m) * image`` (MBU, section 3). The paper blends
+    with the network's mask as it is, which is nowhere quite 0 and, after a short training, seldom 1; here values up to
+    the look's threshold become exactly 0, so that the background stays the input's own, and those from ``threshold +
+    softness`` on become 1 (``Look(threshold=0, softness=1)`` is the paper's blend).
+
     Args:
         model: a method that can transfer, such as :class:`mbu_ops.methods.mbu.MBU`.
-        threshold: mask values up to this one leave the image as it is, bit for bit.
-        softness: length of the ramp from there to a full mask; 0 for a hard mask.
-        detail: share of the image's own detail, beyond the model's resolution, to keep where the structure stayed; 0
-            for the network's own, soft pixels.
+        look: how the mask is cut and what detail is kept, see :class:`mbu_ops.ops.look.Look`.
         guides: default guide codes ``(N, C, S, S)`` for :meth:`bind`.
 
     Raises:
@@ -96,7 +69,7 @@ class Transfer(GuidedOp):
         check_image(image)
         check_image(guide, "guide")
         check_fits(image, guide, "guide")
-        return self.edit_code(image, self.encode(guide))
+        return self.edit_code(image, self.encode(guide), guide)
 
     def encode(self, guide: Tensor) -> Tensor:
         """Return what guides show, to be used any number of times.
@@ -109,14 +82,13 @@ class Transfer(GuidedOp):
         """
         return self.model.encode_guide(to_frame(self.model, guide, "guide"))
 
-    def edit_code(self, image: Tensor, code: Tensor) -> Edit:
-        """Return the edit with a code in place of the guide.
+    def picture(self, *inputs: Tensor) -> Tensor | None:
+        """Return the guide."""
+        return inputs[0]
 
-        Args:
-            image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
-            code: ``(1, C, S, S)`` for all images, or ``(B, C, S, S)``, as :meth:`encode` gives it.
-        """
-        return transfer(self.model, image, code, self.threshold, self.softness, self.detail)
+    def predict(self, seen: Tensor, code: Tensor) -> Layer:
+        """Return a code's content as it would sit on the image."""
+        return self.model.transfer(seen, code)
 
     def bind(self, guide: Tensor | None = None, *, code: Tensor | None = None) -> Bound:
         """Return the op as a module with one input, for ``nn.Sequential``, kornia's containers and the like.

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Protocol, cast
+from typing import ClassVar, Protocol, cast
 
 from torch import Tensor
 
-from mbu_ops.ops.base import Method, apply_layer, expand_code, to_frame
-from mbu_ops.ops.edit import Edit
+from mbu_ops.functional.layer import Layer
+from mbu_ops.ops.method import Method
 from mbu_ops.ops.transfer import Transfer
-
-if TYPE_CHECKING:
-    from mbu_ops.methods.base import Layer
 
 
 class Translator(Method, Protocol):
@@ -21,42 +18,15 @@ class Translator(Method, Protocol):
         """Return the image with a code's content, and free of all others."""
 
 
-def translate(
-    model: Translator,
-    image: Tensor,
-    code: Tensor,
-    threshold: float = 0.1,
-    softness: float = 0.1,
-    detail: float = 1.0,
-) -> Edit:
-    """Draw the image with a code's content and without the method's other contents (DIDD, section 3), in one pass.
-
-    Args:
-        model: a method that can translate.
-        image: ``(B, 3, H, W)`` RGB in [0, 1].
-        code: ``(1, C, S, S)`` for all images, or ``(B, C, S, S)``.
-        threshold: see :func:`mbu_ops.ops.transfer.transfer`; with ``softness`` 0 too, the drawing replaces the image.
-        softness: see :func:`mbu_ops.ops.transfer.transfer`.
-        detail: see :func:`mbu_ops.ops.transfer.transfer`.
-
-    Returns:
-        The edit, at the image's size and dtype.
-    """
-    frame = to_frame(model, image)
-    layer = model.translate(frame, expand_code(model, image, code))
-    return apply_layer(image, frame, layer, threshold, softness, detail)
-
-
 class Translate(Transfer):
     """Give images a guide's content instead of the other contents that the network knows.
 
-    Smiling faces get the guide's glasses and stop smiling. Used as :class:`~mbu_ops.ops.transfer.Transfer` is.
+    Smiling faces get the guide's glasses and stop smiling, in one pass (DIDD, section 3). Used as
+    :class:`~mbu_ops.ops.transfer.Transfer` is.
 
     Args:
         model: a method that can translate, such as ``mbu_ops.methods.didd.DIDD().for_content(0)``.
-        threshold: mask values up to this one leave the image as it is, bit for bit.
-        softness: length of the ramp from there to a full mask; 0 for a hard mask.
-        detail: share of the image's own detail, beyond the model's resolution, to keep where the structure stayed.
+        look: as for ``Transfer``; with threshold and softness 0 the drawing replaces the image.
         guides: default guide codes ``(N, C, S, S)`` for ``bind``.
 
     Raises:
@@ -72,7 +42,6 @@ class Translate(Transfer):
 
     verb: ClassVar[str] = "translate"
 
-    def edit_code(self, image: Tensor, code: Tensor) -> Edit:
-        """Return the edit with a code in place of the guide; arguments as in ``Transfer.edit_code``."""
-        model = cast("Translator", self.model)
-        return translate(model, image, code, self.threshold, self.softness, self.detail)
+    def predict(self, seen: Tensor, code: Tensor) -> Layer:
+        """Return the image with a code's content, and free of the method's others."""
+        return cast("Translator", self.model).translate(seen, code)

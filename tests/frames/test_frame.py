@@ -13,8 +13,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mbu_ops import Frame
+from mbu_ops import Box, Frame
 from mbu_ops.errors import ConfigurationError, ShapeError
+from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
 
 numbers = st.floats(-2000, 2000)
 
@@ -81,25 +82,26 @@ def test_any_frame_can_be_cut_out_and_put_back(side: float, size: tuple[int, int
     left, top, right, bottom = frame.bounds(image)
     assert 0 <= left < right <= size[1]
     assert 0 <= top < bottom <= size[0]
-    assert frame.spread(content, image).shape == (1, 3, bottom - top, right - left)
-    mask = frame.spread(frame.fade(torch.ones_like(content[:, :1])), image)
-    assert mask.shape == (1, 1, bottom - top, right - left)
-    assert 0 <= mask.min() <= mask.max() <= 1 + 1e-6
 
 
-@pytest.mark.parametrize("side", [8, 17, 33, 40, 50, 65, 100, 160])
-@pytest.mark.parametrize("angle", [0, 30, 45, -100])
-def test_a_mask_fades_to_nothing_at_the_border_and_is_whole_inside(side: float, angle: float) -> None:
-    image, frame = torch.zeros(1, 3, 300, 300), Frame(150.3, 139.6, side, angle)
-    left, top, right, bottom = frame.bounds(image)
-    mask = frame.spread(frame.fade(torch.ones_like(frame.cut(image)[:, :1])), image)[0, 0]
-    y, x = torch.meshgrid(torch.arange(top, bottom) + 0.5, torch.arange(left, right) + 0.5, indexing="ij")
-    x, y = x - frame.x, y - frame.y
-    cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-    inset = side / 2 - torch.maximum((x * cosine + y * sine).abs(), (y * cosine - x * sine).abs())  # in pixels
-    assert not mask[inset < -0.01].any(), "nothing spills over, above all not into the corners of the bounds"
-    assert mask[inset > 0.05 * side + 2].min() > 0.99
-    assert side < 60 or mask.diff(dim=0).abs().max() < 0.5, "no hard edge"
+def test_parts_of_a_frame() -> None:
+    face = Frame(50, 40, 20, 90, 0.7)
+    assert face.part(WHOLE_FRAME) is face
+    eyes = face.part(FrameSpec("eyes", within="face", y=0.25, width=1.0, height=0.5))
+    # turned by a quarter: what is up in the frame is right in the photo
+    assert (eyes.x, eyes.y) == pytest.approx((55, 40))
+    assert (eyes.side, eyes.height, eyes.angle, eyes.score) == (20, 10, 90, 0.7)
+    image = torch.rand(1, 3, 80, 90)
+    assert eyes.cut(image).shape[-2:] == (16, 32)
+    assert face.part(FrameSpec("dot", within="face", width=0.01, height=0.01)).side == 1
+
+
+def test_parts_of_a_box() -> None:
+    box, image = Box(10, 20, 50, 60), torch.rand(1, 3, 80, 90)
+    assert box.part(WHOLE_FRAME) is box
+    half = box.part(FrameSpec("top", within="whole", y=0.25, height=0.5))
+    assert half.bounds(image) == (10, 20, 50, 40)
+    assert half.cut(image).shape[-1] == 2 * half.cut(image).shape[-2]
 
 
 def test_frames_outside_the_image() -> None:

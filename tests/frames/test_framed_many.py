@@ -331,7 +331,7 @@ def test_large_places_go_back_in_bands_without_a_seam(
     places = [[LARGE, Box(60, 50, 110, 95)]]
     framed = Framed(Remove(model), Box(0, 0, 9, 9))
     whole, whole_edit = framed(photo[:1], places), framed.edit(photo[:1], places)
-    monkeypatch.setattr("mbu_ops.frames.framed.BAND", 300)
+    monkeypatch.setattr("mbu_ops.functional.render.BAND", 300)
     torch.testing.assert_close(framed(photo[:1], places), whole)
     for part, expected in zip(framed.edit(photo[:1], places), whole_edit, strict=True):
         torch.testing.assert_close(part, expected)

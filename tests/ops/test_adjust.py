@@ -13,6 +13,7 @@ from mbu_ops.errors import DeviceError, DTypeError, ShapeError, UnsupportedVerbE
 from mbu_ops.methods.maae import MAAE
 from mbu_ops.ops.adjust import Adjust
 from mbu_ops.ops.bound import Bound
+from mbu_ops.ops.look import Look
 from mbu_ops.testing import OpTester, tiny_maae
 
 
@@ -69,7 +70,7 @@ def test_a_number_and_a_scalar_tensor_mean_all_images(model: MAAE) -> None:
 def test_full_strengths_are_the_methods_transfer_and_removal(model: MAAE) -> None:
     image, guide = torch.rand(2, 3, 20, 24), torch.rand(2, 3, 9, 9)
     assert torch.equal(Adjust(model)(image, 1.0), mbu_ops.Transfer(model)(image, guide))
-    removed = mbu_ops.Remove(model, 0.1, 0.1, dilation=0)(image)
+    removed = mbu_ops.Remove(model, 0.1, 0.1, Look(dilation=0))(image)
     torch.testing.assert_close(Adjust(model)(image, -1.0), removed)
     assert not torch.equal(Adjust(model)(image, 1.0), Adjust(model)(image, -1.0))
 

@@ -8,7 +8,8 @@ from torch import nn
 
 from mbu_ops.errors import ConfigurationError, DTypeError, ShapeError, WeightsError
 from mbu_ops.methods.mbu import MBU
-from mbu_ops.ops.base import expand_code, to_frame, to_native
+from mbu_ops.ops.look import Look
+from mbu_ops.ops.method import expand_code, to_frame
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.transfer import Transfer
 from mbu_ops.weights import WeightsInfo, save
@@ -18,9 +19,6 @@ def test_frame_has_the_models_size_and_dtype(model: MBU) -> None:
     frame = to_frame(model, torch.rand(2, 3, 40, 9, dtype=torch.float64))
     assert frame.shape == (2, 3, 16, 16)
     assert frame.dtype == torch.float32
-    native = to_native(frame[:, :1], torch.rand(2, 3, 40, 9, dtype=torch.float16))
-    assert native.shape == (2, 1, 40, 9)
-    assert native.dtype == torch.float16
 
 
 def test_code_is_given_to_every_image(model: MBU) -> None:
@@ -75,4 +73,4 @@ def test_op_leaves_the_training_mode_alone(model: MBU) -> None:
 
 
 def test_repr_shows_the_settings(model: MBU) -> None:
-    assert "threshold=0.25, softness=0.1, dilation=2" in repr(Remove(model, threshold=0.25))
+    assert "Look(threshold=0.25, softness=0.1, dilation=None, detail=1.0)" in repr(Remove(model, Look(threshold=0.25)))

@@ -65,7 +65,7 @@ def test_it_is_the_networks_own_reading_at_its_size(model: nn.Module) -> None:
     image = torch.rand(2, 3, 32, 32)
     torch.testing.assert_close(Parse(model)(image), model.parse(image))
     assert Parse(model).part_count == 5
-    assert Parse(model).frame_side == 32
+    assert Parse(model).frame_size == (32, 32)
 
 
 def test_shares_are_resized_and_not_decided_twice(model: nn.Module) -> None:

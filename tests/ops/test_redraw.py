@@ -13,6 +13,7 @@ from mbu_ops.errors import ConfigurationError, DTypeError, ShapeError, Unsupport
 from mbu_ops.functional.mask import change_mask
 from mbu_ops.methods.base import to_signed, to_unit
 from mbu_ops.methods.didd import DIDD, Codes
+from mbu_ops.ops.look import Look
 from mbu_ops.ops.redraw import Mix, Redraw
 from mbu_ops.testing import OpTester, tiny_didd
 
@@ -32,7 +33,7 @@ class TestRedraw(OpTester):
         return tiny_didd(seed, dtype)
 
     def build(self, model: Any) -> Redraw:
-        return Redraw(model, {0: None, 1: code_of(tiny_didd(), 1)}, threshold=0.15)
+        return Redraw(model, {0: None, 1: code_of(tiny_didd(), 1)}, Look(threshold=0.15))
 
 
 class MixBy(nn.Module):
@@ -108,7 +109,7 @@ def test_contents_that_are_not_named_keep_the_images_own_code(
 
 
 def test_the_mask_is_where_the_drawing_changes(model: DIDD, image: Tensor) -> None:
-    edit = Redraw(model, {0: None, 1: None}, threshold=0.0, softness=1.0, dilation=0).edit(image)
+    edit = Redraw(model, {0: None, 1: None}, Look(threshold=0.0, softness=1.0, dilation=0)).edit(image)
     common, *separate = own_codes(model, image)
     stripped = drawn(model, common, *map(torch.zeros_like, separate))
     expected = change_mask(drawn(model, common, *separate), stripped)
@@ -121,7 +122,7 @@ def test_one_content_is_its_own_op(model: DIDD) -> None:
     view = model.for_content(1)
     assert torch.equal(Redraw(model, {1: None})(image), mbu_ops.Remove(view)(image))
     transferred = mbu_ops.Transfer(view).edit_code(image, code).image
-    assert torch.equal(Redraw(model, {1: code}, threshold=0.1)(image), transferred)
+    assert torch.equal(Redraw(model, {1: code}, Look(threshold=0.1))(image), transferred)
 
 
 def test_all_is_drawn_in_one_pass(model: DIDD, image: Tensor) -> None:
@@ -134,8 +135,8 @@ def test_all_is_drawn_in_one_pass(model: DIDD, image: Tensor) -> None:
 def test_masks_grow_where_something_is_removed(model: DIDD) -> None:
     code = code_of(model, 0)
     assert Redraw(model, {0: None}).dilation == Redraw(model, {0: code, 1: None}).dilation == 1
-    assert Redraw(model, {0: code}).dilation == Redraw(model, {0: None}, dilation=0).dilation == 0
-    assert Redraw(model, {0: code}, dilation=3).dilation == 3
+    assert Redraw(model, {0: code}).dilation == Redraw(model, {0: None}, Look(dilation=0)).dilation == 0
+    assert Redraw(model, {0: code}, Look(dilation=3)).dilation == 3
 
 
 def test_a_code_for_each_image(model: DIDD, image: Tensor) -> None:
@@ -183,7 +184,7 @@ def test_each_of_the_three_codes_is_mixed_alone(model: DIDD, image: Tensor, plac
 def test_amounts_0_return_the_image_and_1_draw_the_other(model: DIDD, image: Tensor) -> None:
     other = torch.rand(1, 3, 30, 21)
     assert torch.equal(Mix(model)(image, other, torch.zeros(3)), image)
-    assert torch.equal(Mix(model, threshold=0.0)(image, other, torch.zeros(2, 3)), image)
+    assert torch.equal(Mix(model, Look(threshold=0.0))(image, other, torch.zeros(2, 3)), image)
     same_size = torch.rand(1, 3, 16, 16)
     raw = Mix(model).edit(image, same_size, torch.ones(3)).raw
     torch.testing.assert_close(raw, drawn(model, *own_codes(model, same_size)).expand_as(raw))

@@ -12,6 +12,7 @@ from mbu_ops.errors import ConfigurationError, DeviceError, DTypeError, ShapeErr
 from mbu_ops.functional.mask import dilate, resize
 from mbu_ops.methods.portrait import Portrait
 from mbu_ops.methods.portrait.method import EDIT_DILATION
+from mbu_ops.ops.look import Look
 from mbu_ops.ops.parse import Parse
 from mbu_ops.ops.reshape import UNSPECIFIED, BoundReshape, Generate, Reshape, mask_in_frame
 from mbu_ops.testing import OpTester, tiny_mbu, tiny_parsing, tiny_portrait
@@ -89,7 +90,7 @@ def model() -> Portrait:
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int64])
 def test_a_pictures_own_labels_leave_it_bit_for_bit(model: Portrait, size: tuple[int, int], dtype: torch.dtype) -> None:
     image = torch.rand(2, 3, *size)
-    edit = Reshape(model, threshold=0.0, softness=0.0).edit(image, Parse(model).labels(image).to(dtype))
+    edit = Reshape(model, Look(threshold=0.0, softness=0.0)).edit(image, Parse(model).labels(image).to(dtype))
     assert torch.equal(edit.image, image)
     assert not edit.mask.any()
 
@@ -98,7 +99,7 @@ def test_a_pictures_own_labels_leave_it_bit_for_bit(model: Portrait, size: tuple
 @pytest.mark.parametrize("size", [(32, 32), (90, 33)])
 def test_so_they_do_in_every_dtype(model: Portrait, size: tuple[int, int], dtype: torch.dtype) -> None:
     image = torch.rand(24, 3, *size).to(dtype)
-    assert torch.equal(Reshape(model, 0.0, 0.0)(image, Parse(model).labels(image)), image)
+    assert torch.equal(Reshape(model, Look(threshold=0.0, softness=0.0))(image, Parse(model).labels(image)), image)
 
 
 @pytest.mark.parametrize("number", [5, 100, UNSPECIFIED])
@@ -165,12 +166,12 @@ def test_one_mask_goes_with_all_images_and_may_have_another_size(model: Portrait
 
 
 def test_a_bound_mask(model: Portrait) -> None:
-    op, image, labels = Reshape(model, detail=0.5), torch.rand(2, 3, 24, 20), quarter(1, 24, 20)
+    op, image, labels = Reshape(model, Look(detail=0.5)), torch.rand(2, 3, 24, 20), quarter(1, 24, 20)
     bound = op.bind(labels)
     assert isinstance(bound, BoundReshape)
     assert torch.equal(nn.Sequential(bound)(image), op(image, labels))
     assert all(torch.equal(*pair) for pair in zip(bound.edit(image), op.edit(image, labels), strict=True))
-    assert (bound.frame_side, bound.detail, op.part_count) == (32, 0.5, 5)
+    assert (bound.frame_size, bound.detail, op.part_count) == ((32, 32), 0.5, 5)
     assert "labels" not in bound.state_dict()
     assert "labels" in dict(bound.named_buffers()), "it moves with the module"
 

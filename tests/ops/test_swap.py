@@ -10,6 +10,7 @@ from mbu_ops.functional.mask import dilate
 from mbu_ops.methods.mbu import MBU
 from mbu_ops.methods.portrait import Portrait
 from mbu_ops.methods.portrait.method import softened
+from mbu_ops.ops.look import Look
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.swap import Swap
 from mbu_ops.ops.transfer import Transfer
@@ -59,7 +60,7 @@ def test_is_transfer_after_remove(model: MBU) -> None:
 
 def test_threshold_is_the_transfers(model: MBU) -> None:
     image, guide = torch.rand(1, 3, 20, 20), torch.rand(1, 3, 20, 20)
-    assert torch.equal(Swap(model, threshold=1.0)(image, guide), Remove(model)(image))
+    assert torch.equal(Swap(model, Look(threshold=1.0))(image, guide), Remove(model)(image))
 
 
 @pytest.mark.parametrize("content", range(4))

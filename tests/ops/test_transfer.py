@@ -6,6 +6,7 @@ import torch
 from mbu_ops.errors import ShapeError
 from mbu_ops.functional.mask import resize
 from mbu_ops.methods.mbu import MBU
+from mbu_ops.ops.look import Look
 from mbu_ops.ops.transfer import Transfer
 from mbu_ops.testing import OpTester
 
@@ -24,9 +25,12 @@ def test_is_the_papers_blend_with_a_floor_under_the_mask(model: MBU) -> None:
 
 def test_threshold_and_softness(model: MBU) -> None:
     image, guide = torch.rand(1, 3, 30, 30), torch.rand(1, 3, 30, 30)
-    assert torch.equal(Transfer(model, threshold=1.0)(image, guide), image)
-    assert set(Transfer(model, 0.5, 0.0).edit(image, guide).mask.unique().tolist()) == {0.0, 1.0}
-    plain = Transfer(model, 0.0, 1.0).edit(image, guide).mask
+    assert torch.equal(Transfer(model, Look(threshold=1.0))(image, guide), image)
+    assert set(Transfer(model, Look(threshold=0.5, softness=0.0)).edit(image, guide).mask.unique().tolist()) == {
+        0.0,
+        1.0,
+    }
+    plain = Transfer(model, Look(threshold=0.0, softness=1.0)).edit(image, guide).mask
     layer = model.transfer(resize(image, (16, 16)), Transfer(model).encode(guide))
     torch.testing.assert_close(plain, resize(layer.mask, (30, 30)))
 

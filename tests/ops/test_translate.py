@@ -10,6 +10,7 @@ import mbu_ops
 from mbu_ops.errors import ConfigurationError, ShapeError, UnsupportedVerbError
 from mbu_ops.methods.base import to_signed
 from mbu_ops.methods.didd import DIDD, Codes
+from mbu_ops.ops.look import Look
 from mbu_ops.ops.redraw import Redraw
 from mbu_ops.ops.translate import Translate
 from mbu_ops.testing import OpTester, tiny_didd, tiny_maae
@@ -47,7 +48,7 @@ def test_the_drawing_is_the_papers(model: DIDD, image: torch.Tensor, guide: torc
     drawn = (model.decode(Codes(model.common_code(to_signed(image)), *codes)) + 1) / 2
     view = model.for_content(content)
     torch.testing.assert_close(Translate(view).edit(image, guide).raw, drawn)
-    torch.testing.assert_close(Translate(view, threshold=0.0, softness=0.0)(image, guide), drawn)
+    torch.testing.assert_close(Translate(view, Look(threshold=0.0, softness=0.0))(image, guide), drawn)
 
 
 @pytest.mark.parametrize("content", [0, 1])
@@ -55,7 +56,7 @@ def test_it_removes_one_content_and_adds_the_other_in_one_call_of_the_decoder(
     model: DIDD, image: torch.Tensor, guide: torch.Tensor, content: int
 ) -> None:
     view = model.for_content(content)
-    both = Redraw(model, {content: view.encode_guide(guide), 1 - content: None}, 0.1, dilation=0)
+    both = Redraw(model, {content: view.encode_guide(guide), 1 - content: None}, Look(dilation=0))
     expected = both(image)
     calls: list[int] = []
     model.decoder.register_forward_hook(lambda *_: calls.append(1))

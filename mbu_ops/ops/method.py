@@ -1,0 +1,150 @@
+"""What ops ask of a method, and the way into its frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from mbu_ops.errors import DeviceError
+from mbu_ops.functional.check import check_code, check_fits, check_image
+from mbu_ops.functional.mask import resize
+
+if TYPE_CHECKING:
+    from mbu_ops.functional.layer import Layer
+    from mbu_ops.methods.info import MethodInfo
+
+
+class MethodConfig(Protocol):
+    """What an op reads of a method's configuration."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the model's frame, in pixels."""
+
+    @property
+    def removal_dilation(self) -> int:
+        """How far the mask of a removal grows, in pixels of the frame, unless the user says otherwise."""
+
+
+class Method(Protocol):
+    """What an op needs of a method (:class:`mbu_ops.methods.mbu.MBU` is one): a module that fills its frame.
+
+    All pixels are RGB in [0, 1] at ``config.size``. A method has the functions of the verbs that its ``info`` names.
+    """
+
+    @property
+    def info(self) -> MethodInfo:
+        """What it can do."""
+
+    @property
+    def contents(self) -> int:
+        """How many contents it edits; more than one only where an op asks all of a network."""
+
+    @property
+    def config(self) -> MethodConfig:
+        """The method's sizes."""
+
+    @property
+    def code_shape(self) -> tuple[int, int, int]:
+        """Shape of one guide code: channels, height, width."""
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Give the weights; the first one's dtype and device are the networks'."""
+
+    def encode_guide(self, guide: Tensor) -> Tensor:
+        """Return the code of what a guide shows."""
+
+    def transfer(self, image: Tensor, code: Tensor) -> Layer:
+        """Return a code's content as it would sit on the image."""
+
+    def remove(self, image: Tensor) -> Layer:
+        """Return the image free of content, where the content was."""
+
+    def swap(self, image: Tensor, code: Tensor) -> Layer:
+        """Return a code's content instead of the image's own; only where ``info.swaps_at_once``."""
+
+    def segment(self, image: Tensor) -> Tensor:
+        """Return the soft mask of the image's own content."""
+
+
+@runtime_checkable
+class Inferable(Protocol):
+    """A method that has a faster form, which only edits."""
+
+    def for_inference(self) -> nn.Module:
+        """Return that form; see :meth:`mbu_ops.methods.networks.ContentNetworks.for_inference`."""
+
+
+def fast_form(model: nn.Module) -> nn.Module:
+    """Return a method's form for inference, or the method itself if it has none.
+
+    Example:
+        >>> from mbu_ops.testing import tiny_mbu
+        >>> model = tiny_mbu()
+        >>> any(weight.requires_grad for weight in fast_form(model).parameters())
+        False
+        >>> fast_form(torch.nn.Identity())
+        Identity()
+    """
+    return model.for_inference() if isinstance(model, Inferable) else model
+
+
+def compile_verbs(model: nn.Module) -> None:
+    """Have what a method does to images compiled by :func:`torch.compile`, each verb when it is first used.
+
+    Args:
+        model: the method; ops that hold it use the compiled functions from then on.
+    """
+    for verb in ("transfer", "remove", "segment", "redraw"):  # the last does the work of networks of several contents
+        if hasattr(model, verb):
+            setattr(model, verb, torch.compile(getattr(model, verb)))
+
+
+def to_frame(model: Method, image: Tensor, name: str = "image") -> Tensor:
+    """Check images and return them as the model sees them: the whole image in its frame, in its dtype.
+
+    Args:
+        model: the method.
+        image: ``(B, 3, H, W)`` RGB in [0, 1], any size.
+        name: what to call it in errors.
+
+    Returns:
+        ``(B, 3, R, R)`` with R the model's resolution.
+
+    Raises:
+        DTypeError: if it holds no floating-point numbers.
+        ShapeError: if it is not ``(B, 3, H, W)``, or empty.
+        DeviceError: if it is not where the weights are.
+    """
+    check_image(image, name)
+    weight = next(iter(model.parameters()))
+    if image.device != weight.device:
+        raise DeviceError(
+            f"expected {name} on the weights' device {weight.device}, got {image.device}: move one of them with "
+            ".to(device)"
+        )
+    return resize(image.to(weight.dtype), model.config.size)
+
+
+def expand_code(model: Method, image: Tensor, code: Tensor) -> Tensor:
+    """Check codes and return one for each image, in the model's dtype.
+
+    Args:
+        model: the method.
+        image: ``(B, 3, H, W)``.
+        code: ``(1, C, S, S)`` for all images, or ``(B, C, S, S)``.
+
+    Returns:
+        ``(B, C, S, S)``.
+
+    Raises:
+        DTypeError: if the code holds no floating-point numbers.
+        ShapeError: if it has neither shape, or is another method's or size's.
+        DeviceError: if it is not where the image is.
+    """
+    check_code(code, model.code_shape)
+    check_fits(image, code, "code")
+    return code.to(next(iter(model.parameters())).dtype).expand(image.shape[0], -1, -1, -1)
