@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Protocol, cast, runtime_checkable
 
 import torch
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from mbu_ops.methods.mbu import Layer
+    from mbu_ops.ops.options import OptionValue
 
 
 class MethodConfig(Protocol):
@@ -89,15 +90,17 @@ def fast_form(model: nn.Module) -> nn.Module:
     return model.for_inference() if isinstance(model, Inferable) else model
 
 
-def compile_verbs(model: nn.Module) -> None:
-    """Have what a method does to images compiled by :func:`torch.compile`, each verb when it is first used.
+def compile_verbs(model: nn.Module, functions: Iterable[str]) -> None:
+    """Have what a method does to images compiled by :func:`torch.compile`, each function when it is first used.
 
     Args:
         model: the method; ops that hold it use the compiled functions from then on.
+        functions: names of the functions, see :attr:`mbu_ops.ops.verbs.Verb.functions`; those that the model lacks
+            are left out.
     """
-    for verb in ("transfer", "remove", "segment", "redraw"):  # the last does the work of networks of several contents
-        if hasattr(model, verb):
-            setattr(model, verb, torch.compile(getattr(model, verb)))
+    for name in {*functions, "redraw"}:  # networks of several contents do every verb's work by the last
+        if hasattr(model, name):
+            setattr(model, name, torch.compile(getattr(model, name)))
 
 
 class Op(nn.Module):
@@ -172,6 +175,38 @@ class Op(nn.Module):
         op = cls(pretrained.model)
         op.default_guides = pretrained.guides
         return op.eval()
+
+    @classmethod
+    def for_step(cls, model: nn.Module, options: Mapping[str, OptionValue], codes: Sequence[Tensor]) -> nn.Module:  # noqa: ARG003
+        """Return a module of one input that does a step of a chain; here, the op with its settings.
+
+        Args:
+            model: a method that serves the verb.
+            options: those of the step that are its verb's own, by name.
+            codes: the code of each guide, ``(1, C, S, S)``.
+
+        Raises:
+            ConfigurationError: if an option is no setting of the op.
+        """
+        return cls.with_settings(model, options)
+
+    @classmethod
+    def with_settings(cls, model: nn.Module, settings: Mapping[str, OptionValue]) -> Self:
+        """Return the op with some settings other than the default, such as ``threshold``.
+
+        Args:
+            model: a method that serves the verb.
+            settings: attributes of the op and their values.
+
+        Raises:
+            ConfigurationError: if the op has no such attribute.
+        """
+        op = cls(model)
+        for name, value in settings.items():
+            if not hasattr(op, name):
+                raise ConfigurationError(f"{cls.__name__} has no setting {name!r}: take it in {cls.__name__}.for_step")
+            setattr(op, name, value)
+        return op
 
     @property
     def frame_side(self) -> int:

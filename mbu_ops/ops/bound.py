@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from mbu_ops.errors import ConfigurationError
 from mbu_ops.functional.check import check_code
 from mbu_ops.ops.base import Op
 from mbu_ops.ops.edit import Edit, compose, edit_with
+from mbu_ops.ops.options import OptionValue
 
 
 class GuidedOp(Op, ABC):
@@ -43,6 +44,11 @@ class GuidedOp(Op, ABC):
         self.detail = detail
         self.threshold = threshold
         self.softness = softness
+
+    @classmethod
+    def for_step(cls, model: nn.Module, options: Mapping[str, OptionValue], codes: Sequence[Tensor]) -> nn.Module:
+        """Return the op with its settings, bound to the first code; arguments as in ``Op.for_step``."""
+        return Bound(cls.with_settings(model, options), code=codes[0])
 
     @abstractmethod
     def edit_code(self, image: Tensor, code: Tensor) -> Edit:
