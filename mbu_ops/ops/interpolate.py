@@ -79,8 +79,8 @@ class Interpolate(GuidedOp):
     def for_step(cls, model: nn.Module, options: Mapping[str, OptionValue], codes: Sequence[Tensor]) -> nn.Module:
         """Return the op bound to the mixture of two codes by ``amount``; arguments as in ``Op.for_step``."""
         settings = dict(options)
-        first, second = codes
-        return super().for_step(model, settings, [mix(first, second, float(settings.pop("amount", 0.5)))])
+        amount = float(settings.pop("amount", 0.5))
+        return super().for_step(model, settings, [mix(*codes, amount)])
 
     def forward(self, image: Tensor, first: Tensor, second: Tensor, amount: float | Tensor) -> Tensor:
         """Return the image with the mixture.

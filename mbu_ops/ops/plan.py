@@ -37,8 +37,7 @@ class StepPlan:
         info: what that file says of itself.
         sha256: the digest that the family promises, or None.
         content: name of what it edits; None with weights that are named by a path only.
-        guides: as many as the verb takes, each a decoded picture, a tensor, or the number of a
-            default guide.
+        guides: as many as the verb takes, each a decoded picture, a tensor, or the number of a default guide.
     """
 
     step: StepSpec
@@ -189,12 +188,16 @@ def assemble(
 
 def _passes(plans: Sequence[StepPlan], loaded: Mapping[Path, Pretrained]) -> Iterator[list[StepPlan]]:
     """Yield the steps that one pass of a network makes: several where a network of several contents serves them."""
+    from mbu_ops.ops.redraw import Redraw
+
     together: list[StepPlan] = []
     for plan in plans:
         contents = {other.content for other in together}
+        model: Any = loaded[plan.path].model
         if together and not (
             plan.path == together[0].path
-            and getattr(loaded[plan.path].model, "contents", 1) > 1
+            and getattr(model, "contents", 1) > 1
+            and Redraw.verb in model.verbs
             and all(other.verb.joins and not other.own_options for other in (*together, plan))
             and plan.content not in contents
         ):
