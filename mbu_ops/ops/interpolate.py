@@ -80,7 +80,8 @@ class Interpolate(GuidedOp):
         """Return the op bound to the mixture of two codes by ``amount``; arguments as in ``Op.for_step``."""
         settings = dict(options)
         amount = float(settings.pop("amount", 0.5))
-        return super().for_step(model, settings, [mix(*codes, amount)])
+        first, second = codes
+        return super().for_step(model, settings, [mix(first, second, amount)])
 
     def forward(self, image: Tensor, first: Tensor, second: Tensor, amount: float | Tensor) -> Tensor:
         """Return the image with the mixture.
