@@ -20,7 +20,7 @@ help:
 	@echo 'make test         run the tests'
 	@echo 'make setup        only make the virtual environment, with the development tools'
 	@echo 'make lint types   check style, check types'
-	@echo 'make docs         write docs/cli.md from the commands themselves and check all links'
+	@echo 'make docs         write docs/cli.md and the tables of docs/verbs from the code, check all links'
 	@echo 'make bench        time what should be fast'
 	@echo 'make wheel-check  build the wheel, install it into a clean environment and run it there'
 
@@ -55,6 +55,7 @@ types: $(DEV_READY)
 
 docs: $(DEV_READY)
 	$(BIN)/python tools/generate_cli_docs.py
+	$(BIN)/python tools/generate_verb_docs.py
 	$(BIN)/python tools/check_links.py
 
 # those that need no photos; alignment.py and sharpness.py say in their first lines what they need

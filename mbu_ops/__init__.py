@@ -62,6 +62,7 @@ else:
             "load_pretrained": "mbu_ops.weights",
         },
         globals(),
+        hint="mbu_ops.ops.verbs:name_hint",
     )
 
 __all__ = [

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
+
+os.environ["MBU_OPS_PLUGINS"] = ""  # the page is of this package, whatever else is installed
 
 from mbu_ops_cli.app import cli
 

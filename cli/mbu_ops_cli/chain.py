@@ -32,6 +32,7 @@ from mbu_ops_cli.options import (
 )
 from mbu_ops_cli.progress import progress
 from mbu_ops_cli.report import show_plan, show_summary
+from mbu_ops_cli.steps import StepCommand
 
 if TYPE_CHECKING:
     from mbu_ops.families import FamilySpec
@@ -51,7 +52,7 @@ class _Editing:
     compile: bool
 
 
-@click.command(short_help="Edit pictures: remove:smile add:glasses ...")
+@click.command(cls=StepCommand, short_help="Edit pictures: remove:smile add:glasses ...")
 @click.argument("steps", nargs=-1, required=True, metavar="STEP...")
 @click.option("-i", "--input", "inputs", multiple=True, metavar="IN", help="File, folder, quoted pattern or - (stdin).")
 @click.option("-o", "--output", "out", metavar="OUT", help="File, folder (trees are mirrored) or - (stdout).")
@@ -116,17 +117,13 @@ def chain(
 
     \b
     STEP is verb:attribute[@guide][,key=value...]
-      remove:smile                 take it away
-      add:glasses@ref.jpg          add those of a guide picture
-      add:glasses,guide=3          add one of the guides that come with the weights
-      swap:facial_hair@ref.jpg     exchange it for the guide's
-      interpolate:smile@a.jpg,to=b.jpg,amount=0.5
-      adjust:smile,strength=-0.6   a dial from -1 (none) to 1 (all of it); no guide
-      translate:glasses@ref.jpg    add these, and take away what else the weights know
-      segment:glasses              as the last step: write its mask as a grey PNG
+    {verbs}
+
     An attribute may be family/attribute, or the path of weights you trained (add:./my-hats).
-    Other options: threshold=, softness= (of the mask, 0 to 1), dilation= (of remove, in pixels), detail= (of the
-    photo, to keep; 0 to 1), method=, and content= (of weights at a path that edit two).
+
+    \b
+    Options of a step:
+    {options}
 
     \b
     mbu-ops chain remove:smile add:glasses                        the demo
@@ -146,9 +143,8 @@ def chain(
     which = parse_face(face, placed=no_align or box is not None)
     if no_align and box is not None:
         raise ConfigurationError("--frame says where to edit already: leave --no-align out")
-    makes_mask = spec.steps[-1].verb == "segment"
-    if save_mask and makes_mask:
-        raise ConfigurationError("segment writes the mask itself: leave --save-mask out")
+    if save_mask and spec.makes_mask:
+        raise ConfigurationError(f"{spec.steps[-1].verb} writes the mask itself: leave --save-mask out")
     if not inputs and out is not None:
         raise ConfigurationError("expected -i IN with -o OUT: a file, a folder, a quoted pattern or - for stdin")
     if not inputs:
@@ -169,7 +165,7 @@ def chain(
         refuse_unnamed_pipe(sys.stdin)
     else:
         jobs = list_jobs(
-            inputs, out, makes_mask=makes_mask, save_mask=save_mask, save_boxes=save_boxes, existing=existing
+            inputs, out, makes_mask=spec.makes_mask, save_mask=save_mask, save_boxes=save_boxes, existing=existing
         )
         _check_stdout(jobs, as_json)
     plans = spec.plan(family, guide_paths, method)

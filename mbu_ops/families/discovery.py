@@ -27,6 +27,7 @@ SWITCH = "MBU_OPS_PLUGINS"
 
 FAMILIES = "mbu_ops.families"
 METHODS = "mbu_ops.methods"
+VERBS = "mbu_ops.verbs"
 BUILT_IN: dict[str, dict[str, str]] = {
     FAMILIES: {"faces": "mbu_ops_faces:family", "handbags": "mbu_ops_handbags:family"},
     METHODS: {
@@ -92,7 +93,7 @@ def discover(group: str) -> Discovery:
     """List a group's plugins without importing any.
 
     Args:
-        group: entry-point group, :data:`FAMILIES` or :data:`METHODS`.
+        group: entry-point group, :data:`FAMILIES`, :data:`METHODS` or :data:`VERBS`.
 
     Example:
         >>> [plugin.target for plugin in discover(METHODS).plugins if plugin.name == "mbu"]

@@ -44,6 +44,7 @@ else:
             "Translate": "mbu_ops.ops.translate",
         },
         globals(),
+        hint="mbu_ops.ops.verbs:name_hint",
     )
 
 __all__ = [

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mbu_ops.errors import ShapeError
 from mbu_ops.functional.check import check_fits, check_floating, check_image
 from mbu_ops.functional.layer import Layer
 from mbu_ops.functional.render import Edit
 from mbu_ops.ops.bound import Bound, GuidedOp
+from mbu_ops.ops.options import OptionValue
 
 
 class Adjust(GuidedOp):
@@ -40,6 +42,14 @@ class Adjust(GuidedOp):
     """
 
     verb: ClassVar[str] = "adjust"
+
+    @classmethod
+    def for_step(cls, model: nn.Module, options: Mapping[str, OptionValue], codes: Sequence[Tensor]) -> nn.Module:  # noqa: ARG003
+        """Return the op bound to its ``strength``; arguments as in ``Op.for_step``."""
+        settings = dict(options)
+        strength = float(settings.pop("strength", 1.0))
+        op = cls.with_settings(model, settings)
+        return Bound(op, code=op.encode(strength))
 
     def forward(self, image: Tensor, strength: float | Tensor) -> Tensor:
         """Return the image with more or less of the attribute.

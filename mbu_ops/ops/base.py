@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,8 @@ from mbu_ops.ops.method import Method, to_frame
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
+
+    from mbu_ops.ops.options import OptionValue
 
 Pass = Callable[[Tensor], Layer]
 """One prediction: from what a model sees, ``(B, 3, R, R)``, to the layer that it puts on the image."""
@@ -39,6 +42,7 @@ class Op(nn.Module):
     """
 
     verb: ClassVar[str]
+    makes_mask: ClassVar[bool] = False
     whole: ClassVar[bool] = False
     """Whether the op asks a network of several contents as a whole, and not for one of them."""
     model: Method
@@ -101,6 +105,38 @@ class Op(nn.Module):
         op.default_guides = pretrained.guides
         return op.eval()
 
+    @classmethod
+    def for_step(cls, model: nn.Module, options: Mapping[str, OptionValue], codes: Sequence[Tensor]) -> nn.Module:  # noqa: ARG003
+        """Return a module of one input that does a step of a chain; here, the op with its settings.
+
+        Args:
+            model: a method that serves the verb.
+            options: those of the step that are its verb's own, by name.
+            codes: the code of each guide, ``(1, C, S, S)``.
+
+        Raises:
+            ConfigurationError: if an option is no setting of the op.
+        """
+        return cls.with_settings(model, options)
+
+    @classmethod
+    def with_settings(cls, model: nn.Module, settings: Mapping[str, OptionValue]) -> Self:
+        """Return the op with some settings other than the default, such as ``threshold``.
+
+        Args:
+            model: a method that serves the verb.
+            settings: attributes of the op and their values.
+
+        Raises:
+            ConfigurationError: if the op has no such attribute.
+        """
+        op = cls(model)
+        for name, value in settings.items():
+            if not hasattr(op, name):
+                raise ConfigurationError(f"{cls.__name__} has no setting {name!r}: take it in {cls.__name__}.for_step")
+            setattr(op, name, value)
+        return op
+
     @property
     def frame_size(self) -> tuple[int, int]:
         """Height and width of what the model sees, in pixels: larger images are edited at this size."""
@@ -139,6 +175,23 @@ class EditOp(Op, ABC):
         super().__init__(model, guides=guides)
         self.look = (look or Look()).over(self.usual_look)
 
+    @classmethod
+    def with_settings(cls, model: nn.Module, settings: Mapping[str, OptionValue]) -> Self:
+        """Return the op with some settings other than the default; those of a look make up its look.
+
+        Args:
+            model: a method that serves the verb.
+            settings: fields of :class:`mbu_ops.ops.look.Look`, or attributes of the op, and their values.
+
+        Raises:
+            ConfigurationError: if the op has no such attribute.
+        """
+        names = {field.name for field in fields(Look)}
+        op = super().with_settings(model, {name: value for name, value in settings.items() if name not in names})
+        look: dict[str, Any] = {name: value for name, value in settings.items() if name in names}
+        op.look = Look(**look).over(op.usual_look)
+        return op
+
     @property
     def detail(self) -> float:
         """Share of the image's own detail to keep."""
@@ -168,6 +221,8 @@ class EditOp(Op, ABC):
 
 class MaskOp(Op, ABC):
     """A verb that finds something. It predicts masks in the model's frame."""
+
+    makes_mask: ClassVar[bool] = True
 
     @property
     def channels(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from mbu_ops.functional.layer import Layer
 from mbu_ops.ops.base import EditOp, MaskOp, OneInput, Pass, edit_whole
 from mbu_ops.ops.edit import Edit, compose, edit_with
 from mbu_ops.ops.method import Method, expand_code
+from mbu_ops.ops.options import OptionValue
 
 
 class GuidedOp(EditOp):
@@ -29,6 +30,11 @@ class GuidedOp(EditOp):
     """
 
     encode: Callable[..., Tensor]
+
+    @classmethod
+    def for_step(cls, model: nn.Module, options: Mapping[str, OptionValue], codes: Sequence[Tensor]) -> nn.Module:
+        """Return the op with its settings, bound to the first code; arguments as in ``Op.for_step``."""
+        return Bound(cls.with_settings(model, options), code=codes[0])
 
     def edit_code(self, image: Tensor, code: Tensor, guide: Tensor | None = None) -> Edit:
         """Return the edit with a code in place of the guide.

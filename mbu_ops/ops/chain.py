@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mbu_ops.errors import ChainSyntaxError
+from mbu_ops.ops.options import OptionValue
 from mbu_ops.ops.plan import StepPlan, assemble, plan_steps
-from mbu_ops.ops.step import OptionValue, StepSpec
+from mbu_ops.ops.step import StepSpec
+from mbu_ops.ops.verbs import get_verb
 
 if TYPE_CHECKING:
     import torch
@@ -29,10 +31,10 @@ class ChainSpec:
     """Edits in the order they are made.
 
     Attributes:
-        steps: at least one; ``segment``, which turns an image into a mask, only as the last.
+        steps: at least one; a verb that turns an image into a mask, such as ``segment``, only as the last.
 
     Raises:
-        ChainSyntaxError: if there is no step, or one follows ``segment``.
+        ChainSyntaxError: if there is no step, or one follows a verb that makes a mask.
 
     Example:
         >>> spec = ChainSpec.parse("remove:smile add:glasses@ref.jpg")
@@ -49,13 +51,18 @@ class ChainSpec:
         if not self.steps:
             raise ChainSyntaxError("expected at least one step, as in remove:smile, got none")
         for before, after in zip(self.steps, self.steps[1:], strict=False):
-            if before.verb == "segment":
+            if get_verb(before.verb).makes_mask:
                 text = str(self)
                 position = len(shlex.join(map(str, self.steps[: self.steps.index(after)]))) + 1
                 raise ChainSyntaxError(
-                    f"{str(before)!r} makes a mask, and '{after.verb}:' needs an image: put segment last, or in a "
-                    f"chain of its own\n  {text}\n  {' ' * position}^"
+                    f"{str(before)!r} makes a mask, and '{after.verb}:' needs an image: put {before.verb} last, or in "
+                    f"a chain of its own\n  {text}\n  {' ' * position}^"
                 )
+
+    @property
+    def makes_mask(self) -> bool:
+        """Whether the result is a mask."""
+        return get_verb(self.steps[-1].verb).makes_mask
 
     @classmethod
     def parse(cls, text: str | Sequence[str]) -> ChainSpec:
@@ -162,7 +169,7 @@ class ChainSpec:
 
         Returns:
             A module of one input, ``(B, 3, H, W)`` RGB in [0, 1], whose output is the edited image, or the mask
-            ``(B, 1, H, W)`` if the last step is ``segment``. Its ``edits`` gives every step's result.
+            ``(B, 1, H, W)`` if the last step makes one. Its ``edits`` gives every step's result.
 
         Raises:
             MBUOpsError: as :meth:`plan`.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mbu_ops.errors import ShapeError
 from mbu_ops.functional.check import check_fits, check_floating, check_image
@@ -13,6 +14,7 @@ from mbu_ops.functional.layer import Layer
 from mbu_ops.functional.render import Edit
 from mbu_ops.ops.bound import Bound, GuidedOp
 from mbu_ops.ops.method import to_frame
+from mbu_ops.ops.options import OptionValue
 
 
 def mix(first: Tensor, second: Tensor, amount: float | Tensor) -> Tensor:
@@ -71,6 +73,14 @@ class Interpolate(GuidedOp):
     """
 
     verb: ClassVar[str] = "interpolate"
+
+    @classmethod
+    def for_step(cls, model: nn.Module, options: Mapping[str, OptionValue], codes: Sequence[Tensor]) -> nn.Module:
+        """Return the op bound to the mixture of two codes by ``amount``; arguments as in ``Op.for_step``."""
+        settings = dict(options)
+        amount = float(settings.pop("amount", 0.5))
+        first, second = codes
+        return super().for_step(model, settings, [mix(first, second, amount)])
 
     def forward(self, image: Tensor, first: Tensor, second: Tensor, amount: float | Tensor) -> Tensor:
         """Return the image with the mixture.

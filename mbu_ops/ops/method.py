@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import torch
@@ -92,15 +92,17 @@ def fast_form(model: nn.Module) -> nn.Module:
     return model.for_inference() if isinstance(model, Inferable) else model
 
 
-def compile_verbs(model: nn.Module) -> None:
-    """Have what a method does to images compiled by :func:`torch.compile`, each verb when it is first used.
+def compile_verbs(model: nn.Module, functions: Iterable[str]) -> None:
+    """Have what a method does to images compiled by :func:`torch.compile`, each function when it is first used.
 
     Args:
         model: the method; ops that hold it use the compiled functions from then on.
+        functions: names of the functions, see :attr:`mbu_ops.ops.verbs.Verb.functions`; those that the model lacks
+            are left out.
     """
-    for verb in ("transfer", "remove", "segment", "redraw"):  # the last does the work of networks of several contents
-        if hasattr(model, verb):
-            setattr(model, verb, torch.compile(getattr(model, verb)))
+    for name in {*functions, "redraw"}:  # networks of several contents do every verb's work by the last
+        if hasattr(model, name):
+            setattr(model, name, torch.compile(getattr(model, name)))
 
 
 def to_frame(model: Method, image: Tensor, name: str = "image") -> Tensor:

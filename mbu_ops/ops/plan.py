@@ -8,18 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mbu_ops.errors import ConfigurationError, FamilyError, WeightsError
-from mbu_ops.families import parse_attribute
+from mbu_ops.errors import ConfigurationError, FamilyError, UnsupportedVerbError, WeightsError
+from mbu_ops.families import discovery, parse_attribute
+from mbu_ops.families.discovery import BrokenPlugin, Plugin
 from mbu_ops.families.names import did_you_mean
-from mbu_ops.ops.step import GUIDED, METHOD_VERBS, StepSpec, is_weights_path
+from mbu_ops.ops.step import StepSpec, is_weights_path
+from mbu_ops.ops.verbs import Verb, get_verb, grammar_words
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
     from mbu_ops.images import ImageFile
+    from mbu_ops.ops.base import Op
     from mbu_ops.ops.bound import Chain
-    from mbu_ops.ops.step import OptionValue
+    from mbu_ops.ops.options import OptionValue
     from mbu_ops.weights import Pretrained, WeightsInfo
 
 
@@ -34,7 +37,7 @@ class StepPlan:
         info: what that file says of itself.
         sha256: the digest that the family promises, or None.
         content: name of what it edits; None with weights that are named by a path only.
-        guides: none, one or (to interpolate) two of: a decoded picture, a tensor, the number of a default guide.
+        guides: as many as the verb takes, each a decoded picture, a tensor, or the number of a default guide.
     """
 
     step: StepSpec
@@ -44,6 +47,17 @@ class StepPlan:
     sha256: str | None
     content: str | None
     guides: tuple[ImageFile | Tensor | int, ...]
+
+    @property
+    def verb(self) -> Verb:
+        """The record of the step's verb."""
+        return get_verb(self.step.verb)
+
+    @property
+    def own_options(self) -> dict[str, OptionValue]:
+        """The step's options that are its verb's own."""
+        own = {option.name for option in self.verb.options}
+        return {name: value for name, value in self.step.options if name in own}
 
 
 def plan_steps(
@@ -95,7 +109,7 @@ def weights_name(attribute: str, family: str) -> str:
 
 
 def _wants_guide(step: StepSpec) -> bool:
-    return step.verb in GUIDED and step.guide is None and "guide" not in dict(step.options)
+    return get_verb(step.verb).guides > 0 and step.guide is None and "guide" not in dict(step.options)
 
 
 def _plan_step(
@@ -107,9 +121,9 @@ def _plan_step(
 ) -> StepPlan:
     from mbu_ops.weights import read_info, resolve
 
-    options = dict(step.options)
+    verb, options = get_verb(step.verb), dict(step.options)
     chosen = str(options["method"]) if "method" in options else method
-    path, spec = resolve(name, method=chosen, verb=METHOD_VERBS[step.verb], beside=attributes)
+    path, spec = resolve(name, method=chosen, verb=verb.call, beside=attributes, word=verb.name)
     info = read_info(path)
     content = str(options["content"]) if "content" in options else name.rpartition("/")[2] if spec else None
     if content is not None and spec is not None and content not in spec.attributes:
@@ -117,21 +131,21 @@ def _plan_step(
     if chosen is not None and info.method != chosen:
         raise WeightsError(f"expected weights of the method {chosen!r} in {str(path)!r}, got {info.method!r}")
     sources: list[str | os.PathLike[str] | Tensor | float] = []
-    if step.verb in GUIDED:
+    if verb.guides:
         first = given if given is not None and _wants_guide(step) else step.guide
         sources.append(first if first is not None else options.get("guide", 0))
-    if step.verb == "interpolate":
+    if verb.guides == 2:
         sources.append(options["to"])
-    found = tuple(_guide(source, name, info) for source in sources)
+    found = tuple(_guide(source, f"{step.verb}:{name}@guide.jpg", name, info) for source in sources)
     return StepPlan(step, name, path, info, spec.sha256 if spec else None, content, found)
 
 
-def _guide(source: str | os.PathLike[str] | Tensor | float, name: str, info: WeightsInfo) -> ImageFile | Tensor | int:
+def _guide(
+    source: str | os.PathLike[str] | Tensor | float, example: str, name: str, info: WeightsInfo
+) -> ImageFile | Tensor | int:
     if isinstance(source, int | float):
         if not info.guides:
-            raise WeightsError(
-                f"the weights {name!r} hold no default guide; name a picture, as in add:{name}@guide.jpg"
-            )
+            raise WeightsError(f"the weights {name!r} hold no default guide; name a picture, as in {example}")
         if source >= info.guides:
             raise WeightsError(
                 f"the weights {name!r} hold the default guides 0 to {info.guides - 1}, got guide {source}"
@@ -152,8 +166,8 @@ def assemble(
     compile: bool = False,
 ) -> Chain:
     """Load the weights, each file once, and build the chain's module; see :meth:`mbu_ops.ops.chain.ChainSpec.bind`."""
-    from mbu_ops.ops.base import compile_verbs, fast_form
     from mbu_ops.ops.bound import Chain
+    from mbu_ops.ops.method import compile_verbs, fast_form
     from mbu_ops.weights import load
 
     loaded: dict[Path, Pretrained] = {}
@@ -162,7 +176,8 @@ def assemble(
             pretrained = load(plan.path, sha256=plan.sha256, device=device, dtype=dtype)
             model = pretrained.model if trainable else fast_form(pretrained.model)
             if compile:
-                compile_verbs(model)
+                together = (other.verb for other in plans if other.path == plan.path)
+                compile_verbs(model, {name for verb in together for name in verb.functions})
             loaded[plan.path] = pretrained._replace(model=model)
     modules = [
         (" ".join(str(plan.step) for plan in together), _together(together, loaded[together[0].path]))
@@ -173,29 +188,23 @@ def assemble(
 
 def _passes(plans: Sequence[StepPlan], loaded: Mapping[Path, Pretrained]) -> Iterator[list[StepPlan]]:
     """Yield the steps that one pass of a network makes: several where a network of several contents serves them."""
+    from mbu_ops.ops.redraw import Redraw
+
     together: list[StepPlan] = []
     for plan in plans:
         contents = {other.content for other in together}
+        model: Any = loaded[plan.path].model
         if together and not (
             plan.path == together[0].path
-            and getattr(loaded[plan.path].model, "contents", 1) > 1
-            and all(_replaces(other) for other in (*together, plan))
+            and getattr(model, "contents", 1) > 1
+            and Redraw.verb in model.verbs
+            and all(other.verb.joins and not other.own_options for other in (*together, plan))
             and plan.content not in contents
         ):
             yield together
             together = []
         together.append(plan)
     yield together
-
-
-def _replaces(plan: StepPlan) -> bool:
-    """Tell whether a step only replaces a code, and looks as usual."""
-    return plan.step.verb in ("add", "remove") and not _look(plan)
-
-
-def _look(plan: StepPlan) -> dict[str, OptionValue]:
-    options = dict(plan.step.options)
-    return {name: options[name] for name in ("threshold", "softness", "dilation", "detail") if name in options}
 
 
 def _together(plans: Sequence[StepPlan], pretrained: Pretrained) -> nn.Module:
@@ -213,42 +222,47 @@ def _together(plans: Sequence[StepPlan], pretrained: Pretrained) -> nn.Module:
 
 
 def _module(plan: StepPlan, pretrained: Pretrained) -> nn.Module:
-    from mbu_ops.ops.adjust import Adjust
-    from mbu_ops.ops.base import Op
-    from mbu_ops.ops.bound import Bound, GuidedOp
-    from mbu_ops.ops.interpolate import Interpolate, mix
-    from mbu_ops.ops.remove import Remove
-    from mbu_ops.ops.segment import Segment
-    from mbu_ops.ops.swap import Swap
-    from mbu_ops.ops.transfer import Transfer
-    from mbu_ops.ops.translate import Translate
+    model: Any = pretrained.model
+    if plan.verb.call not in model.verbs:
+        raise UnsupportedVerbError(
+            f"expected a method that can {plan.verb.name}, got {model.name}, which can "
+            f"{', '.join(grammar_words(model.verbs))}"
+        )
+    codes = [_code(pretrained, guide) for guide in plan.guides]
+    return op_class(plan.verb).for_step(model, plan.own_options, codes)
 
-    ops: dict[str, type[Op]] = {
-        "add": Transfer,
-        "remove": Remove,
-        "swap": Swap,
-        "segment": Segment,
-        "interpolate": Interpolate,
-        "translate": Translate,
-        "adjust": Adjust,
-    }
-    options = dict(plan.step.options)
-    op = ops[plan.step.verb](pretrained.model)
-    for setting, value in _look(plan).items():
-        setattr(op, setting, value)
-    if isinstance(op, Adjust):
-        return Bound(op, code=op.encode(float(options.get("strength", 1.0))))
-    if not isinstance(op, GuidedOp):
-        return op
-    code, *second = (_code(pretrained, guide) for guide in plan.guides)
-    return Bound(op, code=mix(code, second[0], float(options.get("amount", 0.5))) if second else code)
+
+def op_class(verb: Verb) -> type[Op]:
+    """Import the op that does a verb.
+
+    Raises:
+        ConfigurationError: if it cannot be imported, is no op, or is another verb's.
+
+    Example:
+        >>> op_class(get_verb("add")).__name__
+        'Transfer'
+    """
+    from mbu_ops.ops.base import Op
+
+    found = discovery.load(Plugin(verb.name, verb.op, verb.name))
+    if isinstance(found, BrokenPlugin):
+        raise ConfigurationError(f"verb {verb.name!r}: its op {verb.op!r} cannot be used: {found.reason}")
+    if not (isinstance(found, type) and issubclass(found, Op)):
+        raise ConfigurationError(f"verb {verb.name!r}: expected {verb.op!r} to be a subclass of mbu_ops.ops.Op")
+    does, says = (getattr(found, "verb", None), found.makes_mask), (verb.call, verb.makes_mask)
+    if does != says:
+        raise ConfigurationError(
+            f"verb {verb.name!r}: expected {verb.op!r} with (verb, makes_mask) = {says}, as its record says, got "
+            f"{does}; change one of them"
+        )
+    return found
 
 
 def _code(pretrained: Pretrained, guide: ImageFile | Tensor | int) -> Tensor:
     import torch
 
     from mbu_ops.images import ImageFile
-    from mbu_ops.ops.base import to_frame
+    from mbu_ops.ops.method import to_frame
 
     model: Any = pretrained.model
     if isinstance(guide, int):

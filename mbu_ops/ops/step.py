@@ -6,19 +6,16 @@ The verb ends at the first ``:``, the attribute at the first ``@``. An option be
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
-from mbu_ops.errors import ChainSyntaxError
+from mbu_ops.errors import ChainSyntaxError, ConfigurationError
 from mbu_ops.families.names import NAME, did_you_mean
-
-OptionValue = str | int | float
+from mbu_ops.ops.options import GUIDE, TO, OptionValue
+from mbu_ops.ops.verbs import Verb, get_verb, verbs
 
 _OPTION = re.compile(r",(?=[A-Za-z_]+=)")
-_INDEX = re.compile(r"[0-9]{1,6}")
 
 
 class _Parts(NamedTuple):
@@ -34,7 +31,7 @@ class StepSpec:
     """One edit: what to do with which attribute.
 
     Attributes:
-        verb: ``add``, ``remove``, ``swap``, ``segment``, ``interpolate``, ``translate`` or ``adjust``.
+        verb: word of a verb, such as ``add``; :func:`mbu_ops.ops.verbs.verb_names` lists them.
         family: family of the attribute; None means the one given to :meth:`ChainSpec.bind`.
         attribute: attribute name, or the path of trained weights (it holds a slash or ends in ``.safetensors``).
         guide: path of the guide picture; None means ``bind``'s guides, or else a default guide of the weights.
@@ -87,75 +84,6 @@ def _fail(text: str, position: int, message: str) -> NoReturn:
     raise ChainSyntaxError(f"{message}\n  {text}\n  {' ' * position}^")
 
 
-def _index(value: str) -> int:
-    if not _INDEX.fullmatch(value):
-        raise ValueError("a whole number from 0")
-    return int(value)
-
-
-def _pixels(value: str) -> int:
-    if not _INDEX.fullmatch(value) or int(value) > 64:
-        raise ValueError("a whole number from 0 to 64")
-    return int(value)
-
-
-def _number(low: float, high: float) -> Callable[[str], float]:
-    def parse(value: str) -> float:
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not low <= number <= high:
-            raise ValueError(f"a number from {low:g} to {high:g}")
-        return number
-
-    return parse
-
-
-def _name_of(what: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        if not NAME.match(value):
-            raise ValueError(f"the name of a {what}")
-        return value
-
-    return parse
-
-
-def _path_or_index(value: str) -> str | int:
-    if not value:
-        raise ValueError("a picture, or the number of a default guide")
-    return int(value) if _INDEX.fullmatch(value) else value
-
-
-_METHOD: Mapping[str, Callable[[str], OptionValue]] = {
-    "method": _name_of("method"),
-    "content": _name_of("content"),
-}
-_LOOK: Mapping[str, Callable[[str], OptionValue]] = {
-    "threshold": _number(0, 1),
-    "softness": _number(0, 1),
-    "detail": _number(0, 1),
-}
-_GUIDE: Mapping[str, Callable[[str], OptionValue]] = {"guide": _index}
-
-VERBS: Mapping[str, Mapping[str, Callable[[str], OptionValue]]] = {
-    "add": {**_GUIDE, **_LOOK, **_METHOD},
-    "remove": {"dilation": _pixels, **_LOOK, **_METHOD},
-    "swap": {**_GUIDE, **_LOOK, **_METHOD},
-    "segment": {"threshold": _number(0, 1), **_METHOD},
-    "translate": {**_GUIDE, **_LOOK, **_METHOD},
-    "adjust": {"strength": _number(-1, 1), **_LOOK, **_METHOD},
-    "interpolate": {**_GUIDE, "to": _path_or_index, "amount": _number(0, 1), **_LOOK, **_METHOD},
-}
-"""Each verb's options, with the function that reads a value and raises ValueError("what was expected")."""
-
-METHOD_VERBS: Mapping[str, str] = {verb: verb for verb in VERBS} | {"add": "transfer"}
-"""What each verb asks of a method."""
-
-GUIDED = frozenset({"add", "swap", "interpolate", "translate"})
-"""Verbs that need a guide."""
-
-
 def is_weights_path(attribute: str) -> bool:
     """Tell whether an attribute is the path of trained weights rather than ``attribute`` or ``family/attribute``.
 
@@ -175,28 +103,31 @@ def _parse(text: str) -> _Parts:
     Raises:
         ChainSyntaxError: with a caret under the first character that does not fit.
     """
-    verb, colon, rest = text.partition(":")
+    word, colon, rest = text.partition(":")
     if not colon:
         _fail(text, len(text), f"expected verb:attribute, as in remove:smile, got {text!r}")
-    if verb not in VERBS:
-        _fail(text, 0, f"there is no verb {verb!r}.{did_you_mean(verb, VERBS)}")
+    try:
+        verb = get_verb(word)
+    except ConfigurationError as error:
+        _fail(text, 0, str(error))
     head, *pieces = _OPTION.split(rest)
     name, at, guide = head.partition("@")
-    position = len(verb) + 1
+    position = len(word) + 1
     family, attribute = _attribute(text, position, name)
     position += len(name)
-    if at and verb not in GUIDED:
-        _fail(text, position, f"{verb} takes no guide; only {', '.join(sorted(GUIDED))} do")
+    if at and not verb.guides:
+        guided = sorted(other.name for other in verbs() if other.guides)
+        _fail(text, position, f"{word} takes no guide; only {', '.join(guided)} do")
     if at and not guide.strip():
         _fail(text, position + 1, "expected the path of a guide picture after '@'")
-    options = _options(text, verb, len(verb) + 1 + len(head), pieces)
-    if at and "guide" in dict(options):
+    options = _options(text, verb, len(word) + 1 + len(head), pieces)
+    if at and GUIDE.name in dict(options):
         _fail(
             text, text.index(",guide=") + 1, "expected a guide picture (@...) or a default guide (guide=...), got both"
         )
-    if verb == "interpolate" and "to" not in dict(options):
-        _fail(text, len(text), "interpolate needs a second guide: ,to=PICTURE (or the number of a default guide)")
-    return _Parts(verb, family, attribute, guide if at else None, options)
+    if verb.guides == 2 and TO.name not in dict(options):
+        _fail(text, len(text), f"{word} needs a second guide: ,to=PICTURE (or the number of a default guide)")
+    return _Parts(word, family, attribute, guide if at else None, options)
 
 
 def _attribute(text: str, position: int, name: str) -> tuple[str | None, str]:
@@ -214,18 +145,18 @@ def _attribute(text: str, position: int, name: str) -> tuple[str | None, str]:
     return (family if slash else None), attribute
 
 
-def _options(text: str, verb: str, position: int, pieces: list[str]) -> tuple[tuple[str, OptionValue], ...]:
+def _options(text: str, verb: Verb, position: int, pieces: list[str]) -> tuple[tuple[str, OptionValue], ...]:
     options: dict[str, OptionValue] = {}
-    known = VERBS[verb]
+    known = verb.accepts
     for piece in pieces:
         position += 1
         key, _, value = piece.partition("=")
         if key not in known:
-            _fail(text, position, f"{verb} has no option {key!r}.{did_you_mean(key, known)}")
+            _fail(text, position, f"{verb.name} has no option {key!r}.{did_you_mean(key, known)}")
         if key in options:
             _fail(text, position, f"the option {key!r} is given twice")
         try:
-            options[key] = known[key](value)
+            options[key] = known[key].kind(value)
         except ValueError as error:
             _fail(text, position + len(key) + 1, f"{key} must be {error}, got {value!r}")
         position += len(piece)

@@ -31,6 +31,7 @@ def resolve(
     method: str | None = None,
     verb: str | None = None,
     beside: Collection[str] = (),
+    word: str | None = None,
 ) -> tuple[Path, WeightSpec | None]:
     """Find a weights file; reads none and imports no torch.
 
@@ -39,6 +40,7 @@ def resolve(
         method: of a family's weights, take those of this method.
         verb: of a family's weights, take those that serve this verb, as far as their list says which they serve.
         beside: attributes that are edited too: of one method's weights, take those that edit most of them.
+        word: what whoever asks calls the verb, for errors; the same by default.
 
     Returns:
         The file, and what its family promises of it (None for a path).
@@ -57,7 +59,7 @@ def resolve(
         what = f"the folder holds no {TRAINED}" if path.is_dir() else "there is no such file or folder"
         raise WeightsError(f"{text}: {what}; expected weights that mbu-ops trained or converted")
     try:
-        return _of_family(text, method, verb, beside)
+        return _of_family(text, method, verb, beside, word or verb)
     except FamilyError as error:
         if path.is_dir():  # a folder that is named like a family's weights was meant, if no family is
             raise WeightsError(
@@ -170,7 +172,9 @@ def verify(name_or_path: str | os.PathLike[str]) -> WeightsInfo:
     return info
 
 
-def _of_family(text: str, method: str | None, verb: str | None, beside: Collection[str]) -> tuple[Path, WeightSpec]:
+def _of_family(
+    text: str, method: str | None, verb: str | None, beside: Collection[str], word: str | None
+) -> tuple[Path, WeightSpec]:
     parts = text.split("/")
     if not 2 <= len(parts) <= 3 or not all(parts):
         raise WeightsError(
@@ -187,7 +191,7 @@ def _of_family(text: str, method: str | None, verb: str | None, beside: Collecti
         if known and not fitting:
             raise WeightsError(f"{family.name}/{attribute} has no weights {parts[2]!r}.{did_you_mean(parts[2], known)}")
     if not fitting:
-        wanted = (f" of method {method!r}" if method else "") + (f" that can {verb}" if of_method else "")
+        wanted = (f" of method {method!r}" if method else "") + (f" that can {word}" if of_method else "")
         raise WeightsError(
             f"there are no weights for {family.name}/{attribute}{wanted}; train some with mbu-ops train, then name "
             "their folder"

@@ -9,9 +9,11 @@ from torch import nn
 from mbu_ops.errors import ConfigurationError, DTypeError, ShapeError, WeightsError
 from mbu_ops.methods.mbu import MBU
 from mbu_ops.ops.look import Look
-from mbu_ops.ops.method import expand_code, to_frame
+from mbu_ops.ops.method import compile_verbs, expand_code, to_frame
+from mbu_ops.ops.chain import chain
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.transfer import Transfer
+from mbu_ops.testing import tiny_didd
 from mbu_ops.weights import WeightsInfo, save
 
 
@@ -74,3 +76,23 @@ def test_op_leaves_the_training_mode_alone(model: MBU) -> None:
 
 def test_repr_shows_the_settings(model: MBU) -> None:
     assert "Look(threshold=0.25, softness=0.1, dilation=None, detail=1.0)" in repr(Remove(model, Look(threshold=0.25)))
+
+
+def test_only_the_functions_that_are_named_are_compiled(model: MBU, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "compile", lambda function: ("compiled", function))
+    compile_verbs(model, ("remove", "translate"))
+    assert model.remove[0] == "compiled"
+    assert callable(model.transfer)
+    assert not hasattr(model, "translate")
+    several = tiny_didd()
+    compile_verbs(several, ())
+    assert several.redraw[0] == "compiled", "it does the work of every verb"
+
+
+def test_a_chain_compiles_what_its_verbs_call(tmp_path: Path, model: MBU, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = WeightsInfo("mbu", model.config_to_dict(model.config), model.config.resolution)
+    save(tmp_path / "hats.safetensors", model, info, torch.rand(1, 4, 4, 4), dtype=torch.float32)
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda function: compiled.append(function.__name__) or function)
+    chain(f"swap:{tmp_path}/hats.safetensors", compile=True)
+    assert sorted(compiled) == ["remove", "transfer"]

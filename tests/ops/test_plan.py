@@ -12,7 +12,14 @@ import torch
 from PIL import Image
 
 import mbu_ops
-from mbu_ops.errors import ConfigurationError, FamilyError, ImageFileError, MBUOpsError, WeightsError
+from mbu_ops.errors import (
+    ConfigurationError,
+    FamilyError,
+    ImageFileError,
+    MBUOpsError,
+    UnsupportedVerbError,
+    WeightsError,
+)
 from mbu_ops.ops.chain import ChainSpec
 from mbu_ops.ops.plan import weights_name
 from mbu_ops.ops.redraw import Redraw
@@ -290,6 +297,16 @@ def test_other_steps_are_a_pass_each_in_their_order(pair, hats, dial, image, ste
     assert not any(isinstance(step, Redraw) for step in module.steps)
     first, second = (mbu_ops.chain([step]) for step in steps)
     torch.testing.assert_close(module(image), second(first(image)))
+
+
+def test_networks_that_cannot_redraw_make_a_pass_a_step(pair, image, monkeypatch):
+    one_by_one = [mbu_ops.chain([f"remove:{pair},content={content}"]) for content in ("hat", "tie")]
+    expected = one_by_one[1](one_by_one[0](image))
+    monkeypatch.setattr(type(load(pair / "weights.safetensors").model), "verbs", frozenset({"remove"}))
+    chain = f"remove:{pair},content=hat remove:{pair},content=tie"
+    torch.testing.assert_close(mbu_ops.chain(chain)(image), expected)
+    with pytest.raises(UnsupportedVerbError, match="a method that can add, got didd, which can remove"):
+        mbu_ops.chain(f"remove:{pair},content=hat add:{pair},content=tie")
 
 
 def test_a_pass_ends_where_a_content_comes_again(pair, image):

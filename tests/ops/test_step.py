@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mbu_ops.errors import ChainSyntaxError
-from mbu_ops.ops.step import GUIDED, VERBS, StepSpec, is_weights_path
+from mbu_ops.ops.step import StepSpec, is_weights_path
+from mbu_ops.ops.verbs import get_verb, verb_names
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
 # what a file name may hold, but for the beginning of an option
@@ -30,13 +31,13 @@ def values(key: str) -> st.SearchStrategy[object]:
 
 
 @st.composite
-def steps(draw: st.DrawFn, verbs: tuple[str, ...] = tuple(VERBS)) -> StepSpec:
+def steps(draw: st.DrawFn, verbs: tuple[str, ...] = verb_names()) -> StepSpec:
     verb = draw(st.sampled_from(verbs))
     is_path = draw(st.booleans())
     attribute = draw(PATHS if is_path else NAMES)
     family = None if is_path else draw(st.none() | NAMES)
-    guide = draw(st.none() | FILES) if verb in GUIDED else None
-    keys = draw(st.permutations([key for key in VERBS[verb] if guide is None or key != "guide"]))
+    guide = draw(st.none() | FILES) if get_verb(verb).guides else None
+    keys = draw(st.permutations([key for key in get_verb(verb).accepts if guide is None or key != "guide"]))
     keys = keys[: draw(st.integers(0, len(keys)))]
     if verb == "interpolate" and "to" not in keys:
         keys.append("to")
