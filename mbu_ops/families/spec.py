@@ -15,7 +15,7 @@ from importlib.resources.abc import Traversable
 from pathlib import PurePosixPath
 from typing import Self
 
-from mbu_ops.errors import ConfigurationError
+from mbu_ops.errors import ConfigurationError, FamilyError
 from mbu_ops.families.frames import FrameSpec, check_frames, find_frame
 from mbu_ops.families.names import NAME
 from mbu_ops.families.parts import Anatomy
@@ -30,6 +30,7 @@ Rule = tuple[tuple[str, ...], ...]
 _LABEL = re.compile(r"!?[A-Za-z0-9_]+\Z")
 _WEIGHT_ID = re.compile(r"[a-z0-9][a-z0-9_.-]*\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_NOUN = re.compile(r"[^\W\d_]+([ -][^\W\d_]+)*\Z")
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*\Z")
 
@@ -169,6 +170,7 @@ class WeightSpec:
         package: importable package that holds the file.
         metrics: measured figures, as ``(name, value)``.
         verbs: what its method can do, such as ``transfer``; empty where nobody wrote it down.
+        frame: name of the family's frame that it was trained on; None for the first.
 
     Raises:
         ConfigurationError: if a field is malformed.
@@ -184,6 +186,7 @@ class WeightSpec:
     package: str = "mbu_ops_checkpoints"
     metrics: tuple[tuple[str, float], ...] = ()
     verbs: tuple[str, ...] = ()
+    frame: str | None = None
 
     def __post_init__(self) -> None:
         where = f"weights {self.id!r}"
@@ -199,6 +202,8 @@ class WeightSpec:
         _check_text(where, "licence", self.licence)
         _check_pattern(where, "package", self.package, _MODULE)
         _check_tuple(where, "verbs", self.verbs, str)
+        if self.frame is not None:
+            _check_name(f"{where}: frame", self.frame)
         _check_tuple(where, "metrics", self.metrics, tuple)
         for metric in self.metrics:
             name, value = metric if len(metric) == 2 else (None, None)
@@ -284,6 +289,7 @@ class FamilySpec:
             None if nobody named them.
         frames: the rectangles that its networks see; the first is what the aligner finds. Empty for one frame that is
             all of that.
+        noun: what the aligner finds, or a picture shows, in one word for messages: "expected a face, found none".
 
     Raises:
         ConfigurationError: if a field is malformed, or two entries claim one name.
@@ -306,6 +312,7 @@ class FamilySpec:
     regions: str | None = None
     anatomy: Anatomy | None = None
     frames: tuple[FrameSpec, ...] = ()
+    noun: str = "thing"
 
     def __post_init__(self) -> None:
         where = f"family {self.name!r}"
@@ -317,6 +324,7 @@ class FamilySpec:
             )
         if not isinstance(self.title, str):
             raise ConfigurationError(f"{where}: title must be text, got {self.title!r}")
+        _check_pattern(where, "noun", self.noun, _NOUN)
         _check_tuple(where, "attributes", self.attributes, AttributeSpec)
         _check_tuple(where, "weights", self.weights, WeightSpec)
         _check_tuple(where, "samples", self.samples, SampleSpec)
@@ -330,6 +338,11 @@ class FamilySpec:
         _check_unique(where, "sample", [sample.name for sample in self.samples])
         _check_tuple(where, "frames", self.frames, FrameSpec)
         check_frames(self.frames)
+        for weight in self.weights:
+            try:
+                self.frame(weight.frame)
+            except FamilyError as error:
+                raise ConfigurationError(f"{where}: weights {weight.id!r}: {error}") from None
         known = {attribute.name for attribute in self.attributes}
         named = [(f"weights {weight.id!r}", weight.attributes) for weight in self.weights]
         named += [(f"sample {sample.name!r}", sample.attributes) for sample in self.samples]
