@@ -14,8 +14,8 @@ from mbu_ops.families.names import NAME, did_you_mean
 class FrameSpec:
     """A rectangle that networks see, named by the weights that were trained on it.
 
-    A family's first frame is what its aligner finds (a face), or the whole picture where there is no aligner. Others lie
-    within it, or within each other: ``eyes`` within ``face``.
+    A family's first frame is what its aligner finds (a face), or the whole picture where there is no aligner. Others
+    lie within it, or within each other: ``eyes`` within ``face``.
 
     Attributes:
         name: short name, as in a weights file's description.
