@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -97,17 +97,16 @@ def check_aligner(family: FamilySpec) -> list[str]:
     if family.aligner is None:
         return []
     problems = []
+    nothing = [torch.full((1, 3, height, width), 0.5) for height, width in ((64, 48), (1, 1))]
     try:
         guarded = GuardedAligner(family, aligner(family))
-        for sample in family.samples:
-            photo = _photo(sample)
+        for sample, photo in _photos(family):
             places = guarded.find(photo)
             if not places or any(place.cut(photo, 64).shape[:2] != (1, 3) for place in places):
                 problems.append(f"sample {sample.name}: the aligner found {len(places)} places that can be cut out")
-        for height, width in ((64, 48), (1, 1)):
-            for place in guarded.find(torch.full((1, 3, height, width), 0.5)):
-                place.cut(torch.full((1, 3, height, width), 0.5), 64)
-    except (MBUOpsError, OSError, ModuleNotFoundError) as error:
+        for photo in nothing:
+            guarded.find(photo)
+    except MBUOpsError as error:
         problems.append(f"aligner: {error}")
     return problems
 
@@ -120,8 +119,7 @@ def check_frames(family: FamilySpec) -> list[str]:
     problems = []
     try:
         finder = None if family.aligner is None else GuardedAligner(family, aligner(family))
-        for sample in family.samples:
-            photo = _photo(sample)
+        for sample, photo in _photos(family):
             whole = Box(*(sample.box or (0, 0, photo.shape[-1], photo.shape[-2])))
             places: Sequence[Placed] = (whole,) if finder is None else finder.find(photo)
             for frame in family.frames:
@@ -130,9 +128,19 @@ def check_frames(family: FamilySpec) -> list[str]:
                     for place in places
                     if (reason := _uncut(place, family.frame(frame.name), photo))
                 ]
-    except (MBUOpsError, OSError, ModuleNotFoundError):
-        return []  # the checks of samples and of the aligner say why
+    except MBUOpsError:
+        return []  # the check of the aligner says why
     return problems
+
+
+def _photos(family: FamilySpec) -> Iterator[tuple[SampleSpec, Tensor]]:
+    """Yield the samples that can be read; the check of samples names the others."""
+    for sample in family.samples:
+        try:
+            photo = images.read(sample.locate().read_bytes()).to_tensor()[None]
+        except (OSError, ModuleNotFoundError):
+            continue
+        yield sample, photo
 
 
 def _uncut(place: Placed, frame: FrameSpec, photo: Tensor) -> str | None:  # noqa: ARG001
@@ -142,10 +150,6 @@ def _uncut(place: Placed, frame: FrameSpec, photo: Tensor) -> str | None:  # noq
     except MBUOpsError as error:
         return str(error)
     return None if len(shape) == 4 and shape[:2] == (1, 3) and max(shape[2:]) <= 64 else f"it has the shape {shape}"
-
-
-def _photo(sample: SampleSpec) -> Tensor:
-    return images.read(io.BytesIO(sample.locate().read_bytes())).to_tensor()[None]
 
 
 def check_pictures(family: FamilySpec) -> list[str]:
