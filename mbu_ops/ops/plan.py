@@ -171,6 +171,19 @@ def assemble(
     return Chain(modules).eval()
 
 
+def step_module(plan: StepPlan, pretrained: Pretrained) -> nn.Module:
+    """Return the module that makes the edit of one step.
+
+    Args:
+        plan: the step.
+        pretrained: all of what its weights file holds.
+
+    Raises:
+        MBUOpsError: if that cannot do it.
+    """
+    return _module(plan, pretrained.for_content(plan.content, plan.path))
+
+
 def _passes(plans: Sequence[StepPlan], loaded: Mapping[Path, Pretrained]) -> Iterator[list[StepPlan]]:
     """Yield the steps that one pass of a network makes: several where a network of several contents serves them."""
     together: list[StepPlan] = []
@@ -210,19 +223,6 @@ def _together(plans: Sequence[StepPlan], pretrained: Pretrained) -> nn.Module:
         index = pretrained.info.attributes.index(str(plan.content))
         changes[index] = _code(content, plan.guides[0]) if plan.guides else None
     return Redraw(pretrained.model, changes)
-
-
-def step_module(plan: StepPlan, pretrained: Pretrained) -> nn.Module:
-    """Return the module that makes the edit of one step.
-
-    Args:
-        plan: the step.
-        pretrained: all of what its weights file holds.
-
-    Raises:
-        MBUOpsError: if that cannot do it.
-    """
-    return _module(plan, pretrained.for_content(plan.content, plan.path))
 
 
 def _module(plan: StepPlan, pretrained: Pretrained) -> nn.Module:

@@ -66,7 +66,7 @@ def check_weights(family: FamilySpec) -> list[str]:
             continue
         if unknown := sorted(set(spec.verbs) - get_method(info.method).verbs):
             problems.append(f"{name}: it lists verbs that {info.method} has not: {', '.join(unknown)}")
-        guided = [verb for verb, is_guided in _chain_verbs(spec.method, spec.verbs).items() if is_guided]
+        guided = [verb for verb, count in _chain_verbs(spec.method, spec.verbs).items() if count]
         if guided and not info.guides:
             problems.append(f"{name}: it holds no default guide codes, so that {guided[0]} needs a guide")
         if info.family != family.name:
@@ -195,12 +195,12 @@ def check_edits(family: FamilySpec) -> list[str]:
     return problems
 
 
-def _chain_verbs(method: str, verbs: Collection[str] = ()) -> dict[str, bool]:
-    """Return the verbs of chains that ask one of these of a method, or any of its own; of each whether it is guided."""
+def _chain_verbs(method: str, verbs: Collection[str] = ()) -> dict[str, int]:
+    """Return the verbs of chains that ask one of these, or any, of a method, and how many guides each takes."""
     from mbu_ops.ops.step import GUIDED, METHOD_VERBS
 
     served = verbs or get_method(method).verbs
-    return {verb: verb in GUIDED for verb, asked in METHOD_VERBS.items() if asked in served}
+    return {verb: (verb in GUIDED) + (verb == "interpolate") for verb, asked in METHOD_VERBS.items() if asked in served}
 
 
 def _try_weights(names: Mapping[str, str], method: str, verbs: Collection[str] = ()) -> list[str]:
@@ -224,10 +224,10 @@ def _try_weights(names: Mapping[str, str], method: str, verbs: Collection[str] =
     pretrained = pretrained._replace(model=fast_form(pretrained.model))  # as chains do
     problems = []
     for attribute, name in names.items():
-        for verb, guided in tried:
-            if guided and not pretrained.info.guides:
+        for verb, guides in tried:
+            if guides and not pretrained.info.guides:
                 continue  # the check of weights says so
-            second = (("to", pretrained.info.guides - 1),) if verb == "interpolate" else ()
+            second = (("to", pretrained.info.guides - 1),) if guides == 2 else ()
             step = StepSpec(verb, None, name, options=(("content", attribute), *second))
             try:
                 (plan,) = ChainSpec((step,)).plan()
