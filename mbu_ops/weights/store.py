@@ -178,22 +178,6 @@ def verify(name_or_path: str | os.PathLike[str]) -> WeightsInfo:
     return info
 
 
-def _check_frame(path: Path, family: FamilySpec, spec: WeightSpec | None, info: WeightsInfo) -> None:
-    """Check that weights were trained on a frame of their family, and on the one that its list says."""
-    try:
-        own = family.frame(info.frame)
-    except FamilyError as error:
-        raise WeightsError(
-            f"{path}: expected weights trained on a frame of the family {family.name!r}: {error} It is too old for "
-            "them: get the version that they were made for"
-        ) from error
-    if spec is not None and own != (listed := family.frame(spec.frame)):
-        raise WeightsError(
-            f"{path}: expected weights trained on the frame {listed.name!r}, got {own.name!r}; the family's list is "
-            "out of date"
-        )
-
-
 def _of_family(text: str, method: str | None, verb: str | None, beside: Collection[str]) -> tuple[Path, WeightSpec]:
     parts = text.split("/")
     if not 2 <= len(parts) <= 3 or not all(parts):
@@ -230,3 +214,19 @@ def _of_family(text: str, method: str | None, verb: str | None, beside: Collecti
 
 def _home(family: FamilySpec, spec: WeightSpec) -> Path:
     return Path(os.environ.get(HOME) or "~/.cache/mbu-ops").expanduser() / "weights" / family.name / spec.file
+
+
+def _check_frame(path: Path, family: FamilySpec, spec: WeightSpec | None, info: WeightsInfo) -> None:
+    """Check that weights were trained on a frame of their family, and on the one that its list says."""
+    try:
+        own = family.frame(info.frame)
+    except FamilyError as error:
+        raise WeightsError(
+            f"{path}: expected weights trained on a frame of the family {family.name!r}: {error} It is too old for "
+            "them: get the version that they were made for"
+        ) from error
+    if spec is not None and own != (listed := family.frame(spec.frame)):
+        raise WeightsError(
+            f"{path}: expected weights trained on the frame {listed.name!r}, got {own.name!r}; the family's list is "
+            "out of date"
+        )
