@@ -222,8 +222,8 @@ def _check_frame(path: Path, family: FamilySpec, spec: WeightSpec | None, info: 
         own = family.frame(info.frame)
     except FamilyError as error:
         raise WeightsError(
-            f"{path}: expected weights trained on a frame of the family {family.name!r}: {error} It is too old for "
-            "them: get the version that they were made for"
+            f"{path}: expected weights trained on a frame of the family {family.name!r}: {error} Its plugin may "
+            "be too old for them: get the version that they were made for"
         ) from error
     if spec is not None and own != (listed := family.frame(spec.frame)):
         raise WeightsError(
