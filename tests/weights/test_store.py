@@ -184,7 +184,8 @@ def test_the_frame_that_the_family_promises_is_checked(
 
 def test_a_file_s_frame_is_one_of_its_family_where_that_is_known(file: Path, spec: WeightSpec) -> None:
     of_frame(file, spec, "lower_fase", None)
-    with pytest.raises(WeightsError, match=r"no frame 'lower_fase'\. Did you mean 'lower_face'\? Its plugin may be too old"):
+    says = r"no frame 'lower_fase'\. Did you mean 'lower_face'\? Its plugin may be too old"
+    with pytest.raises(WeightsError, match=says):
         weights.verify(file)
     model, info, guides = weights.load(file)
     for family in (None, "a_family_of_another_machine"):
