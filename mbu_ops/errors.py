@@ -56,7 +56,7 @@ class WeightsError(MBUOpsError, ValueError):
 
 
 class FrameError(MBUOpsError, LookupError):
-    """A photo in which there is nothing to work on, such as no face."""
+    """A photo in which there is nothing to work on: what the family edits was not found in it."""
 
 
 class ImageFileError(MBUOpsError, OSError):

@@ -62,17 +62,17 @@ class _Editing:
     "--guide", "guides", multiple=True, metavar="ATTR=PATH", help="Guide picture of the steps that name none."
 )
 @click.option(
-    "--face", metavar="all|largest|N", help="Which of the faces found to edit; 1 is the largest.  [default: all]"
+    "--face", metavar="all|largest|N", help="Which of the places found to edit; 1 is the largest.  [default: all]"
 )
 @click.option(
     "--views",
     type=click.IntRange(1, 6),
-    help=f"Views of each face to edit and average: 1 is the fastest, more are steadier.  [default: {VIEWS}]",
+    help=f"Views of each place to edit and average: 1 is the fastest, more are steadier.  [default: {VIEWS}]",
 )
-@click.option("--no-align", is_flag=True, help="Look for no faces: the pictures are cut to one already.")
+@click.option("--no-align", is_flag=True, help="Look for nothing: the pictures are cut to what is edited.")
 @click.option("--frame", metavar="L,T,R,B", help="Edit only this box of every picture, in pixels.")
 @click.option("--save-mask", is_flag=True, help="Write what changed beside each result, as NAME.mask.png.")
-@click.option("--save-boxes", is_flag=True, help="Write which faces were found beside each result, as NAME.boxes.json.")
+@click.option("--save-boxes", is_flag=True, help="Write what was found beside each result, as NAME.boxes.json.")
 @click.option(
     "--existing",
     type=click.Choice(["error", "skip", "overwrite"]),
@@ -131,9 +131,9 @@ def chain(
     mbu-ops chain add:glasses@ref.jpg -i photos -o results --existing skip
     cat photo.jpg | mbu-ops chain remove:glasses -i - -o - > result.jpg
 
-    Every face that is found in a photo is edited where it is; a photo without one fails, and the rest go on.
-    --no-align edits whole pictures, --frame one box of each. Guides are photos too: their largest face counts.
-    Weights of a family that looks for nothing (handbags), or of none, edit whole pictures.
+    A family that finds its own in photos (faces does) edits all of them where they are; a photo without any fails,
+    and the rest go on. --no-align edits whole pictures, --frame one box of each. Guides are photos too: the largest
+    place in them counts. Weights of a family that looks for nothing (handbags), or of none, edit whole pictures.
 
     Without -i, a picture that comes with the family is edited and mbu-ops-demo.png shows every step.
     """  # noqa: D301 - click wants the control character
@@ -172,7 +172,7 @@ def chain(
     aligned = None if no_align or box is not None else family_to_align(plans)
     if aligned is None and (save_boxes or face is not None or (views is not None and box is None)):
         option = "--save-boxes" if save_boxes else "--face" if face is not None else "--views"
-        raise ConfigurationError(f"{option} needs faces to be looked for, and these steps look for none: leave it out")
+        raise ConfigurationError(f"{option} needs photos to be searched, and these steps search none: leave it out")
     if dry_run:
         show_plan(plans, jobs, demo, as_json)
         return OK
@@ -219,13 +219,13 @@ def parse_face(text: str | None, placed: bool) -> Which:
 
     Args:
         text: what was given.
-        placed: whether no faces are looked for.
+        placed: whether photos are not searched.
 
     Raises:
         ConfigurationError: if it is none of the choices, or there is nothing to choose from.
     """
     if text is not None and placed:
-        raise ConfigurationError("--face chooses among faces that are looked for: leave --no-align and --frame out")
+        raise ConfigurationError("--face chooses among what is found: leave --no-align and --frame out")
     if text in (None, "all"):
         return "all"
     if text == "largest":

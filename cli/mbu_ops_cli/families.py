@@ -68,8 +68,14 @@ def show(name: str, as_json: bool) -> None:
     click.echo("weights" if family.weights else "weights: none")
     for weight in family.weights:
         figures = "".join(f", {metric} {value:g}" for metric, value in weight.metrics)
-        click.echo(f"  {weight.id:<24} {', '.join(weight.attributes)}; {weight.method}, {weight.licence}{figures}")
-    click.echo("photos: of any size, it finds what to edit in them" if family.aligner else "photos: edited whole")
+        frame = "" if weight.frame is None else f" on {weight.frame}"
+        click.echo(
+            f"  {weight.id:<24} {', '.join(weight.attributes)}; {weight.method}{frame}, {weight.licence}{figures}"
+        )
+    found = f"of any size, it finds each {family.noun} in them" if family.aligner else "edited whole"
+    click.echo(f"photos: {found}")
+    if family.frames:
+        click.echo(f"frames: {', '.join(frame.name for frame in family.frames)}")
     if family.pictures:
         click.echo(f"pictures: draws its own (mbu-ops families draw {family.name}/ATTRIBUTE)")
     click.echo("samples" if family.samples else "samples: none")
@@ -166,6 +172,8 @@ def _family(family: FamilySpec) -> dict[str, object]:
     return {
         "name": family.name,
         "title": family.title,
+        "noun": family.noun,
+        "frames": [asdict(frame) for frame in family.frames],
         "attributes": [_attribute(attribute) for attribute in family.attributes],
         "weights": [_weight(weight) | {"flaw": flaw(family, weight)} for weight in family.weights],
         "samples": [_sample(sample) for sample in family.samples],
@@ -189,6 +197,7 @@ def _weight(weight: WeightSpec) -> dict[str, object]:
         "sha256": weight.sha256,
         "size": weight.size,
         "licence": weight.licence,
+        "frame": weight.frame,
         "metrics": dict(weight.metrics),
     }
 

@@ -22,7 +22,7 @@ class Job:
         source: file to read; None = stdin.
         target: file to write; None = stdout.
         mask: where to write the mask of what changed; None = nowhere.
-        boxes: where to write which faces were found; None = nowhere.
+        boxes: where to write which places were found; None = nowhere.
     """
 
     source: Path | None
@@ -96,7 +96,7 @@ def list_jobs(
         out: a file, a folder, or ``-`` for stdout; None is stdout for a piped picture.
         makes_mask: the results are masks, written as PNG.
         save_mask: write the mask of what changed beside each result, as ``NAME.mask.png``.
-        save_boxes: write which faces were found beside each result, as ``NAME.boxes.json``.
+        save_boxes: write which places were found beside each result, as ``NAME.boxes.json``.
         existing: what to do where a result exists: ``error``, ``skip`` or ``overwrite``.
 
     Raises:

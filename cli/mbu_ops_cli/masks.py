@@ -1,4 +1,4 @@
-"""`mbu-ops parse`, `edit` and `generate`: masks of parts out of photos, photos to fit masks, and faces from masks."""
+"""`mbu-ops parse`, `edit` and `generate`: masks of parts out of photos, photos to fit masks, pictures from masks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from mbu_ops.errors import ConfigurationError, ImageFileError
 from mbu_ops.families import Anatomy, FamilySpec, get_family
+from mbu_ops.families.names import with_article
 from mbu_ops.frames.box import Box
 from mbu_ops_cli.labelled import LabelledSource, check_part_count
 from mbu_ops_cli.options import FiniteRange, choose_device, device_option
@@ -25,9 +26,9 @@ weights_option = click.option(
     "--weights", metavar="NAME_OR_PATH", help="Trained weights.  [default: the family's first that can]"
 )
 face_option = click.option(
-    "--face", metavar="all|largest|N", help="Which of the faces found; 1 is the largest.  [default: all]"
+    "--face", metavar="all|largest|N", help="Which of the places found; 1 is the largest.  [default: all]"
 )
-align_option = click.option("--no-align", is_flag=True, help="Look for no faces: the picture is cut to one already.")
+align_option = click.option("--no-align", is_flag=True, help="Look for nothing: the picture is cut to it already.")
 existing_option = click.option("--overwrite", is_flag=True, help="Replace the result if it exists.")
 
 
@@ -64,7 +65,7 @@ def parse(
     mbu-ops parse -i photos/ -o masks/ --no-align       masks to train with
 
     Draw with a hard pencil in the palette's colours: mbu-ops families parts lists them. All that is not in one of
-    the faces found is background.
+    the places found is background.
     """  # noqa: D301 - click's own mark for lines that it must not wrap
     from mbu_ops_cli.app import OK, SOME_FAILED
     from mbu_ops_cli.chain import parse_face
@@ -162,8 +163,8 @@ def edit(
     click.echo(str(out))
 
 
-@click.command(short_help="Make faces from masks.")
-@click.option("--mask", type=FILE, help="PNG in the palette of the family's parts, cut to one face.")
+@click.command(short_help="Make pictures from masks.")
+@click.option("--mask", type=FILE, help="PNG in the palette of the family's parts, cut to one frame.")
 @click.option(
     "--labelled",
     type=FILE,
@@ -180,7 +181,7 @@ def edit(
 @click.option("--count", type=click.IntRange(min=1), help="Pictures to make of --labelled.  [default: one a mask]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the looks for --labelled.")
 @click.option("-o", "--output", "out", type=FILE, required=True, help="File to write; with --labelled, a folder.")
-@click.option("--like", type=FILE, help="Photo whose largest face it is to look like.")
+@click.option("--like", type=FILE, help="Photo to look like; what is largest in it counts.")
 @click.option("--guide", type=click.IntRange(min=0), help="Number of a default look instead.  [default: 0]")
 @click.option("--background", type=FILE, help="Picture, cut as the mask is, whose background to take.  [default: grey]")
 @family_option
@@ -204,7 +205,7 @@ def generate(
     overwrite: bool,
     device: str,
 ) -> None:
-    """Make a face from a mask: its shapes, and the look of a photo or of one of the looks that the weights hold.
+    """Make a picture from a mask: its shapes, and the look of a photo or of one of the looks that the weights hold.
 
     With --labelled, make many: more pictures to train a parser with.
 
@@ -213,7 +214,7 @@ def generate(
     mbu-ops generate --mask mask.png --like photo.jpg -o face.png
     mbu-ops generate --labelled celebamask/ --holdout 0.125 -o generated/
 
-    Without --no-align the look is that of the largest face in --like, cut to its frame.
+    Without --no-align the look is that of the largest place found in --like, cut to its frame.
     """  # noqa: D301 - click's own mark for lines that it must not wrap
     if like is not None and guide is not None:
         raise ConfigurationError("expected --like PHOTO or --guide N, got both; leave one out")
@@ -252,7 +253,9 @@ def generate(
             photo = images.read(like).to_tensor()[None].to(place)
             places = _aligner(spec, no_align, place).find(photo)
             if not places:
-                raise FrameError(f"{like}: expected a face, found none; choose another photo, or --no-align")
+                raise FrameError(
+                    f"{like}: expected {with_article(spec.noun)}, found none; choose another photo, or --no-align"
+                )
             code = op.encode(places[0].cut(photo))
         else:
             count = 0 if op.guides is None else len(op.guides)

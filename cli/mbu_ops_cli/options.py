@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 VIEWS = 4
-"""Views of each face that are edited and averaged, unless the user says otherwise."""
+"""Views of each place that are edited and averaged, unless the user says otherwise."""
 
 DTYPES = ("float32", "float16", "bfloat16", "float64")
 

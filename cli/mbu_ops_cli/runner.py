@@ -92,7 +92,7 @@ class Editor:
         return results
 
     def _halve(self, pictures: int) -> bool:
-        """Take half as many pictures from now on, or half as many faces of one; False where there is but one."""
+        """Take half as many pictures from now on, or half as many places in one; False where there is but one."""
         if pictures > 1:
             self.batch_size = pictures // 2
             return True
@@ -114,7 +114,7 @@ class Editor:
                 places = self.op.aligner.find(image)
                 chosen[index] = choose(places, self.op.which)
                 results.append(Result(None, None))
-            except (FrameError, PluginError) as error:  # one picture without a face must not cost the others
+            except (FrameError, PluginError) as error:  # one picture with nothing to edit must not cost the others
                 results.append(error)
             found.append(places)
         if chosen:

@@ -109,5 +109,6 @@ def _row(family: FamilySpec, weight: WeightSpec) -> dict[str, object]:
         "size": weight.size,
         "sha256": weight.sha256,
         "licence": weight.licence,
+        "frame": weight.frame,
         "metrics": dict(weight.metrics),
     }

@@ -50,6 +50,7 @@ def _spec(where: str, entry: Mapping[str, Any], package: str) -> WeightSpec:
             licence=entry["licence"],
             package=package,
             verbs=tuple(entry.get("verbs", ())),
+            frame=entry.get("frame"),
             metrics=tuple((name, float(value)) for name, value in entry.get("metrics", {}).items()),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -35,6 +35,16 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" There is: {', '.join(known)}." if known else ""
 
 
+def with_article(noun: str) -> str:
+    """Return a noun with its article, for messages.
+
+    Example:
+        >>> with_article("face"), with_article("avatar")
+        ('a face', 'an avatar')
+    """
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
 def one_line(text: object, limit: int = 300) -> str:
     r"""Return text from a stranger as one printable line.
 

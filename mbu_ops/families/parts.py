@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mbu_ops.errors import ConfigurationError
-from mbu_ops.families.names import NAME
+from mbu_ops.families.checks import check_name
 
 MOST_PARTS = 255
 """A mask of parts is a picture with a palette, whose pixels are bytes."""
@@ -38,10 +38,10 @@ class PartSpec:
     component: str | None = None
 
     def __post_init__(self) -> None:
-        _check_name("part name", self.name)
+        check_name("part name", self.name)
         for field in ("mirror", "component"):
             if getattr(self, field) is not None:
-                _check_name(f"part {self.name!r}: {field}", getattr(self, field))
+                check_name(f"part {self.name!r}: {field}", getattr(self, field))
         if not isinstance(self.title, str) or not self.title.strip():
             raise ConfigurationError(f"part {self.name!r}: title must be non-empty text, got {self.title!r}")
         if (
@@ -77,7 +77,7 @@ class ComponentSpec:
 
     def __post_init__(self) -> None:
         for field in ("name", "attribute"):
-            _check_name(f"component {self.name!r}: {field}", getattr(self, field))
+            check_name(f"component {self.name!r}: {field}", getattr(self, field))
         for field in ("width", "height"):
             share = getattr(self, field)
             if type(share) not in (int, float) or not 0 < share <= 1:
@@ -132,7 +132,7 @@ class Anatomy:
         if unused := known - {part.component for part in self.parts}:
             raise ConfigurationError(f"anatomy: no part belongs to the component {', '.join(sorted(unused))}")
         if self.whole != "":
-            _check_name("anatomy: whole", self.whole)
+            check_name("anatomy: whole", self.whole)
         if self.whole in {component.attribute for component in self.components}:
             raise ConfigurationError(f"anatomy: {self.whole!r} cannot mean a component and all of them")
 
@@ -163,10 +163,3 @@ class Anatomy:
         """For each part, the number of its component, or None."""
         numbers = {component.name: number for number, component in enumerate(self.components)}
         return tuple(None if part.component is None else numbers[part.component] for part in self.parts)
-
-
-def _check_name(what: str, name: object) -> None:
-    if not isinstance(name, str) or not NAME.match(name):
-        raise ConfigurationError(
-            f"{what} must be lower-case letters, digits and underscores, a letter first; got {name!r}"
-        )

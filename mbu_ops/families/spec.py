@@ -12,12 +12,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from importlib.resources.abc import Traversable
-from pathlib import PurePosixPath
 from typing import Self
 
-from mbu_ops.errors import ConfigurationError
+from mbu_ops.errors import ConfigurationError, FamilyError
+from mbu_ops.families.checks import (
+    LABEL,
+    check_file,
+    check_name,
+    check_pattern,
+    check_rule,
+    check_text,
+    check_tuple,
+    check_unique,
+)
 from mbu_ops.families.frames import FrameSpec, check_frames, find_frame
-from mbu_ops.families.names import NAME
 from mbu_ops.families.parts import Anatomy
 from mbu_ops.families.placement import Placement
 
@@ -27,9 +35,9 @@ API_VERSION = 1
 Rule = tuple[tuple[str, ...], ...]
 """Any of these, each being all of those labels; ``"!Label"`` means that the label is absent."""
 
-_LABEL = re.compile(r"!?[A-Za-z0-9_]+\Z")
 _WEIGHT_ID = re.compile(r"[a-z0-9][a-z0-9_.-]*\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_NOUN = re.compile(r"[^\W\d_]+([ -][^\W\d_]+)*\Z")
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*\Z")
 
@@ -72,17 +80,17 @@ class AttributeSpec:
 
     def __post_init__(self) -> None:
         where = f"attribute {self.name!r}"
-        _check_name("attribute name", self.name)
-        _check_text(where, "title", self.title)
-        _check_tuple(where, "aliases", self.aliases, str)
+        check_name("attribute name", self.name)
+        check_text(where, "title", self.title)
+        check_tuple(where, "aliases", self.aliases, str)
         for alias in self.aliases:
-            _check_name(f"{where}: alias", alias)
+            check_name(f"{where}: alias", alias)
         for field in ("with_rule", "without_rule", "neither_rule"):
-            _check_rule(where, field, getattr(self, field))
-        _check_tuple(where, "balance", self.balance, str)
+            check_rule(where, field, getattr(self, field))
+        check_tuple(where, "balance", self.balance, str)
         for label in self.balance:
-            _check_pattern(where, "balance label", label, _LABEL)
-        _check_name(f"{where}: recipe", self.recipe)
+            check_pattern(where, "balance label", label, LABEL)
+        check_name(f"{where}: recipe", self.recipe)
         for field in ("with_placement", "without_placement"):
             if type(getattr(self, field)) not in (Placement, type(None)):
                 raise ConfigurationError(f"{where}: {field} must be a Placement or None, got {getattr(self, field)!r}")
@@ -100,7 +108,7 @@ class AttributeSpec:
         """
         where = f"attribute {self.name!r}"
         for label in labels:
-            _check_pattern(where, "label", label, _LABEL)
+            check_pattern(where, "label", label, LABEL)
         rules = {"with": self.with_rule, "without": self.without_rule, "neither": self.neither_rule}
         for side, rule in rules.items():
             rules[side] = tuple(one for one in ((*each, *labels) for each in rule) if not _contradictory(one))
@@ -169,6 +177,7 @@ class WeightSpec:
         package: importable package that holds the file.
         metrics: measured figures, as ``(name, value)``.
         verbs: what its method can do, such as ``transfer``; empty where nobody wrote it down.
+        frame: name of the family's frame that it was trained on; None for the first.
 
     Raises:
         ConfigurationError: if a field is malformed.
@@ -184,22 +193,25 @@ class WeightSpec:
     package: str = "mbu_ops_checkpoints"
     metrics: tuple[tuple[str, float], ...] = ()
     verbs: tuple[str, ...] = ()
+    frame: str | None = None
 
     def __post_init__(self) -> None:
         where = f"weights {self.id!r}"
-        _check_pattern(where, "id", self.id, _WEIGHT_ID)
-        _check_name(f"{where}: method", self.method)
-        _check_tuple(where, "attributes", self.attributes, str)
+        check_pattern(where, "id", self.id, _WEIGHT_ID)
+        check_name(f"{where}: method", self.method)
+        check_tuple(where, "attributes", self.attributes, str)
         if not self.attributes:
             raise ConfigurationError(f"{where}: name at least one attribute")
-        _check_file(where, self.file)
-        _check_pattern(where, "sha256", self.sha256, _SHA256)
+        check_file(where, self.file)
+        check_pattern(where, "sha256", self.sha256, _SHA256)
         if type(self.size) is not int or self.size <= 0:
             raise ConfigurationError(f"{where}: size must be a positive number of bytes, got {self.size!r}")
-        _check_text(where, "licence", self.licence)
-        _check_pattern(where, "package", self.package, _MODULE)
-        _check_tuple(where, "verbs", self.verbs, str)
-        _check_tuple(where, "metrics", self.metrics, tuple)
+        check_text(where, "licence", self.licence)
+        check_pattern(where, "package", self.package, _MODULE)
+        check_tuple(where, "verbs", self.verbs, str)
+        if self.frame is not None:
+            check_name(f"{where}: frame", self.frame)
+        check_tuple(where, "metrics", self.metrics, tuple)
         for metric in self.metrics:
             name, value = metric if len(metric) == 2 else (None, None)
             if not isinstance(name, str) or type(value) not in (int, float) or not math.isfinite(value):
@@ -239,13 +251,13 @@ class SampleSpec:
 
     def __post_init__(self) -> None:
         where = f"sample {self.name!r}"
-        _check_name("sample name", self.name)
-        _check_file(where, self.file)
-        _check_pattern(where, "package", self.package, _MODULE)
-        _check_text(where, "credit", self.credit)
-        _check_tuple(where, "attributes", self.attributes, str)
+        check_name("sample name", self.name)
+        check_file(where, self.file)
+        check_pattern(where, "package", self.package, _MODULE)
+        check_text(where, "credit", self.credit)
+        check_tuple(where, "attributes", self.attributes, str)
         if self.box is not None:
-            _check_tuple(where, "box", self.box, int)
+            check_tuple(where, "box", self.box, int)
             if len(self.box) != 4 or not (0 <= self.box[0] < self.box[2] and 0 <= self.box[1] < self.box[3]):
                 raise ConfigurationError(f"{where}: box must be (left, top, right, bottom), got {self.box!r}")
 
@@ -284,6 +296,7 @@ class FamilySpec:
             None if nobody named them.
         frames: the rectangles that its networks see; the first is what the aligner finds. Empty for one frame that is
             all of that.
+        noun: what the aligner finds, or a picture shows, in one word for messages: "expected a face, found none".
 
     Raises:
         ConfigurationError: if a field is malformed, or two entries claim one name.
@@ -306,10 +319,11 @@ class FamilySpec:
     regions: str | None = None
     anatomy: Anatomy | None = None
     frames: tuple[FrameSpec, ...] = ()
+    noun: str = "thing"
 
     def __post_init__(self) -> None:
         where = f"family {self.name!r}"
-        _check_name("family name", self.name)
+        check_name("family name", self.name)
         if self.api_version != API_VERSION:
             raise ConfigurationError(
                 f"{where}: this mbu-ops reads families of api_version {API_VERSION}, got {self.api_version!r}; "
@@ -317,19 +331,25 @@ class FamilySpec:
             )
         if not isinstance(self.title, str):
             raise ConfigurationError(f"{where}: title must be text, got {self.title!r}")
-        _check_tuple(where, "attributes", self.attributes, AttributeSpec)
-        _check_tuple(where, "weights", self.weights, WeightSpec)
-        _check_tuple(where, "samples", self.samples, SampleSpec)
+        check_pattern(where, "noun", self.noun, _NOUN)
+        check_tuple(where, "attributes", self.attributes, AttributeSpec)
+        check_tuple(where, "weights", self.weights, WeightSpec)
+        check_tuple(where, "samples", self.samples, SampleSpec)
         if type(self.anatomy) not in (Anatomy, type(None)):
             raise ConfigurationError(f"{where}: anatomy must be an Anatomy or None, got {self.anatomy!r}")
         for field in ("aligner", "pictures", "masks", "identity", "regions"):
             if (target := getattr(self, field)) is not None:
-                _check_pattern(where, field, target, _TARGET)
-        _check_unique(where, "attribute", [n for a in self.attributes for n in (a.name, *a.aliases)])
-        _check_unique(where, "weights", [f"{name}/{spec.id}" for spec in self.weights for name in spec.attributes])
-        _check_unique(where, "sample", [sample.name for sample in self.samples])
-        _check_tuple(where, "frames", self.frames, FrameSpec)
+                check_pattern(where, field, target, _TARGET)
+        check_unique(where, "attribute", [n for a in self.attributes for n in (a.name, *a.aliases)])
+        check_unique(where, "weights", [f"{name}/{spec.id}" for spec in self.weights for name in spec.attributes])
+        check_unique(where, "sample", [sample.name for sample in self.samples])
+        check_tuple(where, "frames", self.frames, FrameSpec)
         check_frames(self.frames)
+        for weight in self.weights:
+            try:
+                self.frame(weight.frame)
+            except FamilyError as error:
+                raise ConfigurationError(f"{where}: weights {weight.id!r}: {error}") from None
         known = {attribute.name for attribute in self.attributes}
         named = [(f"weights {weight.id!r}", weight.attributes) for weight in self.weights]
         named += [(f"sample {sample.name!r}", sample.attributes) for sample in self.samples]
@@ -367,48 +387,5 @@ def rule_holds(rule: Rule, labels: Mapping[str, bool]) -> bool:
     return any(all(labels[label.removeprefix("!")] != label.startswith("!") for label in group) for group in rule)
 
 
-def _check_name(what: str, name: object) -> None:
-    if not isinstance(name, str) or not NAME.match(name):
-        raise ConfigurationError(
-            f"{what} must be lower-case letters, digits and underscores, a letter first; got {name!r}"
-        )
-
-
 def _contradictory(alternative: Sequence[str]) -> bool:
     return any(f"!{label}" in alternative for label in alternative)
-
-
-def _check_pattern(where: str, field: str, value: object, pattern: re.Pattern[str]) -> None:
-    if not isinstance(value, str) or not pattern.match(value):
-        raise ConfigurationError(f"{where}: {field} must match {pattern.pattern}, got {value!r}")
-
-
-def _check_text(where: str, field: str, value: object) -> None:
-    if not isinstance(value, str) or not value.strip():
-        raise ConfigurationError(f"{where}: {field} must be non-empty text, got {value!r}")
-
-
-def _check_tuple(where: str, field: str, value: object, item: type) -> None:
-    if not isinstance(value, tuple) or not all(type(entry) is item for entry in value):
-        raise ConfigurationError(f"{where}: {field} must be a tuple of {item.__name__}, got {value!r}")
-
-
-def _check_rule(where: str, field: str, rule: object) -> None:
-    _check_tuple(where, field, rule, tuple)
-    assert isinstance(rule, tuple)  # noqa: S101  (told to the type checker; the line above raises)
-    for group in rule:
-        if not group or not all(isinstance(label, str) and _LABEL.match(label) for label in group):
-            raise ConfigurationError(f"{where}: {field} must hold tuples of label names, got {group!r}")
-
-
-def _check_file(where: str, file: object) -> None:
-    # a plugin names a file in its package, never one anywhere on the user's disk
-    path = PurePosixPath(file) if isinstance(file, str) else PurePosixPath()
-    if not path.parts or path.is_absolute() or ".." in path.parts or "\\" in str(file) or ":" in str(file):
-        raise ConfigurationError(f"{where}: file must be a relative path inside its package, got {file!r}")
-
-
-def _check_unique(where: str, what: str, names: list[str]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ConfigurationError(f"{where}: {what} names must be unique, got twice: {', '.join(twice)}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mbu_ops.errors import ConfigurationError, FamilyError, FrameError, PluginError, is_out_of_memory
 from mbu_ops.families import FamilySpec, get_family
+from mbu_ops.families.names import with_article
 from mbu_ops.families.registry import load_target, plugin_code
 from mbu_ops.frames.box import Box
 from mbu_ops.frames.frame import Frame
@@ -71,6 +72,11 @@ class GuardedAligner:
     family: FamilySpec
     aligner: Aligner
 
+    @property
+    def noun(self) -> str:
+        """What it finds, in one word for messages: the family's noun."""
+        return self.family.noun
+
     def find(self, image: Tensor) -> tuple[Placed, ...]:
         """Return the places.
 
@@ -122,13 +128,13 @@ def family_to_align(plans: Sequence[StepPlan]) -> FamilySpec | None:
 
 
 def align_guides(
-    plans: Sequence[StepPlan], aligner: Aligner, device: torch.device | str | None = None
+    plans: Sequence[StepPlan], aligner: GuardedAligner, device: torch.device | str | None = None
 ) -> tuple[StepPlan, ...]:
     """Return the steps with every guide picture cut to the largest place that the aligner finds in it.
 
     Args:
         plans: the steps.
-        aligner: what finds it.
+        aligner: the family's, which finds it.
         device: where the aligner is; the CPU by default.
 
     Raises:
@@ -142,8 +148,8 @@ def align_guides(
         places = aligner.find(photo)
         if not places:
             raise FrameError(
-                f"expected a face in the guide picture of {str(plan.step)!r}, found none; choose another picture, or "
-                "cut all pictures to their faces and add --no-align"
+                f"expected {with_article(aligner.noun)} in the guide picture of {str(plan.step)!r}, found none; choose "
+                f"another picture, or cut each picture to its {aligner.noun} and add --no-align"
             )
         return places[0].cut(photo)
 

@@ -30,10 +30,10 @@ class MAAELossWeights(LossWeights):
             The codes have variance 1 (as in UNIT: Liu, Breuel, Kautz; NeurIPS 2017), so it is half the mean square.
         reconstruction: L1 of the drawing without a shift against the image.
         adversarial: results should look like images of the domain they were shifted to.
-        identity: squared distance between a face-recognition network's descriptions of image and result; needs a
-            family that has one.
+        identity: squared distance between descriptions of whose picture image and result are; needs a family
+            that has a network for it.
         cycle: L1 of the drawing shifted there and back against the image.
-        background: L1 of the result against the image outside the face; needs a family that knows its region.
+        background: L1 of the result against the image where edits may not change it; needs a family with regions.
     """
 
     kl: float = 0.01

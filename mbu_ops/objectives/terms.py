@@ -284,8 +284,8 @@ WRONG_DOMAIN = 0.5
 class GuideVariation(nn.Module):
     """Mirror, move and recolour guides, each in its own way.
 
-    With this between an image and the separate encoder, the separate code is of no use for where the face is, how it is
-    lit and what colour its skin has: all that must come by the common code. What is left to say is what the content
+    With this between an image and the separate encoder, the separate code is of no use for where the subject is, how it
+    is lit and what colour its skin has: all that must come by the common code. What is left to say is what the content
     is like.
 
     Args:

@@ -186,6 +186,19 @@ def assemble(
     return Chain(modules).eval()
 
 
+def step_module(plan: StepPlan, pretrained: Pretrained) -> nn.Module:
+    """Return the module that makes the edit of one step.
+
+    Args:
+        plan: the step.
+        pretrained: all of what its weights file holds.
+
+    Raises:
+        MBUOpsError: if that cannot do it.
+    """
+    return _module(plan, pretrained.for_content(plan.content, plan.path))
+
+
 def _passes(plans: Sequence[StepPlan], loaded: Mapping[Path, Pretrained]) -> Iterator[list[StepPlan]]:
     """Yield the steps that one pass of a network makes: several where a network of several contents serves them."""
     from mbu_ops.ops.redraw import Redraw
@@ -212,7 +225,7 @@ def _together(plans: Sequence[StepPlan], pretrained: Pretrained) -> nn.Module:
     from mbu_ops.ops.redraw import Redraw
 
     if len(plans) == 1:
-        return _module(plans[0], pretrained.for_content(plans[0].content, plans[0].path))
+        return step_module(plans[0], pretrained)
     changes: dict[int, Tensor | None] = {}
     for plan in plans:
         content = pretrained.for_content(plan.content, plan.path)

@@ -8,18 +8,27 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from mbu_ops import images, weights
 from mbu_ops.errors import ImageFileError, MBUOpsError
-from mbu_ops.families import FamilySpec
+from mbu_ops.families import FamilySpec, FrameSpec, SampleSpec
 from mbu_ops.families.discovery import FAMILIES, discover
-from mbu_ops.families.registry import plugin_code
+from mbu_ops.methods import get_method
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from mbu_ops.frames.frame import Placed
 
 HEAVY = ("torch", "kornia", "accelerate")
 """What a family's module must not import: ``mbu-ops --help`` lists every family."""
+
+ROUNDING = 1e-3
+"""How far resizing may carry a mask out of [0, 1]."""
 
 
 def check_import(family: FamilySpec) -> list[str]:
@@ -46,7 +55,7 @@ def check_attributes(family: FamilySpec) -> list[str]:
 
 
 def check_weights(family: FamilySpec) -> list[str]:
-    """Every listed weights file is installed, sound, and what the list says; adding works without a guide."""
+    """Every listed weights file is installed, sound, and what the list says; no verb of it needs a guide picture."""
     problems = []
     for spec in family.weights:
         name = f"{family.name}/{spec.attributes[0]}/{spec.id}"
@@ -55,8 +64,11 @@ def check_weights(family: FamilySpec) -> list[str]:
         except MBUOpsError as error:
             problems.append(f"{name}: {error}")
             continue
-        if not info.guides:
-            problems.append(f"{name}: it holds no default guide codes, so that add needs a guide")
+        if unknown := sorted(set(spec.verbs) - get_method(info.method).verbs):
+            problems.append(f"{name}: it lists verbs that {info.method} has not: {', '.join(unknown)}")
+        guided = [verb for verb, count in _chain_verbs(spec.method, spec.verbs).items() if count]
+        if guided and not info.guides:
+            problems.append(f"{name}: it holds no default guide codes, so that {guided[0]} needs a guide")
         if info.family != family.name:
             problems.append(f"{name}: the file says that it belongs to the family {info.family!r}")
     return problems
@@ -77,24 +89,67 @@ def check_samples(family: FamilySpec) -> list[str]:
 
 
 def check_aligner(family: FamilySpec) -> list[str]:
-    """The aligner can be built, finds something in every sample picture, and nothing that cannot be cut out of it."""
-    from mbu_ops.frames.aligners import aligner
+    """The aligner can be built, finds something in every sample, and nothing amiss where there is nothing to find."""
+    import torch
+
+    from mbu_ops.frames.aligners import GuardedAligner, aligner
 
     if family.aligner is None:
         return []
     problems = []
+    nothing = [torch.full((1, 3, height, width), 0.5) for height, width in ((64, 48), (1, 1))]
     try:
-        found = aligner(family)
-        for sample in family.samples:
-            photo = images.read(io.BytesIO(sample.locate().read_bytes())).to_tensor()[None]
-            with plugin_code(family, f"finding places in the sample {sample.name}"):
-                places = found.find(photo)
-                shapes = [place.cut(photo, 64).shape[:2] for place in places]
-            if not places or any(shape != (1, 3) for shape in shapes):
+        guarded = GuardedAligner(family, aligner(family))
+        for sample, photo in _photos(family):
+            places = guarded.find(photo)
+            if not places or any(place.cut(photo, 64).shape[:2] != (1, 3) for place in places):
                 problems.append(f"sample {sample.name}: the aligner found {len(places)} places that can be cut out")
-    except (MBUOpsError, OSError, ModuleNotFoundError) as error:
+        for photo in nothing:
+            guarded.find(photo)
+    except MBUOpsError as error:
         problems.append(f"aligner: {error}")
     return problems
+
+
+def check_frames(family: FamilySpec) -> list[str]:
+    """Every frame can be cut out of what the aligner finds in each sample, or out of its box where there is none."""
+    from mbu_ops.frames.aligners import GuardedAligner, aligner
+    from mbu_ops.frames.box import Box
+
+    problems = []
+    try:
+        finder = None if family.aligner is None else GuardedAligner(family, aligner(family))
+        for sample, photo in _photos(family):
+            whole = Box(*(sample.box or (0, 0, photo.shape[-1], photo.shape[-2])))
+            places: Sequence[Placed] = (whole,) if finder is None else finder.find(photo)
+            for frame in family.frames:
+                problems += [
+                    f"sample {sample.name}: its frame {frame.name} cannot be cut out: {reason}"
+                    for place in places
+                    if (reason := _uncut(place, family.frame(frame.name), photo))
+                ]
+    except MBUOpsError:
+        return []  # the check of the aligner says why
+    return problems
+
+
+def _photos(family: FamilySpec) -> Iterator[tuple[SampleSpec, Tensor]]:
+    """Yield the samples that can be read; the check of samples names the others."""
+    for sample in family.samples:
+        try:
+            photo = images.read(sample.locate().read_bytes()).to_tensor()[None]
+        except (OSError, ModuleNotFoundError):
+            continue
+        yield sample, photo
+
+
+def _uncut(place: Placed, frame: FrameSpec, photo: Tensor) -> str | None:  # noqa: ARG001
+    """Return why a frame within a place cannot be cut out, or None if it can."""
+    try:
+        shape = tuple(place.cut(photo, 64).shape)
+    except MBUOpsError as error:
+        return str(error)
+    return None if len(shape) == 4 and shape[:2] == (1, 3) and max(shape[2:]) <= 64 else f"it has the shape {shape}"
 
 
 def check_pictures(family: FamilySpec) -> list[str]:
@@ -126,34 +181,83 @@ def check_pictures(family: FamilySpec) -> list[str]:
 
 
 def check_edits(family: FamilySpec) -> list[str]:
-    """Every attribute can be removed, added and segmented: with its own weights, or with tiny random ones."""
-    import torch
-
-    from mbu_ops.ops.chain import ChainSpec
-
-    image = torch.rand(2, 3, 40, 36, generator=torch.Generator().manual_seed(0))
+    """Each attribute takes every step that its weights can make: its own, and tiny random ones where it has none."""
+    trained = {name for spec in family.weights for name in spec.attributes}
     problems = []
     with TemporaryDirectory() as folder:
+        for spec in family.weights:
+            names = {attribute: f"{family.name}/{attribute}/{spec.id}" for attribute in spec.attributes}
+            problems += _try_weights(names, spec.method, spec.verbs)
         for attribute in family.attributes:
-            trained = any(attribute.name in spec.attributes for spec in family.weights)
-            where = (
-                f"{family.name}/{attribute.name}" if trained else _tiny_weights(Path(folder), family, attribute.name)
-            )
+            if attribute.name not in trained:
+                path = _tiny_weights(Path(folder), family, attribute.name)
+                problems += _try_weights({attribute.name: path}, "mbu")
+    return problems
+
+
+def _chain_verbs(method: str, verbs: Collection[str] = ()) -> dict[str, int]:
+    """Return the verbs of chains that ask one of these, or any, of a method, and how many guides each takes."""
+    from mbu_ops.ops.step import GUIDED, METHOD_VERBS
+
+    served = verbs or get_method(method).verbs
+    return {verb: (verb in GUIDED) + (verb == "interpolate") for verb, asked in METHOD_VERBS.items() if asked in served}
+
+
+def _try_weights(names: Mapping[str, str], method: str, verbs: Collection[str] = ()) -> list[str]:
+    """Make every step that one weights file serves on noise, and return what is wrong.
+
+    Args:
+        names: what a step calls the weights, for each attribute that they edit.
+        method: the method that reads them.
+        verbs: what they are listed with; all that the method can where that is nothing.
+    """
+    from mbu_ops.ops.base import fast_form
+    from mbu_ops.ops.chain import ChainSpec
+    from mbu_ops.ops.plan import step_module
+    from mbu_ops.ops.step import StepSpec
+
+    try:
+        pretrained = weights.load_pretrained(next(iter(names.values())), whole=True)  # once for all its steps
+        tried = _chain_verbs(method, verbs).items()
+    except MBUOpsError as error:
+        return [f"{', '.join(names)}: {error}"]
+    pretrained = pretrained._replace(model=fast_form(pretrained.model))  # as chains do
+    problems = []
+    for attribute, name in names.items():
+        for verb, guides in tried:
+            if guides and not pretrained.info.guides:
+                continue  # the check of weights says so
+            second = (("to", pretrained.info.guides - 1),) if guides == 2 else ()
+            step = StepSpec(verb, None, name, options=(("content", attribute), *second))
             try:
-                chain = ChainSpec.parse([f"remove:{where}", f"add:{where}", f"segment:{where}"]).bind()
-                with torch.no_grad():
-                    edits = chain.edits(image)
+                (plan,) = ChainSpec((step,)).plan()
+                problems += _try_step(str(step), step_module(plan, pretrained))
             except MBUOpsError as error:
-                problems.append(f"{attribute.name}: {error}")
-                continue
-            before = image
-            for name, edit in zip(chain.names, edits, strict=True):
-                outside = (edit.mask == 0).expand_as(before)
-                if not all(bool(part.isfinite().all()) for part in edit):
-                    problems.append(f"{name}: the result is not finite")
-                if not torch.equal(edit.image[outside], before[outside]):
-                    problems.append(f"{name}: pixels outside the mask changed")
-                before = edit.image
+                problems.append(f"{step}: {error}")
+    return problems
+
+
+def _try_step(name: str, module: nn.Module) -> list[str]:
+    """Make one step on noise, and return what is wrong with the result."""
+    import torch
+
+    from mbu_ops.ops.edit import edit_with
+
+    image = torch.rand(2, 3, 40, 36, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        if getattr(module, "makes_mask", False):
+            mask = module(image)
+            if mask.shape != (2, 1, 40, 36):
+                return [f"{name}: the mask of (2, 3, 40, 36) has the shape {tuple(mask.shape)}"]
+            within = bool((mask - mask.clamp(0, 1)).abs().max() < ROUNDING)  # false for NaN too
+            return [] if within else [f"{name}: the mask leaves [0, 1]"]
+        edit = edit_with(module, image)
+    problems = []
+    if not all(bool(part.isfinite().all()) for part in edit):
+        problems.append(f"{name}: the result is not finite")
+    outside = (edit.mask == 0).expand_as(image)
+    if not torch.equal(edit.image[outside], image[outside]):
+        problems.append(f"{name}: pixels outside the mask changed")
     return problems
 
 
@@ -178,6 +282,7 @@ CHECKS: dict[str, Callable[[FamilySpec], list[str]]] = {
     "weights": check_weights,
     "samples": check_samples,
     "aligner": check_aligner,
+    "frames": check_frames,
     "pictures": check_pictures,
     "edits": check_edits,
 }

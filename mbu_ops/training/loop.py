@@ -46,12 +46,14 @@ class Labels:
         attributes: the names of the contents, as many as the method edits.
         licence: under what terms the weights may be used.
         facts: anything else worth knowing, as JSON can hold it.
+        frame: the frame of the family that the pictures are cut to; None for its first.
     """
 
     attributes: tuple[str, ...]
     family: str | None = None
     licence: str = "unknown: decided by the training images"
     facts: dict[str, Any] = field(default_factory=dict)
+    frame: str | None = None
 
 
 class Trainer:
@@ -267,6 +269,7 @@ class Trainer:
             resolution=int(model.config.resolution),
             licence=self.labels.licence,
             training=training | self.labels.facts,
+            frame=self.labels.frame,
         )
         try:
             weights.save(path, model, info, guides=guides)

@@ -8,9 +8,15 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from mbu_ops.errors import WeightsError
+from mbu_ops.families.names import NAME
 
-SCHEMA = 1
+SCHEMA = 2
 """The version of :class:`WeightsInfo`."""
+
+_LATER = {"frame": 2}
+"""Fields that came after the first version, with the one that brought them; older descriptions mean their defaults."""
+
+_SCHEMAS = f"1 to {SCHEMA} (a newer mbu-ops may be needed)"
 
 METADATA_KEY = "mbu_ops"
 """Key of the safetensors metadata under which the description is kept, as JSON."""
@@ -32,7 +38,8 @@ class WeightsInfo:
         training: facts about how it was made; anything that JSON holds.
         guides: number of default guide codes in the file.
         dtype: of the tensors in the file: ``float16``, ``bfloat16``, ``float32`` or ``float64``.
-        schema: version of this description.
+        schema: version of this description. One of an older version is read as one of this.
+        frame: name of the frame of the family that it was trained on; None for the family's first.
 
     Raises:
         WeightsError: if a field is malformed.
@@ -53,9 +60,10 @@ class WeightsInfo:
     guides: int = 0
     dtype: str = "float32"
     schema: int = SCHEMA
+    frame: str | None = None
 
     def __post_init__(self) -> None:
-        _expect(self.schema == SCHEMA, f"schema {SCHEMA}: a newer mbu-ops may be needed", "schema", self.schema)
+        _expect(self.schema == SCHEMA, str(SCHEMA), "schema", self.schema)
         _expect(isinstance(self.method, str) and bool(self.method), "a method's name", "method", self.method)
         _expect(isinstance(self.config, dict), "an object", "config", self.config)
         whole = type(self.resolution) is int and 1 <= self.resolution <= LARGEST_RESOLUTION
@@ -68,6 +76,8 @@ class WeightsInfo:
         _expect(type(self.guides) is int and self.guides >= 0, "a count", "guides", self.guides)
         known = ("float16", "bfloat16", "float32", "float64")
         _expect(self.dtype in known, f"one of {', '.join(known)}", "dtype", self.dtype)
+        named = self.frame is None or (isinstance(self.frame, str) and NAME.match(self.frame) is not None)
+        _expect(named, "a frame's name or null", "frame", self.frame)
 
     def to_json(self) -> str:
         """Return the description as JSON text.
@@ -82,7 +92,7 @@ class WeightsInfo:
 
     @classmethod
     def from_json(cls, text: str) -> WeightsInfo:
-        """Read what :meth:`to_json` wrote.
+        """Read what :meth:`to_json` wrote, in this version or an older one.
 
         Raises:
             WeightsError: if it is malformed.
@@ -91,10 +101,13 @@ class WeightsInfo:
             values: Any = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise WeightsError(f"expected a description in JSON: {error}") from error
-        known = {entry.name for entry in fields(cls)}
+        schema = values.get("schema", SCHEMA) if isinstance(values, dict) else SCHEMA
+        _expect(type(schema) is int and 1 <= schema <= SCHEMA, _SCHEMAS, "schema", schema)
+        known = {entry.name for entry in fields(cls) if _LATER.get(entry.name, 1) <= schema}
         if not isinstance(values, dict) or set(values) != known:
             got = ", ".join(sorted(values)) if isinstance(values, dict) else type(values).__name__
             raise WeightsError(f"expected a description with {', '.join(sorted(known))}; got {got:.500}")
+        values["schema"] = SCHEMA
         if isinstance(values["attributes"], list):
             values["attributes"] = tuple(values["attributes"])
         return cls(**values)

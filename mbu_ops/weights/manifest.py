@@ -79,7 +79,7 @@ def manifest_entry(path: Path, family: str) -> dict[str, Any] | None:
         "licence": info.licence,
         "verbs": sorted(get_method(info.method).verbs),
         "metrics": {},
-    }
+    } | ({} if info.frame is None else {"frame": info.frame})
 
 
 def listed_entry(manifest: Path, measured: Path) -> dict[str, Any]:

@@ -88,8 +88,8 @@ def locate(family: FamilySpec, spec: WeightSpec) -> Path | None:
 def flaw(family: FamilySpec, spec: WeightSpec) -> str | None:
     """Return what is wrong with a family's weights as far as can be told without torch, in one line; None if nothing.
 
-    The file must be installed, be the very one that the family promises, and have a sound header. Whether its tensors
-    fit the network is for :func:`verify`.
+    The file must be installed, be the very one that the family promises, trained on the frame that the family says,
+    and have a sound header. Whether its tensors fit the network is for :func:`verify`.
 
     Args:
         family: the family.
@@ -106,7 +106,7 @@ def flaw(family: FamilySpec, spec: WeightSpec) -> str | None:
     try:
         if path.stat().st_size != spec.size or hashlib.sha256(path.read_bytes()).hexdigest() != spec.sha256:
             return "the file is not the one that the family lists; get it again"
-        read_info(path)
+        _check_frame(path, family, spec, read_info(path))
     except (OSError, WeightsError) as error:
         return one_line(error)
     return None
@@ -169,6 +169,14 @@ def verify(name_or_path: str | os.PathLike[str]) -> WeightsInfo:
             f"{path}: expected {spec.method!r} weights for {', '.join(spec.attributes)}, got {info.method!r} weights "
             f"for {', '.join(info.attributes)}; the family's list is out of date"
         )
+    if spec:
+        _check_frame(path, get_family(str(name_or_path).split("/")[0]), spec, info)
+    elif info.family is not None:
+        try:
+            family = get_family(info.family)
+        except FamilyError:  # weights work without the plugin that they were made for
+            return info
+        _check_frame(path, family, None, info)
     return info
 
 
@@ -210,3 +218,19 @@ def _of_family(
 
 def _home(family: FamilySpec, spec: WeightSpec) -> Path:
     return Path(os.environ.get(HOME) or "~/.cache/mbu-ops").expanduser() / "weights" / family.name / spec.file
+
+
+def _check_frame(path: Path, family: FamilySpec, spec: WeightSpec | None, info: WeightsInfo) -> None:
+    """Check that weights were trained on a frame of their family, and on the one that its list says."""
+    try:
+        own = family.frame(info.frame)
+    except FamilyError as error:
+        raise WeightsError(
+            f"{path}: expected weights trained on a frame of the family {family.name!r}: {error} Its plugin may "
+            "be too old for them: get the version that they were made for"
+        ) from error
+    if spec is not None and own != (listed := family.frame(spec.frame)):
+        raise WeightsError(
+            f"{path}: expected weights trained on the frame {listed.name!r}, got {own.name!r}; the family's list is "
+            "out of date"
+        )

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from mbu_ops.families import AttributeSpec, FamilySpec, SampleSpec, read_manifest
+from mbu_ops.families import AttributeSpec, FamilySpec, FrameSpec, SampleSpec, read_manifest
 from mbu_ops_faces.parts import ANATOMY
 
 _BEARDED = tuple(("Male", "!5_o_Clock_Shadow", sign) for sign in ("Mustache", "Goatee", "!No_Beard"))
 _SHAVEN = (("Male", "!5_o_Clock_Shadow", "No_Beard", "!Mustache", "!Goatee"),)
 
+# the face is (4, 36, 174, 206) of CelebA's aligned 178x218 pixels, whose pupils lie near (69, 111) and (109, 111)
+_PUPILS = 40 / 170
+"""How far apart the pupils are, in sides of the face."""
+_FRAMES = (
+    FrameSpec("face"),
+    FrameSpec("eyes", within="face", y=75 / 170, width=2.6 * _PUPILS, height=1.1 * _PUPILS),
+    # from the middle of the nose to below the chin, beards included
+    FrameSpec("lower_face", within="face", y=0.7, width=2.2 * _PUPILS, height=1.65 * _PUPILS),
+    # all of the aligned picture: no training picture shows more hair
+    FrameSpec("head", within="face", y=73 / 170, width=178 / 170, height=218 / 170),
+)
 
 family = FamilySpec(
     "faces",
@@ -63,6 +74,8 @@ family = FamilySpec(
         *(AttributeSpec(part.name, part.title) for part in ANATOMY.parts if part.name != "glasses"),
     ),
     anatomy=ANATOMY,
+    frames=_FRAMES,
+    noun="face",
     weights=read_manifest(__name__, "mbu_ops_checkpoints"),
     aligner="mbu_ops_faces.aligner:pretrained",
     regions="mbu_ops_faces.regions:regions",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mbu_ops.families import AttributeSpec, FamilySpec, Placement, read_manifest
+from mbu_ops.families import AttributeSpec, FamilySpec, FrameSpec, Placement, read_manifest
 
 family = FamilySpec(
     "handbags",
@@ -28,6 +28,8 @@ family = FamilySpec(
             ),
         ),
     ),
+    frames=(FrameSpec("bag"),),
+    noun="bag",
     weights=read_manifest(__name__, "mbu_ops_checkpoints"),
     masks="mbu_ops_handbags.silhouette:handle_masks",
 )

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from mbu_ops.families import discovery, get_family, refresh
+from mbu_ops.families import FrameSpec, discovery, get_family, refresh
 from mbu_ops_cli.app import run
 
 
@@ -115,3 +115,41 @@ def test_a_family_without_parts_says_so(pets, capsys):
     assert "Did you mean 'pets'" in capsys.readouterr().err
     assert run(["families", "show", "pets", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["parts"] == []
+
+
+# -- frames -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_family_shows_its_frames_and_what_it_finds(capsys):
+    assert run(["families", "show", "faces"]) == 0
+    out = capsys.readouterr().out
+    assert "photos: of any size, it finds each face in them" in out
+    assert "frames: face, eyes, lower_face, head" in out
+    assert run(["families", "show", "faces", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["noun"] == "face"
+    assert [(frame["name"], frame["within"]) for frame in shown["frames"]][:2] == [("face", None), ("eyes", "face")]
+    assert {weight["frame"] for weight in shown["weights"]} == {None}
+
+
+def test_weights_show_the_frame_that_they_were_trained_on(pets, monkeypatch, capsys):
+    (hat,) = pets.weights
+    ears = FrameSpec("ears", within="pet", y=0.2, height=0.3)
+    family = dataclasses.replace(
+        pets, frames=(FrameSpec("pet"), ears), weights=(dataclasses.replace(hat, frame="ears"),)
+    )
+    monkeypatch.setattr(sys.modules["fake_pets"], "family", family)
+    refresh()
+    assert run(["families", "show", "pets"]) == 0
+    assert "mbu on ears, public domain" in capsys.readouterr().out
+    assert run(["weights", "list", "--json"]) == 0
+    rows = {row["id"]: row["frame"] for row in json.loads(capsys.readouterr().out)}
+    assert (rows["hat-tiny"], rows["parsing-lite"]) == ("ears", None)
+    # the file is of the first frame, and says so wherever it is looked at
+    reason = "expected weights trained on the frame 'ears', got 'pet'"
+    assert run(["families", "list"]) == 0
+    assert reason in capsys.readouterr().out
+    assert run(["weights", "verify", "pets/hat"]) == 3
+    assert reason in capsys.readouterr().err
+    assert run(["families", "check", "pets", "--json"]) == 3
+    assert reason in json.loads(capsys.readouterr().out)["weights"][0]

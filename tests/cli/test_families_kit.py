@@ -1,12 +1,23 @@
 """`mbu-ops families new` and `check`: a plugin that works from the first minute, and says what is wrong with it."""
 
+import dataclasses
 import json
+import os
+import subprocess
 import sys
 
 import pytest
 
+from mbu_ops.families import get_family, refresh
+from mbu_ops.weights import load, save
+from mbu_ops.weights.manifest import update_manifest
 from mbu_ops_cli.app import run
 from mbu_ops_cli.scaffold import write_plugin
+
+
+def forget_bags():
+    for name in [name for name in sys.modules if name.partition(".")[0] == "mbu_ops_bags"]:
+        del sys.modules[name]
 
 
 @pytest.fixture
@@ -24,7 +35,7 @@ def installed(tmp_path, monkeypatch, install):
         return folder
 
     yield change
-    sys.modules.pop("mbu_ops_bags", None)
+    forget_bags()
 
 
 def test_a_new_plugin_is_complete(tmp_path, monkeypatch, capsys):
@@ -36,8 +47,10 @@ def test_a_new_plugin_is_complete(tmp_path, monkeypatch, capsys):
     assert names == {
         "pyproject.toml",
         "README.md",
+        "tests/test_aligner.py",
         "tests/test_family.py",
         f"{package}/__init__.py",
+        f"{package}/aligner.py",
         f"{package}/weights.json",
     }
     assert "families check party_hats" in capsys.readouterr().err
@@ -73,8 +86,66 @@ def test_a_plugin_as_written_keeps_the_contract(installed, capsys):
     installed()
     assert run(["families", "check", "bags", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
-        name: [] for name in ("import", "attributes", "weights", "samples", "aligner", "pictures", "edits")
+        name: [] for name in ("import", "attributes", "weights", "samples", "aligner", "frames", "pictures", "edits")
     }
+
+
+def test_the_tests_of_a_new_plugin_pass(installed, tmp_path):
+    folder = installed()
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), str(tmp_path / "site"), *sys.path])}
+    command = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(folder), str(folder / "tests")]
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "14 passed" in done.stdout
+
+
+OLD = '''"""Bags: what can be edited, and the trained weights for it. Imports no torch: `mbu-ops --help` reads this."""
+
+from mbu_ops.families import AttributeSpec, FamilySpec, read_manifest
+
+family = FamilySpec(
+    "bags",
+    api_version=1,
+    title="Bags",
+    attributes=(AttributeSpec("handle", "Handle"),),
+    weights=read_manifest(__name__),
+)
+"""What the entry point names. The weights are listed in weights.json, which `mbu-ops train --family-out` writes."""
+'''
+
+
+def test_a_plugin_from_before_there_were_frames_keeps_the_contract(installed, capsys):
+    folder = installed(lambda text: OLD)
+    (folder / "mbu_ops_bags" / "aligner.py").unlink()
+    assert run(["families", "check", "bags", "--json"]) == 0
+    assert not any(json.loads(capsys.readouterr().out).values())
+    assert (get_family("bags").noun, get_family("bags").frame().name) == ("thing", "whole")
+
+
+def test_weights_from_before_there_were_frames_go_into_a_plugin_of_now_and_back(installed, tmp_path, capsys):
+    """Files and lists without a frame mean the first one, whatever its name."""
+    folder = installed()
+    package = folder / "mbu_ops_bags"
+    shipped = next(spec for spec in get_family("handbags").weights if spec.attributes == ("handle",))
+    model, info, guides = load(shipped.locate())
+    save(package / "bags-handle-a.safetensors", model, dataclasses.replace(info, family="bags"), guides)
+    (entry,) = update_manifest(package / "weights.json", package.glob("*.safetensors"), "bags")
+    assert "frame" not in entry
+    for text in (None, OLD):
+        if text is not None:
+            (package / "__init__.py").write_text(text)
+        forget_bags()
+        refresh()
+        assert run(["families", "check", "bags"]) == 0, capsys.readouterr().out
+
+
+def test_a_frame_that_the_family_no_longer_has_is_named(installed, capsys):
+    folder = installed()
+    listed = {"id": "a", "method": "mbu", "attributes": ["handle"], "file": "bags-handle-a.safetensors"}
+    listed |= {"sha256": "0" * 64, "size": 1, "licence": "any", "frame": "clasp"}
+    (folder / "mbu_ops_bags" / "weights.json").write_text(json.dumps([listed]))
+    assert run(["families", "check", "bags"]) == 3
+    assert "weights 'a': there is no frame 'clasp'. There is: whole." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -95,14 +166,14 @@ def test_a_plugin_as_written_keeps_the_contract(installed, capsys):
         ),
         (
             lambda text: (
-                text.replace("weights=", 'aligner="mbu_ops_bags:build",\n    weights=')
+                text.replace("mbu_ops_bags.aligner:build", "mbu_ops_bags:build")
                 + "\ndef build():\n    raise SystemExit(3)\n"
             ),
             "aligner",
             "building its aligner failed: SystemExit: 3",
         ),
         (
-            lambda text: text.replace("weights=", 'aligner="builtins:object",\n    weights='),
+            lambda text: text.replace("mbu_ops_bags.aligner:build", "builtins:object"),
             "aligner",
             "must return something with find(photo)",
         ),

@@ -126,7 +126,7 @@ def test_pipes_are_refused(
     ("arguments", "code", "says"),
     [
         (["-o", "mask.jpg"], 2, "a mask is written as PNG"),
-        (["-o", "mask.png", "--no-align", "--face", "1"], 2, "--face chooses among faces that are looked for"),
+        (["-o", "mask.png", "--no-align", "--face", "1"], 2, "--face chooses among what is found"),
         (["-o", "mask.png", "--face", "0"], 2, "expected --face all, largest or a number from 1"),
         (["-o", "mask.png", "--face", "2"], 1, "expected at least 2 faces, found 1"),
         (["-o", "mask.png", "--family", "unicorns"], 2, "unicorns"),
@@ -256,7 +256,7 @@ def test_results_are_replaced_only_when_asked(
     [
         (["-i", "nowhere.png"], 2, "nowhere.png"),
         (["-o", "result.txt"], 2, "result.txt"),
-        (["--no-align", "--face", "largest"], 2, "--face chooses among faces"),
+        (["--no-align", "--face", "largest"], 2, "--face chooses among what is found"),
         (["--face", "2"], 2, "expected at least 2 faces, found 1"),
         (["--weights", "./nowhere.safetensors"], 3, "no such file"),
         (["--family", "unicorns"], 2, "unicorns"),

@@ -83,7 +83,7 @@ def test_the_look_is_that_of_the_largest_face(
     portraits: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    dolls(Finder())
+    dolls(Finder(), noun="old doll")
     op = Generate.from_pretrained(portraits)
     expected = op(labels_of(mask), op.encode(LEFT.cut(tensor(photo))))
     made = generate("--like", str(photo))
@@ -91,9 +91,9 @@ def test_the_look_is_that_of_the_largest_face(
     made.unlink()
     assert not near(generate("--like", str(photo), "--no-align"), expected)
     empty = draw(photo.with_name("empty.png"), (56, 41))
-    assert "expected a face, found none" not in capsys.readouterr().err
+    assert "found none" not in capsys.readouterr().err
     generate("--like", str(empty), "--overwrite", code=2)
-    assert "expected a face, found none; choose another photo, or --no-align" in capsys.readouterr().err
+    assert "expected an old doll, found none; choose another photo, or --no-align" in capsys.readouterr().err
 
 
 def test_faces_stand_before_a_background(

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import torch
 
+from mbu_ops.weights import load, save
 from mbu_ops_cli.app import run
 
 
@@ -66,10 +68,19 @@ def test_a_changed_byte_is_noticed(pets, tmp_path, capsys):
 
 def test_info(hats, capsys):
     assert run(["weights", "info", hats]) == 0
-    assert "public domain" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "public domain" in out
+    assert "frame        None" in out
     assert run(["weights", "info", hats, "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
-    assert (facts["method"], facts["guides"], facts["resolution"]) == ("mbu", 3, 16)
+    assert (facts["method"], facts["guides"], facts["resolution"], facts["frame"]) == ("mbu", 3, 16, None)
+
+
+def test_info_shows_the_frame(hats, tmp_path, capsys):
+    model, info, guides = load(Path(hats, "weights.safetensors"))
+    save(tmp_path / "ears.safetensors", model, dataclasses.replace(info, frame="ears"), guides)
+    assert run(["weights", "info", str(tmp_path / "ears.safetensors")]) == 0
+    assert "frame        ears" in capsys.readouterr().out
 
 
 def test_convert_refuses_what_is_no_checkpoint(tmp_path, capsys):

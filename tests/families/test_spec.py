@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mbu_ops.errors import ConfigurationError
-from mbu_ops.families import AttributeSpec, FamilySpec, Placement, SampleSpec, WeightSpec, rule_holds
+from mbu_ops.families import AttributeSpec, FamilySpec, FrameSpec, Placement, SampleSpec, WeightSpec, rule_holds
 
 HAT = AttributeSpec("hat", "Hat", aliases=("cap",))
 WEIGHTS = WeightSpec("hat-1", "mbu", ("hat",), "hat.safetensors", "0" * 64, 10, "research")
@@ -80,6 +80,14 @@ BAD: dict[str, Callable[[], object]] = {
     "verbs as text": lambda: dataclasses.replace(WEIGHTS, verbs="transfer"),
     "verbs as a list": lambda: dataclasses.replace(WEIGHTS, verbs=["transfer"]),
     "verbs that are numbers": lambda: dataclasses.replace(WEIGHTS, verbs=(1,)),
+    "a frame that is no name": lambda: dataclasses.replace(WEIGHTS, frame="Left ear"),
+    "a frame of another family": lambda: dataclasses.replace(
+        FAMILY, weights=(dataclasses.replace(WEIGHTS, frame="ear"),)
+    ),
+    "a noun of nothing": lambda: dataclasses.replace(FAMILY, noun=""),
+    "a noun with a full stop": lambda: dataclasses.replace(FAMILY, noun="pet."),
+    "a noun of two lines": lambda: dataclasses.replace(FAMILY, noun="pet\n"),
+    "a noun that is none": lambda: dataclasses.replace(FAMILY, noun=None),
     "regions without a module": lambda: dataclasses.replace(FAMILY, regions="find"),
     "regions that are a function": lambda: dataclasses.replace(FAMILY, regions=print),
     "an identity without a module": lambda: dataclasses.replace(FAMILY, identity=":build"),
@@ -92,6 +100,21 @@ BAD: dict[str, Callable[[], object]] = {
 def test_a_malformed_field_is_refused(case: str) -> None:
     with pytest.raises(ConfigurationError):
         BAD[case]()
+
+
+def test_weights_name_a_frame_of_their_family() -> None:
+    ear = dataclasses.replace(WEIGHTS, frame="ear")
+    frames = (FrameSpec("pet"), FrameSpec("ear", within="pet", y=0.1, width=0.2, height=0.2))
+    family = dataclasses.replace(FAMILY, weights=(ear,), frames=frames)
+    assert family.frame(family.weights[0].frame).width == 0.2
+    with pytest.raises(ConfigurationError, match=r"weights 'hat-1': there is no frame 'ear'\. There is: whole"):
+        dataclasses.replace(FAMILY, weights=(ear,))
+
+
+@pytest.mark.parametrize("noun", ["face", "left-hand glove", "Bild", "Tür"])
+def test_a_noun_is_words(noun: str) -> None:
+    assert dataclasses.replace(FAMILY, noun=noun).noun == noun
+    assert FAMILY.noun == "thing"
 
 
 @given(st.dictionaries(st.sampled_from("ABC"), st.booleans(), min_size=3))

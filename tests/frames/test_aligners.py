@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import pytest
 import torch
 
 import mbu_ops
-from mbu_ops.errors import ConfigurationError, FamilyError, PluginError
+from mbu_ops.errors import ConfigurationError, FamilyError, FrameError, PluginError
 from mbu_ops.families import FamilySpec, get_family
-from mbu_ops.frames.aligners import family_to_align
+from mbu_ops.frames.aligners import GuardedAligner, align_guides, family_to_align
+from mbu_ops.frames.frame import Frame
 from mbu_ops.ops.plan import StepPlan
 from mbu_ops.ops.step import StepSpec
 from mbu_ops.weights import WeightsInfo
@@ -34,6 +36,13 @@ class Finder:
 def good():
     print("finding")
     return Finder()
+
+class Blind:
+    def find(self, image):
+        return []
+
+def blind():
+    return Blind()
 
 def raises():
     raise RuntimeError("no\\nluck")
@@ -139,6 +148,27 @@ def test_families_that_align_differently_do_not(install: Install) -> None:
     family_of(install, "{module}:good")
     with pytest.raises(ConfigurationError, match=r"families faces and pets look for different things.*--no-align"):
         family_to_align(plans("faces", "pets"))
+
+
+def test_guides_are_cut_to_the_largest_place(install: Install) -> None:
+    family = family_of(install, "{module}:good")
+    guarded = GuardedAligner(family, mbu_ops.aligner(family))
+    photo = torch.rand(1, 3, 20, 30)
+    (plan,) = plans("pets")
+    (aligned,) = align_guides([dataclasses.replace(plan, guides=(photo, 2))], guarded)
+    assert torch.equal(aligned.guides[0], Frame(5, 6, 7).cut(photo))
+    assert aligned.guides[1] == 2
+
+
+@pytest.mark.parametrize(("noun", "called"), [("pet", "a pet"), ("animal", "an animal")])
+def test_a_guide_without_anything_is_called_so_in_the_family_s_word(install: Install, noun: str, called: str) -> None:
+    family = dataclasses.replace(family_of(install, "{module}:blind"), noun=noun)
+    guarded = GuardedAligner(family, mbu_ops.aligner(family))
+    (plan,) = plans("pets")
+    with pytest.raises(
+        FrameError, match=f"expected {called} in the guide picture of 'remove:x', found none.*its {noun}"
+    ):
+        align_guides([dataclasses.replace(plan, guides=(torch.rand(1, 3, 20, 30),))], guarded)
 
 
 def test_asking_which_family_aligns_builds_nothing(install: Install) -> None:

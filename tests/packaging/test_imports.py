@@ -1,5 +1,6 @@
 """Importing is light: nothing heavy comes in before something needs it."""
 
+import importlib
 import subprocess
 import sys
 
@@ -20,6 +21,7 @@ def modules_after(statement):
         "import mbu_ops.families; mbu_ops.families.families()",
         "import mbu_ops.methods; mbu_ops.methods.method_names()",
         "import mbu_ops.weights",
+        "import mbu_ops.frames; mbu_ops.frames.Box; mbu_ops.frames.Frame; mbu_ops.frames.aligner",
         "import mbu_ops_faces",
         "import mbu_ops_cli.app",
         "import mbu_ops; mbu_ops.ChainSpec.parse('remove:smile add:glasses')",
@@ -33,8 +35,8 @@ def test_torch_comes_in_with_the_first_name_that_needs_it():
     assert "torch" in modules_after("import mbu_ops; mbu_ops.Transfer")
 
 
-def test_every_public_name_is_there_and_listed():
-    import mbu_ops
-
-    assert set(mbu_ops.__all__) <= set(dir(mbu_ops))
-    assert all(getattr(mbu_ops, name) is not None for name in mbu_ops.__all__)
+@pytest.mark.parametrize("name", ["mbu_ops", "mbu_ops.frames", "mbu_ops.ops"])
+def test_every_public_name_is_there_and_listed(name):
+    package = importlib.import_module(name)
+    assert set(package.__all__) <= set(dir(package))
+    assert all(getattr(package, name) is not None for name in package.__all__)

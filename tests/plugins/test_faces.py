@@ -7,15 +7,19 @@ import importlib
 import io
 import itertools
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from mbu_ops import weights
+from mbu_ops.data.celeba import FACE_FRAME
 from mbu_ops.families import get_family, rule_holds
 from mbu_ops.objectives.mbu import LOSS_WEIGHTS
+from mbu_ops_faces.aligner import pretrained
 
 FACES = get_family("faces")
 LABELS = ("Male", "5_o_Clock_Shadow", "Mustache", "Goatee", "No_Beard", "Eyeglasses", "Smiling")
@@ -48,6 +52,45 @@ def test_facial_hair_is_the_papers_rule() -> None:
         for neither in ({"5_o_Clock_Shadow": True}, {"Male": False}):
             assert not rule_holds(hair.with_rule, shaven | sign | neither)
             assert not rule_holds(hair.without_rule, shaven | sign | neither)
+
+
+def test_the_face_is_celeba_s_aligned_crop() -> None:
+    """What the aligner finds, and the whole aligned picture as its head."""
+    left, top, right, bottom = (edge * side for edge, side in zip(FACE_FRAME, (178, 218) * 2, strict=True))
+    assert (FACES.frame().name, FACES.frame()) == ("face", FACES.frame("face"))
+    head = FACES.frame("head")
+    width, height = right - left, bottom - top
+    assert (head.width * width, head.height * height) == pytest.approx((178, 218))
+    assert left + (head.x - head.width / 2) * width == pytest.approx(0)
+    assert top + (head.y - head.height / 2) * height == pytest.approx(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "landmarks", "outside"),
+    [
+        ("eyes", (*range(17, 27), *range(36, 48)), (8, *range(48, 68))),  # brows and eyes; neither chin nor mouth
+        ("lower_face", (*range(5, 12), *range(31, 36), *range(48, 68)), (*range(17, 27), *range(36, 48))),
+        ("face", range(68), ()),
+        ("head", range(68), ()),
+    ],
+)
+def test_frames_show_their_part_of_the_mean_face(name: str, landmarks: Iterable[int], outside: Iterable[int]) -> None:
+    frame = FACES.frame(name)
+    middle, half = torch.tensor([frame.x, frame.y]), torch.tensor([frame.width, frame.height]) / 2
+    inside = ((pretrained().shape - middle).abs() < half - 0.01).all(1)
+    assert inside[list(landmarks)].all()
+    assert not inside[list(outside)].any()
+
+
+def test_frames_are_as_wide_as_so_many_distances_of_the_pupils() -> None:
+    points = pretrained().shape
+    apart = float(points[42:48, 0].mean() - points[36:42, 0].mean())
+    sizes = {"eyes": (2.6, 1.1), "lower_face": (2.2, 1.65)}
+    for name, (width, height) in sizes.items():
+        frame = FACES.frame(name)
+        assert frame.width / apart == pytest.approx(width, rel=0.06)  # landmarks lie a little closer than pupils
+        assert frame.height / apart == pytest.approx(height, rel=0.06)
+    assert FACES.frame("eyes").y == pytest.approx(float(points[36:48, 1].mean()), abs=0.01)
 
 
 def test_aliases() -> None:

@@ -54,6 +54,15 @@ def test_a_run_leaves_weights_that_work(tmp_path, domains, settings):
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.parametrize("frame", [None, "eyes"])
+def test_weights_say_what_they_are_labelled_with(tmp_path, domains, settings, frame):
+    labels = Labels(("square",), "faces", "CC0 1.0", {"why": "a test"}, frame)
+    Trainer(settings, domains, tmp_path, labels).export()
+    info = read_info(tmp_path / "weights.safetensors")
+    assert (info.attributes, info.family, info.licence, info.frame) == (("square",), "faces", "CC0 1.0", frame)
+    assert info.training["why"] == "a test"
+
+
 @pytest.mark.parametrize("stop", [2, 4, 5])
 @pytest.mark.parametrize("losses", [(), (("adversarial_without", 0.1), ("adversarial_with", 0.1))])
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(tmp_path, domains, settings, losses, stop):

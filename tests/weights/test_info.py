@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mbu_ops.errors import WeightsError
-from mbu_ops.weights import WeightsInfo
+from mbu_ops.families import WeightSpec, get_family
+from mbu_ops.weights import WeightsInfo, locate, read_info
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -32,6 +33,7 @@ GOOD = WeightsInfo("mbu", {"resolution": 128}, 128)
         training=st.dictionaries(st.text(), JSON),
         guides=st.integers(0, 100),
         dtype=st.sampled_from(["float16", "bfloat16", "float32", "float64"]),
+        frame=st.none() | st.from_regex(r"[a-z][a-z0-9_]*", fullmatch=True),
     )
 )
 def test_json_round_trip(info: WeightsInfo) -> None:
@@ -41,8 +43,11 @@ def test_json_round_trip(info: WeightsInfo) -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("schema", 2),
+        ("schema", 3),
+        ("schema", 0),
         ("schema", "1"),
+        ("schema", True),
+        ("schema", 2.0),
         ("method", ""),
         ("method", 3),
         ("config", []),
@@ -58,6 +63,11 @@ def test_json_round_trip(info: WeightsInfo) -> None:
         ("guides", -1),
         ("dtype", "int8"),
         ("dtype", ["float16"]),
+        ("frame", ""),
+        ("frame", "Lower face"),
+        ("frame", "../eyes"),
+        ("frame", 3),
+        ("frame", ["eyes"]),
     ],
 )
 def test_a_malformed_field_is_named(field: str, value: object) -> None:
@@ -70,6 +80,48 @@ def test_a_malformed_field_is_named(field: str, value: object) -> None:
 def test_other_text_is_refused(text: str) -> None:
     with pytest.raises(WeightsError, match="expected a description"):
         WeightsInfo.from_json(text)
+
+
+def first_version() -> dict[str, object]:
+    """What the first version wrote: no frame."""
+    values = json.loads(GOOD.to_json()) | {"schema": 1}
+    del values["frame"]
+    return values
+
+
+def test_the_first_version_knew_one_frame() -> None:
+    info = WeightsInfo.from_json(json.dumps(first_version()))
+    assert info == GOOD
+    assert info.frame is None
+    assert json.loads(info.to_json())["schema"] == 2
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        first_version() | {"frame": None},
+        first_version() | {"frame": "eyes"},
+        first_version() | {"schema": 2},
+        {name: value for name, value in first_version().items() if name != "guides"},
+    ],
+)
+def test_each_version_has_exactly_its_own_fields(values: dict[str, object]) -> None:
+    with pytest.raises(WeightsError, match="expected a description with attributes"):
+        WeightsInfo.from_json(json.dumps(values))
+
+
+def test_a_newer_version_is_called_so_whatever_it_holds() -> None:
+    values = json.loads(GOOD.to_json()) | {"schema": 3, "something": "new"}
+    with pytest.raises(WeightsError, match=r"schema to be 1 to 2 \(a newer mbu-ops may be needed\), got 3"):
+        WeightsInfo.from_json(json.dumps(values))
+
+
+@pytest.mark.parametrize("spec", get_family("faces").weights, ids=lambda spec: spec.file)
+def test_shipped_files_are_of_the_family_s_first_frame(spec: WeightSpec) -> None:
+    path = locate(get_family("faces"), spec)
+    assert path is not None
+    assert b'schema\\": 1' in path.read_bytes()[:100_000]
+    assert read_info(path).frame is None
 
 
 @pytest.mark.parametrize("fact", [math.nan, object(), {1, 2}])

@@ -146,6 +146,53 @@ def test_what_the_family_promises_is_checked(file: Path, spec: WeightSpec, promi
         weights.verify("faces/glasses")
 
 
+def of_frame(file: Path, spec: WeightSpec, frame: str | None, listed: str | None) -> WeightSpec:
+    """Write the file again as trained on a frame, and return its entry of a list that says another one."""
+    model, info, guides = weights.load(file)
+    weights.save(file, model, replace(info, frame=frame), guides)
+    content = file.read_bytes()
+    return replace(spec, sha256=hashlib.sha256(content).hexdigest(), size=len(content), frame=listed)
+
+
+@pytest.mark.parametrize(
+    ("frame", "listed", "says"),
+    [
+        ("eyes", "eyes", None),
+        (None, None, None),
+        (None, "face", None),  # the family's first, by its name and without
+        ("face", None, None),
+        ("eyes", None, "expected weights trained on the frame 'face', got 'eyes'; the family's list is out of date"),
+        (None, "head", "expected weights trained on the frame 'head', got 'face'"),
+        ("ears", None, "a frame of the family 'faces': there is no frame 'ears'"),
+    ],
+)
+def test_the_frame_that_the_family_promises_is_checked(
+    file: Path, spec: WeightSpec, promise: Callable[..., Path], frame: str | None, listed: str | None, says: str | None
+) -> None:
+    entry = of_frame(file, spec, frame, listed)
+    shutil.copy(file, promise(entry) / "tiny.safetensors")
+    reason = weights.flaw(store.get_family("faces"), entry)
+    if says is None:
+        assert weights.verify("faces/glasses").frame == frame
+        assert reason is None
+    else:
+        with pytest.raises(WeightsError, match=says):
+            weights.verify("faces/glasses")
+        assert reason is not None
+        assert says in reason
+
+
+def test_a_file_s_frame_is_one_of_its_family_where_that_is_known(file: Path, spec: WeightSpec) -> None:
+    of_frame(file, spec, "lower_fase", None)
+    says = r"no frame 'lower_fase'\. Did you mean 'lower_face'\? Its plugin may be too old"
+    with pytest.raises(WeightsError, match=says):
+        weights.verify(file)
+    model, info, guides = weights.load(file)
+    for family in (None, "a_family_of_another_machine"):
+        weights.save(file, model, replace(info, family=family), guides)
+        assert weights.verify(file).frame == "lower_fase"
+
+
 def test_weights_that_are_not_installed_say_where_they_were_sought(
     spec: WeightSpec, promise: Callable[..., Path]
 ) -> None:

@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from mbu_ops import weights
+from mbu_ops.errors import WeightsError
 from mbu_ops.methods.mbu import MBU
 from mbu_ops.testing import tiny_mbu
 from mbu_ops.weights import WeightsInfo
@@ -16,10 +19,12 @@ from mbu_ops.weights.manifest import update_manifest
 TOOL = Path(__file__).parents[2] / "tools" / "update_weight_specs.py"
 
 
-def make(folder: Path, name: str, attribute: str, seed: int = 0, family: str = "faces") -> Path:
+def make(
+    folder: Path, name: str, attribute: str, seed: int = 0, family: str = "faces", frame: str | None = None
+) -> Path:
     model = tiny_mbu(seed)
     info = WeightsInfo(
-        "mbu", MBU.config_to_dict(model.config), 16, family=family, attributes=(attribute,), licence="any"
+        "mbu", MBU.config_to_dict(model.config), 16, family, attributes=(attribute,), licence="any", frame=frame
     )
     weights.save(folder / name, model, info)
     return folder / name
@@ -52,6 +57,23 @@ def test_the_manifest_follows_the_files(tmp_path: Path) -> None:
     assert [(entry["id"], entry["metrics"]) for entry in again] == [("b", {"add": 0.9}), ("a", {})]
     assert again[0] == measured[0]
     assert again[1]["sha256"] != measured[1]["sha256"]
+
+
+def test_a_frame_that_is_not_the_first_is_listed(tmp_path: Path) -> None:
+    files = [
+        make(tmp_path, "faces-glasses-a.safetensors", "glasses", frame="eyes"),
+        make(tmp_path, "faces-glasses-b.safetensors", "glasses"),
+    ]
+    first, second = update_manifest(tmp_path / "weights.json", files, "faces")
+    assert first["frame"] == "eyes"
+    assert "frame" not in second
+
+
+def test_a_file_of_a_frame_that_the_family_lacks_is_not_listed(tmp_path: Path) -> None:
+    path = make(tmp_path, "faces-glasses-a.safetensors", "glasses", frame="spectacles")
+    with pytest.raises(WeightsError, match="no frame 'spectacles'"):
+        update_manifest(tmp_path / "weights.json", [path], "faces")
+    assert not (tmp_path / "weights.json").exists()
 
 
 def test_entries_of_files_elsewhere_stay_unless_the_files_are_all(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mbu_ops.families import AttributeSpec, FamilySpec, read_manifest
+from mbu_ops.families import AttributeSpec, FamilySpec, FrameSpec, read_manifest
 
 family = FamilySpec(
     "avatars",
@@ -13,6 +13,8 @@ family = FamilySpec(
         AttributeSpec("beard", "Beard", aliases=("facial_hair",)),
         AttributeSpec("smile", "Smile", aliases=("smiling",)),
     ),
+    frames=(FrameSpec("avatar"),),
+    noun="face",
     weights=read_manifest(__name__),
     pictures="mbu_ops_avatars.drawing:draw",
 )
