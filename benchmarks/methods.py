@@ -12,7 +12,7 @@ import torch
 from timing import DEVICE, machine, medians
 
 from mbu_ops.ops import Remove
-from mbu_ops.ops.base import fast_form
+from mbu_ops.ops.method import fast_form
 from mbu_ops.weights import load_pretrained
 
 

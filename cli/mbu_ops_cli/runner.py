@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from mbu_ops.errors import ConfigurationError, FrameError, MBUOpsError, PluginError, is_out_of_memory
+from mbu_ops.frames.aligners import noun_of
 from mbu_ops.frames.frame import Frame
 from mbu_ops.frames.framed import Framed, choose
 from mbu_ops.images import ImageFile, count_pixels, encode, encode_mask, read, write, write_bytes, write_mask
@@ -112,7 +113,7 @@ class Editor:
             places: Sequence[Placed] = ()
             try:
                 places = self.op.aligner.find(image)
-                chosen[index] = choose(places, self.op.which)
+                chosen[index] = choose(places, self.op.which, noun_of(self.op.aligner))
                 results.append(Result(None, None))
             except (FrameError, PluginError) as error:  # one picture with nothing to edit must not cost the others
                 results.append(error)

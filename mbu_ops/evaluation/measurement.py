@@ -38,8 +38,8 @@ from mbu_ops.evaluation.figures import (
 from mbu_ops.evaluation.judge import Judge
 from mbu_ops.evaluation.networks.image_features import ImageFeatures
 from mbu_ops.ops.adjust import Adjust
-from mbu_ops.ops.base import fast_form
 from mbu_ops.ops.edit import Edit
+from mbu_ops.ops.method import fast_form
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.transfer import Transfer
 from mbu_ops.weights import load_pretrained, resolve

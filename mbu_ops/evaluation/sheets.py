@@ -17,8 +17,8 @@ from mbu_ops.evaluation.figures import intersection_over_union
 from mbu_ops.evaluation.measurement import DIAL, Follower
 from mbu_ops.functional.grid import grid
 from mbu_ops.ops.adjust import Adjust
-from mbu_ops.ops.base import Method
 from mbu_ops.ops.interpolate import Interpolate
+from mbu_ops.ops.method import Method
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.segment import Segment
 from mbu_ops.ops.swap import Swap

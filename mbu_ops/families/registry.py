@@ -11,6 +11,7 @@ from typing import Any
 from mbu_ops.errors import FamilyError, PluginError
 from mbu_ops.families import discovery
 from mbu_ops.families.discovery import BrokenPlugin, Plugin
+from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
 from mbu_ops.families.names import did_you_mean, one_line
 from mbu_ops.families.spec import AttributeSpec, FamilySpec
 
@@ -100,6 +101,28 @@ def parse_attribute(text: str, default_family: str = "faces") -> tuple[FamilySpe
     family_name, slash, attribute = text.rpartition("/")
     family = get_family(family_name if slash else default_family)
     return family, get_attribute(family, attribute)
+
+
+def frame_of(family: str | None, frame: str | None) -> FrameSpec:
+    """Return the frame that weights were trained on, in the sides of their family's first one.
+
+    Args:
+        family: name of their family, if they belong to one; weights work without the plugin that they were made for,
+            and then see all of a picture.
+        frame: name of the frame; None for the family's first.
+
+    Raises:
+        FamilyError: if the family has no such frame.
+
+    Example:
+        >>> frame_of("faces", "eyes").within, frame_of(None, None).name
+        ('face', 'whole')
+    """
+    try:
+        spec = None if family is None else get_family(family)
+    except FamilyError:
+        spec = None
+    return WHOLE_FRAME if spec is None else spec.frame(frame)
 
 
 def load_target(family: FamilySpec, field: str) -> Callable[..., Any]:

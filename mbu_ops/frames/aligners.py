@@ -101,6 +101,11 @@ class GuardedAligner:
         return found
 
 
+def noun_of(aligner: Aligner) -> str:
+    """Return what an aligner finds, in one word for messages."""
+    return aligner.noun if isinstance(aligner, GuardedAligner) else "object"
+
+
 def family_to_align(plans: Sequence[StepPlan]) -> FamilySpec | None:
     """Return the family whose aligner suits the steps of a chain; None if none of theirs has one.
 

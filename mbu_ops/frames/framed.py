@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from mbu_ops.errors import ConfigurationError, FrameError
 from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
+from mbu_ops.families.names import with_article
+from mbu_ops.frames.aligners import noun_of
 from mbu_ops.frames.frame import Aligner, Placed
 from mbu_ops.frames.views import VIEWS, view_matrices
 from mbu_ops.functional.check import check_image
@@ -38,7 +40,6 @@ class Framed(nn.Module):
         which: which of them to edit: all, the largest, or the one of this number, the largest being number 1.
         views: how many slightly moved, turned and mirrored views of each place to edit and average, 1 to 6. What the
             networks draw by chance differs from view to view and fades; it takes as many times as long.
-        noun: what places are called in messages.
 
     Raises:
         ConfigurationError: if ``which`` or ``views`` is something else.
@@ -55,13 +56,10 @@ class Framed(nn.Module):
         True
     """
 
-    def __init__(
-        self, op: nn.Module, aligner: Aligner, which: Which = "all", views: int = 1, noun: str = "object"
-    ) -> None:
+    def __init__(self, op: nn.Module, aligner: Aligner, which: Which = "all", views: int = 1) -> None:
         super().__init__()
         check_which(which)
         check_views(views)
-        self.noun = noun
         self.op = op
         self.aligner = aligner
         self.which = which
@@ -131,7 +129,7 @@ class Framed(nn.Module):
         found = []
         for index in range(image.shape[0]):
             with torch.no_grad():
-                places = choose(self.aligner.find(image[index : index + 1]), self.which, self.noun)
+                places = choose(self.aligner.find(image[index : index + 1]), self.which, noun_of(self.aligner))
             found.append(places)
         return found
 
@@ -331,7 +329,7 @@ def choose(places: Sequence[Placed], which: Which, noun: str = "object") -> Sequ
     """
     if not places:
         raise FrameError(
-            f"expected a {noun} in the photo, found none; name its place (--frame L,T,R,B, in Python a "
+            f"expected {with_article(noun)} in the photo, found none; name its place (--frame L,T,R,B, in Python a "
             "Box), or, where the picture is cut to it already, edit it whole (--no-align, in Python the op itself)"
         )
     if which == "all":

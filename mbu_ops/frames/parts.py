@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mbu_ops.errors import ShapeError
+from mbu_ops.frames.aligners import noun_of
 from mbu_ops.frames.frame import Aligner, Placed
 from mbu_ops.frames.framed import Framed, Which, check_which, choose
 from mbu_ops.functional.check import check_image, check_labels
@@ -57,7 +58,9 @@ class FramedParse(nn.Module):
         check_image(image)
         labels = torch.zeros_like(image[:, :1], dtype=torch.uint8)
         for index, photo in enumerate(torch.split(image, 1)):
-            chosen = choose(self.aligner.find(photo), self.which) if places is None else places[index]
+            chosen = (
+                choose(self.aligner.find(photo), self.which, noun_of(self.aligner)) if places is None else places[index]
+            )
             for place in chosen:
                 cut = place.cut(photo, 2 * max(self.op.frame_size))
                 shares = self.op.predict(to_frame(self.op.model, cut))
@@ -117,7 +120,7 @@ class FramedReshape(nn.Module):
             )
         results = []
         for photo, wanted in zip(torch.split(image, 1), torch.split(labels, 1), strict=True):
-            places = choose(self.aligner.find(photo), self.which)
+            places = choose(self.aligner.find(photo), self.which, noun_of(self.aligner))
             own = self.parse(photo, [places])
             changed = torch.where(wanted == own, UNSPECIFIED, wanted)
             edited = photo

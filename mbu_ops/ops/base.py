@@ -103,6 +103,7 @@ class Op(nn.Module):
         )
         op = cls(pretrained.model)
         op.default_guides = pretrained.guides
+        op.frame = pretrained.frame
         return op.eval()
 
     @classmethod

@@ -231,7 +231,7 @@ def _together(plans: Sequence[StepPlan], pretrained: Pretrained) -> nn.Module:
         content = pretrained.for_content(plan.content, plan.path)
         index = pretrained.info.attributes.index(str(plan.content))
         changes[index] = _code(content, plan.guides[0]) if plan.guides else None
-    return Redraw(pretrained.model, changes)
+    return _in_frame(Redraw(pretrained.model, changes), pretrained)
 
 
 def _module(plan: StepPlan, pretrained: Pretrained) -> nn.Module:
@@ -242,7 +242,17 @@ def _module(plan: StepPlan, pretrained: Pretrained) -> nn.Module:
             f"{', '.join(grammar_words(model.verbs))}"
         )
     codes = [_code(pretrained, guide) for guide in plan.guides]
-    return op_class(plan.verb).for_step(model, plan.own_options, codes)
+    return _in_frame(op_class(plan.verb).for_step(model, plan.own_options, codes), pretrained)
+
+
+def _in_frame(module: nn.Module, pretrained: Pretrained) -> nn.Module:
+    """Tell the op of a step which frame its weights were trained on."""
+    from mbu_ops.ops.base import Op
+
+    for op in module.modules():
+        if isinstance(op, Op):
+            op.frame = pretrained.frame
+    return module
 
 
 def op_class(verb: Verb) -> type[Op]:

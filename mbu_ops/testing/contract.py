@@ -143,10 +143,10 @@ def _photos(family: FamilySpec) -> Iterator[tuple[SampleSpec, Tensor]]:
         yield sample, photo
 
 
-def _uncut(place: Placed, frame: FrameSpec, photo: Tensor) -> str | None:  # noqa: ARG001
+def _uncut(place: Placed, frame: FrameSpec, photo: Tensor) -> str | None:
     """Return why a frame within a place cannot be cut out, or None if it can."""
     try:
-        shape = tuple(place.cut(photo, 64).shape)
+        shape = tuple(place.part(frame).cut(photo, 64).shape)
     except MBUOpsError as error:
         return str(error)
     return None if len(shape) == 4 and shape[:2] == (1, 3) and max(shape[2:]) <= 64 else f"it has the shape {shape}"
@@ -197,10 +197,10 @@ def check_edits(family: FamilySpec) -> list[str]:
 
 def _chain_verbs(method: str, verbs: Collection[str] = ()) -> dict[str, int]:
     """Return the verbs of chains that ask one of these, or any, of a method, and how many guides each takes."""
-    from mbu_ops.ops.step import GUIDED, METHOD_VERBS
+    from mbu_ops.ops.verbs import verbs as all_verbs
 
     served = verbs or get_method(method).verbs
-    return {verb: (verb in GUIDED) + (verb == "interpolate") for verb, asked in METHOD_VERBS.items() if asked in served}
+    return {verb.name: verb.guides for verb in all_verbs() if verb.call in served}
 
 
 def _try_weights(names: Mapping[str, str], method: str, verbs: Collection[str] = ()) -> list[str]:
@@ -211,8 +211,8 @@ def _try_weights(names: Mapping[str, str], method: str, verbs: Collection[str] =
         method: the method that reads them.
         verbs: what they are listed with; all that the method can where that is nothing.
     """
-    from mbu_ops.ops.base import fast_form
     from mbu_ops.ops.chain import ChainSpec
+    from mbu_ops.ops.method import fast_form
     from mbu_ops.ops.plan import step_module
     from mbu_ops.ops.step import StepSpec
 

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mbu_ops.errors import ConfigurationError, MBUOpsError, WeightsError
+from mbu_ops.families.frames import FrameSpec
 from mbu_ops.families.names import one_line
+from mbu_ops.families.registry import frame_of
 from mbu_ops.files import atomic_path
 from mbu_ops.weights.header import Header, TensorEntry, read_header
 from mbu_ops.weights.info import METADATA_KEY, WeightsInfo
@@ -45,6 +47,11 @@ class Pretrained(NamedTuple):
     model: nn.Module
     info: WeightsInfo
     guides: Tensor | None
+
+    @property
+    def frame(self) -> FrameSpec:
+        """Which frame of a place in a photo the network sees."""
+        return frame_of(self.info.family, self.info.frame)
 
     def for_content(self, content: str | None, path: object) -> Pretrained:
         """Return what edits one of the contents, with its guides; all of it if the network edits one only.
