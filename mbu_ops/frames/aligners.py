@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mbu_ops.errors import ConfigurationError, FamilyError, FrameError, PluginError, is_out_of_memory
 from mbu_ops.families import FamilySpec, get_family
 from mbu_ops.families.names import with_article
-from mbu_ops.families.registry import load_target, plugin_code
+from mbu_ops.families.registry import frame_of, load_target, plugin_code
 from mbu_ops.frames.box import Box
 from mbu_ops.frames.frame import Frame
 
@@ -135,7 +135,7 @@ def family_to_align(plans: Sequence[StepPlan]) -> FamilySpec | None:
 def align_guides(
     plans: Sequence[StepPlan], aligner: GuardedAligner, device: torch.device | str | None = None
 ) -> tuple[StepPlan, ...]:
-    """Return the steps with every guide picture cut to the largest place that the aligner finds in it.
+    """Return the steps with every guide picture cut to the step's frame of the largest place that the aligner finds.
 
     Args:
         plans: the steps.
@@ -156,7 +156,7 @@ def align_guides(
                 f"expected {with_article(aligner.noun)} in the guide picture of {str(plan.step)!r}, found none; choose "
                 f"another picture, or cut each picture to its {aligner.noun} and add --no-align"
             )
-        return places[0].cut(photo)
+        return places[0].part(frame_of(plan.info.family, plan.info.frame)).cut(photo)
 
     from mbu_ops.images import ImageFile
 

@@ -71,6 +71,9 @@ class FramedParse(nn.Module):
                     before.copy_(torch.where(free, found.argmax(1, keepdim=True).to(torch.uint8), before))
         return labels
 
+    def _find(self, photo: Tensor) -> Sequence[Placed]:
+        return choose(self.aligner.find(photo), self.which, noun_of(self.aligner))
+
 
 class FramedReshape(nn.Module):
     """Redraw what an aligner finds in photos to fit edited masks of the whole photos.
