@@ -261,7 +261,7 @@ def _truth(examples: Examples, edits: Edits, threshold: float) -> list[Figure]:
 
 def _dial(model: nn.Module, examples: Examples, judge: Judge) -> list[Figure]:
     """Turn a dial on a few images of either kind, and compare its strengths with what the judge makes of them."""
-    if "adjust" not in getattr(model, "verbs", ()):
+    if "adjust" not in cast("Method", model).info.verbs:
         return []
     few = torch.cat([examples.without[:FEW], examples.with_[:FEW]])
     adjust = Adjust(model)

@@ -15,7 +15,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods.base import Networks
 from mbu_ops.methods.blocks import NEGATIVE_SLOPE
-from mbu_ops.methods.networks import MBUConfig
+from mbu_ops.methods.mbu_config import MBUConfig
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 DISTANCES: dict[str, tuple[Distance, Distance]] = {
@@ -83,7 +83,7 @@ def check_trains(objective: type, network: type[Networks], model: nn.Module, har
         wanted, got = network.__name__, type(model).__name__
         raise ConfigurationError(f"{objective.__name__} trains the networks of {wanted}, got {got}")
     if hard_masks and "hard_masks" not in signature(objective).parameters:
-        raise ConfigurationError(f"hard_masks is for methods that learn masks; {network.name} does not")
+        raise ConfigurationError(f"hard_masks is for methods that learn masks; {network.info.name} does not")
 
 
 class DomainsObjective(nn.Module):

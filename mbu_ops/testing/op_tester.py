@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import kornia.augmentation as K
@@ -167,7 +168,7 @@ class OpTester:
     def test_unsupported_verb(self) -> None:
         """A method without the verb is refused, and the error names what the method has."""
         model = self.make_model()
-        model.name, model.verbs = "other", frozenset({"juggle"})
+        model.info = replace(model.info, name="other", verbs=frozenset({"juggle"}))
         with pytest.raises(UnsupportedVerbError, match="other, which can juggle"):
             self.build(model)
 

@@ -33,7 +33,7 @@ def test_a_stack_tells_every_norm():
 def test_measured_statistics_are_those_of_training_mode():
     """On the images that were measured, evaluation then equals training mode, in which each domain is alone."""
     torch.manual_seed(0)
-    model = MBU(MBUConfig(16, (4, 8, 12), (4, 8), 3, 1)).train()
+    model = MBU(MBUConfig(16, (4, 8, 12), (4, 8), 3)).train()
     images = torch.rand(32, 3, 16, 16)
     with torch.no_grad():
         trained = model.remove(images)

@@ -228,7 +228,7 @@ def test_switches_from_strangers_are_true_or_false(field: str, value: object) ->
 @pytest.mark.parametrize("patch", [1, 2])
 def test_the_refined_network_draws_the_same_pictures(patch: int, one_encoding: bool) -> None:
     torch.manual_seed(0)
-    config = DIDDConfig(8 * patch, (4, 8, 12), (4, 8), 3, patch, 2, False, 2, one_encoding)
+    config = DIDDConfig(8 * patch, (4, 8, 12), (4, 8), 3, False, 2, one_encoding, patch=patch)
     coarse = DIDD(config).eval()
     fine = coarse.refined()
     assert (fine.config.resolution, fine.config.patch) == (16 * patch, 2 * patch)
@@ -268,7 +268,7 @@ def test_a_swap_gives_the_guides_content(model: DIDD, image: Tensor) -> None:
 
 def test_pixels_are_blocks_where_the_patch_says_so() -> None:
     torch.manual_seed(0)
-    model = DIDD(DIDDConfig(16, (4, 8, 12), (4, 8), 3, 2, 2, False, 2)).eval()
+    model = DIDD(DIDDConfig(16, (4, 8, 12), (4, 8), 3, False, 2, patch=2)).eval()
     image = torch.rand(1, 3, 16, 16)
     common = model.common_encoder(F.pixel_unshuffle(to_signed(image), 2))
     codes = model.encode(image)

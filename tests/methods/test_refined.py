@@ -10,7 +10,7 @@ from mbu_ops.methods.mbu import MBU, MBUConfig
 @pytest.mark.parametrize("patch", [1, 2])
 def test_the_refined_network_draws_the_same_pictures(patch):
     torch.manual_seed(0)
-    coarse = MBU(MBUConfig(8 * patch, (4, 8, 12), (4, 8), 3, patch)).eval()
+    coarse = MBU(MBUConfig(8 * patch, (4, 8, 12), (4, 8), 3, patch=patch)).eval()
     fine = coarse.refined()
     assert (fine.config.resolution, fine.config.patch) == (16 * patch, 2 * patch)
     assert not fine.training

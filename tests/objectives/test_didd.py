@@ -15,7 +15,7 @@ from mbu_ops.methods.mbu import MBU, MBUConfig
 from mbu_ops.objectives import build_objective
 from mbu_ops.objectives.didd import LOSS_WEIGHTS, PRESENT, DIDDLossWeights, DIDDObjective
 
-CONFIG = DIDDConfig(16, (4, 8, 12), (4, 8), 3, 1, spectral_norm=False, norm_channels=2)
+CONFIG = DIDDConfig(16, (4, 8, 12), (4, 8), 3, spectral_norm=False, norm_channels=2)
 TERMS = tuple(name for name in DIDDLossWeights.__dataclass_fields__ if name != "neither")
 EVERYTHING = DIDDLossWeights(**dict.fromkeys(TERMS, 1.0))
 

@@ -20,7 +20,7 @@ from mbu_ops.objectives.terms import DISTANCES, GuideVariation, ImageDiscriminat
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.transfer import Transfer
 
-CONFIG = MBUConfig(16, (4, 8, 12), (4, 8), 3, 1)
+CONFIG = MBUConfig(16, (4, 8, 12), (4, 8), 3)
 TERMS = tuple(MBULossWeights.__dataclass_fields__)
 EVERYTHING = MBULossWeights(**dict.fromkeys(TERMS, 1.0))
 
