@@ -101,7 +101,9 @@ class Layer(NamedTuple):
             pixels: ``(B, 3, h, w)`` in [0, 1].
             share: ``(B, 1, h, w)`` in [0, 1]: 0 leaves the layer as it is, 1 shows nothing but the new pixels.
         """
-        own, guide = (None if one is None else one._replace(gain=one.gain * (1 - share)) for one in (self.own, self.guide))
+        own, guide = (
+            None if one is None else one._replace(gain=one.gain * (1 - share)) for one in (self.own, self.guide)
+        )
         return self._replace(bias=torch.lerp(self.bias, pixels, share), own=own, guide=guide)
 
     def settled(self, seen: Tensor) -> Layer:

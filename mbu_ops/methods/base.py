@@ -57,7 +57,7 @@ class ContentView(nn.Module):
 class Networks(nn.Module, ABC):
     """A method's networks. Every public verb takes and returns pixels in [0, 1]; inside they are in [-1, 1].
 
-    A verb that edits returns a :class:`mbu_ops.functional.layer.Layer`. ``docs/plugins.md`` shows a whole method.
+    A verb that edits returns a :class:`mbu_ops.functional.layer.Layer`. ``docs/methods.md`` shows a whole method.
 
     Args:
         config: sizes; a name from :attr:`configs`, or an instance of their class.
@@ -107,11 +107,7 @@ class Networks(nn.Module, ABC):
             raise ConfigurationError(
                 f"{cls.info.name} learns {'one content' if count == 1 else f'{count} contents'} at once, got "
                 f"{' and '.join(contents)}: "
-                + (
-                    "name one --attribute"
-                    if count == 1
-                    else "name them by --attributes, or give a --with folder each"
-                )
+                + ("name one --attribute" if count == 1 else "name them by --attributes, or give a --with folder each")
             )
         return config
 
@@ -202,13 +198,13 @@ class Networks(nn.Module, ABC):
 
     # -- resolution ---------------------------------------------------------------------------------------------------
 
-    @abstractmethod
     def stems(self) -> tuple[str, ...]:
-        """Name the convolutions that read pixels."""
+        """Name the convolutions that read pixels; needed by networks that refine."""
+        return ()
 
-    @abstractmethod
     def painters(self) -> Mapping[str, int]:
-        """Name the convolutions that write pixels, and say how many channels each draws."""
+        """Name the convolutions that write pixels, and say how many channels each draws; needed as :meth:`stems` is."""
+        return {}
 
     @torch.no_grad()
     def refined(self) -> Self:

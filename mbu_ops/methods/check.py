@@ -51,6 +51,8 @@ def _checked(method: type, name: str) -> type[Networks]:
         for function in kind.info.functions(verb):
             if not callable(getattr(kind, function, None)):
                 raise ConfigurationError(f"its verb {verb} needs a function {kind.__name__}.{function}")
+    if info.refines and Networks.stems is method.stems:
+        raise ConfigurationError(f"{method.__name__} needs stems and painters to refine, or info.refines False")
     if missing := sorted(getattr(method, "__abstractmethods__", ())):
         raise ConfigurationError(f"{method.__name__} lacks {', '.join(missing)}")
     return method
@@ -61,8 +63,7 @@ def _check_configs(method: type[Networks]) -> None:
     kinds = {type(one) for one in configs.values()} if isinstance(configs, Mapping) else set()
     if len(kinds) != 1:
         raise ConfigurationError(
-            f"expected {method.__name__}.configs to be a mapping of named configurations of one class, got "
-            f"{configs!r}"
+            f"expected {method.__name__}.configs to be a mapping of named configurations of one class, got {configs!r}"
         )
     (kind,) = kinds
     if not (is_dataclass(kind) and issubclass(kind, NetworkConfig) and "__dataclass_fields__" in vars(kind)):

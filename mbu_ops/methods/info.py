@@ -1,4 +1,4 @@
-"""What a method says of itself. May import errors, and no torch."""
+"""What a method says of itself. May import errors and the families' names, and no torch."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops.families.names import NAME
 
 LEARNS_FROM = ("domains", "parts")
 
-_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 _TARGET = re.compile(r"[\w.]+:\w+\Z")
 
 _FUNCTIONS: dict[str, tuple[str, ...]] = {
@@ -62,7 +62,7 @@ class MethodInfo:
     swaps_at_once: bool = False
 
     def __post_init__(self) -> None:
-        self._expect(isinstance(self.name, str) and _NAME.match(self.name), "a lower-case name", "name")
+        self._expect(isinstance(self.name, str) and NAME.match(self.name), "a lower-case name", "name")
         self._expect(_is_names(self.verbs) and self.verbs, "a frozenset of verbs", "verbs")
         self._expect(isinstance(self.objective, str) and _TARGET.match(self.objective), "'module:Class'", "objective")
         counts = self.contents is None or (type(self.contents) is int and self.contents > 0)
@@ -93,4 +93,4 @@ class MethodInfo:
 
 
 def _is_names(value: object) -> bool:
-    return isinstance(value, frozenset) and all(isinstance(one, str) and _NAME.match(one) for one in value)
+    return isinstance(value, frozenset) and all(isinstance(one, str) and NAME.match(one) for one in value)

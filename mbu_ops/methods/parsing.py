@@ -179,14 +179,6 @@ class Parsing(Networks):
         form.up = nn.ModuleList(_folded(block) for block in form.up)
         return form.requires_grad_(False)
 
-    def stems(self) -> tuple[str, ...]:
-        """Name no convolutions: training begins at the full resolution."""
-        return ()
-
-    def painters(self) -> Mapping[str, int]:
-        """Name no convolutions, see :meth:`stems`."""
-        return {}
-
     def logits(self, image: Tensor) -> Tensor:
         """Return how strongly each pixel speaks for each part, before the softmax.
 

@@ -16,5 +16,5 @@ def test_the_refined_network_draws_the_same_pictures(patch):
     assert not fine.training
     image = torch.rand(2, 3, 16 * patch, 16 * patch)
     before, after = coarse.remove(F.avg_pool2d(image, 2)), fine.remove(image)
-    for one, two in zip(before, after, strict=True):
+    for one, two in ((before.mask, after.mask), (before.bias, after.bias)):
         torch.testing.assert_close(F.interpolate(one, scale_factor=2), two)

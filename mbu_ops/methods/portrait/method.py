@@ -187,7 +187,9 @@ class Portrait(Networks):
     def config_for(cls, config: Any, contents: Sequence[str], anatomy: Anatomy | None = None) -> Any:
         """Return a configuration for pictures with these parts and components."""
         if anatomy is None:
-            raise ConfigurationError(f"{cls.name} needs the parts and components of a family: name one that has them")
+            raise ConfigurationError(
+                f"{cls.info.name} needs the parts and components of a family: name one that has them"
+            )
         fitted: PortraitConfig = config.composed_of(anatomy)
         if len(fitted.contents) != len(contents):
             raise ConfigurationError(f"expected the contents {', '.join(anatomy.contents)}, got {', '.join(contents)}")
@@ -198,14 +200,6 @@ class Portrait(Networks):
         form = deepcopy(self).eval()
         form.parser = form.parser.for_inference()
         return form.requires_grad_(False)
-
-    def stems(self) -> tuple[str, ...]:
-        """Name no convolutions: crops of half the size are other crops."""
-        return ()
-
-    def painters(self) -> Mapping[str, int]:
-        """Name no convolutions, see :meth:`stems`."""
-        return {}
 
     def train(self, mode: bool = True) -> Portrait:
         """Set the training mode, but for the network that reads masks: it is trained before."""
