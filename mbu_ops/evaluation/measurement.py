@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import torch
 from kornia.metrics import ssim
@@ -43,6 +44,9 @@ from mbu_ops.ops.edit import Edit
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.transfer import Transfer
 from mbu_ops.weights import load_pretrained, resolve
+
+if TYPE_CHECKING:
+    from mbu_ops.ops.base import Method
 
 STAGES = 7
 """Parts of the work, after each of which whoever shows progress is told."""

@@ -158,8 +158,8 @@ class Networks(nn.Module, ABC):
         """Shape of one default guide as a weights file holds it: a code, or one for each of several contents."""
         return self.code_shape if self.contents == 1 else (self.contents, *self.code_shape)
 
-    def for_content(self, index: int) -> ContentView:
-        """Return what edits one of several contents, a method as :class:`mbu_ops.ops.base.Method` describes it.
+    def for_content(self, index: int) -> Any:
+        """Return what edits one of several contents, a :class:`ContentView`.
 
         Args:
             index: which one, counted from 0.

@@ -40,8 +40,8 @@ class DIDDConfig(MBUConfig):
             (Karras et al., CVPR 2020, section 2). Group norm (Wu and He, ECCV 2018) keeps the strengths within a group.
         one_encoding: whether one separate encoder serves both contents; an ablation of the paper's.
         residual: whether the difference of two drawings, of the image as it is and as it is to be, is carried over to
-            the image (:func:`mbu_ops.functional.layer.carried`), so that the networks' blur hardly shows; the paper shows
-            the drawing itself.
+            the image (:func:`mbu_ops.functional.layer.carried`), so that the networks' blur hardly shows; the paper
+            shows the drawing itself.
     """
 
     spectral_norm: bool = True

@@ -75,8 +75,8 @@ class MethodInfo:
             raise ConfigurationError(f"method {self.name!r}: swaps_at_once needs the verb swap")
         if "interpolate" in self.verbs and not ("transfer" in self.verbs or self.swaps_at_once):
             raise ConfigurationError(
-                f"method {self.name!r}: interpolate needs the verb transfer, or a swap of its own (swaps_at_once), which "
-                "draws the mixed codes"
+                f"method {self.name!r}: interpolate needs the verb transfer, or a swap of its own (swaps_at_once), "
+                "which draws the mixed codes"
             )
 
     def functions(self, verb: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from inspect import signature
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -118,7 +118,7 @@ class ContentObjective(DomainsObjective):
     def __init__(self, model: Networks, loss: str, guide_variation: float) -> None:
         super().__init__()
         self.model: Any = model
-        self.discriminator = LatentDiscriminator(model.config)
+        self.discriminator = LatentDiscriminator(cast(MBUConfig, model.config))
         self.vary_guide = GuideVariation(guide_variation) if guide_variation else nn.Identity()
         self._distance, self._self_blend_distance = distances_named(loss)
 

@@ -86,7 +86,7 @@ def test_whole_numbers_are_numbers() -> None:
 
 
 def test_unknown_and_missing_settings_are_named() -> None:
-    with pytest.raises(ConfigurationError, match="expected the settings resolution, patch, .*, count, got 'colour'"):
+    with pytest.raises(ConfigurationError, match=r"expected the settings resolution, patch, .*, count, got 'colour'"):
         config_from_dict(Everything, {"colour": 1})
     with pytest.raises(ConfigurationError, match="expected the settings count, got none for count"):
         config_from_dict(Needy, {"resolution": 8})

@@ -85,7 +85,7 @@ def test_a_plugin_brings_a_method(another: Callable[[str], type]) -> None:
         (
             '"another", frozen',
             '"others", frozen',
-            "expected info.name to be 'another', as its entry point, got 'others'",
+            "expected info.name to be 'another', .* got 'others'",
         ),
         ('frozenset({"remove"})', '{"remove"}', "expected a frozenset of verbs for verbs, got {'remove'}"),
         ("def remove(self, image): ...", "", "its verb remove needs a function Method.remove"),
@@ -96,15 +96,15 @@ def test_a_plugin_brings_a_method(another: Callable[[str], type]) -> None:
         (
             '{"paper": NetworkConfig()}',
             '{"paper": 3}',
-            "expected int to be a frozen dataclass derived from .*NetworkConfig",
+            "expected int to be a frozen dataclass derived from .*Config",
         ),
         ("code_shape = (1, 1, 1)", "", "Method lacks code_shape"),
         (
             "refines=False",
             "refines=False, contents=2",
-            "networks of 2 contents need a class that edits one: .* got None",
+            "of 2 contents need a class that edits one: .* got None",
         ),
-        ("refines=False", "refines=False, contents=None", "networks of several contents need a class that edits one"),
+        ("refines=False", "refines=False, contents=None", "of several contents need a class that edits one"),
     ],
 )
 def test_what_a_method_lacks_is_named(another: Callable[[str], type], old: str, new: str, reason: str) -> None:
@@ -145,7 +145,7 @@ def test_a_method_from_before_there_was_info_is_told_what_to_write(another: Call
     )
     assert line in str(caught.value)
     assert "painted(raw, mask)" in str(caught.value)
-    assert eval(line.removeprefix("info = "), {"MethodInfo": MethodInfo}).contents == 2  # noqa: S307 - what we wrote
+    assert eval(line.removeprefix("info = "), {"MethodInfo": MethodInfo}).contents == 2
 
 
 @pytest.mark.parametrize("name", CONFIGS)
