@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import kornia.augmentation as K
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from mbu_ops.errors import DeviceError, DTypeError, ShapeError, UnsupportedVerbError
 from mbu_ops.functional.blend import blend
+from mbu_ops.methods.info import MethodInfo
 from mbu_ops.testing.tiny import tiny_mbu
 
 
@@ -168,7 +168,7 @@ class OpTester:
     def test_unsupported_verb(self) -> None:
         """A method without the verb is refused, and the error names what the method has."""
         model = self.make_model()
-        model.info = replace(model.info, name="other", verbs=frozenset({"juggle"}))
+        model.info = MethodInfo("other", frozenset({"juggle"}), "other:Objective")
         with pytest.raises(UnsupportedVerbError, match="other, which can juggle"):
             self.build(model)
 

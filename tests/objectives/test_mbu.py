@@ -1,5 +1,6 @@
 """The objective of MBU: every term against its formula, the switches, and which domain meets which statistics."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -16,6 +17,7 @@ from mbu_ops.objectives.mbu import (
     MBUObjective,
 )
 from mbu_ops.objectives.terms import DISTANCES, GuideVariation, ImageDiscriminator
+from mbu_ops.ops.look import REMOVAL
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.transfer import Transfer
 
@@ -37,7 +39,7 @@ def objective(weights=EVERYTHING, loss="l1"):
 
 def edited(op, model, *images):
     """What the op itself makes of the images, in [-1, 1], and its mask; the removal's growth is 2 px of 128."""
-    settings = {"dilation": 1} if op is Remove else {}
+    settings = {"look": replace(REMOVAL, dilation=1)} if op is Remove else {}
     edit = op(model, **settings).edit(*images)
     return edit.image * 2 - 1, edit.mask
 
