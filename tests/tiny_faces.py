@@ -72,7 +72,7 @@ def save_network(path: Path, model: Any = None, guides: int = 3) -> str:
     """Write weights of a network, the tiny portrait one by default, and return their path."""
     model = tiny_portrait() if model is None else model
     names = {"portrait": ANATOMY.contents, "parsing": ANATOMY.names[: model.contents]}.get(model.name, ("hat",))
-    info = WeightsInfo(model.name, model.config_to_dict(model.config), model.config.resolution, attributes=names)
+    info = WeightsInfo(model.info.name, model.config_to_dict(model.config), model.config.resolution, attributes=names)
     codes = None
     if guides and model.name == "portrait":
         with torch.no_grad():

@@ -262,20 +262,20 @@ def _check_source(name: str, source: Source | LabelledSource, variation: float |
     from mbu_ops.methods import get_method
 
     method = get_method(name)
-    needs = "parser" in getattr(method, "aids", ())
+    needs = "parser" in method.info.aids
     if parser is not None and not needs:
         raise ConfigurationError(f"{name} needs no --parser: leave it out")
     if isinstance(source, LabelledSource):
         if needs:
             resolve(parser or source.parser, method="parsing")
         return
-    if getattr(method, "learns_from", "domains") == "parts":
+    if method.info.learns_from == "parts":
         raise ConfigurationError(
             f"{name} learns from labelled pictures: give --labelled FOLDER, with images/ and masks/"
         )
     if variation is not None:
         raise ConfigurationError("--variation goes with --labelled; guides are varied by --guide-variation")
-    if (count := method.contents) == len(source.contents):
+    if (count := method.info.contents) == len(source.contents):
         return
     if count == 1:
         raise ConfigurationError(
@@ -299,7 +299,7 @@ def _training(
 
     if not isinstance(source, LabelledSource):
         return source.training(resolution, note)
-    draws = get_method(method).draws
+    draws = get_method(method).info.draws
     strength = variation if variation is not None else 0.0 if draws else 1.0  # turning blurs: it would be learnt
     return source.training(resolution, note).varied(strength, blurs=not draws)
 
@@ -324,7 +324,7 @@ def _aided(
 
     found: dict[str, nn.Module] = {}
     family, attribute = source.family, source.attribute
-    aids: frozenset[str] = getattr(get_method(name), "aids", frozenset())
+    aids = get_method(name).info.aids
     if family is not None and family.identity is not None and "identity" in aids:
         build = load_target(family, "identity")
         with plugin_code(family, "building its identity network"):
@@ -384,10 +384,10 @@ def _settings(plan: AttributeSpec | None, **given: object) -> TrainingConfig:
 
     chosen = {name: value for name, value in given.items() if value is not None}
     if chosen["config"] == "paper":
-        labelled = get_method(str(chosen["method"])).learns_from == "parts"
+        labelled = get_method(str(chosen["method"])).info.learns_from == "parts"
         chosen = PUBLISHED | {"recipe": "paper" if labelled else plan.recipe if plan else "glasses"} | chosen
     elif (
-        not get_method(str(chosen["method"])).refines
+        not get_method(str(chosen["method"])).info.refines
         or network_config(str(chosen["method"]), str(chosen["config"])).patch % 2
     ):
         chosen.setdefault("coarse_steps", 0)  # it has no form of half the resolution

@@ -53,6 +53,10 @@ class Domains:
         """Side of the square images, in pixels."""
         return self.without.shape[-1]
 
+    @property
+    def anatomy(self) -> None:
+        """None: nobody said what their pixels show."""
+
     def examples(self, limit: int) -> tuple[Tensor, ...]:
         """Return the first images of both domains, ``without`` first, ``(n, 3, R, R)`` float32 RGB in [0, 1]."""
         return self.without[:limit].float() / 255, self.with_[:limit].float() / 255

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from mbu_ops.families import Anatomy
 
 
 class Pictures(Protocol):
@@ -21,6 +24,10 @@ class Pictures(Protocol):
     @property
     def source(self) -> str:
         """Where they came from."""
+
+    @property
+    def anatomy(self) -> Anatomy | None:
+        """What their pixels' labels mean, if they have labels."""
 
     @property
     def summary(self) -> str:

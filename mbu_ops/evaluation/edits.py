@@ -122,7 +122,7 @@ class Edits:
         defaults = [in_chunks(partial(with_code, transfer, code[None]), without).image for code in codes]
         report()
         removed = in_chunks(remove.edit, with_)
-        swaps = "swap" in transfer.model.verbs
+        swaps = "swap" in transfer.model.info.verbs
         swapped = in_chunks(transfer.edit, removed.image, with_[choice.swaps]).image if swaps else None
         report()
         return cls(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import torch
 from kornia.metrics import ssim
@@ -43,6 +44,9 @@ from mbu_ops.ops.method import fast_form
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.transfer import Transfer
 from mbu_ops.weights import load_pretrained, resolve
+
+if TYPE_CHECKING:
+    from mbu_ops.ops.base import Method
 
 STAGES = 7
 """Parts of the work, after each of which whoever shows progress is told."""
@@ -261,7 +265,7 @@ def _truth(examples: Examples, edits: Edits, threshold: float) -> list[Figure]:
 
 def _dial(model: nn.Module, examples: Examples, judge: Judge) -> list[Figure]:
     """Turn a dial on a few images of either kind, and compare its strengths with what the judge makes of them."""
-    if "adjust" not in getattr(model, "verbs", ()):
+    if "adjust" not in cast("Method", model).info.verbs:
         return []
     few = torch.cat([examples.without[:FEW], examples.with_[:FEW]])
     adjust = Adjust(model)

@@ -151,7 +151,7 @@ def write_sheets(
     Returns:
         The files.
     """
-    verbs = cast("Method", load_pretrained(weights, content=content).model).verbs
+    verbs = cast("Method", load_pretrained(weights, content=content).model).info.verbs
     drawn: dict[str, tuple[str, Callable[[], Tensor]]] = {
         "transfer": ("transfer", lambda: transfers(weights, examples, content)),
         "layers": ("transfer", lambda: layers(weights, examples, content)),

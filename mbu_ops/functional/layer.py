@@ -89,10 +89,37 @@ class Layer(NamedTuple):
         if self.own is None:
             own = Moved(1 - region)
         elif self.own.flow is None:
-            own = Moved(1 - region + region * self.own.gain)
+            own = Moved(1 - region * (1 - self.own.gain))  # exactly 1 where all of the photo shows
         else:  # a pixel comes from one place only
             raise ConfigurationError("expected a layer that moves no pixels; put the region into its mask")
         return self._replace(mask=(region > 0).to(self.mask.dtype), bias=self.bias * region, own=own)
+
+    def covered(self, pixels: Tensor, share: Tensor) -> Layer:
+        """Return the layer with new pixels over it.
+
+        Args:
+            pixels: ``(B, 3, h, w)`` in [0, 1].
+            share: ``(B, 1, h, w)`` in [0, 1]: 0 leaves the layer as it is, 1 shows nothing but the new pixels.
+        """
+        own, guide = (
+            None if one is None else one._replace(gain=one.gain * (1 - share)) for one in (self.own, self.guide)
+        )
+        return self._replace(bias=torch.lerp(self.bias, pixels, share), own=own, guide=guide)
+
+    def settled(self, seen: Tensor) -> Layer:
+        """Return the layer with colours that need no clamping at the frame's resolution.
+
+        A sum that is too bright is as good as white while it is shown alone; mixed with other pixels it would outshine
+        them.
+
+        Args:
+            seen: ``(B, 3, h, w)`` in [0, 1], the photo as the network saw it.
+        """
+        if self.own is None:
+            return self._replace(bias=self.bias.clamp(0, 1))
+        gain, flow = self.own
+        shown = self.bias + gain * _moved(seen, flow, (gain.shape[-2], gain.shape[-1]))
+        return self._replace(bias=self.bias + (shown.clamp(0, 1) - shown))
 
     def keeping(self, seen: Tensor, share: float = 1.0) -> Layer:
         """Return the layer with the photo's own detail, finer than the frame's pixels.

@@ -1,13 +1,20 @@
-"""Methods: one paper, one file. Importing this room imports no method, and not torch."""
+"""Methods: one paper, one file. Importing this room imports no method, and not torch.
+
+What they are built from, each of which may import those before it: ``info`` and ``config``, without torch; ``base``;
+``check``. ``blocks``, ``mbu_config``, ``inference`` and ``networks``, in this order, are for methods to share.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.families import discovery
 from mbu_ops.families.discovery import BrokenPlugin
 from mbu_ops.families.names import did_you_mean
+
+if TYPE_CHECKING:
+    from mbu_ops.methods.base import Networks
 
 __all__ = ["get_method", "method_names"]
 
@@ -22,14 +29,14 @@ def method_names() -> tuple[str, ...]:
     return tuple(plugin.name for plugin in discovery.discover(discovery.METHODS).plugins)
 
 
-def get_method(name: str) -> type[Any]:
-    """Import a method and return its class.
+def get_method(name: str) -> type[Networks]:
+    """Import a method and return its class, which was checked (:mod:`mbu_ops.methods.check`).
 
     Args:
         name: one of :func:`method_names`.
 
     Returns:
-        A subclass of :class:`torch.nn.Module` with ``name``, ``verbs``, ``configs`` and ``config_from_dict``.
+        A subclass of :class:`mbu_ops.methods.base.Networks`.
 
     Raises:
         ConfigurationError: if there is no such method, or its plugin is broken.
@@ -42,10 +49,13 @@ def get_method(name: str) -> type[Any]:
     for plugin in found.plugins:
         if plugin.name == name:
             method = discovery.load(plugin)
-            if isinstance(method, type) and getattr(method, "name", None) == name:
-                return method
             if not isinstance(method, BrokenPlugin):
-                method = BrokenPlugin(name, plugin.distribution, f"{plugin.target} is not a method named {name!r}")
+                from mbu_ops.methods.check import check_method
+
+                try:
+                    return check_method(method, name)
+                except ConfigurationError as error:
+                    method = BrokenPlugin(name, plugin.distribution, f"{plugin.target}: {error}")
             raise ConfigurationError(f"method {name!r}: {method}")
     for entry in found.broken:
         if entry.name == name:

@@ -1,77 +1,93 @@
-"""What the networks of every method share: sizes by name and as JSON, and how a network doubles its resolution."""
+"""What the networks of every method share: what they say of themselves, and how a network doubles its resolution.
+
+May import functional, info and config: no method, and none of what methods share among each other.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
 from mbu_ops.errors import ConfigurationError
-from mbu_ops.methods.inference import InferenceNetworks
+from mbu_ops.functional.layer import Layer
+from mbu_ops.methods.config import NetworkConfig, config_from_dict, config_to_dict
+from mbu_ops.methods.info import MethodInfo
 
 if TYPE_CHECKING:
     from mbu_ops.families import Anatomy
 
 
-class Layer(NamedTuple):
-    """Pixels and the soft mask that says where they go.
+class ContentView(nn.Module):
+    """One of the contents that some networks edit: a method with the verbs of those that know one content.
 
-    Attributes:
-        raw: ``(B, 3, H, W)`` RGB in [0, 1].
-        mask: ``(B, 1, H, W)`` in [0, 1], 1 = content.
+    A subclass has an :attr:`info` with its own verbs, and their functions.
+
+    Args:
+        networks: the networks, shared and not copied.
+        index: which content, counted from 0.
     """
 
-    raw: Tensor
-    mask: Tensor
+    info: ClassVar[MethodInfo]
+    """What is true of one content: the networks' own with ``contents`` 1 and fewer verbs."""
+    contents: ClassVar[int] = 1
+
+    def __init__(self, networks: Networks, index: int) -> None:
+        super().__init__()
+        self.networks: Any = networks
+        self.index = index
+
+    @property
+    def config(self) -> NetworkConfig:
+        """The networks' sizes."""
+        config: NetworkConfig = self.networks.config
+        return config
+
+    @property
+    def code_shape(self) -> tuple[int, int, int]:
+        """Shape of one guide code: channels, height, width."""
+        shape: tuple[int, int, int] = self.networks.code_shape
+        return shape
 
 
 class Networks(nn.Module, ABC):
     """A method's networks. Every public verb takes and returns pixels in [0, 1]; inside they are in [-1, 1].
 
+    A verb that edits returns a :class:`mbu_ops.functional.layer.Layer`. ``docs/methods.md`` shows a whole method.
+
     Args:
         config: sizes; a name from :attr:`configs`, or an instance of their class.
     """
 
-    name: ClassVar[str]
-    verbs: ClassVar[frozenset[str]]
-    objective: ClassVar[str]
-    """What trains them, as ``"module:Class"``."""
-    configs: ClassVar[Mapping[str, Any]]
-    """Named configurations: frozen dataclasses of one class, with ``resolution`` and ``patch``."""
-    inference: ClassVar[type[InferenceNetworks] | None] = None
-    """The fast form of the networks; each class names its own."""
-    contents: ClassVar[int] = 1
-    """How many contents one network edits. With more than one, :meth:`for_content` gives what edits each."""
-    follows_guides: ClassVar[bool] = True
-    """Whether different guides give different edits."""
-    aids: ClassVar[frozenset[str]] = frozenset()
-    """What training asks of a family, where it has it: fields of its specification, ``"identity"`` or ``"regions"``."""
+    info: ClassVar[MethodInfo]
+    """What the method says of itself."""
+    configs: ClassVar[Mapping[str, NetworkConfig]]
+    """Named configurations, of one class."""
+    view: ClassVar[type[ContentView] | None] = None
+    """What edits one content, of networks that edit several."""
+    inference: ClassVar[type[nn.Module] | None] = None
+    """The fast form of the networks, built from them; each class names its own."""
+    config: NetworkConfig
 
-    learns_from: ClassVar[str] = "domains"
-    """What training needs: ``"domains"``, images with a content and images without it; or ``"parts"``, images whose
-    pixels are labelled."""
-    refines: ClassVar[bool] = True
-    """Whether training may begin at half the resolution, see :meth:`refined`."""
-    draws: ClassVar[bool] = True
-    """Whether the networks draw pictures; some only read them."""
-
-    def __init__(self, config: Any = "paper") -> None:
+    def __init__(self, config: NetworkConfig | str = "paper") -> None:
         super().__init__()
-        self.config: Any = self.named_config(config) if isinstance(config, str) else config
+        self.config = self.named_config(config) if isinstance(config, str) else config
 
     @classmethod
-    def named_config(cls, name: str) -> Any:
+    def named_config(cls, name: str) -> NetworkConfig:
         """Return the configuration of that name.
 
         Raises:
             ConfigurationError: if there is none.
         """
         if name not in cls.configs:
-            raise ConfigurationError(f"expected a configuration of {cls.name} ({', '.join(cls.configs)}), got {name!r}")
+            raise ConfigurationError(
+                f"expected a configuration of {cls.info.name} ({', '.join(cls.configs)}), got {name!r}"
+            )
         return cls.configs[name]
 
     @classmethod
@@ -86,15 +102,12 @@ class Networks(nn.Module, ABC):
         Raises:
             ConfigurationError: if networks of this method edit another number of contents.
         """
-        if len(contents) != cls.contents:
+        count = cls.info.contents
+        if len(contents) != count:
             raise ConfigurationError(
-                f"{cls.name} learns {'one content' if cls.contents == 1 else f'{cls.contents} contents'} at once, got "
+                f"{cls.info.name} learns {'one content' if count == 1 else f'{count} contents'} at once, got "
                 f"{' and '.join(contents)}: "
-                + (
-                    "name one --attribute"
-                    if cls.contents == 1
-                    else "name them by --attributes, or give a --with folder each"
-                )
+                + ("name one --attribute" if count == 1 else "name them by --attributes, or give a --with folder each")
             )
         return config
 
@@ -102,13 +115,13 @@ class Networks(nn.Module, ABC):
     def contents_in(cls, anatomy: Anatomy) -> tuple[str, ...]:
         """Return the names of what networks learn from labelled pictures, in their order."""
         raise ConfigurationError(
-            f"{cls.name} does not learn from labelled pictures, got masks of {len(anatomy.parts)} parts"
+            f"{cls.info.name} does not learn from labelled pictures, got masks of {len(anatomy.parts)} parts"
         )
 
     @classmethod
-    def config_to_dict(cls, config: Any) -> dict[str, object]:
-        """Return a configuration as JSON can hold it, for a weights file or a training state."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(config).items()}
+    def config_to_dict(cls, config: NetworkConfig) -> dict[str, object]:
+        """Return a configuration as JSON can hold it, see :func:`mbu_ops.methods.config.config_to_dict`."""
+        return config_to_dict(config)
 
     @classmethod
     def config_from_dict(cls, values: Mapping[str, object]) -> Any:
@@ -122,27 +135,14 @@ class Networks(nn.Module, ABC):
             >>> MBU.config_from_dict(MBU.config_to_dict(MBU.configs["lite"])) == MBU.configs["lite"]
             True
         """
-        kind = type(next(iter(cls.configs.values())))
-        defaults = {entry.name: entry.default for entry in fields(kind)}
-        known: dict[str, Any] = {}
-        for name, value in values.items():
-            if name not in defaults:
-                raise ConfigurationError(f"expected the settings {', '.join(defaults)}, got {name!r}")
-            default = defaults[name]
-            numbers = value if isinstance(value, list | tuple) else (value,)
-            if isinstance(default, bool):
-                expected, fits = "true or false", isinstance(value, bool)
-            elif isinstance(default, tuple):
-                expected = "a list of positive whole numbers"
-                fits = isinstance(value, list | tuple) and all(type(n) is int and n > 0 for n in numbers)
-            elif isinstance(default, float):
-                expected, fits = "a positive number", type(value) in (int, float) and 0 < float(str(value)) < 1e6
-            else:
-                expected, fits = "a positive whole number", type(value) is int and value > 0
-            if not fits:
-                raise ConfigurationError(f"expected {expected} for {name}, got {value!r}")
-            known[name] = tuple(numbers) if isinstance(default, tuple) else value
-        return kind(**known)
+        return config_from_dict(type(next(iter(cls.configs.values()))), values)
+
+    @property
+    def contents(self) -> int:
+        """How many contents the networks edit. With more than one, :meth:`for_content` gives what edits each."""
+        count = self.info.contents
+        assert count is not None  # noqa: S101 - a class whose configuration says it has its own
+        return count
 
     @property
     @abstractmethod
@@ -158,13 +158,22 @@ class Networks(nn.Module, ABC):
         """Shape of one default guide as a weights file holds it: a code, or one for each of several contents."""
         return self.code_shape if self.contents == 1 else (self.contents, *self.code_shape)
 
-    def for_content(self, index: int) -> nn.Module:
-        """Return what edits one of the contents, a method as :class:`mbu_ops.ops.base.Method` describes it.
+    def for_content(self, index: int) -> Any:
+        """Return what edits one of several contents, a :class:`ContentView`.
 
         Args:
             index: which one, counted from 0.
+
+        Raises:
+            ConfigurationError: if the networks edit one only, or none of that number.
         """
-        raise ConfigurationError(f"{self.name} edits one content only: use it as it is, without number {index}")
+        if self.view is None:
+            raise ConfigurationError(
+                f"{self.info.name} edits one content only: use it as it is, without number {index}"
+            )
+        if not 0 <= index < self.contents:
+            raise ConfigurationError(f"expected a content from 0 to {self.contents - 1}, got {index}")
+        return self.view(self, index)
 
     def for_inference(self) -> nn.Module:
         """Return a module that draws the same, but for rounding, in less time, and cannot be trained.
@@ -184,18 +193,18 @@ class Networks(nn.Module, ABC):
             True
         """
         # not inherited: a class that draws differently must not be replaced by one that draws as its parent did
-        form: type[InferenceNetworks] | None = vars(type(self)).get("inference")
-        return self if form is None else form(self)  # type: ignore[arg-type]
+        form: type[nn.Module] | None = vars(type(self)).get("inference")
+        return self if form is None else form(self)
 
     # -- resolution ---------------------------------------------------------------------------------------------------
 
-    @abstractmethod
     def stems(self) -> tuple[str, ...]:
-        """Name the convolutions that read pixels."""
+        """Name the convolutions that read pixels; needed by networks that refine."""
+        return ()
 
-    @abstractmethod
     def painters(self) -> Mapping[str, int]:
-        """Name the convolutions that write pixels, and say how many channels each draws."""
+        """Name the convolutions that write pixels, and say how many channels each draws; needed as :meth:`stems` is."""
+        return {}
 
     @torch.no_grad()
     def refined(self) -> Self:
@@ -224,8 +233,19 @@ class Networks(nn.Module, ABC):
 
 def each_content(model: Any) -> list[Any]:
     """Return what edits each content of a network, in its order; the network itself if it knows one content."""
-    count = getattr(model, "contents", 1)
-    return [model] if count == 1 else [model.for_content(index) for index in range(count)]
+    return [model] if model.contents == 1 else [model.for_content(index) for index in range(model.contents)]
+
+
+def draw_code(model: Any, image: Tensor, code: Tensor) -> Layer:
+    """Return an image with a code's content: transferred, or exchanged by a method that can only exchange.
+
+    Args:
+        model: what edits one content: networks, a view of them, or their fast form.
+        image: ``(B, 3, R, R)`` RGB in [0, 1].
+        code: ``(B, *model.code_shape)``, of a guide or a mixture of guides.
+    """
+    layer: Layer = (model.transfer if "transfer" in model.info.verbs else model.swap)(image, code)
+    return layer
 
 
 def _doubled(block: Tensor) -> Tensor:

@@ -17,18 +17,20 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from mbu_ops.errors import ConfigurationError
-from mbu_ops.functional.detail import carry_over
+from mbu_ops.functional.layer import Layer, carried, painted
 from mbu_ops.functional.mask import change_mask
-from mbu_ops.methods.base import Layer, Networks, to_signed, to_unit
+from mbu_ops.functional.render import render
+from mbu_ops.methods.base import ContentView, Networks, to_signed, to_unit
 from mbu_ops.methods.blocks import NEGATIVE_SLOPE
-from mbu_ops.methods.networks import MBUConfig
+from mbu_ops.methods.info import MethodInfo
+from mbu_ops.methods.mbu_config import MBUConfig
 
 __all__ = ["CONFIGS", "DIDD", "Codes", "DIDDConfig", "DIDDContent"]
 
 
 @dataclass(frozen=True, slots=True)
 class DIDDConfig(MBUConfig):
-    """Sizes of a DIDD network; those of :class:`mbu_ops.methods.networks.MBUConfig`, with two separate codes.
+    """Sizes of a DIDD network; those of :class:`mbu_ops.methods.mbu_config.MBUConfig`, with two separate codes.
 
     Attributes:
         spectral_norm: whether the (de)convolutions but the last have spectral norm (Miyato et al., ICLR 2018), as in
@@ -38,7 +40,7 @@ class DIDDConfig(MBUConfig):
             (Karras et al., CVPR 2020, section 2). Group norm (Wu and He, ECCV 2018) keeps the strengths within a group.
         one_encoding: whether one separate encoder serves both contents; an ablation of the paper's.
         residual: whether the difference of two drawings, of the image as it is and as it is to be, is carried over to
-            the image (:func:`mbu_ops.functional.detail.carry_over`), so that the networks' blur hardly shows; the paper
+            the image (:func:`mbu_ops.functional.layer.carried`), so that the networks' blur hardly shows; the paper
             shows the drawing itself.
     """
 
@@ -124,6 +126,46 @@ class Codes(NamedTuple):
         return Codes(*(torch.lerp(one, two, share.view(-1, 1, 1, 1)) for one, two, share in pairs))
 
 
+_INFO = MethodInfo(
+    name="didd",
+    verbs=frozenset({"transfer", "remove", "swap", "segment", "interpolate", "translate", "mix"}),
+    objective="mbu_ops.objectives.didd:DIDDObjective",
+    contents=2,
+)
+
+
+class DIDDContent(ContentView):
+    """One content of a DIDD network: a method with the same verbs as those that know one content.
+
+    Args:
+        networks: the networks, shared and not copied.
+        index: which content, 0 or 1.
+    """
+
+    info = replace(_INFO, contents=1, verbs=_INFO.verbs - {"mix"})
+    networks: DIDD
+
+    def encode_guide(self, guide: Tensor) -> Tensor:
+        """Return what a guide ``(B, 3, R, R)`` in [0, 1] shows of this content: its separate code."""
+        return self.networks.separate_code(to_signed(guide), self.index)
+
+    def transfer(self, image: Tensor, code: Tensor) -> Layer:
+        """Return the image with a code's content; its other content stays."""
+        return self.networks.redraw(image, {self.index: code})
+
+    def remove(self, image: Tensor) -> Layer:
+        """Return the image free of this content; its other content stays."""
+        return self.networks.redraw(image, {self.index: None})
+
+    def translate(self, image: Tensor, code: Tensor) -> Layer:
+        """Return an image of the other domain as one of this: with a code's content, and free of the other content."""
+        return self.networks.redraw(image, {self.index: code, 1 - self.index: None})
+
+    def segment(self, image: Tensor) -> Tensor:
+        """Return where the drawing changes when the content goes, ``(B, 1, R, R)`` in [0, 1]."""
+        return self.remove(image).mask
+
+
 class DIDD(Networks):
     """The networks of DIDD and what they can do to images that fill the model frame.
 
@@ -138,15 +180,13 @@ class DIDD(Networks):
         >>> model = DIDD("lite").eval()
         >>> image, guide = torch.rand(2, 3, 128, 128), torch.rand(2, 3, 128, 128)
         >>> first = model.for_content(0)
-        >>> first.translate(image, first.encode_guide(guide)).raw.shape
+        >>> first.translate(image, first.encode_guide(guide)).bias.shape
         torch.Size([2, 3, 128, 128])
     """
 
-    name = "didd"
-    verbs = frozenset({"transfer", "remove", "swap", "segment", "interpolate", "translate", "mix"})
-    objective = "mbu_ops.objectives.didd:DIDDObjective"
+    info = _INFO
     configs = CONFIGS
-    contents = 2
+    view = DIDDContent
     config: DIDDConfig
 
     def __init__(self, config: DIDDConfig | str = "paper") -> None:
@@ -187,12 +227,6 @@ class DIDD(Networks):
         """Shape of one guide code: channels, height, width."""
         return self.config.separate_code_shape
 
-    def for_content(self, index: int) -> DIDDContent:
-        """Return what edits the first (0) or the second (1) content."""
-        if index not in (0, 1):
-            raise ConfigurationError(f"expected content 0 or 1, got {index}")
-        return DIDDContent(self, index)
-
     # -- pixels in [-1, 1] --------------------------------------------------------------------------------------------
 
     def common_code(self, pixels: Tensor) -> Tensor:
@@ -213,9 +247,12 @@ class DIDD(Networks):
 
     def result(self, pixels: Tensor, plain: Tensor, edited: Tensor) -> Tensor:
         """Return what users see of two drawings of pixels, as they are and as they are to be; all in [-1, 1]."""
-        if not self.config.residual:
-            return edited
-        return to_signed(carry_over(to_unit(pixels), to_unit(plain), to_unit(edited)))
+        layer = self._layer(to_unit(plain), to_unit(edited))
+        return to_signed(render(to_unit(pixels), layer).raw)
+
+    def _layer(self, plain: Tensor, edited: Tensor) -> Layer:
+        mask = change_mask(plain, edited)
+        return carried(plain, edited, mask) if self.config.residual else painted(edited, mask)
 
     def zero_code(self, like: Tensor) -> Tensor:
         """Return the separate code of 'no content' for a batch of common codes."""
@@ -247,68 +284,19 @@ class DIDD(Networks):
         contents: Sequence[Tensor] = own[1:]
         after = [changes.get(index, code) for index, code in enumerate(contents)]
         edited = Codes(own.common, *(none if code is None else code for code in after))
-        return self.compared(image, own, edited)
+        return self.compared(own, edited)
 
-    def compared(self, image: Tensor, before: Codes, after: Codes) -> Layer:
-        """Draw two sets of codes in one pass; return the second's result, and where the drawings differ.
+    def compared(self, before: Codes, after: Codes) -> Layer:
+        """Draw two sets of codes in one pass; return what makes of the first's image the second's.
 
         Args:
-            image: ``(B, 3, R, R)`` RGB in [0, 1].
-            before: its own codes.
+            before: an image's own codes.
             after: those that it is to have.
         """
         drawn = self.draw(Codes(*(torch.cat(pair) for pair in zip(before, after, strict=True))))
         # chunk() and len() would fix the size of exported batches
         plain, edited = torch.unflatten(drawn, 0, (2, -1)).unbind()
-        result = carry_over(image, plain, edited) if self.config.residual else edited
-        return Layer(result, change_mask(plain, edited))
-
-
-class DIDDContent(nn.Module):
-    """One content of a DIDD network: a method with the same verbs as those that know one content.
-
-    Args:
-        networks: the networks, shared and not copied.
-        index: which content, 0 or 1.
-    """
-
-    follows_guides = True
-
-    def __init__(self, networks: DIDD, index: int) -> None:
-        super().__init__()
-        self.networks, self.index = networks, index
-        self.name: str = networks.name
-        self.verbs: frozenset[str] = networks.verbs
-
-    @property
-    def config(self) -> DIDDConfig:
-        """The networks' sizes."""
-        return self.networks.config
-
-    @property
-    def code_shape(self) -> tuple[int, int, int]:
-        """Shape of one guide code: channels, height, width."""
-        return self.networks.code_shape
-
-    def encode_guide(self, guide: Tensor) -> Tensor:
-        """Return what a guide ``(B, 3, R, R)`` in [0, 1] shows of this content: its separate code."""
-        return self.networks.separate_code(to_signed(guide), self.index)
-
-    def transfer(self, image: Tensor, code: Tensor) -> Layer:
-        """Return the image with a code's content; its other content stays."""
-        return self.networks.redraw(image, {self.index: code})
-
-    def remove(self, image: Tensor) -> Layer:
-        """Return the image free of this content; its other content stays."""
-        return self.networks.redraw(image, {self.index: None})
-
-    def translate(self, image: Tensor, code: Tensor) -> Layer:
-        """Return an image of the other domain as one of this: with a code's content, and free of the other content."""
-        return self.networks.redraw(image, {self.index: code, 1 - self.index: None})
-
-    def segment(self, image: Tensor) -> Tensor:
-        """Return where the drawing changes when the content goes, ``(B, 1, R, R)`` in [0, 1]."""
-        return self.remove(image).mask
+        return self._layer(plain, edited)
 
 
 class _Norm(NamedTuple):

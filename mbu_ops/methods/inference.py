@@ -1,22 +1,21 @@
 """The form of the networks that only edits: batch norm folded, weights as a CPU reads them fastest.
 
 What it draws is what the networks in evaluation draw, but for rounding. It cannot be trained: gradients reach images
-and codes, and no weights.
+and codes, and no weights. May import blocks, info and the sizes; the networks name their form, and not the other way.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mbu_ops.methods.blocks import NEGATIVE_SLOPE, DomainBatchNorm2d, Stack
-
-if TYPE_CHECKING:
-    from mbu_ops.methods.networks import ContentNetworks
+from mbu_ops.methods.info import MethodInfo
+from mbu_ops.methods.mbu_config import MBUConfig
 
 FEW_POSITIONS = 32
 """Up to so many positions in a batch, a layer is a matrix product: its weights, not its pixels, are what takes time."""
@@ -245,18 +244,20 @@ class InferenceNetworks(nn.Module):
     Weights are frozen; :class:`mbu_ops.ops.base.Method` says what the verbs take and return.
 
     Args:
-        networks: the method's networks; they stay as they are.
+        info: the method's.
+        config: the networks' sizes.
+        common_encoder: the networks' own, which stays as it is.
+        separate_encoder: the same.
     """
 
-    def __init__(self, networks: ContentNetworks) -> None:
+    contents = 1
+
+    def __init__(self, info: MethodInfo, config: MBUConfig, common_encoder: Stack, separate_encoder: Stack) -> None:
         super().__init__()
-        self.name: str = networks.name
-        self.verbs: frozenset[str] = networks.verbs
-        self.config = networks.config
-        patch = self.config.patch
-        self.common_encoder = FoldedEncoder(networks.common_encoder, False, patch)
-        self.content_common_encoder = FoldedEncoder(networks.common_encoder, True, patch)
-        self.separate_encoder = FoldedEncoder(networks.separate_encoder, False, patch)
+        self.info, self.config = info, config
+        self.common_encoder = FoldedEncoder(common_encoder, False, config.patch)
+        self.content_common_encoder = FoldedEncoder(common_encoder, True, config.patch)
+        self.separate_encoder = FoldedEncoder(separate_encoder, False, config.patch)
         self.eval()
 
     @property

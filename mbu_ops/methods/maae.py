@@ -7,7 +7,7 @@ less. The positions are the fewest whose receptive fields still cover the image,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -16,10 +16,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mbu_ops.errors import ConfigurationError
-from mbu_ops.functional.detail import carry_over
+from mbu_ops.functional.layer import Layer, carried, painted
 from mbu_ops.functional.mask import change_mask
-from mbu_ops.methods.base import Layer, Networks, to_signed, to_unit
+from mbu_ops.functional.render import render
+from mbu_ops.methods.base import Networks, to_signed, to_unit
 from mbu_ops.methods.blocks import ResidualBlock, activation
+from mbu_ops.methods.config import NetworkConfig
+from mbu_ops.methods.info import MethodInfo
 
 __all__ = ["CONFIGS", "MAAE", "Convolution", "MAAEConfig", "covering_positions", "receptive_field"]
 
@@ -42,11 +45,10 @@ class Convolution(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class MAAEConfig:
-    """Sizes of an M-AAE network.
+class MAAEConfig(NetworkConfig):
+    """Sizes of an M-AAE network; those of :class:`mbu_ops.methods.config.NetworkConfig`, with its layers'.
 
     Attributes:
-        resolution: side of the square model frame, in pixels.
         widths: channels of the encoder's convolutions: the first keeps the resolution, each other one halves it.
         decoder_widths: channels of the decoder's convolutions: as many as halve in the encoder double the resolution,
             any others keep it. One more draws the pixels.
@@ -57,15 +59,11 @@ class MAAEConfig:
         decoder_kernel: side of the kernels in the decoder's residual blocks; 1 in the paper.
         judge_widths: channels of the discriminator's convolutions, each of which halves the resolution.
         shift: by how much full strength shifts the code (5 in the paper).
-        patch: side of the pixel block that the first layer reads as one position and the last layer writes as one
-            (space-to-depth and pixel shuffle). 1 is the paper's.
         residual: whether the difference of two drawings, with the shift and without it, is carried over to the image
-            (:func:`mbu_ops.functional.detail.carry_over`), so that the autoencoder's blur hardly shows; the paper shows
-            the drawing itself.
-        removal_dilation: how far the mask of a removal grows, in pixels of the frame, unless the user says otherwise.
+            (:func:`mbu_ops.functional.layer.carried`), so that the autoencoder's blur hardly shows; the paper shows the
+            drawing itself.
     """
 
-    resolution: int = 128
     widths: tuple[int, ...] = (64, 128, 256)
     decoder_widths: tuple[int, ...] = (256, 128, 64)
     residual_width: int = 512
@@ -75,9 +73,7 @@ class MAAEConfig:
     decoder_kernel: int = 1
     judge_widths: tuple[int, ...] = (64, 128, 256, 512, 1024)
     shift: float = 5.0
-    patch: int = 1
     residual: bool = False
-    removal_dilation: int = field(default=2, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("stem_kernel", "decoder_kernel"):
@@ -205,16 +201,18 @@ class MAAE(Networks):
         >>> model = MAAE("lite").eval()
         >>> image = torch.rand(2, 3, 128, 128)
         >>> layer = model.adjust(image, torch.tensor([0.0, 0.5]))
-        >>> torch.equal(layer.raw[0], image[0]), layer.mask.shape
-        (True, torch.Size([2, 1, 128, 128]))
+        >>> layer.mask.shape, layer.mask[0].max().item()
+        (torch.Size([2, 1, 128, 128]), 0.0)
     """
 
-    name = "maae"
-    verbs = frozenset({"adjust", "transfer", "remove", "segment", "interpolate"})
-    objective = "mbu_ops.objectives.maae:MAAEObjective"
+    info = MethodInfo(
+        name="maae",
+        verbs=frozenset({"adjust", "transfer", "remove", "segment", "interpolate"}),
+        objective="mbu_ops.objectives.maae:MAAEObjective",
+        follows_guides=False,
+        aids=frozenset({"identity", "regions"}),
+    )
     configs = CONFIGS
-    follows_guides = False
-    aids = frozenset({"identity", "regions"})
     config: MAAEConfig
     positions: Tensor
 
@@ -276,9 +274,12 @@ class MAAE(Networks):
 
     def result(self, pixels: Tensor, plain: Tensor, edited: Tensor) -> Tensor:
         """Return what users see of two drawings of pixels, without a shift and with one; all in [-1, 1]."""
-        if not self.config.residual:
-            return edited
-        return to_signed(carry_over(to_unit(pixels), to_unit(plain), to_unit(edited)))
+        layer = self._layer(to_unit(plain), to_unit(edited))
+        return to_signed(render(to_unit(pixels), layer).raw)
+
+    def _layer(self, plain: Tensor, edited: Tensor) -> Layer:
+        mask = change_mask(plain, edited, _GAIN)
+        return carried(plain, edited, mask) if self.config.residual else painted(edited, mask)
 
     # -- images in [0, 1] ---------------------------------------------------------------------------------------------
 
@@ -294,8 +295,7 @@ class MAAE(Networks):
         codes = torch.cat([code, self.shifted(code, strength)])
         # chunk() would fix the size of exported batches
         plain, edited = torch.unflatten(to_unit(self.decode(codes)), 0, (2, -1)).unbind()
-        raw = carry_over(image, plain, edited) if self.config.residual else edited
-        return Layer(raw, change_mask(plain, edited, _GAIN))
+        return self._layer(plain, edited)
 
     def encode_guide(self, guide: Tensor) -> Tensor:
         """Return the code of what guides show: full strength, whatever they show."""

@@ -7,14 +7,30 @@ the *with decoder* draws a soft mask and the raw pixels to put under it.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
+from mbu_ops.functional.layer import Layer, painted
 from mbu_ops.methods.blocks import Stack
 from mbu_ops.methods.inference import FoldedDecoder, FoldedEncoder, InferenceNetworks
-from mbu_ops.methods.networks import CONFIGS, ContentNetworks, Layer, MBUConfig, to_signed, to_unit
+from mbu_ops.methods.info import MethodInfo
+from mbu_ops.methods.networks import CONFIGS, ContentNetworks, MBUConfig, to_signed, to_unit
 
-__all__ = ["CONFIGS", "MBU", "Layer", "MBUConfig", "to_signed", "to_unit"]
+__all__ = ["CONFIGS", "MBU", "Drawing", "MBUConfig", "to_signed", "to_unit"]
+
+
+class Drawing(NamedTuple):
+    """What the with decoder draws.
+
+    Attributes:
+        raw: ``(B, 3, R, R)`` in [-1, 1].
+        mask: ``(B, 1, R, R)`` in [0, 1], 1 = content.
+    """
+
+    raw: Tensor
+    mask: Tensor
 
 
 class MBUInference(InferenceNetworks):
@@ -25,7 +41,7 @@ class MBUInference(InferenceNetworks):
     """
 
     def __init__(self, networks: MBU) -> None:
-        super().__init__(networks)
+        super().__init__(networks.info, networks.config, networks.common_encoder, networks.separate_encoder)
         patch = self.config.patch
         self.content_separate_encoder = FoldedEncoder(networks.separate_encoder, True, patch)
         self.with_decoder = FoldedDecoder(networks.with_decoder, False, patch, masks=1)
@@ -37,12 +53,12 @@ class MBUInference(InferenceNetworks):
     def transfer(self, image: Tensor, code: Tensor) -> Layer:
         """Return the guide's content as it would sit on the image."""
         drawn = self.with_decoder(torch.cat([self.common_code(image), code], dim=1))
-        return Layer(drawn[:, 1:], drawn[:, :1])
+        return painted(drawn[:, 1:], drawn[:, :1])
 
     def remove(self, image: Tensor) -> Layer:
         """Return the image free of content, and the soft mask of where the content was."""
         common = self.common_code(image, content=True)
-        return Layer(self.content_without_decoder(common), self._own_mask(image, common))
+        return painted(self.content_without_decoder(common), self._own_mask(image, common))
 
     def segment(self, image: Tensor) -> Tensor:
         """Return the soft mask of the image's own content."""
@@ -66,13 +82,15 @@ class MBU(ContentNetworks):
         >>> model = MBU("lite").eval()
         >>> image, guide = torch.rand(2, 3, 128, 128), torch.rand(1, 3, 128, 128)
         >>> layer = model.transfer(image, model.encode_guide(guide).expand(2, -1, -1, -1))
-        >>> layer.raw.shape, layer.mask.shape
+        >>> layer.bias.shape, layer.mask.shape
         (torch.Size([2, 3, 128, 128]), torch.Size([2, 1, 128, 128]))
     """
 
-    name = "mbu"
-    verbs = frozenset({"transfer", "remove", "swap", "segment", "interpolate"})
-    objective = "mbu_ops.objectives.mbu:MBUObjective"
+    info = MethodInfo(
+        name="mbu",
+        verbs=frozenset({"transfer", "remove", "swap", "segment", "interpolate"}),
+        objective="mbu_ops.objectives.mbu:MBUObjective",
+    )
     inference = MBUInference
     heads = {"without_decoder": 3, "with_decoder": 4}  # noqa: RUF012 - a ClassVar of the base
     without_decoder: Stack
@@ -82,11 +100,11 @@ class MBU(ContentNetworks):
         """Draw the content-free image, ``(B, 3, R, R)`` in [-1, 1]."""
         return torch.tanh(self._decode(self.without_decoder, common, self.zero_code(common), content))
 
-    def decode_with(self, common: Tensor, separate: Tensor, content: bool = False) -> Layer:
+    def decode_with(self, common: Tensor, separate: Tensor, content: bool = False) -> Drawing:
         """Draw the content: raw pixels in [-1, 1] and mask in [0, 1]."""
         output = self._decode(self.with_decoder, common, separate, content)
         # contiguous: activations on channel slices of a channels_last tensor cost several times as much on CPU
-        return Layer(torch.tanh(output[:, 1:].contiguous()), torch.sigmoid(output[:, :1].contiguous()))
+        return Drawing(torch.tanh(output[:, 1:].contiguous()), torch.sigmoid(output[:, :1].contiguous()))
 
     def transfer(self, image: Tensor, code: Tensor) -> Layer:
         """Return the guide's content as it would sit on the image: ``Dwith(Ec(image), code)``.
@@ -96,10 +114,10 @@ class MBU(ContentNetworks):
             code: ``(B, *config.separate_code_shape)`` from :meth:`encode_guide`, or a mixture of such codes.
 
         Returns:
-            Raw pixels and soft mask; blend them with the image (section 3 of the paper).
+            New pixels under a soft mask, to be blended with the image (section 3 of the paper).
         """
         raw, mask = self.decode_with(self.common_code(to_signed(image)), code)
-        return Layer(to_unit(raw), mask)
+        return painted(to_unit(raw), mask)
 
     def remove(self, image: Tensor) -> Layer:
         """Return the image free of content, and the soft mask of where the content was.
@@ -108,12 +126,12 @@ class MBU(ContentNetworks):
             image: ``(B, 3, R, R)`` RGB in [0, 1].
 
         Returns:
-            Raw = ``Dwithout(Ec(image), 0)``; mask as in :meth:`segment` (binarise it, then blend).
+            ``Dwithout(Ec(image), 0)`` under a mask as of :meth:`segment` (binarise it, then blend).
         """
         pixels = to_signed(image)
         common = self.common_code(pixels, content=True)
         _, mask = self.decode_with(common, self.separate_code(pixels, content=True), content=True)
-        return Layer(to_unit(self.decode_without(common, content=True)), mask)
+        return painted(to_unit(self.decode_without(common, content=True)), mask)
 
     def segment(self, image: Tensor) -> Tensor:
         """Return the soft mask of the image's own content, ``(B, 1, R, R)`` in [0, 1].

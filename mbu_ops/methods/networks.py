@@ -1,99 +1,25 @@
-"""What the methods that split an image into two codes share: sizes, encoders, and how a network doubles its resolution.
+"""What the methods that split an image into two codes share: the encoders, and how decoders are built.
 
 The *common encoder* describes what images of both domains share; the *separate encoder* describes the content (which
-glasses, which smile). What is drawn from the two codes is the method's own.
+glasses, which smile). What is drawn from the two codes is the method's own. May import base, blocks and the sizes.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mbu_ops.errors import ConfigurationError
-from mbu_ops.methods.base import Layer, Networks, to_signed, to_unit
+from mbu_ops.functional.layer import Layer
+from mbu_ops.methods.base import Networks, to_signed, to_unit
 from mbu_ops.methods.blocks import DomainBatchNorm2d, Stack, downsampling_stack, upsampling_stack
+from mbu_ops.methods.mbu_config import CONFIGS, MBUConfig
 
-__all__ = ["CONFIGS", "ContentNetworks", "Layer", "MBUConfig", "to_signed", "to_unit"]
-
-
-@dataclass(frozen=True, slots=True)
-class MBUConfig:
-    """Sizes of an MBU network.
-
-    Attributes:
-        resolution: side of the square model frame, in pixels.
-        common_widths: channels of the common encoder's blocks. The last is the width of the whole code; blocks
-            that wide give up ``separate_channels`` of their channels to the separate encoder.
-        separate_widths: channels of the separate encoder's blocks before its last, which has ``separate_channels``.
-        separate_channels: channels of the separate code (25 in the paper).
-        patch: side of the pixel block that the first layer reads as one position and the last layer writes as one
-            (space-to-depth and pixel shuffle). 1 is the paper's; 2 costs about as much as half the resolution.
-        removal_dilation: how far the mask of a removal grows, in pixels of the frame, unless the user says otherwise.
-            No size of the networks, but what suits these weights.
-    """
-
-    resolution: int = 128
-    common_widths: tuple[int, ...] = (32, 64, 128, 256, 512, 512)
-    separate_widths: tuple[int, ...] = (32, 64, 128, 128, 128)
-    separate_channels: int = 25
-    patch: int = 1
-    removal_dilation: int = field(default=2, compare=False)
-
-    def __post_init__(self) -> None:
-        if len(self.separate_widths) != len(self.common_widths) - 1:
-            raise ConfigurationError(
-                f"separate_widths needs one entry fewer than common_widths, got {len(self.separate_widths)} and "
-                f"{len(self.common_widths)}"
-            )
-        if not 0 < self.separate_channels < self.common_widths[-1]:
-            raise ConfigurationError(
-                f"separate_channels must lie between 1 and {self.common_widths[-1] - 1}, got {self.separate_channels}"
-            )
-        step = self.patch * 2 ** len(self.common_widths)
-        if self.patch < 1 or self.resolution < step or self.resolution % step:
-            raise ConfigurationError(
-                f"resolution must be a multiple of patch * 2**blocks = {step}, got {self.resolution}"
-            )
-
-    @property
-    def code_width(self) -> int:
-        """Channels of the whole code, common and separate together."""
-        return self.common_widths[-1]
-
-    @property
-    def code_side(self) -> int:
-        """Side of the square code, in positions."""
-        return self.resolution // (self.patch << len(self.common_widths))
-
-    @property
-    def common_channels(self) -> int:
-        """Channels of the common code."""
-        return self.code_width - self.separate_channels
-
-    @property
-    def separate_code_shape(self) -> tuple[int, int, int]:
-        """Shape of one guide code: channels, height, width."""
-        return self.separate_channels, self.code_side, self.code_side
-
-    @property
-    def common_code_shape(self) -> tuple[int, int, int]:
-        """Shape of one common code: channels, height, width."""
-        return self.common_channels, self.code_side, self.code_side
-
-
-CONFIGS: dict[str, MBUConfig] = {
-    "paper": MBUConfig(),
-    "lite": MBUConfig(
-        common_widths=(16, 32, 64, 128, 256), separate_widths=(16, 32, 64, 64), separate_channels=12, patch=2
-    ),
-}
-"""Named configurations: the published layers, and one that trains on a laptop."""
+__all__ = ["CONFIGS", "ContentNetworks", "MBUConfig", "to_signed", "to_unit"]
 
 
 class ContentNetworks(Networks):

@@ -6,9 +6,9 @@ read masks off photos. The only networks here that are learnt from masks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,7 +18,9 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from mbu_ops.errors import ConfigurationError
-from mbu_ops.methods.base import Layer, Networks, to_signed
+from mbu_ops.methods.base import ContentView, Networks, to_signed
+from mbu_ops.methods.config import NetworkConfig
+from mbu_ops.methods.info import MethodInfo
 
 if TYPE_CHECKING:
     from mbu_ops.families import Anatomy
@@ -27,22 +29,17 @@ __all__ = ["CONFIGS", "Parsing", "ParsingConfig", "PartView"]
 
 
 @dataclass(frozen=True, slots=True)
-class ParsingConfig:
-    """Sizes of a parsing network.
+class ParsingConfig(NetworkConfig):
+    """Sizes of a parsing network; those of :class:`mbu_ops.methods.config.NetworkConfig`, with its layers'.
 
     Attributes:
-        resolution: side of the square model frame, in pixels.
         widths: channels at each scale, from fine to coarse; each is half as large as the one before.
         parts: how many parts it tells apart.
-        patch: side of the pixel block that the first layer reads as one position and the last layer writes as one.
-        removal_dilation: of no use here; every configuration has it.
     """
 
     resolution: int = 256
     widths: tuple[int, ...] = (64, 128, 256, 512, 1024)
     parts: int = 19
-    patch: int = 1
-    removal_dilation: int = field(default=2, compare=False)
 
     def __post_init__(self) -> None:
         if not 2 <= self.parts <= 255:
@@ -87,6 +84,39 @@ class DoubleConvolution(nn.Sequential):
         return nn.Sequential(*layers)
 
 
+_INFO = MethodInfo(
+    name="parsing",
+    verbs=frozenset({"parse", "segment"}),
+    objective="mbu_ops.objectives.parsing:ParsingObjective",
+    contents=None,
+    learns_from="parts",
+    follows_guides=False,
+    mirrors=False,
+    refines=False,
+    draws=False,
+)
+
+
+class PartView(ContentView):
+    """What segments one of the parts that a network tells apart.
+
+    Args:
+        networks: the parsing network, shared and not copied.
+        index: which part.
+    """
+
+    info = replace(_INFO, contents=1, verbs=frozenset({"segment"}))
+    networks: Parsing
+
+    def segment(self, image: Tensor) -> Tensor:
+        """Return how likely each pixel belongs to the part, ``(B, 1, R, R)`` in [0, 1].
+
+        Args:
+            image: ``(B, 3, R, R)`` RGB in [0, 1].
+        """
+        return self.networks.parse(image)[:, self.index : self.index + 1]
+
+
 class Parsing(Networks):
     """The parsing network and what it can do to images that fill the model frame.
 
@@ -103,14 +133,9 @@ class Parsing(Networks):
         (torch.Size([2, 19, 128, 128]), True)
     """
 
-    name = "parsing"
-    verbs = frozenset({"parse", "segment"})
-    objective = "mbu_ops.objectives.parsing:ParsingObjective"
+    info = _INFO
     configs = CONFIGS
-    learns_from = "parts"
-    draws = False
-    refines = False
-    follows_guides = False
+    view = PartView
     config: ParsingConfig
 
     def __init__(self, config: ParsingConfig | str = "paper") -> None:
@@ -123,7 +148,7 @@ class Parsing(Networks):
         self.name_pixels = nn.Conv2d(widths[0], self.config.parts * self.config.patch**2, 1)
 
     @property
-    def contents(self) -> int:  # type: ignore[override]
+    def contents(self) -> int:
         """How many parts it tells apart."""
         return self.config.parts
 
@@ -147,30 +172,12 @@ class Parsing(Networks):
         """Return a configuration that tells as many parts apart as there are names."""
         return replace(config, parts=len(contents))
 
-    def for_content(self, index: int) -> PartView:
-        """Return what segments one of the parts.
-
-        Args:
-            index: which one, counted from 0.
-        """
-        if not 0 <= index < self.contents:
-            raise ConfigurationError(f"expected a part from 0 to {self.contents - 1}, got {index}")
-        return PartView(self, (index,))
-
     def for_inference(self) -> Parsing:
         """Return a network that finds the same, but for rounding, in less time, and cannot be trained."""
         form = deepcopy(self).eval()
         form.down = nn.ModuleList(_folded(block) for block in form.down)
         form.up = nn.ModuleList(_folded(block) for block in form.up)
         return form.requires_grad_(False)
-
-    def stems(self) -> tuple[str, ...]:
-        """Name no convolutions: training begins at the full resolution."""
-        return ()
-
-    def painters(self) -> Mapping[str, int]:
-        """Name no convolutions, see :meth:`stems`."""
-        return {}
 
     def logits(self, image: Tensor) -> Tensor:
         """Return how strongly each pixel speaks for each part, before the softmax.
@@ -202,44 +209,3 @@ class Parsing(Networks):
 
 def _folded(block: nn.Module) -> nn.Module:
     return block.folded() if isinstance(block, DoubleConvolution) else block  # it is folded already
-
-
-class PartView(nn.Module):
-    """What segments some of the parts that a network tells apart, as one thing.
-
-    Args:
-        network: the parsing network.
-        parts: numbers of the parts that belong to it.
-    """
-
-    verbs = frozenset({"segment"})
-    mirrors = False
-
-    def __init__(self, network: Parsing, parts: tuple[int, ...]) -> None:
-        super().__init__()
-        self.network = network
-        self.parts = parts
-        self.name = network.name
-        self.code_shape = network.code_shape
-
-    @property
-    def config(self) -> ParsingConfig:
-        """The network's sizes."""
-        return self.network.config
-
-    def segment(self, image: Tensor) -> Tensor:
-        """Return how likely each pixel belongs to it, ``(B, 1, R, R)`` in [0, 1].
-
-        Args:
-            image: ``(B, 3, R, R)`` RGB in [0, 1].
-        """
-        shares: Tensor = self.network.parse(image)
-        return shares[:, list(self.parts)].sum(1, keepdim=True).clamp(max=1)
-
-    def encode_guide(self, guide: Tensor) -> Tensor:
-        """Return codes that mean nothing: what is segmented looks as the image shows it."""
-        return guide.new_zeros(guide.shape[0], *self.code_shape)
-
-    def transfer(self, image: Tensor, code: Tensor) -> Layer:  # noqa: ARG002 - the protocol's
-        """Return the image as it is, and where the parts are."""
-        return Layer(image, self.segment(image))

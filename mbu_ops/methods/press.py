@@ -8,9 +8,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mbu_ops.functional.layer import Layer, painted
 from mbu_ops.methods.blocks import Stack
 from mbu_ops.methods.inference import FoldedDecoder, InferenceNetworks
-from mbu_ops.methods.networks import ContentNetworks, Layer, to_signed, to_unit
+from mbu_ops.methods.info import MethodInfo
+from mbu_ops.methods.networks import ContentNetworks, to_signed, to_unit
 
 __all__ = ["Press"]
 
@@ -23,7 +25,7 @@ class PressInference(InferenceNetworks):
     """
 
     def __init__(self, networks: Press) -> None:
-        super().__init__(networks)
+        super().__init__(networks.info, networks.config, networks.common_encoder, networks.separate_encoder)
         patch, known = self.config.patch, self.config.common_channels
         self.decoder = FoldedDecoder(networks.decoder, False, patch)
         self.content_decoder = FoldedDecoder(networks.decoder, True, patch, inputs=known)
@@ -54,13 +56,15 @@ class Press(ContentNetworks):
         >>> import torch
         >>> model = Press("lite").eval()
         >>> layer = model.remove(torch.rand(2, 3, 128, 128))
-        >>> layer.raw.shape, bool(layer.mask.eq(1).all())
+        >>> layer.bias.shape, bool(layer.mask.eq(1).all())
         (torch.Size([2, 3, 128, 128]), True)
     """
 
-    name = "press"
-    verbs = frozenset({"transfer", "remove", "swap", "segment", "interpolate"})
-    objective = "mbu_ops.objectives.press:PressObjective"
+    info = MethodInfo(
+        name="press",
+        verbs=frozenset({"transfer", "remove", "swap", "segment", "interpolate"}),
+        objective="mbu_ops.objectives.press:PressObjective",
+    )
     inference = PressInference
     heads = {"decoder": 3}  # noqa: RUF012 - a ClassVar of the base
     decoder: Stack
@@ -102,8 +106,8 @@ class Press(ContentNetworks):
 
 
 def _whole(pixels: Tensor) -> Layer:
-    return Layer(pixels, torch.ones_like(pixels[:, :1]))
+    return painted(pixels, torch.ones_like(pixels[:, :1]))
 
 
 def _change(image: Tensor, drawn: Layer) -> Tensor:
-    return (drawn.raw - image).abs().mean(1, keepdim=True)
+    return (drawn.bias - image).abs().mean(1, keepdim=True)

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mbu_ops.errors import ConfigurationError
-
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from mbu_ops.methods.base import Networks
 
 
 class Objective(Protocol):
@@ -46,7 +46,7 @@ class Objective(Protocol):
 
 
 def build_objective(
-    model: nn.Module,
+    model: Networks,
     recipe: str,
     overrides: Mapping[str, float] | None = None,
     distance: str = "l1",
@@ -54,7 +54,7 @@ def build_objective(
     hard_masks: bool = False,
     aids: Mapping[str, nn.Module] | None = None,
 ) -> Objective:
-    """Return the objective that trains a method's networks; the method's class names it in ``objective``.
+    """Return the objective that trains a method's networks; the method names it in its ``info``.
 
     Args:
         model: the networks.
@@ -63,22 +63,16 @@ def build_objective(
         distance: of the reconstruction terms, a key of :data:`mbu_ops.objectives.terms.DISTANCES`.
         guide_variation: how strongly the guides are varied before they are encoded; 0 for not at all.
         hard_masks: whether training blends with masks as hard as the ops use them.
-        aids: networks that help with the training, by name; those that the network's class names among its ``aids``
-            are used. ``"identity"`` describes whose picture it is, ``(N, 3, H, W)`` in [0, 1] to ``(N, D)``;
+        aids: networks that help with the training, by name; those that the method names among its ``info.aids`` are
+            used. ``"identity"`` describes whose picture it is, ``(N, 3, H, W)`` in [0, 1] to ``(N, D)``;
             ``"parser"`` is a trained :class:`mbu_ops.methods.parsing.Parsing`.
 
     Raises:
-        ConfigurationError: for a network without an objective, an unknown recipe, term or distance, or hard masks for
-            a method without masks.
+        ConfigurationError: for an unknown recipe, term or distance, or hard masks for a method without masks.
     """
-    target = getattr(model, "objective", None)
-    module, colon, name = target.partition(":") if isinstance(target, str) else ("", "", "")
-    if not colon:
-        raise ConfigurationError(
-            f"expected a method's network whose class names its objective as 'module:Class', got {type(model).__name__}"
-        )
+    module, _, name = model.info.objective.partition(":")
     kind = getattr(import_module(module), name)
     options: dict[str, Any] = {"hard_masks": True} if hard_masks else {}  # not every method has masks
-    options |= {name: aid for name, aid in (aids or {}).items() if name in getattr(model, "aids", ())}
+    options |= {name: aid for name, aid in (aids or {}).items() if name in model.info.aids}
     objective: Objective = kind.build(model, recipe, overrides or {}, distance, guide_variation, **options)
     return objective

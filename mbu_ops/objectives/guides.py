@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mbu_ops.methods.base import each_content
+from mbu_ops.functional.render import render
+from mbu_ops.methods.base import draw_code, each_content
 
 
 def default_guides(model: Any, with_: Tensor, without: Tensor) -> Tensor:
@@ -72,8 +73,7 @@ def _faithfulness(model: Any, codes: Tensor, faces: Tensor) -> Tensor:
     for code in torch.split(codes, 16):
         images = faces.repeat(len(code), 1, 1, 1)
         wanted = code.repeat_interleave(len(faces), 0)
-        raw, mask = model.transfer(images, wanted)
-        back = model.encode_guide(mask * raw + (1 - mask) * images)
+        back = model.encode_guide(render(images, draw_code(model, images, wanted)).image)
         change = F.mse_loss(back, wanted, reduction="none").flatten(1).mean(1) / wanted.square().flatten(1).mean(1)
         scores.append(-change.view(len(code), -1).mean(1))
     return torch.cat(scores)

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops.functional.blend import blend
 from mbu_ops.functional.mask import binarise, dilate
-from mbu_ops.methods.mbu import MBU, to_signed
-from mbu_ops.methods.networks import Layer
+from mbu_ops.methods.mbu import MBU, Drawing, to_signed
 from mbu_ops.objectives.terms import ContentObjective, ImageDiscriminator, LossWeights
 
 
@@ -185,12 +185,12 @@ class MBUObjective(ContentObjective):
         weighted = {name: getattr(weights, name) * value for name, value in terms.items()}
         return weighted, extras
 
-    def _blended(self, layer: Layer, background: Tensor) -> Tensor:
-        """Blend a layer onto a background; with hard masks, by the op's values and with the soft one's gradients."""
-        mask = layer.mask
+    def _blended(self, drawn: Drawing, background: Tensor) -> Tensor:
+        """Blend a drawing onto a background; with hard masks, by the op's values and with the soft one's gradients."""
+        mask = drawn.mask
         if self.hard_masks:
             mask = mask + (binarise(mask, *_ADDITION_RAMP) - mask).detach()
-        return _over(layer.raw, mask, background)
+        return _over(drawn.raw, mask, background)
 
     def _removal_mask(self, mask: Tensor) -> Tensor:
         """Return the mask as removal uses it, so that what is judged is what users see.
@@ -241,4 +241,5 @@ def _feature_distance(discriminator: ImageDiscriminator, pairs: Sequence[tuple[T
 
 
 def _over(raw: Tensor, mask: Tensor, background: Tensor) -> Tensor:
-    return background + mask * (raw - background)
+    # autocast may have drawn them in another dtype
+    return blend(background, raw.to(background.dtype), mask.to(background.dtype))

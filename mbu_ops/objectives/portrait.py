@@ -14,6 +14,7 @@ from mbu_ops.errors import ConfigurationError
 from mbu_ops.functional.grid import grid
 from mbu_ops.functional.mask import dilate
 from mbu_ops.functional.palette import palette_image, spread_palette
+from mbu_ops.functional.render import render
 from mbu_ops.methods.base import to_signed, to_unit
 from mbu_ops.methods.parsing import Parsing
 from mbu_ops.methods.portrait import Portrait
@@ -243,8 +244,7 @@ class PortraitObjective(nn.Module):
         rows.append(model.compose(codes.roll(1, 0), mask, images))
         for index in range(model.contents):
             view, code = model.for_content(index), codes.roll(1, 0).flatten(1)[..., None, None]
-            layer = view.transfer(images, code)
-            rows.append(torch.lerp(images, layer.raw, layer.mask))
+            rows.append(render(images, view.swap(images, code)).image)
         return grid(rows)
 
 

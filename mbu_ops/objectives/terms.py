@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from inspect import signature
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods.base import Networks
 from mbu_ops.methods.blocks import NEGATIVE_SLOPE
-from mbu_ops.methods.networks import MBUConfig
+from mbu_ops.methods.mbu_config import MBUConfig
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 DISTANCES: dict[str, tuple[Distance, Distance]] = {
@@ -83,7 +83,7 @@ def check_trains(objective: type, network: type[Networks], model: nn.Module, har
         wanted, got = network.__name__, type(model).__name__
         raise ConfigurationError(f"{objective.__name__} trains the networks of {wanted}, got {got}")
     if hard_masks and "hard_masks" not in signature(objective).parameters:
-        raise ConfigurationError(f"hard_masks is for methods that learn masks; {network.name} does not")
+        raise ConfigurationError(f"hard_masks is for methods that learn masks; {network.info.name} does not")
 
 
 class DomainsObjective(nn.Module):
@@ -118,7 +118,7 @@ class ContentObjective(DomainsObjective):
     def __init__(self, model: Networks, loss: str, guide_variation: float) -> None:
         super().__init__()
         self.model: Any = model
-        self.discriminator = LatentDiscriminator(model.config)
+        self.discriminator = LatentDiscriminator(cast(MBUConfig, model.config))
         self.vary_guide = GuideVariation(guide_variation) if guide_variation else nn.Identity()
         self._distance, self._self_blend_distance = distances_named(loss)
 

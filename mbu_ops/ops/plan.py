@@ -209,8 +209,8 @@ def _passes(plans: Sequence[StepPlan], loaded: Mapping[Path, Pretrained]) -> Ite
         model: Any = loaded[plan.path].model
         if together and not (
             plan.path == together[0].path
-            and getattr(model, "contents", 1) > 1
-            and Redraw.verb in model.verbs
+            and model.contents > 1
+            and Redraw.verb in model.info.verbs
             and all(other.verb.joins and not other.own_options for other in (*together, plan))
             and plan.content not in contents
         ):
@@ -236,10 +236,10 @@ def _together(plans: Sequence[StepPlan], pretrained: Pretrained) -> nn.Module:
 
 def _module(plan: StepPlan, pretrained: Pretrained) -> nn.Module:
     model: Any = pretrained.model
-    if plan.verb.call not in model.verbs:
+    if plan.verb.call not in model.info.verbs:
         raise UnsupportedVerbError(
-            f"expected a method that can {plan.verb.name}, got {model.name}, which can "
-            f"{', '.join(grammar_words(model.verbs))}"
+            f"expected a method that can {plan.verb.name}, got {model.info.name}, which can "
+            f"{', '.join(grammar_words(model.info.verbs))}"
         )
     codes = [_code(pretrained, guide) for guide in plan.guides]
     return _in_frame(op_class(plan.verb).for_step(model, plan.own_options, codes), pretrained)
@@ -291,7 +291,7 @@ def _code(pretrained: Pretrained, guide: ImageFile | Tensor | int) -> Tensor:
     if isinstance(guide, int):
         assert pretrained.guides is not None  # noqa: S101  (the plan saw that the file holds them)
         return pretrained.guides[guide : guide + 1]
-    if not getattr(model, "follows_guides", True):
+    if not model.info.follows_guides:
         raise ConfigurationError(
             f"{pretrained.info.method} follows no guide: leave the picture out, or use another method"
         )

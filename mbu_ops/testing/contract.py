@@ -269,7 +269,7 @@ def _tiny_weights(folder: Path, family: FamilySpec, attribute: str) -> str:
     model = tiny_mbu()
     guides = model.encode_guide(torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)))
     info = weights.WeightsInfo(
-        model.name, model.config_to_dict(model.config), model.config.resolution, family.name, (attribute,), "none"
+        model.info.name, model.config_to_dict(model.config), model.config.resolution, family.name, (attribute,), "none"
     )
     path = folder / f"{attribute}.safetensors"
     weights.save(path, model, info, guides=guides.detach())

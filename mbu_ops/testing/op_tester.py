@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from mbu_ops.errors import DeviceError, DTypeError, ShapeError, UnsupportedVerbError
 from mbu_ops.functional.blend import blend
+from mbu_ops.methods.info import MethodInfo
 from mbu_ops.ops.base import MaskOp
 from mbu_ops.testing.tiny import tiny_mbu
 
@@ -168,7 +169,7 @@ class OpTester:
     def test_unsupported_verb(self) -> None:
         """A method without the verb is refused, and the error names what the method has."""
         model = self.make_model()
-        model.name, model.verbs = "other", frozenset({"juggle"})
+        model.info = MethodInfo("other", frozenset({"juggle"}), "other:Objective")
         with pytest.raises(UnsupportedVerbError, match="other, which can juggle"):
             self.build(model)
 

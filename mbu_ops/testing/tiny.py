@@ -187,7 +187,7 @@ def tiny_portrait(seed: int = 0, dtype: torch.dtype = torch.float32) -> Portrait
 
     Example:
         >>> model, image = tiny_portrait(), torch.rand(2, 3, 32, 32)
-        >>> bool((model.for_content(1).transfer(image, model.encode_guide(image.flip(0))).mask.mean() > 0))
+        >>> bool((model.for_content(1).swap(image, model.encode_guide(image.flip(0))).mask.mean() > 0))
         True
     """
     with torch.random.fork_rng(devices=[]):

@@ -70,7 +70,7 @@ class Trainer:
         preview: images for the sample sheets; the first training images when ``None``.
         reporter: who is told how it goes.
         mixed_precision: ``"no"``, ``"bf16"`` or ``"fp16"``; see Accelerate.
-        aids: networks that help with the training, for methods whose class names them among its ``aids``, see
+        aids: networks that help with the training, for methods that name them among their ``info.aids``, see
             :func:`mbu_ops.objectives.build_objective`.
 
     Raises:
@@ -96,7 +96,7 @@ class Trainer:
             raise ConfigurationError(f"training needs Accelerate: pip install 'mbu-ops[train]' ({error})") from error
 
         self._method = get_method(config.method)
-        pictures = pictures.with_aids(getattr(self._method, "aids", ()))
+        pictures = pictures.with_aids(self._method.info.aids)
         self.config, self.pictures, self.out, self.labels, self.reporter = config, pictures, out, labels, reporter
         self.preview = preview or pictures
         self.accelerator = Accelerator(mixed_precision=mixed_precision)
@@ -106,7 +106,7 @@ class Trainer:
         self._origin: dict[str, Any] | None = None
         self._aids = {name: aid.to(self.accelerator.device) for name, aid in (aids or {}).items()}
         self._full = self._method.config_for(
-            network_config(config.method, config.config), labels.attributes, getattr(pictures, "anatomy", None)
+            network_config(config.method, config.config), labels.attributes, pictures.anatomy
         )
         if self._full.resolution != pictures.resolution:
             raise ConfigurationError(
@@ -123,7 +123,7 @@ class Trainer:
     # -- networks -----------------------------------------------------------------------------------------------------
 
     def _coarse(self) -> Any:
-        if self._full.patch % 2 or not getattr(self._method, "refines", True):
+        if self._full.patch % 2 or not self._method.info.refines:
             raise ConfigurationError(
                 f"coarse_steps needs a configuration that refines to its full resolution; {self.config.config} does "
                 "not: use coarse_steps 0"

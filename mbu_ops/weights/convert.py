@@ -91,7 +91,7 @@ def convert(
     except (ConfigurationError, IndexError, ZeroDivisionError) as error:
         raise WeightsError(f"{src}: its layers are not those of an MBU network: {one_line(error)}") from error
     info = WeightsInfo(
-        method=MBU.name,
+        method=MBU.info.name,
         config=MBU.config_to_dict(config),
         resolution=config.resolution,
         family=family,

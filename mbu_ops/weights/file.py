@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from mbu_ops.methods.base import Networks
+
 __all__ = ["Pretrained", "WeightsInfo", "load", "read_info", "save"]
 
 GUIDES = "guides"
@@ -64,7 +66,7 @@ class Pretrained(NamedTuple):
             WeightsError: if the network edits several and this is not one of them.
         """
         model: Any = self.model
-        if getattr(model, "contents", 1) == 1:
+        if model.contents == 1:
             return self
         names = self.info.attributes
         if content not in names:
@@ -78,7 +80,7 @@ class Pretrained(NamedTuple):
 
 def save(
     path: str | os.PathLike[str],
-    model: nn.Module,
+    model: Networks,
     info: WeightsInfo,
     guides: Tensor | None = None,
     dtype: torch.dtype | None = None,
@@ -116,8 +118,8 @@ def save(
     info = replace(info, guides=0 if guides is None else len(guides), dtype=str(dtype).removeprefix("torch."))
     entries = {name: TensorEntry(_code(info.dtype), tuple(value.shape)) for name, value in stored.items()}
     _check_fit(path, info, entries)
-    if getattr(model, "name", None) != info.method:
-        raise WeightsError(f"{path}: expected a description of {getattr(model, 'name', model)}, got {info.method!r}")
+    if model.info.name != info.method:
+        raise WeightsError(f"{path}: expected a description of {model.info.name}, got {info.method!r}")
     _check_finite(path, stored)
     with atomic_path(path) as temporary:
         # as bytes, and not by safetensors itself, whose error for a full disk is no OSError
@@ -223,7 +225,7 @@ def _check_fit(path: Path, info: WeightsInfo, tensors: Mapping[str, TensorEntry]
     with torch.device("meta"):
         model = _network(path, info)
     expected = {n: tuple(v.shape) for n, v in model.state_dict().items() if not n.endswith(_COUNTER)}
-    count = getattr(model, "contents", 1)
+    count = model.contents
     if count > 1 and len(info.attributes) != count:
         raise WeightsError(
             f"{path}: expected the names of the {count} contents that {info.method!r} edits, got {info.attributes}"

@@ -77,7 +77,7 @@ def manifest_entry(path: Path, family: str) -> dict[str, Any] | None:
         "sha256": hashlib.sha256(content).hexdigest(),
         "size": len(content),
         "licence": info.licence,
-        "verbs": sorted(get_method(info.method).verbs),
+        "verbs": sorted(get_method(info.method).info.verbs),
         "metrics": {},
     } | ({} if info.frame is None else {"frame": info.frame})
 

@@ -23,9 +23,10 @@ SHORT = ["--config", "tiny", "--steps", "4", "--coarse-steps", "2", "--batch-siz
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
-    monkeypatch.setitem(mbu.CONFIGS, "tiny", mbu.MBUConfig(16, (4, 8, 12), (4, 8), 3, 2))
-    monkeypatch.setitem(didd.CONFIGS, "tiny", didd.DIDDConfig(16, (4, 8, 12), (4, 8), 3, 2, 2, False, 2))
-    monkeypatch.setitem(maae.CONFIGS, "tiny", maae.MAAEConfig(16, (4, 6), (4,), 6, 1, 1, 3, 3, (4, 6), 5.0, 2, True))
+    monkeypatch.setitem(mbu.CONFIGS, "tiny", mbu.MBUConfig(16, (4, 8, 12), (4, 8), 3, patch=2))
+    monkeypatch.setitem(didd.CONFIGS, "tiny", didd.DIDDConfig(16, (4, 8, 12), (4, 8), 3, False, 2, patch=2))
+    dial = maae.MAAEConfig(16, (4, 6), (4,), 6, 1, 1, 3, 3, (4, 6), residual=True, patch=2)
+    monkeypatch.setitem(maae.CONFIGS, "tiny", dial)
 
 
 @pytest.fixture

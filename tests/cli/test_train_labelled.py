@@ -307,7 +307,7 @@ def test_domains_need_no_parser(
 ) -> None:
     from mbu_ops.methods import mbu
 
-    monkeypatch.setitem(mbu.CONFIGS, "tiny", mbu.MBUConfig(16, (4, 8, 12), (4, 8), 3, 2))
+    monkeypatch.setitem(mbu.CONFIGS, "tiny", mbu.MBUConfig(16, (4, 8, 12), (4, 8), 3, patch=2))
     folders = ["--with", str(heads / "images"), "--without", str(heads / "masks")]
     assert run(["train", *folders, *SHORT, "--parser", str(heads), "--out", str(heads.parent / "out")]) == 2
     assert "mbu needs no --parser: leave it out" in capsys.readouterr().err

@@ -77,7 +77,7 @@ def test_verbs_replace_one_code_and_keep_the_other(model: DIDD, image: Tensor, c
         (view.translate(image, code), expected(code, None)),
     ]
     for layer, raw in cases:
-        torch.testing.assert_close(layer.raw, raw)
+        torch.testing.assert_close(layer.bias, raw)
         torch.testing.assert_close(layer.mask, change_mask(plain, raw))
         assert not torch.allclose(raw, plain, atol=1e-3)
     assert not torch.allclose(cases[0][1], cases[2][1], atol=1e-4), "the other content's code counts"
@@ -85,16 +85,16 @@ def test_verbs_replace_one_code_and_keep_the_other(model: DIDD, image: Tensor, c
 
 
 def test_stripping_and_adding_both(model: DIDD, image: Tensor) -> None:
-    torch.testing.assert_close(model.redraw(image, {0: None, 1: None}).raw, drawn(model, image, None, None))
+    torch.testing.assert_close(model.redraw(image, {0: None, 1: None}).bias, drawn(model, image, None, None))
     codes = [model.for_content(index).encode_guide(torch.rand(2, 3, 16, 16)) for index in (0, 1)]
     both = model.redraw(image, dict(enumerate(codes)))
-    torch.testing.assert_close(both.raw, drawn(model, image, *codes))
+    torch.testing.assert_close(both.bias, drawn(model, image, *codes))
 
 
 def test_no_change_draws_no_mask(model: DIDD, image: Tensor) -> None:
     layer = model.redraw(image, {})
     assert layer.mask.max() == 0
-    torch.testing.assert_close(layer.raw, model.draw(model.encode(image)))
+    torch.testing.assert_close(layer.bias, model.draw(model.encode(image)))
 
 
 def test_codes_are_mixed_one_by_one() -> None:
@@ -109,23 +109,25 @@ def test_codes_are_mixed_one_by_one() -> None:
 def test_views_share_the_networks(model: DIDD, image: Tensor) -> None:
     first, second = model.for_content(0), model.for_content(1)
     assert {id(one) for one in first.parameters()} == {id(one) for one in model.parameters()}
-    assert (first.name, first.verbs, first.code_shape) == (model.name, model.verbs, model.code_shape)
+    assert (first.info, first.contents) == (replace(model.info, contents=1, verbs=first.info.verbs), 1)
+    assert (first.config, first.code_shape) == (model.config, model.code_shape)
     assert first.config is second.config is model.config
-    before = first.remove(image).raw
+    before = first.remove(image).bias
     with torch.no_grad():
         model.decoder[-1].bias += 0.5
-    assert not torch.allclose(first.remove(image).raw, before)
+    assert not torch.allclose(first.remove(image).bias, before)
     for index in (-1, 2):
-        with pytest.raises(ConfigurationError, match=f"expected content 0 or 1, got {index}"):
+        with pytest.raises(ConfigurationError, match=f"expected a content from 0 to 1, got {index}"):
             model.for_content(index)
 
 
 def test_every_verb_that_is_named_has_its_function(model: DIDD) -> None:
     view = model.for_content(0)
-    for verb in model.verbs - {"swap", "interpolate", "mix"}:
+    for verb in view.info.verbs - {"swap", "interpolate"}:
         assert callable(getattr(view, verb))
-    assert {"translate", "mix"} <= model.verbs
-    assert "adjust" not in model.verbs
+    assert model.info.verbs - view.info.verbs == {"mix"}, "both contents at once"
+    assert "translate" in view.info.verbs
+    assert "adjust" not in model.info.verbs
 
 
 # -- layers -------------------------------------------------------------------------------------------------------
@@ -189,7 +191,7 @@ def test_one_encoding_has_one_separate_encoder_for_both() -> None:
     assert torch.equal(codes.first, codes.second)
     guide = torch.rand(1, 3, 16, 16)
     assert torch.equal(*(model.for_content(index).encode_guide(guide) for index in (0, 1)))
-    assert not torch.allclose(model.for_content(0).remove(guide).raw, model.for_content(1).remove(guide).raw)
+    assert not torch.allclose(model.for_content(0).remove(guide).bias, model.for_content(1).remove(guide).bias)
     assert CONFIGS["one-encoding"] == replace(CONFIGS["lite"], one_encoding=True)
 
 
@@ -228,7 +230,7 @@ def test_switches_from_strangers_are_true_or_false(field: str, value: object) ->
 @pytest.mark.parametrize("patch", [1, 2])
 def test_the_refined_network_draws_the_same_pictures(patch: int, one_encoding: bool) -> None:
     torch.manual_seed(0)
-    config = DIDDConfig(8 * patch, (4, 8, 12), (4, 8), 3, patch, 2, False, 2, one_encoding)
+    config = DIDDConfig(8 * patch, (4, 8, 12), (4, 8), 3, False, 2, one_encoding, patch=patch)
     coarse = DIDD(config).eval()
     fine = coarse.refined()
     assert (fine.config.resolution, fine.config.patch) == (16 * patch, 2 * patch)
@@ -236,7 +238,7 @@ def test_the_refined_network_draws_the_same_pictures(patch: int, one_encoding: b
     small = F.avg_pool2d(image, 2)
     for content in (0, 1):
         before, after = (one.for_content(content).remove(pixels) for one, pixels in ((coarse, small), (fine, image)))
-        torch.testing.assert_close(F.interpolate(before.raw, scale_factor=2), after.raw)
+        torch.testing.assert_close(F.interpolate(before.bias, scale_factor=2), after.bias)
         codes = [one.for_content(content).encode_guide(pixels) for one, pixels in ((coarse, small), (fine, image))]
         torch.testing.assert_close(*codes)
 
@@ -257,7 +259,9 @@ def test_weights_come_back(spectral: bool, tmp_path: Path) -> None:
     image = torch.rand(1, 3, 16, 16)
     loaded = weights.load(path).model
     for content in (0, 1):
-        assert torch.equal(loaded.for_content(content).remove(image).raw, model.for_content(content).remove(image).raw)
+        assert torch.equal(
+            loaded.for_content(content).remove(image).bias, model.for_content(content).remove(image).bias
+        )
 
 
 def test_a_swap_gives_the_guides_content(model: DIDD, image: Tensor) -> None:
@@ -268,7 +272,7 @@ def test_a_swap_gives_the_guides_content(model: DIDD, image: Tensor) -> None:
 
 def test_pixels_are_blocks_where_the_patch_says_so() -> None:
     torch.manual_seed(0)
-    model = DIDD(DIDDConfig(16, (4, 8, 12), (4, 8), 3, 2, 2, False, 2)).eval()
+    model = DIDD(DIDDConfig(16, (4, 8, 12), (4, 8), 3, False, 2, patch=2)).eval()
     image = torch.rand(1, 3, 16, 16)
     common = model.common_encoder(F.pixel_unshuffle(to_signed(image), 2))
     codes = model.encode(image)

@@ -46,10 +46,10 @@ def trained(kind: type[ContentNetworks], config: MBUConfig) -> ContentNetworks:
 
 
 def results(model: Any, image: torch.Tensor, code: torch.Tensor) -> dict[str, torch.Tensor]:
-    raw, mask = model.transfer(image, code)
-    removed, own = model.remove(image)
-    segment = model.segment(image)
-    return {"raw": raw, "mask": mask, "removed": removed, "own": own, "segment": segment}
+    added, removed = model.transfer(image, code), model.remove(image)
+    assert added.own is removed.own is None, "nothing of the image's own pixels"
+    layers = {"raw": added.bias, "mask": added.mask, "removed": removed.bias, "own": removed.mask}
+    return layers | {"segment": model.segment(image)}
 
 
 @pytest.mark.parametrize("kind", [MBU, Press])
@@ -85,6 +85,7 @@ def test_networks_stay_as_they_are(kind: type[ContentNetworks]) -> None:
     fast: Any = model.for_inference()
     assert model.training
     assert not fast.training
+    assert (fast.info, fast.contents, fast.config, fast.code_shape) == (model.info, 1, model.config, model.code_shape)
     assert model.state_dict().keys() == before.keys()
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(weight.requires_grad for weight in model.parameters())
@@ -94,7 +95,7 @@ def test_networks_stay_as_they_are(kind: type[ContentNetworks]) -> None:
     with torch.no_grad():
         for weight in model.parameters():
             weight.zero_()
-    assert torch.equal(fast.remove(image).raw, drawn.raw)
+    assert torch.equal(fast.remove(image).bias, drawn.bias)
 
 
 def test_content_statistics_are_those_of_removal() -> None:

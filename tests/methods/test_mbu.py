@@ -75,12 +75,12 @@ class TestPaper:
         output = run("with_decoder", torch.cat([common, run("separate_encoder", g)], 1))
         layer = paper.transfer(image, paper.encode_guide(guide))
         torch.testing.assert_close(layer.mask, output[:, :1].sigmoid())
-        torch.testing.assert_close(layer.raw, (output[:, 1:].tanh() + 1) / 2)
+        torch.testing.assert_close(layer.bias, (output[:, 1:].tanh() + 1) / 2)
         common = run("common_encoder", x, "content")
         free = run("without_decoder", torch.cat([common, torch.zeros(1, SEPARATE, 2, 2)], 1), "content")
         own = run("with_decoder", torch.cat([common, run("separate_encoder", x, "content")], 1), "content")
         removed = paper.remove(image)
-        torch.testing.assert_close(removed.raw, (free.tanh() + 1) / 2)
+        torch.testing.assert_close(removed.bias, (free.tanh() + 1) / 2)
         torch.testing.assert_close(removed.mask, own[:, :1].sigmoid())
         torch.testing.assert_close(paper.segment(image), own[:, :1].sigmoid())
 
@@ -92,12 +92,12 @@ def test_every_configuration_runs_at_its_resolution(name: str) -> None:
     image = torch.rand(2, 3, side, side)
     with torch.no_grad():
         code = model.encode_guide(image)
-        raw, mask = model.transfer(image, code)
+        layer = model.transfer(image, code)
     assert code.shape == (2, *model.config.separate_code_shape)
-    assert raw.shape == image.shape
-    assert mask.shape == (2, 1, side, side)
-    assert raw.min() >= 0
-    assert raw.max() <= 1
+    assert layer.bias.shape == image.shape
+    assert layer.mask.shape == (2, 1, side, side)
+    assert layer.bias.min() >= 0
+    assert layer.bias.max() <= 1
 
 
 @pytest.mark.parametrize(

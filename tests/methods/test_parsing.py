@@ -47,7 +47,8 @@ def file(model: Parsing, tmp_path: Path) -> Path:
 
 def test_it_is_found_by_name() -> None:
     assert get_method("parsing") is Parsing
-    assert (Parsing.learns_from, Parsing.draws, Parsing.refines, Parsing.follows_guides) == ("parts", *3 * [False])
+    info = Parsing.info
+    assert (info.learns_from, info.draws, info.refines, info.follows_guides) == ("parts", *3 * [False])
 
 
 # -- the network ------------------------------------------------------------------------------------------------------
@@ -144,20 +145,15 @@ def test_a_view_segments_one_part(model: Parsing, image: Tensor) -> None:
     for number in range(5):
         view = model.for_content(number)
         torch.testing.assert_close(view.segment(image), shares[:, number : number + 1])
-        assert (view.name, view.config, view.verbs) == ("parsing", model.config, {"segment"})
-
-
-def test_a_view_may_be_of_several_parts(model: Parsing, image: Tensor) -> None:
-    eyes = PartView(model, (1, 2)).segment(image)
-    torch.testing.assert_close(eyes, model.parse(image)[:, 1:3].sum(1, keepdim=True))
-    everything = PartView(model, tuple(range(5))).segment(image)
-    assert everything.max() <= 1, "rounding does not lead beyond 1"
-    torch.testing.assert_close(everything, torch.ones(3, 1, 32, 32))
+        assert isinstance(view, PartView)
+        assert (view.info.name, view.config, view.info.verbs) == ("parsing", model.config, {"segment"})
+        assert not view.info.mirrors, "left and right would be mixed up"
+        assert not {"encode_guide", "transfer", "remove"} & set(dir(view)), "it segments, and no more"
 
 
 @pytest.mark.parametrize("number", [-1, 5, 10**9])
 def test_parts_that_are_not_there_are_named(model: Parsing, number: int) -> None:
-    with pytest.raises(ConfigurationError, match=f"expected a part from 0 to 4, got {number}"):
+    with pytest.raises(ConfigurationError, match=f"expected a content from 0 to 4, got {number}"):
         model.for_content(number)
 
 
@@ -176,16 +172,6 @@ def test_a_view_is_what_segment_asks(model: Parsing) -> None:
     assert torch.equal(edit.image, image)
     torch.testing.assert_close(edit.mask, mask)
     assert Segment(model.for_content(3), threshold=0.5)(image).unique().tolist() == [0, 1]
-
-
-def test_a_view_has_codes_that_mean_nothing(model: Parsing, image: Tensor) -> None:
-    view = model.for_content(1)
-    code = view.encode_guide(torch.rand(4, 3, 32, 32, dtype=torch.float64))
-    assert (code.shape, code.dtype) == ((4, *model.code_shape), torch.float64)
-    assert code.eq(0).all()
-    raw, mask = view.transfer(image, code[:3])
-    assert raw is image
-    torch.testing.assert_close(mask, view.segment(image))
 
 
 def test_other_verbs_are_refused(model: Parsing) -> None:

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 import mbu_ops
 from mbu_ops.errors import ConfigurationError
-from mbu_ops.functional.detail import carry_over
 from mbu_ops.functional.mask import dilate
+from mbu_ops.functional.render import render
 from mbu_ops.methods import get_method
 from mbu_ops.methods.base import to_signed, to_unit
 from mbu_ops.methods.portrait import ComponentView, Portrait
@@ -21,15 +21,17 @@ from mbu_ops.methods.portrait.method import softened
 from mbu_ops.testing import tiny_portrait
 from mbu_ops.testing.tiny import TINY_PORTRAIT
 
-from .faces import LEFT_EYE, MOUTH, SKIN, codes_of, read_as
+from .faces import LEFT_EYE, MOUTH, SKIN, carried_over, codes_of, read_as, shown
 
 
 def test_it_is_found_by_name_and_can_what_it_says(model: Portrait) -> None:
     assert get_method("portrait") is Portrait
     view = model.for_content(0)
-    for owner, verbs in ((model, ("edit", "generate", "parse")), (view, ("segment", "transfer", "remove"))):
+    for owner, verbs in ((model, ("edit", "generate", "parse")), (view, ("segment", "swap"))):
         assert all(callable(getattr(owner, verb)) for verb in verbs)
-    assert view.verbs == {"swap", "segment", "interpolate"}
+    assert view.info.verbs == {"swap", "segment", "interpolate"}
+    assert view.info.swaps_at_once
+    assert not {"remove", "transfer"} & set(dir(view)), "it can only exchange"
     assert (model.stems(), dict(model.painters())) == ((), {})
 
 
@@ -151,44 +153,44 @@ def test_of_the_target_only_the_background_reaches_the_result(fuses: bool, image
 
 
 @pytest.mark.parametrize("index", range(4))
-def test_a_transfer_takes_the_codes_of_its_components(model: Portrait, image: Tensor, index: int) -> None:
+def test_a_swap_takes_the_codes_of_its_components(model: Portrait, image: Tensor, index: int) -> None:
     guide, chosen = torch.rand(2, 3, 32, 32), list(TINY_PORTRAIT.contents[index])
     mask = model.mask_of(image)
     own, given = codes_of(model, image, mask), codes_of(model, guide, model.mask_of(guide))
     mixed = own.clone()
     mixed[:, chosen] = given[:, chosen]
-    layer = model.for_content(index).transfer(image, model.encode_guide(guide))
+    layer = model.for_content(index).swap(image, model.encode_guide(guide))
     before, after = model.compose(own, mask, image), model.compose(mixed, mask, image)
     region = softened(dilate(model.regions(mask)[:, chosen].sum(1, keepdim=True), TINY_PORTRAIT.removal_dilation))
-    torch.testing.assert_close(layer.raw, region * carry_over(image, before, after) + (1 - region) * image)
-    assert (layer.raw - image).abs().max() > 1e-3
+    torch.testing.assert_close(shown(image, layer), region * carried_over(image, before, after) + (1 - region) * image)
+    assert (shown(image, layer) - image).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("index", range(4))
-def test_a_transfer_depends_on_no_other_components_codes(model: Portrait, image: Tensor, index: int) -> None:
+def test_a_swap_depends_on_no_other_components_codes(model: Portrait, image: Tensor, index: int) -> None:
     view, code = model.for_content(index), torch.randn(2, 4, 6)
-    expected = view.transfer(image, code.view(2, 24, 1, 1))
+    expected = view.swap(image, code.view(2, 24, 1, 1))
     for component in range(4):
         changed = code.clone()
         changed[:, component] = torch.randn(2, 6)
-        layer = view.transfer(image, changed.view(2, 24, 1, 1))
-        assert torch.equal(layer.raw, expected.raw) == (component not in view.components)
+        layer = view.swap(image, changed.view(2, 24, 1, 1))
+        assert torch.equal(shown(image, layer), shown(image, expected)) == (component not in view.components)
         assert torch.equal(layer.mask, expected.mask), "it is the image's own"
 
 
 @pytest.mark.parametrize("index", range(4))
-def test_a_transfers_mask_is_the_components_region_grown(
+def test_a_swaps_mask_is_the_components_region_grown(
     model: Portrait, image: Tensor, labels: Tensor, index: int
 ) -> None:
     read_as(model, model.one_hot(labels))
-    layer = model.for_content(index).transfer(image, torch.randn(2, 24, 1, 1))
+    layer = model.for_content(index).swap(image, torch.randn(2, 24, 1, 1))
     parts = [component + 1 for component in TINY_PORTRAIT.contents[index]]
     region = torch.isin(labels, torch.tensor(parts, dtype=torch.uint8)).float()
     grown = softened(dilate(region, TINY_PORTRAIT.removal_dilation))
     assert torch.equal(layer.mask, (grown > 0).float())
     assert 0 < layer.mask.mean() < 1
     outside = (layer.mask == 0).expand_as(image)
-    assert torch.equal(layer.raw[outside], image[outside])
+    assert torch.equal(shown(image, layer)[outside], image[outside])
 
 
 @pytest.mark.parametrize("index", range(4))
@@ -201,7 +203,7 @@ def test_what_a_guide_lacks_is_not_taken_from_it(model: Portrait, image: Tensor,
     code = view.encode_guide(guide)
     assert not model.component_codes(code)[:, list(view.components)].any()
     read_as(model, model.one_hot(labels))
-    assert torch.equal(view.transfer(image, code.expand(2, -1, -1, -1)).raw, image)
+    assert torch.equal(shown(image, view.swap(image, code.expand(2, -1, -1, -1))), image)
     assert torch.equal(mbu_ops.Swap(view).edit_code(image, code).image, image)
 
 
@@ -210,7 +212,7 @@ def test_one_eye_of_two_is_taken_alone(model: Portrait, image: Tensor) -> None:
     code[:, 1] = 0
     other = code.clone()
     other[:, 1] = codes_of(model, image, model.mask_of(image))[:, 1]
-    one, two = (view.transfer(image, each.view(2, 24, 1, 1)).raw for each in (code, other))
+    one, two = (shown(image, view.swap(image, each.view(2, 24, 1, 1))) for each in (code, other))
     assert torch.equal(one, two), "the other eye stays the image's own"
     assert not torch.equal(one, image)
 
@@ -218,9 +220,7 @@ def test_one_eye_of_two_is_taken_alone(model: Portrait, image: Tensor) -> None:
 def test_a_swap_with_oneself_leaves_the_image(model: Portrait, image: Tensor) -> None:
     for index in range(4):
         view = model.for_content(index)
-        assert torch.equal(view.transfer(image, view.encode_guide(image)).raw, image)
-        assert torch.equal(view.remove(image).raw, image)
-        assert not view.remove(image).mask.any()
+        assert torch.equal(shown(image, view.swap(image, view.encode_guide(image))), image)
 
 
 def test_segments_are_shares_of_the_components(model: Portrait, image: Tensor) -> None:
@@ -235,7 +235,7 @@ def test_gradients_reach_image_and_code(model: Portrait, image: Tensor, index: i
     view = model.for_content(index)
     code = torch.randn(2, 24, 1, 1, requires_grad=True)
     image.requires_grad_()
-    view.transfer(image, code).raw.square().sum().backward()
+    shown(image, view.swap(image, code)).square().sum().backward()
     assert image.grad is not None
     assert image.grad.isfinite().all()
     assert image.grad.abs().sum() > 0
@@ -248,11 +248,11 @@ def test_double_precision_edits_alike(image: Tensor) -> None:
     single, double = tiny_portrait(), tiny_portrait(dtype=torch.float64)
     code = single.encode_guide(torch.rand(2, 3, 32, 32))
     for index in range(4):
-        near = single.for_content(index).transfer(image, code)
-        exact = double.for_content(index).transfer(image.double(), code.double())
-        assert exact.raw.dtype == exact.mask.dtype == torch.float64
+        near = single.for_content(index).swap(image, code)
+        exact = double.for_content(index).swap(image.double(), code.double())
+        assert exact.bias.dtype == exact.mask.dtype == torch.float64
         assert torch.equal(exact.mask.float(), near.mask)
-        torch.testing.assert_close(near.raw, exact.raw.float(), rtol=0, atol=1e-4)
+        torch.testing.assert_close(shown(image, near), shown(image, exact), rtol=0, atol=1e-4)
 
 
 # -- as a module ----------------------------------------------------------------------------------------------
@@ -282,7 +282,8 @@ def test_the_form_for_inference_draws_the_same(model: Portrait, image: Tensor, m
         assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in one.modules())
         torch.testing.assert_close(one.parse(image), model.parse(image))
         torch.testing.assert_close(one.generate(mask, code, image), model.generate(mask, code, image))
-        torch.testing.assert_close(one.for_content(1).transfer(image, code), model.for_content(1).transfer(image, code))
+        drawn = [render(image, networks.for_content(1).swap(image, code)) for networks in (one, model)]
+        torch.testing.assert_close(*drawn)
     assert all(parameter.requires_grad for parameter in model.parameters())
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
@@ -292,8 +293,8 @@ def test_views_share_the_networks(model: Portrait) -> None:
         view = model.for_content(index)
         assert isinstance(view, ComponentView)
         assert {id(one) for one in view.parameters()} == {id(one) for one in model.parameters()}
-        assert (view.name, view.code_shape, view.config) == (model.name, model.code_shape, model.config)
-        assert not view.mirrors, "a mirrored left eye is a right one"
+        assert (view.info.name, view.code_shape, view.config) == ("portrait", model.code_shape, model.config)
+        assert not view.info.mirrors, "a mirrored left eye is a right one"
     for index in (-1, 4, 100):
         with pytest.raises(ConfigurationError, match=f"expected a content from 0 to 3, got {index}"):
             model.for_content(index)
@@ -306,5 +307,6 @@ def test_without_locality_every_content_is_all_of_the_foreground(image: Tensor) 
     assert model.contents == 4
     assert model.code_shape == (6, 1, 1)
     code = model.encode_guide(torch.rand(2, 3, 32, 32))
-    first, *others = [model.for_content(index).transfer(image, code) for index in range(4)]
+    first, *others = [model.for_content(index).swap(image, code) for index in range(4)]
+    first, *others = [render(image, layer) for layer in (first, *others)]
     assert all(torch.equal(*pair) for other in others for pair in zip(first, other, strict=True))

@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from mbu_ops.functional.detail import carry_over
 from mbu_ops.functional.mask import dilate
+from mbu_ops.functional.render import render
 from mbu_ops.methods.portrait import Portrait
 from mbu_ops.methods.portrait.method import EDIT_DILATION, softened
 from mbu_ops.testing.tiny import TINY_PORTRAIT
 
-from .faces import MOUTH, codes_of, read_as
+from .faces import MOUTH, carried_over, codes_of, read_as, shown
 
 
 def toned(model: Portrait, drawn: Tensor, mask: Tensor, missing: Tensor, own: Tensor) -> Tensor:
@@ -41,13 +41,13 @@ def test_an_edit_redraws_what_changed_and_a_little_around_it(model: Portrait, im
     codes = codes_of(model, image, own)
     before = model.compose(codes, own, image)
     drawn = toned(model, model.compose(codes, wanted, image), wanted, image - before, own)
-    carried = carry_over(image, before, drawn)
+    carried = carried_over(image, before, drawn)
     changed = torch.zeros(2, 1, 32, 32)
     changed[..., 19:25, 19:23] = 1
     share, region = softened(changed), softened(dilate(changed, EDIT_DILATION))
     expected = region * (share * drawn + (1 - share) * carried) + (1 - region) * image
-    torch.testing.assert_close(layer.raw, expected)
-    assert torch.equal(layer.raw[around.expand_as(image) == 0], image[around.expand_as(image) == 0])
+    torch.testing.assert_close(shown(image, layer), expected)
+    assert torch.equal(shown(image, layer)[around.expand_as(image) == 0], image[around.expand_as(image) == 0])
 
 
 def test_where_a_component_makes_way_the_image_does_not_show_the_background(
@@ -82,19 +82,19 @@ def test_soft_edges_are_ramps_and_what_is_flat_stays() -> None:
 
 def test_unedited_masks_change_nothing(model: Portrait, image: Tensor) -> None:
     layer = model.edit(image, model.mask_of(image))
-    assert torch.equal(layer.raw, image)
+    assert torch.equal(shown(image, layer), image)
     assert not layer.mask.any()
 
 
 def test_pixels_of_no_part_stay_what_they_are(model: Portrait, image: Tensor, labels: Tensor) -> None:
     nothing = torch.zeros(1, 5, 32, 32)
     layer = model.edit(image, nothing)
-    assert torch.equal(layer.raw, image)
+    assert torch.equal(shown(image, layer), image)
     assert not layer.mask.any()
     own = model.mask_of(image)
     some = torch.where(torch.arange(32) < 12, model.one_hot(labels), 0.0)
     filled = torch.where(torch.arange(32) < 12, model.one_hot(labels), own)
-    for one, other in zip(model.edit(image, some), model.edit(image, filled), strict=True):
+    for one, other in zip(*(render(image, model.edit(image, mask)) for mask in (some, filled)), strict=True):
         assert torch.equal(one, other)
 
 

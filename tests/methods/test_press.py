@@ -33,19 +33,19 @@ def test_a_transfer_is_the_decoders_picture(model):
     image, guide = torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16)
     layer = model.transfer(image, model.encode_guide(guide))
     expected = model.decode(model.common_code(to_signed(image)), model.separate_code(to_signed(guide)))
-    assert torch.equal(layer.raw, to_unit(expected))
+    assert torch.equal(layer.bias, to_unit(expected))
     assert layer.mask.eq(1).all()
-    assert torch.equal(Transfer(model)(image, guide), layer.raw)
+    torch.testing.assert_close(Transfer(model)(image, guide), layer.bias)
 
 
 def test_a_removal_is_the_decoders_picture_of_no_content(model):
     image = torch.rand(2, 3, 16, 16)
-    assert torch.equal(Remove(model)(image), model.remove(image).raw)
+    torch.testing.assert_close(Remove(model)(image), model.remove(image).bias)
 
 
 def test_a_segment_is_the_mean_change_of_a_removal(model):
     image = torch.rand(2, 3, 16, 16)
-    change = (model.remove(image).raw - image).abs()
+    change = (model.remove(image).bias - image).abs()
     assert torch.allclose(Segment(model)(image), change.mean(1, keepdim=True), atol=1e-6)
     assert change.mean() > 0.01
 
@@ -60,8 +60,8 @@ def test_the_refined_network_draws_the_same_pictures(model):
     assert large.config.resolution == 32
     small = torch.rand(2, 3, 16, 16)
     doubled = small.repeat_interleave(2, -1).repeat_interleave(2, -2)
-    drawn = model.remove(small).raw.repeat_interleave(2, -1).repeat_interleave(2, -2)
-    assert torch.allclose(large.remove(doubled).raw, drawn, atol=1e-5)
+    drawn = model.remove(small).bias.repeat_interleave(2, -1).repeat_interleave(2, -2)
+    assert torch.allclose(large.remove(doubled).bias, drawn, atol=1e-5)
 
 
 def test_weights_come_back(model, tmp_path):

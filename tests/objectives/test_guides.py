@@ -8,7 +8,7 @@ from mbu_ops.objectives.guides import choose_guides
 
 def test_guides_are_codes_of_the_images():
     torch.manual_seed(0)
-    model = MBU(MBUConfig(16, (4, 8, 12), (4, 8), 3, 1)).eval()
+    model = MBU(MBUConfig(16, (4, 8, 12), (4, 8), 3)).eval()
     with_, without = torch.rand(20, 3, 16, 16), torch.rand(6, 3, 16, 16)
     guides = choose_guides(model, with_, without, count=5)
     assert 1 <= len(guides) <= 5
@@ -20,5 +20,5 @@ def test_guides_are_codes_of_the_images():
 
 
 def test_no_more_guides_than_images():
-    model = MBU(MBUConfig(16, (4, 8, 12), (4, 8), 3, 1)).eval()
+    model = MBU(MBUConfig(16, (4, 8, 12), (4, 8), 3)).eval()
     assert len(choose_guides(model, torch.rand(3, 3, 16, 16), torch.rand(2, 3, 16, 16), count=8)) <= 3

@@ -51,5 +51,5 @@ def test_black_hair_is_darker_than_blond(face: Tensor) -> None:
 
 def test_steps_take_the_weights_that_can_do_them() -> None:
     module = mbu_ops.chain("translate:glasses adjust:hair_women,strength=-0.5 remove:smile")
-    names = [getattr(step, "op", step).model.name for step in module.steps]
+    names = [getattr(step, "op", step).model.info.name for step in module.steps]
     assert names == ["didd", "maae", "mbu"]

@@ -19,7 +19,7 @@ def domains():
 
 @pytest.fixture
 def settings(monkeypatch):
-    monkeypatch.setitem(mbu.CONFIGS, "tiny", mbu.MBUConfig(16, (4, 8, 12), (4, 8), 3, 2))
+    monkeypatch.setitem(mbu.CONFIGS, "tiny", mbu.MBUConfig(16, (4, 8, 12), (4, 8), 3, patch=2))
     return TrainingConfig(
         config="tiny", steps=8, coarse_steps=4, batch_size=4, save_every=3, sample_every=100, log_every=1
     )

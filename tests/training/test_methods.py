@@ -56,10 +56,11 @@ class InterruptAt:
 
 @pytest.fixture(autouse=True)
 def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    small = didd.DIDDConfig(16, (4, 8, 12), (4, 8), 3, 2, 2, False, 2)
+    small = didd.DIDDConfig(16, (4, 8, 12), (4, 8), 3, False, 2, patch=2)
     monkeypatch.setitem(didd.CONFIGS, "tiny", small)
     monkeypatch.setitem(didd.CONFIGS, "tiny-spectral", replace(small, spectral_norm=True, norm_channels=1))
-    monkeypatch.setitem(maae.CONFIGS, "tiny", maae.MAAEConfig(16, (4, 6), (4,), 6, 1, 1, 3, 3, (4, 6), 5.0, 2, True))
+    dial = maae.MAAEConfig(16, (4, 6), (4,), 6, 1, 1, 3, 3, (4, 6), residual=True, patch=2)
+    monkeypatch.setitem(maae.CONFIGS, "tiny", dial)
 
 
 @pytest.fixture

@@ -100,12 +100,12 @@ def test_converted_model_computes_what_the_published_layers_do(published: Publis
     generator = torch.Generator().manual_seed(1)
     image, guide = torch.rand(2, 3, 128, 128, generator=generator), torch.rand(2, 3, 128, 128, generator=generator)
 
-    raw, mask = model.transfer(image, model.encode_guide(guide))
+    layer = model.transfer(image, model.encode_guide(guide))
     expected_raw, expected_mask = published.transfer(image * 2 - 1, guide * 2 - 1)
     assert float(expected_mask.std()) > 0.05, "a flat mask would prove nothing"
-    torch.testing.assert_close(raw * 2 - 1, expected_raw, atol=1e-5, rtol=0)
-    torch.testing.assert_close(mask, expected_mask, atol=1e-5, rtol=0)
-    torch.testing.assert_close(model.remove(image).raw * 2 - 1, published.remove(image * 2 - 1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(layer.bias * 2 - 1, expected_raw, atol=1e-5, rtol=0)
+    torch.testing.assert_close(layer.mask, expected_mask, atol=1e-5, rtol=0)
+    torch.testing.assert_close(model.remove(image).bias * 2 - 1, published.remove(image * 2 - 1), atol=1e-5, rtol=0)
     assert (info.method, info.resolution, info.dtype, guides) == ("mbu", 128, "float32", None)
 
 

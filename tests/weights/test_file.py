@@ -161,7 +161,7 @@ def test_a_pair_of_contents_is_loaded_whole_or_one_by_one(pair: WeightsInfo, pat
     for index, content in enumerate(("glasses", "smile")):
         one = loaded.for_content(content, path)
         assert torch.equal(one.guides, guides[:, index])
-        assert torch.equal(one.model.remove(image).raw, model.for_content(index).remove(image).raw)
+        assert torch.equal(one.model.remove(image).bias, model.for_content(index).remove(image).bias)
         assert one.info == loaded.info
         assert weights.load_pretrained(path, content=content).model.index == index
     assert weights.load_pretrained(path).model.contents == 2
@@ -206,5 +206,5 @@ def test_a_dial_is_loaded_with_its_positions(path: Path) -> None:
     loaded = weights.load(path)
     assert torch.equal(loaded.model.positions, model.positions)
     image, strength = torch.rand(2, 3, 16, 16), torch.tensor([1.0, -0.5])
-    assert torch.equal(loaded.model.adjust(image, strength).raw, model.adjust(image, strength).raw)
+    assert torch.equal(loaded.model.adjust(image, strength).bias, model.adjust(image, strength).bias)
     assert weights.load(path, dtype=torch.float64).model.positions.dtype == torch.float64

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops.methods.config import NetworkConfig
 from mbu_ops.methods.parsing import ParsingConfig
 
 if TYPE_CHECKING:
@@ -18,11 +19,10 @@ _MOST, _MOST_HALVINGS = 255, 16
 
 
 @dataclass(frozen=True, slots=True)
-class PortraitConfig:
+class PortraitConfig(NetworkConfig):
     """Sizes of a portrait network, and which parts make up its components.
 
     Attributes:
-        resolution: side of the square model frame, in pixels.
         part_components: for each part of a mask, 1 for the background, or 2 and more for the components, in order.
         component_contents: for each component, the number, from 1, of the content it belongs to: both eyes are one.
         crop_heights: for each component, the height of the crop that shows it, in pixels.
@@ -36,7 +36,6 @@ class PortraitConfig:
         generator_blocks: how many of those there are.
         background_channels: channels that describe the target's background.
         judge_widths: channels of the discriminators' convolutions, each of which halves the resolution.
-        patch: side of the pixel block that the first layers read as one position and the last write as one.
         local: whether each component has a code of its own; otherwise one describes all of the foreground.
         fuses_background: whether networks draw the background and its border; otherwise the target's own is pasted.
         extends: whether the colours of a component go on beyond it in its crop, so that codes say how components look,
@@ -44,7 +43,6 @@ class PortraitConfig:
         parser_resolution: side of the frame of the network that reads masks off pictures.
         parser_widths: its channels, see :class:`mbu_ops.methods.parsing.ParsingConfig`.
         parser_patch: its patch.
-        removal_dilation: how far the masks of edits grow, in pixels of the frame.
     """
 
     resolution: int = 256
@@ -60,14 +58,12 @@ class PortraitConfig:
     generator_blocks: int = 4
     background_channels: int = 64
     judge_widths: tuple[int, ...] = (64, 128, 256, 512)
-    patch: int = 1
     local: bool = True
     fuses_background: bool = True
     extends: bool = False
     parser_resolution: int = 128
     parser_widths: tuple[int, ...] = (32, 64, 128, 192, 192)
     parser_patch: int = 2
-    removal_dilation: int = field(default=2, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("part_components", "component_contents", "encoder_widths", "judge_widths"):
@@ -128,7 +124,7 @@ class PortraitConfig:
     @property
     def parser(self) -> ParsingConfig:
         """Sizes of the network that reads masks off pictures."""
-        return ParsingConfig(self.parser_resolution, self.parser_widths, self.parts, self.parser_patch)
+        return ParsingConfig(self.parser_resolution, self.parser_widths, self.parts, patch=self.parser_patch)
 
     def composed_of(self, anatomy: Anatomy) -> PortraitConfig:
         """Return the configuration for pictures of some family.

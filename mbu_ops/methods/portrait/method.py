@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,15 +12,93 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mbu_ops.errors import ConfigurationError
-from mbu_ops.functional.detail import carry_over
+from mbu_ops.functional.layer import Layer, carried
 from mbu_ops.functional.mask import dilate, resize
-from mbu_ops.methods.base import Layer, Networks, to_signed, to_unit
+from mbu_ops.methods.base import ContentView, Networks, to_signed, to_unit
+from mbu_ops.methods.info import MethodInfo
 from mbu_ops.methods.parsing import Parsing
 from mbu_ops.methods.portrait.config import CONFIGS, SCALE, PortraitConfig
 from mbu_ops.methods.portrait.layers import ComponentAutoEncoder, Generator, centres, cut, extended, paste
 
 if TYPE_CHECKING:
     from mbu_ops.families import Anatomy
+
+
+EDIT_DILATION = 3
+"""How far the networks redraw around what changed in a mask, in pixels of the frame."""
+
+_SOFT = 5
+"""Side of the square over which edges are softened, in pixels of the frame."""
+
+
+def softened(mask: Tensor) -> Tensor:
+    """Return a mask ``(B, 1, H, W)`` whose edges are ramps, so that what is drawn has no seam.
+
+    Example:
+        >>> softened(torch.tensor([[[[0.0, 0.0, 0.0, 1.0, 1.0, 1.0]]]])).flatten()
+        tensor([0.0000, 0.2500, 0.4000, 0.6000, 0.7500, 1.0000])
+    """
+    return F.avg_pool2d(mask, _SOFT, 1, _SOFT // 2, count_include_pad=False)
+
+
+_INFO = MethodInfo(
+    name="portrait",
+    verbs=frozenset({"swap", "segment", "interpolate", "edit", "generate", "parse"}),
+    objective="mbu_ops.objectives.portrait:PortraitObjective",
+    contents=None,
+    learns_from="parts",
+    mirrors=False,
+    refines=False,
+    aids=frozenset({"parser"}),
+    swaps_at_once=True,
+)
+
+
+class ComponentView(ContentView):
+    """What exchanges some components of pictures, as one content.
+
+    Args:
+        networks: the portrait networks, shared and not copied.
+        index: which content, see :attr:`PortraitConfig.contents`.
+    """
+
+    info = replace(_INFO, contents=1, verbs=frozenset({"swap", "segment", "interpolate"}))
+    networks: Portrait
+
+    @property
+    def components(self) -> tuple[int, ...]:
+        """Numbers of the components."""
+        return self.networks.config.contents[self.index]
+
+    def encode_guide(self, guide: Tensor) -> Tensor:
+        """Return the code of guides, see :meth:`Portrait.encode_guide`."""
+        return self.networks.encode_guide(guide)
+
+    def segment(self, image: Tensor) -> Tensor:
+        """Return how likely each pixel belongs to the components, ``(B, 1, R, R)`` in [0, 1]."""
+        return self._region(self.networks.parse(image))
+
+    def swap(self, image: Tensor, code: Tensor) -> Layer:
+        """Return images with the components of a code, in their own shapes.
+
+        Args:
+            image: ``(B, 3, R, R)`` RGB in [0, 1].
+            code: ``(B, *code_shape)`` from :meth:`encode_guide`, or a mixture of such codes.
+        """
+        networks = self.networks
+        mask = networks.mask_of(image)
+        own = networks.encode(networks.crops(to_signed(image), mask), mask)
+        given = networks.component_codes(code)
+        taken = torch.zeros_like(own[:, :, :1], dtype=torch.bool)
+        taken[:, list(self.components)] = True
+        there = given.abs().amax(2, keepdim=True) > 0  # what the guide does not show cannot be taken from it
+        mixed = torch.where(taken & there, given, own)
+        before, after = networks.compose(own, mask, image), networks.compose(mixed, mask, image)
+        region = softened(dilate(self._region(mask).to(image.dtype), self.config.removal_dilation))
+        return carried(before, after, region).settled(image).within(region)
+
+    def _region(self, shares: Tensor) -> Tensor:
+        return self.networks.regions(shares)[:, list(self.components)].sum(1, keepdim=True).clamp(max=1)
 
 
 class Portrait(Networks):
@@ -37,17 +116,13 @@ class Portrait(Networks):
         >>> from mbu_ops.testing import tiny_portrait
         >>> model = tiny_portrait()
         >>> image, guide = torch.rand(2, 3, 32, 32), torch.rand(1, 3, 32, 32)
-        >>> model.for_content(0).transfer(image, model.encode_guide(guide)).raw.shape
+        >>> model.for_content(0).swap(image, model.encode_guide(guide)).bias.shape
         torch.Size([2, 3, 32, 32])
     """
 
-    name = "portrait"
-    verbs = frozenset({"swap", "segment", "interpolate", "edit", "generate", "parse"})
-    objective = "mbu_ops.objectives.portrait:PortraitObjective"
+    info = _INFO
     configs = CONFIGS
-    learns_from = "parts"
-    refines = False
-    aids = frozenset({"parser"})
+    view = ComponentView
     config: PortraitConfig
 
     def __init__(self, config: PortraitConfig | str = "paper") -> None:
@@ -80,7 +155,7 @@ class Portrait(Networks):
     members: Tensor
 
     @property
-    def contents(self) -> int:  # type: ignore[override]
+    def contents(self) -> int:
         """How many things it exchanges: those of its components, and all of them at once."""
         return len(self.config.contents)
 
@@ -112,35 +187,19 @@ class Portrait(Networks):
     def config_for(cls, config: Any, contents: Sequence[str], anatomy: Anatomy | None = None) -> Any:
         """Return a configuration for pictures with these parts and components."""
         if anatomy is None:
-            raise ConfigurationError(f"{cls.name} needs the parts and components of a family: name one that has them")
+            raise ConfigurationError(
+                f"{cls.info.name} needs the parts and components of a family: name one that has them"
+            )
         fitted: PortraitConfig = config.composed_of(anatomy)
         if len(fitted.contents) != len(contents):
             raise ConfigurationError(f"expected the contents {', '.join(anatomy.contents)}, got {', '.join(contents)}")
         return fitted
-
-    def for_content(self, index: int) -> ComponentView:
-        """Return what exchanges one content.
-
-        Args:
-            index: which one, counted from 0; the last is all components.
-        """
-        if not 0 <= index < self.contents:
-            raise ConfigurationError(f"expected a content from 0 to {self.contents - 1}, got {index}")
-        return ComponentView(self, self.config.contents[index])
 
     def for_inference(self) -> Portrait:
         """Return networks that draw the same, but for rounding, in less time, and cannot be trained."""
         form = deepcopy(self).eval()
         form.parser = form.parser.for_inference()
         return form.requires_grad_(False)
-
-    def stems(self) -> tuple[str, ...]:
-        """Name no convolutions: crops of half the size are other crops."""
-        return ()
-
-    def painters(self) -> Mapping[str, int]:
-        """Name no convolutions, see :meth:`stems`."""
-        return {}
 
     def train(self, mode: bool = True) -> Portrait:
         """Set the training mode, but for the network that reads masks: it is trained before."""
@@ -289,9 +348,8 @@ class Portrait(Networks):
         region = softened(dilate(changed, EDIT_DILATION))
         before = self.compose(codes, own, image).to(image.dtype)
         drawn = self._toned(drawn, mask, image - before, own)
-        raw = carry_over(image, before, drawn)
-        raw = torch.lerp(image, torch.lerp(raw, drawn, softened(changed)), region)
-        return Layer(raw, (region > 0).to(image.dtype))
+        kept = carried(before, drawn, region).settled(image)
+        return kept.covered(drawn, softened(changed)).within(region)
 
     def _toned(self, drawn: Tensor, mask: Tensor, missing: Tensor, own: Tensor) -> Tensor:
         """Return pictures whose components have the tone that the drawing of the image's own lacks on average.
@@ -305,78 +363,3 @@ class Portrait(Networks):
         there = self.regions(own)
         tone = torch.einsum("bchw,bkhw->bck", there, missing) / there.sum((2, 3)).clamp(min=1)[..., None]
         return (drawn + torch.einsum("bck,bchw->bkhw", tone, self.regions(mask))).clamp(0, 1)
-
-
-EDIT_DILATION = 3
-"""How far the networks redraw around what changed in a mask, in pixels of the frame."""
-
-_SOFT = 5
-"""Side of the square over which edges are softened, in pixels of the frame."""
-
-
-def softened(mask: Tensor) -> Tensor:
-    """Return a mask ``(B, 1, H, W)`` whose edges are ramps, so that what is drawn has no seam.
-
-    Example:
-        >>> softened(torch.tensor([[[[0.0, 0.0, 0.0, 1.0, 1.0, 1.0]]]])).flatten()
-        tensor([0.0000, 0.2500, 0.4000, 0.6000, 0.7500, 1.0000])
-    """
-    return F.avg_pool2d(mask, _SOFT, 1, _SOFT // 2, count_include_pad=False)
-
-
-class ComponentView(nn.Module):
-    """What exchanges some components of pictures, as one content: a method as ops know them.
-
-    Args:
-        network: the portrait networks.
-        components: numbers of the components.
-    """
-
-    verbs = frozenset({"swap", "segment", "interpolate"})
-    mirrors = False
-
-    def __init__(self, network: Portrait, components: tuple[int, ...]) -> None:
-        super().__init__()
-        self.network = network
-        self.components = components
-        self.name = network.name
-        self.code_shape = network.code_shape
-
-    @property
-    def config(self) -> PortraitConfig:
-        """The network's sizes."""
-        return self.network.config
-
-    def encode_guide(self, guide: Tensor) -> Tensor:
-        """Return the code of guides, see :meth:`Portrait.encode_guide`."""
-        return self.network.encode_guide(guide)
-
-    def segment(self, image: Tensor) -> Tensor:
-        """Return how likely each pixel belongs to the components, ``(B, 1, R, R)`` in [0, 1]."""
-        return self._region(self.network.parse(image))
-
-    def remove(self, image: Tensor) -> Layer:
-        """Return the image as it is and an empty mask: what is exchanged needs no removing before."""
-        return Layer(image, torch.zeros_like(image[:, :1]))
-
-    def transfer(self, image: Tensor, code: Tensor) -> Layer:
-        """Return images with the components of a code, in their own shapes.
-
-        Args:
-            image: ``(B, 3, R, R)`` RGB in [0, 1].
-            code: ``(B, *code_shape)`` from :meth:`encode_guide`.
-        """
-        network = self.network
-        mask = network.mask_of(image)
-        own = network.encode(network.crops(to_signed(image), mask), mask)
-        given = network.component_codes(code)
-        taken = torch.zeros_like(own[:, :, :1], dtype=torch.bool)
-        taken[:, list(self.components)] = True
-        there = given.abs().amax(2, keepdim=True) > 0  # what the guide does not show cannot be taken from it
-        mixed = torch.where(taken & there, given, own)
-        before, after = network.compose(own, mask, image), network.compose(mixed, mask, image)
-        region = softened(dilate(self._region(mask).to(image.dtype), self.config.removal_dilation))
-        return Layer(torch.lerp(image, carry_over(image, before, after), region), (region > 0).to(image.dtype))
-
-    def _region(self, shares: Tensor) -> Tensor:
-        return self.network.regions(shares)[:, list(self.components)].sum(1, keepdim=True).clamp(max=1)
