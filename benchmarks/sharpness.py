@@ -40,8 +40,6 @@ class GuidedMask(nn.Module):
     def __init__(self, op: Chain) -> None:
         super().__init__()
         self.op = op
-        self.frame_side = op.frame_side
-        self.detail = op.detail
 
     def edit(self, image: Tensor) -> Edit:
         """Return the op's edit with its mask filtered."""

@@ -288,7 +288,7 @@ def _generate_many(
     op = Generate.from_pretrained(weights, device=choose_device(device))
     source = LabelledSource.of(family.name, (folder,), holdout, None)
     check_part_count(weights, op.part_count, source.anatomy)
-    pictures = source.training(op.frame_side, lambda line: click.echo(line, err=True))
+    pictures = source.training(max(op.frame_size), lambda line: click.echo(line, err=True))
     wanted = count or len(pictures.pixels)
     with progress(wanted, "drawing") as advance:
         write_generated(op, pictures, out, wanted, seed, advance)

@@ -199,7 +199,7 @@ def _chain_verbs(method: str, verbs: Collection[str] = ()) -> dict[str, int]:
     """Return the verbs of chains that ask one of these, or any, of a method, and how many guides each takes."""
     from mbu_ops.ops.verbs import verbs as all_verbs
 
-    served = verbs or get_method(method).verbs
+    served = verbs or get_method(method).info.verbs
     return {verb.name: verb.guides for verb in all_verbs() if verb.call in served}
 
 

@@ -16,7 +16,7 @@ class TestRemove(OpTester):
 
 def test_is_the_papers_formula(model: MBU) -> None:
     image = torch.rand(2, 3, 16, 16)  # the model's own size: no resizing
-    raw, mask = model.remove(image)
+    mask, raw, *_ = model.remove(image)
     hard = (mask > 0.1).float()
     assert 0 < hard.mean() < 1
     torch.testing.assert_close(

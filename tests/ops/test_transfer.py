@@ -18,7 +18,7 @@ class TestTransfer(OpTester):
 
 def test_is_the_papers_blend_with_a_floor_under_the_mask(model: MBU) -> None:
     image, guide = torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16)  # the model's own size: no resizing
-    raw, mask = model.transfer(image, model.encode_guide(guide))
+    mask, raw, *_ = model.transfer(image, model.encode_guide(guide))
     mask = ((mask - 0.1) / 0.1).clamp(0, 1)
     torch.testing.assert_close(Transfer(model)(image, guide), mask * raw + (1 - mask) * image)
 
