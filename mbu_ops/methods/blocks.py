@@ -1,4 +1,7 @@
-"""Layers shared by the methods: a stack that halves its input, one that doubles it, and a residual block."""
+"""Layers that methods share: a stack that halves its input, one that doubles it, and a residual block.
+
+May import nothing of this room.
+"""
 
 from __future__ import annotations
 

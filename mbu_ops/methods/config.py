@@ -108,7 +108,7 @@ def _fits(value: object, of: Any) -> bool:
     if of is int:
         return type(value) is int and value > 0
     if of is float:
-        return type(value) in (int, float) and 0 < float(str(value)) < _LARGEST
+        return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < _LARGEST
     return isinstance(value, list | tuple) and all(_fits(one, get_args(of)[0]) for one in value)
 
 

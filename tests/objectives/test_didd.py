@@ -304,3 +304,14 @@ def test_residual_results_are_judged_as_users_see_them(pair: tuple[Tensor, Tenso
         codes[0]._replace(first=codes[1].first, second=codes[0].second * 0),
     )
     torch.testing.assert_close(seen[0], render(pair[0], expected).raw * 2 - 1)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_low_precision_steps_are_near_the_exact_ones(pair: tuple[Tensor, Tensor], residual: bool) -> None:
+    one = objective(config=replace(CONFIG, residual=residual))
+    _, exact, _ = next(one.steps(*pair))
+    with torch.autocast("cpu", torch.bfloat16):
+        _, rough, _ = next(one.steps(*pair))
+    for name, value in rough.items():
+        torch.testing.assert_close(value.float(), exact[name], rtol=0.1, atol=0.1, msg=name)
+    torch.stack([value.float() for value in rough.values()]).sum().backward()

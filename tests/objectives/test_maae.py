@@ -264,3 +264,14 @@ def test_built_by_name() -> None:
 
 def test_other_methods_are_given_no_identity() -> None:
     build_objective(MBU(MBUConfig(16, (4, 8, 12), (4, 8), 3)), "smile", aids={"identity": Describer()})
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_low_precision_steps_are_near_the_exact_ones(pair: tuple[Tensor, Tensor], residual: bool) -> None:
+    one = objective(config=replace(CONFIG, residual=residual))
+    exact = first_step(one, pair)
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = first_step(one, pair)
+    for name, value in rough.items():
+        torch.testing.assert_close(value.float(), exact[name], rtol=0.1, atol=0.1, msg=name)
+    torch.stack([value.float() for value in rough.values()]).sum().backward()

@@ -287,3 +287,16 @@ def test_only_the_separate_encoder_sees_varied_guides(pair):
     assert not torch.allclose(guide, pair[1] * 2 - 1, atol=0.05)
     assert guide.min() >= -1
     assert guide.max() <= 1
+
+
+@pytest.mark.parametrize("hard_masks", [False, True])
+def test_low_precision_steps_are_near_the_exact_ones(pair, hard_masks):
+    torch.manual_seed(0)
+    one = MBUObjective(MBU(CONFIG), EVERYTHING, hard_masks=hard_masks)
+    one.image_discriminator.eval()  # each of its training passes brings its spectral norms nearer
+    exact, _ = one(*pair)
+    with torch.autocast("cpu", torch.bfloat16):
+        rough, _ = one(*pair)
+    for name, value in rough.items():
+        torch.testing.assert_close(value.float(), exact[name], rtol=0.1, atol=0.1, msg=name)
+    sum(rough.values()).backward()
