@@ -46,12 +46,14 @@ class Labels:
         attributes: the names of the contents, as many as the method edits.
         licence: under what terms the weights may be used.
         facts: anything else worth knowing, as JSON can hold it.
+        frame: name of the family's frame that the pictures show; None for its first.
     """
 
     attributes: tuple[str, ...]
     family: str | None = None
     licence: str = "unknown: decided by the training images"
     facts: dict[str, Any] = field(default_factory=dict)
+    frame: str | None = None
 
 
 class Trainer:
@@ -263,6 +265,7 @@ class Trainer:
             method=self.config.method,
             config=self._method.config_to_dict(model.config),
             family=self.labels.family,
+            # frame=self.labels.frame, as soon as WeightsInfo has the field
             attributes=self.labels.attributes,
             resolution=int(model.config.resolution),
             licence=self.labels.licence,
