@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CUTS = ".mbu-cuts"
 """Folder beside --out in which cuts of photos are kept, unless the user names another."""
 
-OPTIONS = (
+SEARCH = (
     click.option(
         "--frame",
         metavar="NAME",

@@ -15,9 +15,9 @@ import click
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
 from mbu_ops.families.names import NAME
-from mbu_ops_cli import search
 from mbu_ops_cli.labelled import LabelledSource
 from mbu_ops_cli.options import FiniteRange
+from mbu_ops_cli.search import SEARCH, Search, frame_of, search_of
 
 if TYPE_CHECKING:
     from mbu_ops.data.cutting import Size
@@ -70,7 +70,7 @@ OPTIONS = (
         type=click.IntRange(min=8),
         help="Pictures of each kind to train on, where the family draws its own.  [default: 2000]",
     ),
-    *search.OPTIONS,
+    *SEARCH,
 )
 
 
@@ -80,12 +80,11 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def with_source(**options: Any) -> Any:
-        # eval need not write anything
-        told = {"out": options.get("out") or Path("out"), "quiet": bool(options.get("quiet"))}
-        given = {name: told[name] if name in told else options.pop(name) for name in names}
+        shared = {name: options[name] for name in ("out", "quiet") if options.get(name)}  # the command's own too
+        given = {name: options.pop(name) for name in names if name not in ("out", "quiet")}
         if folders := options.pop("labelled", ()):
             return command(source=_labelled(folders, given, options.get("method")), **options)
-        return command(source=Source.of(**given), **options)
+        return command(source=Source.of(**given, **shared), **options)
 
     wrapped: Callable[..., Any] = with_source
     for option in reversed(OPTIONS):
@@ -137,7 +136,7 @@ class Source:
     holdout: float
     pictures: int
     frame: FrameSpec = WHOLE_FRAME
-    search: search.Search | None = None
+    search: Search | None = None
 
     @classmethod
     def of(
@@ -151,12 +150,12 @@ class Source:
         without: tuple[Path, ...],
         holdout: float,
         pictures: int | None,
-        frame: str | None,
-        face: str | None,
-        no_align: bool,
-        cuts: Path | None,
-        out: Path,
-        quiet: bool,
+        frame: str | None = None,
+        face: str | None = None,
+        no_align: bool = False,
+        cuts: Path | None = None,
+        out: Path = Path("out"),
+        quiet: bool = False,
     ) -> Source:
         """Read the options.
 
@@ -209,12 +208,12 @@ class Source:
             raise ConfigurationError("--holdout goes with --with and --without; other pictures have partitions")
         if pictures is not None and not drawn:
             raise ConfigurationError("--pictures says how many a family draws; folders hold as many as they hold")
-        shown = search.frame_of(owner, frame)
+        shown = frame_of(owner, frame)
         if drawn and not shown.is_whole:
             raise ConfigurationError(
                 f"--frame {frame}: the family draws its first frame only; give --data, or --with and --without"
             )
-        found = search.search_of(owner, bool(with_), face, no_align, cuts, out, quiet)
+        found = search_of(owner, bool(with_), face, no_align, cuts, out, quiet)
         plan = plan and plan.narrowed(only)
         contents = pair or ((plan.name if plan else "content"),)
         return cls(owner, plan, contents, data, only, with_, without, neither, holdout, pictures or 2000, shown, found)

@@ -6,6 +6,7 @@ Imports no torch.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -145,7 +146,8 @@ def cut_file(picture: Picture, size: Size, spec: FrameSpec = WHOLE_FRAME) -> NDA
     return cut(pixels, frame_within(first_frame(width, height, picture.frame), spec), size)
 
 
-class _Reach(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Reach:
     """Which of a frame's pixels, along one axis, a picture can fill, and from where.
 
     Attributes:
@@ -171,7 +173,8 @@ class _Reach(NamedTuple):
         # what lies wholly outside is the border's colours: it is added to the result, which may be far smaller
         step = (high - low) / count
         first, last = max(0, math.floor(-low / step)), min(count, math.ceil((length - low) / step))
-        low, high = low + first * step, low + last * step
+        # a pixel larger than the picture would be filled with more of its border than memory holds
+        low, high = max(low + first * step, -length), min(low + last * step, 2.0 * length)
         beyond = max(0, math.ceil(-low)), max(0, math.ceil(high - length))
         return cls(low, high, first, last - first, beyond)
 

@@ -186,9 +186,9 @@ class Photos:
                     advance()
         pictures: list[Picture] = []
         for photo in photos:
-            version, places = found.get(photo, (None, ()))
-            if version is None:
+            if photo not in found:
                 continue
+            version, places = found[photo]
             chosen = [
                 Picture(self.cuts.file(version, number), KEPT)
                 for number in self._chosen(places)
