@@ -34,7 +34,7 @@ LARGEST_KEPT = 1024
 """Longest side of what is kept, in pixels."""
 
 LEAST_SHARE = 0.5
-"""Places with fewer pixels a side than this share of what networks see are too small to learn from."""
+"""Frames whose longer side has fewer pixels than this share of what networks see are too small to learn from."""
 
 Progress = Callable[[int, str], AbstractContextManager[Callable[[], None]]]
 """Shows how far something is: called with its parts and what it is, yields what to call after each part."""
@@ -228,8 +228,8 @@ class Photos:
 
 
 def _large_enough(place: Rectangle, size: Size, frame: FrameSpec) -> bool:
-    height, width = height_and_width(size)
-    return place.width * frame.width >= LEAST_SHARE * width and place.height * frame.height >= LEAST_SHARE * height
+    # by the longer sides: judges see squares, whatever a frame's shape
+    return max(place.width * frame.width, place.height * frame.height) >= LEAST_SHARE * max(height_and_width(size))
 
 
 def _margined(photo: Tensor, place: Rectangle) -> Tensor:
