@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mbu_ops.data.celeba import CelebA, Partition, balancing_weights
-from mbu_ops.data.cutting import Size
+from mbu_ops.data.celeba import FACE_FRAME, CelebA, Partition, balancing_weights
+from mbu_ops.data.cutting import Sides, Size
 from mbu_ops.data.folder import MINIMUM_IMAGES, find_files, held_out, load_files, load_folders
 from mbu_ops.data.pairs import drawn_pairs, found_regions
 from mbu_ops.data.photos import Photos, Unused
@@ -42,6 +42,7 @@ class Domains:
         frame: name of the family's frame that they show; empty for its first.
         found: which of the places in ordinary photos they are, ``"largest"`` or ``"all"``; empty where nobody looked
             for any.
+        first_frames: where the family's first frame lies in folders that say so themselves, as fractions.
     """
 
     without: Tensor
@@ -56,6 +57,7 @@ class Domains:
     neither: Tensor | None = None
     frame: str = ""
     found: str = ""
+    first_frames: tuple[Sides, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -90,7 +92,12 @@ class Domains:
             "with": len(self.with_),
             "without": len(self.without),
         }
-        more = {"frame": self.frame, "found": self.found, "neither": 0 if self.neither is None else len(self.neither)}
+        more = {
+            "frame": self.frame,
+            "found": self.found,
+            "first_frames": [list(sides) for sides in self.first_frames],
+            "neither": 0 if self.neither is None else len(self.neither),
+        }
         return facts | {name: value for name, value in more.items() if value}
 
     @classmethod
@@ -211,6 +218,7 @@ class Domains:
             with_placement=attribute.with_placement,
             without_placement=attribute.without_placement,
             frame=_name(frame),
+            first_frames=tuple(one.frame for one in sets if one.frame != FACE_FRAME),
         )
 
     @classmethod

@@ -170,6 +170,8 @@ def test_judges_and_figures_share_the_cuts(photos: Path, finder: Finder, capsys:
     assert run(measured) == 0
     assert finder.searched == 102, "each photo once"
     capsys.readouterr()
+    assert run([*measured, "--frame", "eyes"]) == 2
+    assert "were trained on the frame doll, not on eyes: leave --frame out" in capsys.readouterr().err
     assert run([*measured, "--no-align"]) == 3
     assert "use another file" in capsys.readouterr().err, "a judge of faces is none of whole photos"
 

@@ -82,7 +82,7 @@ def test_a_frame_of_the_family_is_cut(celeba):
     assert np.abs(shown[1] - (left + np.arange(102))).max() < 6
     whole = Domains.from_celeba([celeba], GLASSES, 16, frame=FrameSpec("face"))
     assert torch.equal(whole.with_, Domains.from_celeba([celeba], GLASSES, 16).with_)
-    assert "frame" not in whole.facts
+    assert set(whole.facts) == {"source", "holdout", "with", "without"}, "what runs of before have saved"
 
 
 def test_the_first_frame_may_lie_elsewhere(celeba):
@@ -94,7 +94,10 @@ def test_the_first_frame_may_lie_elsewhere(celeba):
     with Image.open(celeba / "img_align_celeba" / "000000.jpg") as image:
         image.paste((255, 255, 255), (130, 190, 170, 230))  # a tenth of the frame, in its middle
         image.save(celeba / "img_align_celeba" / "000000.jpg", quality=95)
-    face = Domains.from_celeba([celeba], GLASSES, 40).with_[0, 0].float()
+    domains = Domains.from_celeba([celeba], GLASSES, 40)
+    assert domains.facts["first_frames"] == [list(CelebA.read(celeba).frame)], "a run goes on with the same frame only"
+    assert json.loads(json.dumps(domains.facts)) == domains.facts
+    face = domains.with_[0, 0].float()
     assert face[18:22, 18:22].min() > 200
     assert face[:16].max() < 30
     eyes = FrameSpec("eyes", within="face", width=0.1, height=0.1)

@@ -23,8 +23,10 @@ from mbu_ops.data.cutting import cut_file
 from mbu_ops.data.domains import Domains
 from mbu_ops.data.photos import KEPT, Photos, Unused
 from mbu_ops.errors import DataError, PluginError
-from mbu_ops.families import FamilySpec, FrameSpec
+from mbu_ops.families import FamilySpec, FrameSpec, get_family
 from mbu_ops.frames.frame import Frame
+
+from ..portraits import head_on_texture
 
 FAMILY = FamilySpec("dolls", title="Dolls", frames=(FrameSpec("doll"),), aligner="fake_dolls:build")
 TOP = FrameSpec("top", within="doll", y=0.25, height=0.5)
@@ -357,3 +359,14 @@ def test_two_runs_share_a_folder(folder: Path, finder: Finder, photos: Callable[
 
 def test_nothing_unused_says_nothing() -> None:
     assert not Unused(3)
+
+
+def test_real_faces_are_cut_upright(tmp_path: Path) -> None:
+    photo = head_on_texture(420, 360, (60, 40, 300))
+    for angle in (0, 12):
+        photo.rotate(angle, Image.Resampling.BICUBIC).save(tmp_path / f"{angle}.png")
+    pictures, unused = Photos.of(get_family("faces"), tmp_path / "cuts").pictures(files(tmp_path), 128)
+    assert not unused
+    straight, turned = (cut_file(picture, 64)[8:-8, 8:-8].astype(int) for picture in pictures)
+    assert np.abs(straight - turned).mean() < 8
+    assert np.abs(straight - turned[:, ::-1]).mean() > 20
