@@ -95,7 +95,7 @@ def main() -> None:
     files = [file for file, part in wanted if part == PARTITIONS[arguments.partition]][: arguments.count]
     rows, seconds, extra = [], 0.0, 0
     for index, file in enumerate(files):
-        pixels, true = photo(arguments.celeba / "img_align_celeba" / file, np.random.default_rng(index))
+        pixels, true = photo(celeba.images / file, np.random.default_rng(index))
         image = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
         started = time.perf_counter()
         frames = aligner.find(image)

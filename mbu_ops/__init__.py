@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mbu_ops.ops.chain import ChainSpec, chain
     from mbu_ops.ops.edit import Edit
     from mbu_ops.ops.interpolate import Interpolate
+    from mbu_ops.ops.look import Look
     from mbu_ops.ops.parse import Parse
     from mbu_ops.ops.redraw import Mix, Redraw
     from mbu_ops.ops.remove import Remove
@@ -47,6 +48,7 @@ else:
             "Framed": "mbu_ops.frames.framed",
             "Generate": "mbu_ops.ops.reshape",
             "Interpolate": "mbu_ops.ops.interpolate",
+            "Look": "mbu_ops.ops.look",
             "MBU": "mbu_ops.methods.mbu",
             "Mix": "mbu_ops.ops.redraw",
             "Parse": "mbu_ops.ops.parse",
@@ -77,6 +79,7 @@ __all__ = [
     "Framed",
     "Generate",
     "Interpolate",
+    "Look",
     "Mix",
     "Parse",
     "Redraw",

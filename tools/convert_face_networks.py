@@ -64,7 +64,7 @@ def measure_shape(aligner: FaceAligner, folder: Path) -> Tensor:
     files = [file for file, part in zip(celeba.files, celeba.partition, strict=True) if part == 0][:PHOTOS]
     total = torch.zeros_like(aligner.shape)
     for file in files:
-        photo = read(folder / "img_align_celeba" / file).to_tensor()[None]
+        photo = read(celeba.images / file).to_tensor()[None]
         height, width = photo.shape[-2:]
         left, top, right, bottom = (a * b for a, b in zip(FACE_FRAME, (width, height) * 2, strict=True))
         frame = square((left + right) / 2, (top + bottom) / 2, right - left, 0.0)

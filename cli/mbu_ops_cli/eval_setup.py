@@ -107,10 +107,16 @@ def check_fit(path: Path, info: WeightsInfo, source: Source) -> None:
         raise ConfigurationError(
             f"the weights in {str(path)!r} edit {', '.join(info.attributes)}, not {attribute.name}; give others"
         )
-    if not source.with_:
-        return
     pictures = info.training.get("pictures")
     pictures = pictures if isinstance(pictures, dict) else {}
+    seen, shown = info.frame, None if source.frame.is_whole else source.frame.name
+    if family and info.family == family.name and seen != shown:
+        raise ConfigurationError(
+            f"the weights in {str(path)!r} were trained on the frame {seen or family.frame().name}, not on "
+            f"{shown or family.frame().name}: {f'add --frame {seen}' if seen else 'leave --frame out'}"
+        )
+    if not source.with_:
+        return
     origin, names = str(pictures.get("source", "")), {folder.resolve().name for folder in source.with_ + source.without}
     if origin and not any(name in origin for name in names):
         return  # learnt from other pictures altogether

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
 from mbu_ops_cli.options import FiniteRange
 
 if TYPE_CHECKING:
+    from mbu_ops.data.cutting import Size
     from mbu_ops.data.labelled import Labelled
     from mbu_ops.families import Anatomy, AttributeSpec, FamilySpec
 
@@ -39,17 +41,26 @@ class LabelledSource:
         folders: what ``--labelled`` named.
         holdout: share of the first folder that training leaves out.
         contents: names of what the networks learn, in their order.
+        frame: which of the family's frames to cut out of the pictures.
     """
 
     family: FamilySpec
     folders: tuple[Path, ...]
     holdout: float
     contents: tuple[str, ...] = ()
+    frame: FrameSpec = WHOLE_FRAME
 
     attribute: AttributeSpec | None = None
 
     @classmethod
-    def of(cls, family: str | None, folders: tuple[Path, ...], holdout: float, method: str | None) -> LabelledSource:
+    def of(
+        cls,
+        family: str | None,
+        folders: tuple[Path, ...],
+        holdout: float,
+        method: str | None,
+        frame: str | None = None,
+    ) -> LabelledSource:
         """Read the options.
 
         Args:
@@ -57,11 +68,12 @@ class LabelledSource:
             folders: of images and masks.
             holdout: share of the first to leave out.
             method: what is to learn from them, or None.
+            frame: name of the frame to cut out of them; the family's first by default.
 
         Raises:
             ConfigurationError: if the family has no masks, the method learns from other pictures, or a folder is named
                 twice.
-            FamilyError: if there is no such family.
+            FamilyError: if there is no such family or frame.
         """
         from mbu_ops.families.registry import get_family
 
@@ -78,7 +90,7 @@ class LabelledSource:
             from mbu_ops.methods import get_method
 
             contents = get_method(method).contents_in(owner.anatomy)
-        return cls(owner, folders, holdout, contents)
+        return cls(owner, folders, holdout, contents, owner.frame(frame))
 
     @property
     def parser(self) -> str:
@@ -92,7 +104,7 @@ class LabelledSource:
             raise ConfigurationError(f"the family {self.family.name!r} names no parts")
         return self.family.anatomy
 
-    def training(self, resolution: int, report: Callable[[str], None]) -> Labelled:
+    def training(self, size: Size, report: Callable[[str], None]) -> Labelled:
         """Read the training pictures.
 
         Raises:
@@ -101,12 +113,13 @@ class LabelledSource:
         from mbu_ops.data.labelled import Labelled
 
         first, *others = self.folders
-        pictures = Labelled.from_folder(first, self.anatomy, resolution, "train", self.holdout, report)
+        pictures = Labelled.from_folder(first, self.anatomy, size, "train", self.holdout, report, frame=self.frame)
         for folder in others:
-            pictures = pictures.with_more(Labelled.from_folder(folder, self.anatomy, resolution, report=report))
+            more = Labelled.from_folder(folder, self.anatomy, size, report=report, frame=self.frame)
+            pictures = pictures.with_more(more)
         return pictures
 
-    def unseen(self, resolution: int, report: Callable[[str], None], limit: int | None = None) -> Labelled | None:
+    def unseen(self, size: Size, report: Callable[[str], None], limit: int | None = None) -> Labelled | None:
         """Read pictures of which training has seen none; None where it saw them all: without a holdout.
 
         Raises:
@@ -117,7 +130,7 @@ class LabelledSource:
         if not self.holdout:
             return None
         return Labelled.from_folder(
-            self.folders[0], self.anatomy, resolution, "validation", self.holdout, report, limit
+            self.folders[0], self.anatomy, size, "validation", self.holdout, report, limit, self.frame
         )
 
 

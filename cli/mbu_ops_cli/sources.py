@@ -13,17 +13,24 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
 from mbu_ops.families.names import NAME
 from mbu_ops_cli.labelled import LabelledSource
 from mbu_ops_cli.options import FiniteRange
+from mbu_ops_cli.search import SEARCH, Search, frame_of, search_of
 
 if TYPE_CHECKING:
+    from mbu_ops.data.cutting import Size
     from mbu_ops.data.domains import Domains
     from mbu_ops.families.spec import AttributeSpec, FamilySpec
 
 FOLDER = click.Path(path_type=Path)
 OPTIONS = (
-    click.option("--family", help="Family of the attribute.  [default: faces]"),
+    click.option(
+        "--family",
+        help="Family of the pictures and of the attribute: what it looks for (faces) is found in photos of --with and "
+        "--without, and cut out.  [default: the attribute's, or faces]",
+    ),
     click.option(
         "--attribute", help="What the pictures differ in: says which pictures of --data show it, and names the weights."
     ),
@@ -45,10 +52,10 @@ OPTIONS = (
         "with_",
         type=FOLDER,
         multiple=True,
-        help="Folder of pictures with the content; may be given several times.",
+        help="Folder of pictures or photos with the content; may be given several times.",
     ),
     click.option(
-        "--without", type=FOLDER, multiple=True, help="Folder of pictures without it; may be given several times."
+        "--without", type=FOLDER, multiple=True, help="Folder of those without it; may be given several times."
     ),
     click.option(
         "--holdout",
@@ -63,6 +70,7 @@ OPTIONS = (
         type=click.IntRange(min=8),
         help="Pictures of each kind to train on, where the family draws its own.  [default: 2000]",
     ),
+    *SEARCH,
 )
 
 
@@ -72,10 +80,11 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def with_source(**options: Any) -> Any:
-        given = {name: options.pop(name) for name in names}
+        shared = {name: options[name] for name in ("out", "quiet") if options.get(name)}  # the command's own too
+        given = {name: options.pop(name) for name in names if name not in ("out", "quiet")}
         if folders := options.pop("labelled", ()):
             return command(source=_labelled(folders, given, options.get("method")), **options)
-        return command(source=Source.of(**given), **options)
+        return command(source=Source.of(**given, **shared), **options)
 
     wrapped: Callable[..., Any] = with_source
     for option in reversed(OPTIONS):
@@ -89,12 +98,11 @@ def _labelled(folders: tuple[Path, ...], given: dict[str, Any], method: str | No
     Raises:
         ConfigurationError: if other pictures are named too.
     """
-    for name in ("attribute", "attributes", "data", "only", "with_", "without", "pictures"):
+    for name in ("attribute", "attributes", "data", "only", "with_", "without", "pictures", "face", "no_align", "cuts"):
         if given[name]:
-            raise ConfigurationError(
-                f"--labelled pictures say themselves what they show: leave --{name.rstrip('_')} out"
-            )
-    return LabelledSource.of(given["family"], folders, given["holdout"], method)
+            option = name.rstrip("_").replace("_", "-")
+            raise ConfigurationError(f"--labelled pictures say themselves what they show: leave --{option} out")
+    return LabelledSource.of(given["family"], folders, given["holdout"], method, given["frame"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +121,8 @@ class Source:
         neither: of a pair, folders of pictures that show neither.
         holdout: share of those folders that training leaves out.
         pictures: how many to draw.
+        frame: which of the family's frames to cut out of the pictures.
+        search: how to find the family's first frame in photos; None where pictures are cut to it.
     """
 
     family: FamilySpec | None
@@ -125,6 +135,8 @@ class Source:
     neither: tuple[Path, ...]
     holdout: float
     pictures: int
+    frame: FrameSpec = WHOLE_FRAME
+    search: Search | None = None
 
     @classmethod
     def of(
@@ -138,6 +150,12 @@ class Source:
         without: tuple[Path, ...],
         holdout: float,
         pictures: int | None,
+        frame: str | None = None,
+        face: str | None = None,
+        no_align: bool = False,
+        cuts: Path | None = None,
+        out: Path = Path("out"),
+        quiet: bool = False,
     ) -> Source:
         """Read the options.
 
@@ -162,7 +180,7 @@ class Source:
             plan, pair = first.against(second), (first.name, second.name)
         elif attribute is not None:
             owner, plan = parse_attribute(attribute, default_family=family or "faces")
-        elif owner is not None and (with_ or without or owner.pictures is None):
+        elif owner is not None and owner.pictures is None and not (with_ or without):
             raise ConfigurationError("--family needs --attribute: which of its attributes do the pictures show?")
         if family is not None and owner is not None and owner.name != family:
             raise ConfigurationError(
@@ -190,9 +208,15 @@ class Source:
             raise ConfigurationError("--holdout goes with --with and --without; other pictures have partitions")
         if pictures is not None and not drawn:
             raise ConfigurationError("--pictures says how many a family draws; folders hold as many as they hold")
+        shown = frame_of(owner, frame)
+        if drawn and not shown.is_whole:
+            raise ConfigurationError(
+                f"--frame {frame}: the family draws its first frame only; give --data, or --with and --without"
+            )
+        found = search_of(owner, bool(with_), face, no_align, cuts, out, quiet)
         plan = plan and plan.narrowed(only)
         contents = pair or ((plan.name if plan else "content"),)
-        return cls(owner, plan, contents, data, only, with_, without, neither, holdout, pictures or 2000)
+        return cls(owner, plan, contents, data, only, with_, without, neither, holdout, pictures or 2000, shown, found)
 
     @property
     def drawn(self) -> bool:
@@ -214,14 +238,20 @@ class Source:
             **({"neither": [folder.resolve().name for folder in self.neither]} if self.neither else {}),
             "holdout": self.holdout,
             "drawn": self.pictures if self.drawn else 0,
+            **({} if self.frame.is_whole else {"frame": self.frame.name}),
+            **({"found": self.search.which} if self.search else {}),
         }
 
     def alone(self, attribute: AttributeSpec) -> Source:
         """Return the same pictures, divided by another attribute of their family."""
         return replace(self, attribute=attribute.narrowed(self.only), contents=(attribute.name,))
 
-    def training(self, resolution: int, report: Callable[[str], None]) -> Domains:
+    def training(self, size: Size, report: Callable[[str], None]) -> Domains:
         """Read or draw the training images.
+
+        Args:
+            size: height and width of the images, or the side of square ones.
+            report: called with one line for each file that cannot be read, or for all photos together.
 
         Raises:
             DataError: if there are too few.
@@ -230,19 +260,17 @@ class Source:
         from mbu_ops.data.domains import Domains
 
         if self.with_:
-            return Domains.from_folders(
-                self.with_, self.without, resolution, "train", self.holdout, self.attribute, report, self.neither
-            )
+            return self._folders(size, "train", report, self.neither)
         family, attribute = self._known()
         if self.data:
-            domains = Domains.from_celeba(self.data, attribute, resolution, report=report)
+            domains = Domains.from_celeba(self.data, attribute, size, report=report, frame=self.frame)
             return replace(domains, source=", ".join((domains.source, *self.only)))
         report(f"drawing {2 * self.pictures} pictures")
-        return Domains.drawn(family, attribute, resolution, self.pictures)
+        return Domains.drawn(family, attribute, _side(size), self.pictures)
 
     def unseen(
         self,
-        resolution: int,
+        size: Size,
         report: Callable[[str], None],
         limit: int,
         seed: int | None = None,
@@ -251,8 +279,8 @@ class Source:
         """Read images of which training has seen none; None where it saw them all: folders without a holdout.
 
         Args:
-            resolution: side of the images.
-            report: called with one line for each file that cannot be read.
+            size: height and width of the images, or the side of square ones.
+            report: called with one line for each file that cannot be read, or for all photos together.
             limit: read at most this many of each kind (from each folder of ``data``); draw that many.
             seed: of the choice among labelled images; the first ones when ``None``.
             partition: of labelled and of drawn images.
@@ -264,20 +292,55 @@ class Source:
         from mbu_ops.data.domains import Domains
 
         if self.with_:
-            if not self.holdout:
-                return None
-            return Domains.from_folders(
-                self.with_, self.without, resolution, "validation", self.holdout, self.attribute, report
-            )
+            return self._folders(size, "validation", report) if self.holdout else None
         family, attribute = self._known()
         if self.data:
-            return Domains.from_celeba(self.data, attribute, resolution, partition, report, limit, seed)
-        return Domains.drawn(family, attribute, resolution, limit, partition)
+            return Domains.from_celeba(self.data, attribute, size, partition, report, limit, seed, self.frame)
+        return Domains.drawn(family, attribute, _side(size), limit, partition)
+
+    def _folders(
+        self,
+        size: Size,
+        partition: Literal["train", "validation"],
+        report: Callable[[str], None],
+        neither: tuple[Path, ...] = (),
+    ) -> Domains:
+        from mbu_ops.data.domains import Domains
+
+        return Domains.from_folders(
+            self.with_,
+            self.without,
+            size,
+            partition,
+            self.holdout,
+            self.attribute,
+            report,
+            neither,
+            self.frame,
+            self.search.photos() if self.search else None,
+        )
 
     def _known(self) -> tuple[FamilySpec, AttributeSpec]:
         if self.family is None or self.attribute is None:
             raise ConfigurationError("expected --attribute, one of the family's: what do the pictures show?")
         return self.family, self.attribute
+
+
+def _side(size: Size) -> int:
+    """Return the side of square pictures.
+
+    Raises:
+        ConfigurationError: if others are wanted.
+    """
+    from mbu_ops.data.cutting import height_and_width
+
+    height, width = height_and_width(size)
+    if height != width:
+        raise ConfigurationError(
+            f"families draw square pictures, and the networks see {width} x {height} pixels: give --data, or --with "
+            "and --without"
+        )
+    return height
 
 
 def _sides(

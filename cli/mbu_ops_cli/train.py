@@ -169,6 +169,8 @@ def train(
 
     \b
     Two folders:        mbu-ops train --with hats/ --without nohats/ --out my-hats
+    Photos of people:   mbu-ops train --family faces --with hats/ --without nohats/ --out my-hats
+    Their eyes only:    mbu-ops train --family faces --frame eyes --with made-up/ --without plain/ --out my-lashes
     CelebA's layout:    mbu-ops train --attribute glasses --data celeba/ --out my-glasses
     Drawn pictures:     mbu-ops train --attribute avatars/glasses --out my-glasses
     Two in one network: mbu-ops train --method didd --attributes smile,glasses --data celeba/ --out my-pair
@@ -221,21 +223,24 @@ def train(
         save_every=save_every,
         sample_every=sample_every,
     )
-    with ProgressReporter(settings.steps, quiet) as reporter:
-        resolution = network_config(settings.method, settings.config).resolution
-        pictures = _training(source, resolution, variation, method, reporter.note)
-        try:
-            preview = source.unseen(resolution, reporter.note, limit=8)
-        except DataError as error:
-            reporter.note(f"sample sheets show pictures of the training: {error}")
-            preview = None
-        reporter.note(pictures.summary)
-        labels = Labels(
-            attributes=source.contents,
-            family=source.family.name if source.family else None,
-            licence=licence or "decided by the licence of the training images",
-        )
-        pictures, aids = _aided(pictures, method, source, parser, reporter.note)
+    reporter = ProgressReporter(settings.steps, quiet)
+    sizes = network_config(settings.method, settings.config)
+    size = sizes.size
+    pictures = _training(source, size, variation, method, reporter.note)
+    try:
+        preview = source.unseen(size, reporter.note, limit=8)
+    except DataError as error:
+        reporter.note(f"sample sheets show pictures of the training: {error}")
+        preview = None
+    reporter.note(pictures.summary)
+    labels = Labels(
+        attributes=source.contents,
+        family=source.family.name if source.family else None,
+        licence=licence or "decided by the licence of the training images",
+        frame=None if source.frame.is_whole else source.frame.name,
+    )
+    pictures, aids = _aided(pictures, method, source, parser, reporter.note)
+    with reporter:
         trainer = Trainer(settings, pictures, out, labels, preview, reporter, mixed_precision, aids)
         if resume:
             trainer.resume()
@@ -289,7 +294,7 @@ def _check_source(name: str, source: Source | LabelledSource, variation: float |
 
 def _training(
     source: Source | LabelledSource,
-    resolution: int,
+    size: tuple[int, int],
     variation: float | None,
     method: str,
     note: Callable[[str], None],
@@ -298,10 +303,10 @@ def _training(
     from mbu_ops.methods import get_method
 
     if not isinstance(source, LabelledSource):
-        return source.training(resolution, note)
+        return source.training(size, note)
     draws = get_method(method).info.draws
     strength = variation if variation is not None else 0.0 if draws else 1.0  # turning blurs: it would be learnt
-    return source.training(resolution, note).varied(strength, blurs=not draws)
+    return source.training(size, note).varied(strength, blurs=not draws)
 
 
 def _aided(

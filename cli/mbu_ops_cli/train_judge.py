@@ -23,7 +23,7 @@ def check_suits(judge: Classifier, path: Path, source: Source) -> None:
         WeightsError: if it has learnt something else, or from pictures that this source does not train on.
     """
     facts, learnt = source.facts, judge.learnt
-    same = all(learnt.get(name) == facts[name] for name in ("family", "attribute", "holdout"))
+    same = all(learnt.get(name) == facts.get(name) for name in ("family", "attribute", "holdout", "frame", "found"))
     known = all(_names(learnt.get(kind)) >= _names(facts[kind]) for kind in ("data", "with", "without"))
     known &= _names(learnt.get("only")) <= _names(facts["only"])  # a judge of more people knows these too
     if not (same and known and bool(learnt.get("drawn")) == bool(facts["drawn"])):

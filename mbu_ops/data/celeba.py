@@ -1,10 +1,11 @@
-"""Folders in CelebA's own layout: which pictures show an attribute, and which do not.
+"""Folders in CelebA's own layout: which pictures show an attribute, which do not, and where the face frame lies.
 
 Source: Liu, Luo, Wang, Tang, *Deep Learning Face Attributes in the Wild*, ICCV 2015.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,20 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mbu_ops.data.folder import Frame
+from mbu_ops.data.cutting import Picture, Sides
 from mbu_ops.errors import DataError
 
-FACE_FRAME: Frame = (4 / 178, 36 / 218, 174 / 178, 206 / 218)
-"""The square that a face fills in an aligned 178x218 CelebA picture, as fractions (so it fits smaller copies too)."""
+FACE_FRAME: Sides = (4 / 178, 36 / 218, 174 / 178, 206 / 218)
+"""Where the first frame of faces lies in an aligned 178x218 picture, as fractions (so it fits smaller copies too)."""
+
+IMAGES = ("img_align_celeba", "img")
+"""Names that the folder of pictures may have."""
+
+ATTRIBUTES = ("list_attr_celeba.txt", "list_attr.txt")
+"""Names that the table of labels may have."""
+
+FRAME_FILE = "frame.json"
+"""Says where the family's first frame lies in pictures that are cut in another way than CelebA's."""
 
 PARTITIONS = {"train": 0, "validation": 1, "test": 2}
 Partition = Literal["train", "validation", "test"]
@@ -30,28 +40,31 @@ class CelebA:
     """The labels and the official partition of a CelebA-layout folder.
 
     Attributes:
-        folder: where ``img_align_celeba/`` lies.
+        images: the folder of the pictures.
         files: file names, in the label file's order.
         names: label names.
         labels: ``(files, names)`` bool.
         partition: ``(files,)`` int: 0 train, 1 validation, 2 test.
+        frame: where the family's first frame lies in each picture, as fractions of its sides.
     """
 
-    folder: Path
+    images: Path
     files: tuple[str, ...]
     names: tuple[str, ...]
     labels: NDArray[np.bool_]
     partition: NDArray[np.int64]
+    frame: Sides = FACE_FRAME
 
     @classmethod
     def read(cls, folder: Path) -> CelebA:
-        """Read ``list_attr_celeba.txt`` and ``list_eval_partition.txt``.
+        """Read the labels and the partition, and :data:`FRAME_FILE` if there is one.
 
         Raises:
             DataError: if the folder lacks one of its parts, or they contradict each other.
         """
-        attributes, partitions = folder / "list_attr_celeba.txt", folder / "list_eval_partition.txt"
-        for part in (attributes, partitions, folder / "img_align_celeba"):
+        attributes, pictures = _first_there(folder, ATTRIBUTES), _first_there(folder, IMAGES)
+        partitions = folder / "list_eval_partition.txt"
+        for part in (attributes, partitions, pictures):
             if not part.exists():
                 raise DataError(
                     f"expected CelebA's layout (img_align_celeba/, list_attr_celeba.txt, list_eval_partition.txt) in "
@@ -68,7 +81,7 @@ class CelebA:
             partition = np.array([int(where[file]) for file in files])
         except (ValueError, KeyError, UnicodeDecodeError) as error:
             raise DataError(f"{str(folder)!r} is not in CelebA's layout: {type(error).__name__}: {error}") from error
-        return cls(folder, files, names, labels, partition)
+        return cls(pictures, files, names, labels, partition, _read_frame(folder / FRAME_FILE))
 
     def matching(self, rule: Rule, partition: Partition) -> NDArray[np.int64]:
         """Return the indices of the files of a partition that a rule selects, in order.
@@ -95,12 +108,44 @@ class CelebA:
             return self.labels[:, self.names.index(label)]
         except ValueError:
             raise DataError(
-                f"expected one of the labels {', '.join(self.names)}; got {label!r} ({self.folder})"
+                f"expected one of the labels {', '.join(self.names)}; got {label!r} ({self.images.parent})"
             ) from None
 
-    def paths(self, indices: NDArray[np.int64]) -> list[Path]:
-        """Return the image files of these indices."""
-        return [self.folder / "img_align_celeba" / self.files[index] for index in indices]
+    def pictures(self, indices: NDArray[np.int64]) -> list[Picture]:
+        """Return the image files of these indices, and where the family's first frame lies in them."""
+        return [Picture(self.images / self.files[index], self.frame) for index in indices]
+
+
+def _first_there(folder: Path, names: tuple[str, ...]) -> Path:
+    """Return the first of some paths in a folder that exists, or the first of all."""
+    return next((folder / name for name in names if (folder / name).exists()), folder / names[0])
+
+
+def _read_frame(path: Path) -> Sides:
+    """Return where a file says that the family's first frame lies, as fractions of the pictures' sides.
+
+    Raises:
+        DataError: if it says something else.
+    """
+    if not path.exists():
+        return FACE_FRAME
+    try:
+        said = json.loads(path.read_text("utf-8"))
+        if not isinstance(said, dict) or set(said) != {"picture", "centre", "side"}:
+            raise ValueError(f"got {said!r}")
+        (width, height), (x, y), side = said["picture"], said["centre"], said["side"]
+        numbers = width, height, x, y, side
+        if any(type(one) not in (int, float) or not abs(one) <= 1e6 for one in numbers):  # NaN too
+            raise ValueError(f"got {said!r}")
+        left, top, right, bottom = x - side / 2, y - side / 2, x + side / 2, y + side / 2
+        if min(width, height, side) <= 0 or right <= 0 or bottom <= 0 or left >= width or top >= height:
+            raise ValueError(f"that frame shows nothing of the picture: {said!r}")
+    except (ValueError, TypeError, RecursionError, OSError) as error:
+        raise DataError(
+            f"expected {str(path)!r} to say where the first frame lies, in pixels of a picture of that width and "
+            f'height, as {{"picture": [256, 256], "centre": [127, 104.5], "side": 370}}: {error}'
+        ) from error
+    return left / width, top / height, right / width, bottom / height
 
 
 def balancing_weights(reference: NDArray[np.bool_], candidates: NDArray[np.bool_]) -> NDArray[np.float64]:

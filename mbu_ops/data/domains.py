@@ -13,9 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mbu_ops.data.celeba import FACE_FRAME, CelebA, Partition, balancing_weights
-from mbu_ops.data.folder import MINIMUM_IMAGES, held_out, load_files, load_folders
+from mbu_ops.data.cutting import Sides, Size
+from mbu_ops.data.folder import MINIMUM_IMAGES, find_files, held_out, load_files, load_folders
 from mbu_ops.data.pairs import drawn_pairs, found_regions
+from mbu_ops.data.photos import Photos, Unused
 from mbu_ops.data.placement import place
+from mbu_ops.errors import DataError
+from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
 from mbu_ops.families.placement import Placement
 from mbu_ops.families.spec import AttributeSpec, FamilySpec
 
@@ -25,16 +29,20 @@ class Domains:
     """Images without a content and images with it, in memory.
 
     Attributes:
-        without: ``(N, 3, R, R)`` uint8 RGB.
-        with_: ``(M, 3, R, R)`` uint8 RGB.
+        without: ``(N, 3, H, W)`` uint8 RGB.
+        with_: ``(M, 3, H, W)`` uint8 RGB.
         without_odds: ``(N,)`` how likely each ``without`` image is to be drawn; even when ``None``.
         source: where the images came from, for the weights' metadata.
         holdout: share of their folders' pictures that is kept out of training.
         with_placement: how batches stretch and move ``with_`` images, or None.
         without_placement: the same for ``without`` images.
-        with_regions: ``(M, 1, R, R)`` uint8, 255 where an edit may change a ``with_`` image, or None.
+        with_regions: ``(M, 1, H, W)`` uint8, 255 where an edit may change a ``with_`` image, or None.
         without_regions: the same for ``without`` images.
-        neither: ``(K, 3, R, R)`` uint8 RGB, of a pair of contents: images that show neither, or None.
+        neither: ``(K, 3, H, W)`` uint8 RGB, of a pair of contents: images that show neither, or None.
+        frame: name of the family's frame that they show; empty for its first.
+        found: which of the places in ordinary photos they are, ``"largest"`` or ``"all"``; empty where nobody looked
+            for any.
+        first_frames: where the family's first frame lies in folders that say so themselves, as fractions.
     """
 
     without: Tensor
@@ -47,18 +55,27 @@ class Domains:
     with_regions: Tensor | None = None
     without_regions: Tensor | None = None
     neither: Tensor | None = None
+    frame: str = ""
+    found: str = ""
+    first_frames: tuple[Sides, ...] = ()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images, in pixels."""
+        height, width = self.without.shape[-2:]
+        return height, width
 
     @property
     def resolution(self) -> int:
-        """Side of the square images, in pixels."""
-        return self.without.shape[-1]
+        """Width of the images, in pixels: the side of square ones."""
+        return self.size[1]
 
     @property
     def anatomy(self) -> None:
         """None: nobody said what their pixels show."""
 
     def examples(self, limit: int) -> tuple[Tensor, ...]:
-        """Return the first images of both domains, ``without`` first, ``(n, 3, R, R)`` float32 RGB in [0, 1]."""
+        """Return the first images of both domains, ``without`` first, ``(n, 3, H, W)`` float32 RGB in [0, 1]."""
         return self.without[:limit].float() / 255, self.with_[:limit].float() / 255
 
     def with_aids(self, aids: Collection[str]) -> Domains:
@@ -73,37 +90,48 @@ class Domains:
     @property
     def facts(self) -> dict[str, object]:
         """Where the images came from and how many there are, as JSON holds it: the same pictures, the same facts."""
-        return {
+        facts: dict[str, object] = {
             "source": self.source,
             "holdout": self.holdout,
             "with": len(self.with_),
             "without": len(self.without),
-        } | ({} if self.neither is None else {"neither": len(self.neither)})
+        }
+        more = {
+            "frame": self.frame,
+            "found": self.found,
+            "first_frames": [list(sides) for sides in self.first_frames],
+            "neither": 0 if self.neither is None else len(self.neither),
+        }
+        return facts | {name: value for name, value in more.items() if value}
 
     @classmethod
     def from_folders(
         cls,
         with_: Sequence[Path],
         without: Sequence[Path],
-        resolution: int,
+        size: Size,
         partition: Literal["train", "validation"] = "train",
         holdout: float = 0.0,
         attribute: AttributeSpec | None = None,
         report: Callable[[str], None] | None = None,
         neither: Sequence[Path] = (),
+        frame: FrameSpec = WHOLE_FRAME,
+        photos: Photos | None = None,
     ) -> Domains:
-        """Read folders of pictures; each picture's largest centred square is its frame.
+        """Read folders of pictures: ordinary photos, or pictures whose largest centred square is the first frame.
 
         Args:
             with_: folders of pictures with the content, read to the bottom and pooled.
             without: folders of pictures without it.
-            resolution: side of the square every image is resized to.
+            size: height and width that every frame is resized to, or the side of a square.
             partition: ``"train"``, or ``"validation"`` for the pictures that training leaves out.
             holdout: share of the pictures that training leaves out; names decide, see
                 :func:`mbu_ops.data.folder.held_out`.
             attribute: what the folders differ in, if a family knows it.
-            report: called with one line for each file that cannot be read.
+            report: called with one line for each file that cannot be read; of photos with one line for all of them.
             neither: of a pair of contents, folders of pictures that show neither.
+            frame: which of the family's frames to keep, in the sides of its first.
+            photos: finds the first frames in ordinary photos; None where pictures are cut to them.
 
         Raises:
             DataError: if a folder is missing, or they hold too few readable images.
@@ -112,15 +140,30 @@ class Domains:
         def keep(path: Path) -> bool:
             return held_out(path, holdout) == (partition == "validation")
 
+        unused = Unused()
+
+        def load(folders: Sequence[Path]) -> Tensor:
+            if photos is None:
+                return load_folders(folders, size, report, keep, frame)
+            pixels, missing = load_photos(folders, photos, size, report, keep, frame)
+            unused.include(missing)
+            return pixels
+
+        folders = {"without": without, "with": with_} | ({"neither": neither} if neither else {})
+        pixels = {side: load(some) for side, some in folders.items()}
+        if unused and report is not None:
+            report(str(unused))
         return cls(
-            without=load_folders(without, resolution, report, keep),
-            with_=load_folders(with_, resolution, report, keep),
-            neither=load_folders(neither, resolution, report, keep) if neither else None,
+            without=pixels["without"],
+            with_=pixels["with"],
+            neither=pixels.get("neither"),
             source=f"{', '.join(folder.name for folder in with_)} / {', '.join(folder.name for folder in without)}"
             + (f" ({partition}, {holdout:g} held out)" if holdout else ""),
             holdout=holdout,
             with_placement=attribute.with_placement if attribute else None,
             without_placement=attribute.without_placement if attribute else None,
+            frame=_name(frame),
+            found="" if photos is None else photos.which,
         )
 
     @classmethod
@@ -128,22 +171,24 @@ class Domains:
         cls,
         folders: Sequence[Path],
         attribute: AttributeSpec,
-        resolution: int,
+        size: Size,
         partition: Partition = "train",
         report: Callable[[str], None] | None = None,
         limit: int | None = None,
         seed: int | None = None,
+        frame: FrameSpec = WHOLE_FRAME,
     ) -> Domains:
         """Read the images of an attribute from one or more folders in CelebA's layout.
 
         Args:
             folders: the folders; their images are pooled.
             attribute: which labels make an image ``with`` or ``without``, and which to balance.
-            resolution: side of the square every framed image is resized to.
+            size: height and width that every frame is resized to, or the side of a square.
             partition: ``"train"``, ``"validation"`` or ``"test"``, by the official split.
             report: called with one line for each file that cannot be read.
             limit: read at most this many images a domain from each folder.
             seed: of the shuffle that chooses them; the first ones when ``None``.
+            frame: which of the family's frames to keep, in the sides of its first.
 
         Raises:
             DataError: if a folder is not in that layout or too few images match.
@@ -159,8 +204,8 @@ class Domains:
             if seed is not None:
                 matching = [np.random.default_rng(seed).permutation(indices) for indices in matching]
             chosen = [indices[:limit] for indices in matching]
-            paths = [path for one, indices in zip(sets, chosen, strict=True) for path in one.paths(indices)]
-            pixels[side], kept = load_files(paths, resolution, FACE_FRAME, report)
+            pictures = [file for one, indices in zip(sets, chosen, strict=True) for file in one.pictures(indices)]
+            pixels[side], kept = load_files(pictures, size, frame, report)
             balanced = [
                 np.stack([one.column(label)[indices] for label in attribute.balance], axis=1)
                 for one, indices in zip(sets, chosen, strict=True)
@@ -176,6 +221,8 @@ class Domains:
             source=f"{', '.join(folder.name for folder in folders)} ({partition})",
             with_placement=attribute.with_placement,
             without_placement=attribute.without_placement,
+            frame=_name(frame),
+            first_frames=tuple(one.frame for one in sets if one.frame != FACE_FRAME),
         )
 
     @classmethod
@@ -210,6 +257,8 @@ class Domains:
     def with_known_regions(self, family: FamilySpec, attribute: AttributeSpec) -> Domains:
         """Return the same images with the regions that edits of an attribute may change, as their family finds them.
 
+        Families find them in their first frame: images of another one are without.
+
         Args:
             family: whose images they are; its ``regions`` names the function that finds them.
             attribute: what is edited.
@@ -217,6 +266,8 @@ class Domains:
         Raises:
             PluginError: if the family's function cannot be loaded, fails, or returns something else.
         """
+        if self.frame:
+            return replace(self, with_regions=None, without_regions=None)
         with_, without = (found_regions(family, attribute, pixels) for pixels in (self.with_, self.without))
         if with_ is None or without is None:  # batches of both sides have the same channels
             return replace(self, with_regions=None, without_regions=None)
@@ -234,7 +285,7 @@ class Domains:
             flip: whether to mirror half of the images.
 
         Returns:
-            ``without`` and ``with`` batches, ``(size, 3, R, R)`` float32 RGB in [0, 1]; ``(size, 4, R, R)`` where the
+            ``without`` and ``with`` batches, ``(size, 3, H, W)`` float32 RGB in [0, 1]; ``(size, 4, H, W)`` where the
             regions are known, which are the fourth channel. Of a pair of contents also a batch that shows neither, if
             there are such images.
         """
@@ -250,6 +301,46 @@ class Domains:
             chosen = random.integers(len(self.neither), size=size)
             batches += (_floating(self.neither, None, chosen, mirrored[0]),)
         return batches
+
+
+def load_photos(
+    folders: Sequence[Path],
+    photos: Photos,
+    size: Size,
+    report: Callable[[str], None] | None = None,
+    keep: Callable[[Path], bool] | None = None,
+    frame: FrameSpec = WHOLE_FRAME,
+) -> tuple[Tensor, Unused]:
+    """Find the places to learn from in every photo of some folders and their subfolders.
+
+    Args:
+        folders: where to look, see :func:`mbu_ops.data.folder.find_files`.
+        photos: finds the places.
+        size: height and width that every frame is resized to, or the side of a square.
+        report: called with one line for each cut that cannot be read any more.
+        keep: which files to read; all of them when ``None``.
+        frame: which of the family's frames to keep, in the sides of its first.
+
+    Returns:
+        ``(N, 3, *size)`` uint8 RGB, and which photos show none of it.
+
+    Raises:
+        DataError: if a folder is missing, or too few places are found.
+    """
+    files = find_files(folders, keep)
+    found, unused = photos.pictures(files, size, frame)
+    if len(found) < MINIMUM_IMAGES:
+        names = ", ".join(repr(str(folder)) for folder in folders)
+        raise DataError(
+            f"expected at least {MINIMUM_IMAGES} pictures of {photos.what}, found {len(found)} in {len(files)} photos "
+            f"of {names}{f'; {unused}' if unused else ''}: add photos; pictures that are cut to "
+            f"{photos.what} already need no search (--no-align)"
+        )
+    return load_files(found, size, frame, report)[0], unused
+
+
+def _name(frame: FrameSpec) -> str:
+    return "" if frame.is_whole else frame.name
 
 
 def _floating(pixels: Tensor, regions: Tensor | None, indices: NDArray[np.int64], mirrored: Tensor) -> Tensor:

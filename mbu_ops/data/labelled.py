@@ -21,9 +21,11 @@ from PIL import Image
 from torch import Tensor
 
 from mbu_ops import images
+from mbu_ops.data.cutting import Size, cut, first_frame, frame_within
 from mbu_ops.data.folder import MINIMUM_IMAGES
 from mbu_ops.data.variation import Variation, varied
 from mbu_ops.errors import DataError, ImageFileError
+from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
 from mbu_ops.families.parts import Anatomy
 
 IMAGES, MASKS = "images", "masks"
@@ -34,13 +36,14 @@ class Labelled:
     """Pictures and the part that each of their pixels belongs to, in memory.
 
     Attributes:
-        pixels: ``(N, 3, R, R)`` uint8 RGB.
-        labels: ``(N, 1, R, R)`` uint8, numbers of parts.
+        pixels: ``(N, 3, H, W)`` uint8 RGB.
+        labels: ``(N, 1, H, W)`` uint8, numbers of parts.
         anatomy: what the numbers mean.
         names: of the pictures, without folder and ending.
         variation: how batches vary the pictures, or None.
         source: where they came from, for the weights' metadata.
         holdout: share of the folder's pictures that training leaves out.
+        frame: name of the family's frame that they show; empty for its first.
     """
 
     pixels: Tensor
@@ -50,11 +53,18 @@ class Labelled:
     variation: Variation | None = None
     source: str = ""
     holdout: float = 0.0
+    frame: str = ""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images, in pixels."""
+        height, width = self.pixels.shape[-2:]
+        return height, width
 
     @property
     def resolution(self) -> int:
-        """Side of the square images, in pixels."""
-        return self.pixels.shape[-1]
+        """Width of the images, in pixels: the side of square ones."""
+        return self.size[1]
 
     @property
     def summary(self) -> str:
@@ -66,7 +76,8 @@ class Labelled:
     def facts(self) -> dict[str, object]:
         """Where the pictures came from and how many there are, as JSON holds it."""
         facts: dict[str, object] = {"source": self.source, "holdout": self.holdout, "pictures": len(self.pixels)}
-        return facts | {"variation": 0.0 if self.variation is None else self.variation.strength}
+        facts |= {"variation": 0.0 if self.variation is None else self.variation.strength}
+        return facts | ({"frame": self.frame} if self.frame else {})
 
     def examples(self, limit: int) -> tuple[Tensor, ...]:
         """Return the first pictures as :meth:`batch` does, without variation."""
@@ -81,13 +92,14 @@ class Labelled:
         cls,
         folder: Path,
         anatomy: Anatomy,
-        resolution: int,
+        size: Size,
         partition: Literal["train", "validation"] = "train",
         holdout: float = 0.0,
         report: Callable[[str], None] | None = None,
         limit: int | None = None,
+        frame: FrameSpec = WHOLE_FRAME,
     ) -> Labelled:
-        """Read a folder of ``images`` and ``masks``.
+        """Read a folder of ``images`` and ``masks``; each picture's largest centred square is its family's first frame.
 
         Pictures that were mirrored without renaming the parts that have a side are repaired: their parts are renamed
         as mirroring renames them. What tells them is that a person's left side lies to the right in most pictures.
@@ -95,11 +107,12 @@ class Labelled:
         Args:
             folder: holds the two folders.
             anatomy: what the masks' numbers mean.
-            resolution: side of the square every image is resized to.
+            size: height and width that every frame is resized to, or the side of a square.
             partition: ``"train"``, or ``"validation"`` for the pictures that training leaves out.
             holdout: share of the pictures to leave out; digests of their names decide which.
             report: called with one line for each picture that cannot be used, and for repairs.
             limit: read at most this many.
+            frame: which of the family's frames to keep, in the sides of its first.
 
         Raises:
             DataError: if the folder is not laid out so, or holds too few pictures that can be read.
@@ -121,7 +134,7 @@ class Labelled:
 
         def load(name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | str:
             try:
-                return _pair(pictures[name], masks[name], anatomy, resolution)
+                return _pair(pictures[name], masks[name], anatomy, size, frame)
             except ImageFileError as error:
                 return f"skipped: {error}"
 
@@ -149,6 +162,7 @@ class Labelled:
             names=tuple(usable),
             source=f"{folder.name} ({partition})",
             holdout=holdout,
+            frame="" if frame.is_whole else frame.name,
         )
 
     def varied(self, strength: float, blurs: bool = False) -> Labelled:
@@ -240,8 +254,10 @@ def oriented(labels: Tensor, anatomy: Anatomy) -> tuple[Tensor, int]:
     return found, int(exchanged.sum())
 
 
-def _pair(picture: Path, mask: Path, anatomy: Anatomy, resolution: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return the largest centred squares of a picture and of its mask.
+def _pair(
+    picture: Path, mask: Path, anatomy: Anatomy, size: Size, frame: FrameSpec
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return what one of the family's frames shows of a picture and of its mask.
 
     Raises:
         ImageFileError: if one cannot be read, or they are not of one shape.
@@ -253,14 +269,6 @@ def _pair(picture: Path, mask: Path, anatomy: Anatomy, resolution: int) -> tuple
             f"{mask}: expected a mask of its picture's shape, {width} x {height}, got {mask_width} x {mask_height}"
         )
     return (
-        _square(pixels, resolution, Image.Resampling.LANCZOS),
-        _square(labels, resolution, Image.Resampling.NEAREST),
+        cut(pixels, frame_within(first_frame(width, height), frame), size),
+        cut(labels, frame_within(first_frame(mask_width, mask_height), frame), size, Image.Resampling.NEAREST),
     )
-
-
-def _square(pixels: NDArray[np.uint8], resolution: int, resampling: Image.Resampling) -> NDArray[np.uint8]:
-    """Return the largest centred square at another size."""
-    height, width = pixels.shape[:2]
-    side = min(height, width)
-    box = ((width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2)
-    return np.asarray(Image.fromarray(pixels).resize((resolution, resolution), resampling, box=box))

@@ -18,8 +18,12 @@ class Pictures(Protocol):
     """
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images, in pixels."""
+
+    @property
     def resolution(self) -> int:
-        """Side of the square images, in pixels."""
+        """Width of the images, in pixels: the side of square ones."""
 
     @property
     def source(self) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mbu_ops.ops.chain import ChainSpec
     from mbu_ops.ops.edit import Edit
     from mbu_ops.ops.interpolate import Interpolate
+    from mbu_ops.ops.look import Look
     from mbu_ops.ops.parse import Parse
     from mbu_ops.ops.redraw import Mix, Redraw
     from mbu_ops.ops.remove import Remove
@@ -31,6 +32,7 @@ else:
             "Edit": "mbu_ops.ops.edit",
             "Generate": "mbu_ops.ops.reshape",
             "Interpolate": "mbu_ops.ops.interpolate",
+            "Look": "mbu_ops.ops.look",
             "Mix": "mbu_ops.ops.redraw",
             "Op": "mbu_ops.ops.base",
             "Parse": "mbu_ops.ops.parse",
@@ -55,6 +57,7 @@ __all__ = [
     "Edit",
     "Generate",
     "Interpolate",
+    "Look",
     "Mix",
     "Op",
     "Parse",

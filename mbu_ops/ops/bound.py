@@ -159,11 +159,12 @@ class Bound(BoundBase):
             raise ConfigurationError(f"expected inputs or a code, got {'both' if inputs else 'neither'}")
         if code is not None:
             check_code(code, op.model.code_shape)
-        self.register_buffer("code", code, persistent=False)
-        self.register_buffer("picture", guide, persistent=False)
         self.input_count = len(inputs)
+        # before the others, which may be None: torch.export counts only buffers that are there, in their order
         for index, tensor in enumerate(inputs):
             self.register_buffer(f"input{index}", tensor, persistent=False)
+        self.register_buffer("code", code, persistent=False)
+        self.register_buffer("picture", guide, persistent=False)
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -92,15 +92,17 @@ def fast_form(model: nn.Module) -> nn.Module:
     return model.for_inference() if isinstance(model, Inferable) else model
 
 
-def compile_verbs(model: nn.Module, functions: Iterable[str]) -> None:
+def compile_verbs(model: nn.Module, verbs: Iterable[str]) -> None:
     """Have what a method does to images compiled by :func:`torch.compile`, each function when it is first used.
 
     Args:
         model: the method; ops that hold it use the compiled functions from then on.
-        functions: names of the functions, see :attr:`mbu_ops.ops.verbs.Verb.functions`; those that the model lacks
-            are left out.
+        verbs: what it is to be asked for.
     """
-    for name in {*functions, "redraw"}:  # networks of several contents do every verb's work by the last
+    info: MethodInfo = cast("Method", model).info
+    called = {name for verb in verbs for name in info.functions(verb)}
+    # a guide is encoded once; networks of several contents do every verb's work by redrawing
+    for name in called - {"encode_guide"} | {"redraw"}:
         if hasattr(model, name):
             setattr(model, name, torch.compile(getattr(model, name)))
 

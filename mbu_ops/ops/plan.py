@@ -176,8 +176,7 @@ def assemble(
             pretrained = load(plan.path, sha256=plan.sha256, device=device, dtype=dtype)
             model = pretrained.model if trainable else fast_form(pretrained.model)
             if compile:
-                together = (other.verb for other in plans if other.path == plan.path)
-                compile_verbs(model, {name for verb in together for name in verb.functions})
+                compile_verbs(model, {other.verb.call for other in plans if other.path == plan.path})
             loaded[plan.path] = pretrained._replace(model=model)
     modules = [
         (" ".join(str(plan.step) for plan in together), _together(together, loaded[together[0].path]))

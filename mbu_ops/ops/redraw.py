@@ -30,7 +30,7 @@ class ManyContents(Method, Protocol):
     def encode(self, image: Tensor) -> Codes:
         """Return what an image is made of: its common code, and one for each content."""
 
-    def compared(self, image: Tensor, before: Codes, after: Codes) -> Layer:
+    def compared(self, before: Codes, after: Codes) -> Layer:
         """Draw an image by other codes than its own, and say where that differs from its own drawing."""
 
 
@@ -159,4 +159,4 @@ class Mix(EditOp):
         """Return the image between two that fill the frame."""
         model = cast("ManyContents", self.model)
         own = model.encode(seen)
-        return model.compared(seen, own, own.mixed(model.encode(other), amounts))
+        return model.compared(own, own.mixed(model.encode(other), amounts))

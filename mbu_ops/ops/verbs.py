@@ -46,7 +46,6 @@ class Verb:
         help: one line that says what it does.
         example: a step of it.
         call: the verb that the op asks of a method (its class's ``verb``); the name, if it is left out.
-        functions: names of the method's functions that the op calls on images, and that may be compiled.
         guides: how many guides it takes: 0, 1, or 2.
         result: what it makes, ``"image"`` or ``"mask"``; a mask ends its chain.
         options: its own options. Those of guides, ``method`` and ``content`` come with the grammar.
@@ -67,7 +66,6 @@ class Verb:
     help: str
     example: str
     call: str = ""
-    functions: tuple[str, ...] = ()
     guides: int = 0
     result: Literal["image", "mask"] = "image"
     options: tuple[Option, ...] = ()
@@ -89,7 +87,6 @@ class Verb:
             "op": (isinstance(self.op, str) and bool(_TARGET.fullmatch(self.op)), "'module:Class'"),
             "example": (self.example.startswith(f"{self.name}:"), f"a step such as {self.name}:glasses"),
             "call": (isinstance(self.call, str) and bool(NAME.match(self.call)), "a method's verb, such as 'transfer'"),
-            "functions": (_are_names(self.functions), "a tuple of names of a method's functions"),
             "guides": (type(self.guides) is int and self.guides in (0, 1, 2), "0, 1 or 2"),
             "result": (self.result in ("image", "mask"), "'image' or 'mask'"),
             "options": (isinstance(self.options, tuple) and len(names) == len(ours), "a tuple of Option"),
@@ -124,10 +121,6 @@ class Verb:
         return {option.name: option for option in (*guides, *self.options, METHOD, CONTENT)}
 
 
-def _are_names(names: object) -> bool:
-    return isinstance(names, tuple) and all(isinstance(name, str) and name.isidentifier() for name in names)
-
-
 _BUILT_IN: Mapping[str, Verb] = {
     verb.name: verb
     for verb in (
@@ -137,7 +130,6 @@ _BUILT_IN: Mapping[str, Verb] = {
             help="add what a guide picture shows",
             example="add:glasses@ref.jpg",
             call="transfer",
-            functions=("transfer",),
             guides=1,
             options=LOOK,
             joins=True,
@@ -147,7 +139,6 @@ _BUILT_IN: Mapping[str, Verb] = {
             op="mbu_ops.ops.remove:Remove",
             help="take it away",
             example="remove:smile",
-            functions=("remove",),
             options=(replace(THRESHOLD, default_text="0.05"), SOFTNESS, DILATION, DETAIL),
             joins=True,
         ),
@@ -156,7 +147,6 @@ _BUILT_IN: Mapping[str, Verb] = {
             op="mbu_ops.ops.swap:Swap",
             help="exchange it for the guide's",
             example="swap:facial_hair@ref.jpg",
-            functions=("remove", "transfer"),
             guides=1,
             options=LOOK,
         ),
@@ -165,7 +155,6 @@ _BUILT_IN: Mapping[str, Verb] = {
             op="mbu_ops.ops.interpolate:Interpolate",
             help="add a mixture of two guides'",
             example="interpolate:smile@a.jpg,to=b.jpg",
-            functions=("transfer",),
             guides=2,
             options=(Option("amount", number(0, 1), "share of the second guide, 0 to 1", "0.5"), *LOOK),
         ),
@@ -174,7 +163,6 @@ _BUILT_IN: Mapping[str, Verb] = {
             op="mbu_ops.ops.adjust:Adjust",
             help="turn it up or down, by a dial and no guide",
             example="adjust:smile,strength=-0.6",
-            functions=("transfer",),
             options=(Option("strength", number(-1, 1), "the dial, from -1 (none) to 1 (all of it)", "1"), *LOOK),
         ),
         Verb(
@@ -182,7 +170,6 @@ _BUILT_IN: Mapping[str, Verb] = {
             op="mbu_ops.ops.translate:Translate",
             help="add the guide's, and take away what else the weights know",
             example="translate:glasses@ref.jpg",
-            functions=("translate",),
             guides=1,
             options=LOOK,
         ),
@@ -191,7 +178,6 @@ _BUILT_IN: Mapping[str, Verb] = {
             op="mbu_ops.ops.segment:Segment",
             help="find where it is: a mask, as the last step",
             example="segment:glasses",
-            functions=("segment", "transfer"),
             result="mask",
             options=(Option("threshold", number(0, 1), "hard mask, white above this value, 0 to 1", "a soft mask"),),
         ),

@@ -46,7 +46,7 @@ class Labels:
         attributes: the names of the contents, as many as the method edits.
         licence: under what terms the weights may be used.
         facts: anything else worth knowing, as JSON can hold it.
-        frame: the frame of the family that the pictures are cut to; None for its first.
+        frame: name of the family's frame that the pictures show; None for its first.
     """
 
     attributes: tuple[str, ...]
@@ -108,10 +108,10 @@ class Trainer:
         self._full = self._method.config_for(
             network_config(config.method, config.config), labels.attributes, pictures.anatomy
         )
-        if self._full.resolution != pictures.resolution:
+        if self._full.size != pictures.size:
             raise ConfigurationError(
-                f"{config.method} {config.config} trains at {self._full.resolution} px, got images at "
-                f"{pictures.resolution} px"
+                f"{config.method} {config.config} trains at {_pixels(self._full.size)} px, got images at "
+                f"{_pixels(pictures.size)} px"
             )
         try:
             (out / SAMPLES).mkdir(parents=True, exist_ok=True)
@@ -392,6 +392,11 @@ def _diverged(step: int, what: str) -> TrainingStateError:
         f"{what} stopped being finite by step {step}; the last saved state is intact: lower the learning rate and "
         "start again, or go on from it with --resume"
     )
+
+
+def _pixels(size: tuple[int, int]) -> str:
+    height, width = size
+    return str(width) if height == width else f"{width}x{height}"
 
 
 def _finite(number: float) -> bool:

@@ -146,7 +146,9 @@ class FaceAligner(nn.Module):
         frames = [one for one in frames if _usable(one.place, levels)]
         found: list[Frame] = []
         for score, place in sorted(self._checked(levels, frames), key=lambda one: -one.score):
-            if not any(math.hypot(place.x - one.x, place.y - one.y) < APART * max(place.width, one.side) for one in found):
+            if not any(
+                math.hypot(place.x - one.x, place.y - one.y) < APART * max(place.width, one.side) for one in found
+            ):
                 found.append(Frame(place.x, place.y, place.width, math.degrees(place.angle), round(score, 4)))
         return tuple(sorted(found, key=lambda one: -one.side))
 

@@ -192,7 +192,11 @@ def test_weights_go_into_the_plugin(folders, hats, capsys):
     ("more", "says"),
     [
         (["--family-out", "somewhere"], "needs --attribute"),
-        (["--family", "faces"], "--family needs --attribute"),
+        (["--family", "handbags", "--face", "all"], "--face goes with --with and --without of a family that looks"),
+        (["--no-align"], "--no-align goes with --with and --without of a family that looks"),
+        (["--family", "faces", "--no-align", "--face", "all"], "leave it or --no-align out"),
+        (["--frame", "eyes"], "--frame eyes needs --family"),
+        (["--family", "faces", "--frame", "eyez"], "there is no frame 'eyez'"),
         (["--attribute", "glasses", "--family-out", "somewhere"], "has no __init__.py"),
         (["--attribute", "glasses", "--family-out", "HATS"], "in the package mbu_ops_checkpoints, not in mbu_ops_hats"),
         (["--holdout", "nan"], "not a finite number"),
@@ -393,14 +397,14 @@ def test_the_faces_aids_are_used(folders, capsys, monkeypatch):
 
     monkeypatch.setattr("mbu_ops_faces.regions.regions", find)
     monkeypatch.setattr("mbu_ops.evaluation.networks.face_descriptor.pretrained", Describer)
-    assert run([*arguments(folders), "--method", "maae", "--attribute", "smile"]) == 0
+    assert run([*arguments(folders), "--method", "maae", "--attribute", "smile", "--no-align"]) == 0
     assert set(asked) == {"identity", "smile"}
     assert "learns without" not in capsys.readouterr().err
     log = (folders / "out" / "log.jsonl").read_text()
     assert "background" in log
     assert "identity" in log
     asked.clear()
-    assert run([*arguments(folders), "--attribute", "smile", "--out", str(folders / "mbu")]) == 0
+    assert run([*arguments(folders), "--attribute", "smile", "--no-align", "--out", str(folders / "mbu")]) == 0
     assert not asked, "other methods do not ask"
 
 

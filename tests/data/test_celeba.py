@@ -1,7 +1,10 @@
 """CelebA's layout: rules, partitions, frames, balancing, and what happens when files are wrong."""
 
+import json
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -9,6 +12,7 @@ from PIL import Image
 from mbu_ops.data.celeba import CelebA, balancing_weights
 from mbu_ops.data.domains import Domains
 from mbu_ops.errors import DataError
+from mbu_ops.families import FrameSpec
 from mbu_ops.families.spec import AttributeSpec
 
 GLASSES = AttributeSpec(
@@ -53,6 +57,74 @@ def test_domains_keep_labels_and_pictures_together(celeba):
     assert "000002.jpg" in lines[0]
     assert domains.without_odds is not None
     assert domains.without_odds.sum() == pytest.approx(1)
+
+
+def test_files_may_be_called_otherwise(celeba):
+    usual = Domains.from_celeba([celeba], GLASSES, 16)
+    (celeba / "img_align_celeba").rename(celeba / "img")
+    (celeba / "list_attr_celeba.txt").rename(celeba / "list_attr.txt")
+    found = Domains.from_celeba([celeba], GLASSES, 16)
+    assert torch.equal(found.with_, usual.with_)
+    assert found.facts == usual.facts
+
+
+def test_a_frame_of_the_family_is_cut(celeba):
+    rows, columns = np.mgrid[:218, :178].astype(np.uint8)
+    for file in (celeba / "img_align_celeba").iterdir():
+        Image.fromarray(np.stack([rows, columns, 0 * rows], -1)).save(file, quality=95)
+    eyes = FrameSpec("eyes", within="face", y=0.4, width=0.6, height=0.3)
+    domains = Domains.from_celeba([celeba], GLASSES, (51, 102), frame=eyes)
+    assert domains.size == (51, 102)
+    assert domains.facts["frame"] == "eyes"
+    top, left = 36 + 0.25 * 170, 4 + 0.2 * 170
+    shown = domains.with_[0].numpy().astype(float)
+    assert np.abs(shown[0] - (top + np.arange(51))[:, None]).max() < 6
+    assert np.abs(shown[1] - (left + np.arange(102))).max() < 6
+    whole = Domains.from_celeba([celeba], GLASSES, 16, frame=FrameSpec("face"))
+    assert torch.equal(whole.with_, Domains.from_celeba([celeba], GLASSES, 16).with_)
+    assert set(whole.facts) == {"source", "holdout", "with", "without"}, "what runs of before have saved"
+
+
+def test_the_first_frame_may_lie_elsewhere(celeba):
+    """As in tight crops of heads, whose face frame reaches beyond them."""
+    said = {"picture": [356, 436], "centre": [150, 210], "side": 400}  # of pictures twice the size
+    (celeba / "frame.json").write_text(json.dumps(said))
+    assert np.allclose(CelebA.read(celeba).frame, (-50 / 356, 10 / 436, 350 / 356, 410 / 436))
+    Image.new("RGB", (356, 436), (0, 0, 0)).save(celeba / "img_align_celeba" / "000000.jpg")
+    with Image.open(celeba / "img_align_celeba" / "000000.jpg") as image:
+        image.paste((255, 255, 255), (130, 190, 170, 230))  # a tenth of the frame, in its middle
+        image.save(celeba / "img_align_celeba" / "000000.jpg", quality=95)
+    domains = Domains.from_celeba([celeba], GLASSES, 40)
+    assert domains.facts["first_frames"] == [list(CelebA.read(celeba).frame)], "a run goes on with the same frame only"
+    assert json.loads(json.dumps(domains.facts)) == domains.facts
+    face = domains.with_[0, 0].float()
+    assert face[18:22, 18:22].min() > 200
+    assert face[:16].max() < 30
+    eyes = FrameSpec("eyes", within="face", width=0.1, height=0.1)
+    assert Domains.from_celeba([celeba], GLASSES, 8, frame=eyes).with_[0].min() > 200
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"picture": [256, 256], "centre": [127, 104.5]}',
+        '{"picture": 256, "centre": [127, 104.5], "side": 370}',
+        '{"picture": [256, 256], "centre": [127, 104.5], "side": [370]}',
+        '{"picture": [256, 256], "centre": [127, 104.5], "side": true}',
+        '{"picture": [256, 256], "centre": [127, 104.5], "side": 0}',
+        '{"picture": [256, 256], "centre": [127, NaN], "side": 370}',
+        '{"picture": [256, 256], "centre": [127, 104.5], "side": 1' + 400 * "0" + "}",
+        '{"picture": [256, 256], "centre": [900, 104.5], "side": 370}',
+        "[" * 100_000,
+    ],
+)
+def test_a_frame_file_that_says_something_else_is_an_error(celeba, text):
+    (celeba / "frame.json").write_text(text)
+    with pytest.raises(DataError, match=r"frame\.json' to say where the first frame lies"):
+        CelebA.read(celeba)
 
 
 def test_validation_pictures_are_not_training_pictures(celeba):

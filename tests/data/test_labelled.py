@@ -16,7 +16,7 @@ from torch import Tensor
 from mbu_ops.data.labelled import Labelled, chosen_names, oriented
 from mbu_ops.data.variation import Variation
 from mbu_ops.errors import DataError
-from mbu_ops.families import Anatomy, PartSpec
+from mbu_ops.families import Anatomy, FrameSpec, PartSpec
 from mbu_ops.images import write_labels
 
 ANATOMY = Anatomy(
@@ -307,6 +307,24 @@ def test_more_pictures_are_added_behind(pictures: Labelled) -> None:
     assert torch.equal(both.labels[10:], other.labels)
     assert both.facts == {"source": "drawn + generated", "holdout": 0.25, "pictures": 12, "variation": 0.3}
     assert len(pictures.pixels) == 10
+
+
+def test_a_frame_of_the_family_is_cut_from_pictures_and_masks(tmp_path: Path) -> None:
+    for index, name in enumerate(NAMES):
+        put(tmp_path, name, np.pad(labels_of(index), ((0, 0), (3, 5))))
+    whole = Labelled.from_folder(tmp_path, ANATOMY, 16)
+    top = FrameSpec("top", within="face", x=0.5, y=0.25, width=0.5, height=0.5)
+    pictures = Labelled.from_folder(tmp_path, ANATOMY, (8, 8), frame=top)
+    assert torch.equal(pictures.labels, whole.labels[..., :8, 4:12])
+    assert torch.equal(pictures.pixels, whole.pixels[..., :8, 4:12])
+    assert (pictures.size, pictures.resolution) == ((8, 8), 8)
+    assert pictures.facts == whole.facts | {"frame": "top"}
+    wide = Labelled.from_folder(tmp_path, ANATOMY, (16, 24), frame=FrameSpec("all", within="face", width=1.5))
+    assert set(wide.labels.unique().tolist()) <= set(range(5))
+    assert torch.equal(wide.labels[..., 4:20], whole.labels)
+    same = Labelled.from_folder(tmp_path, ANATOMY, 16, frame=FrameSpec("face"))
+    assert torch.equal(same.labels, whole.labels)
+    assert same.facts == whole.facts
 
 
 def test_facts_are_what_json_holds(pictures: Labelled) -> None:

@@ -8,9 +8,9 @@ from torch import nn
 
 from mbu_ops.errors import ConfigurationError, DTypeError, ShapeError, WeightsError
 from mbu_ops.methods.mbu import MBU
+from mbu_ops.ops.chain import chain
 from mbu_ops.ops.look import Look
 from mbu_ops.ops.method import compile_verbs, expand_code, to_frame
-from mbu_ops.ops.chain import chain
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.transfer import Transfer
 from mbu_ops.testing import tiny_didd
