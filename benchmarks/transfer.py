@@ -36,10 +36,8 @@ def main() -> None:
     repeats = {1: 10, 8: 5, 32: 3} if parser.parse_args().quick else {1: 101, 8: 41, 32: 15}
     models = {config: networks(config).to(DEVICE) for config in ("paper", "lite")}
     plains = {config: plain_copy(model).eval() for config, model in models.items()}
-    ops = {
-        config: mbu_ops.Transfer(model.for_inference(), Look(threshold=0, softness=1))
-        for config, model in models.items()
-    }
+    look = mbu_ops.Look(threshold=0, softness=1)  # the blend of the paper
+    ops = {config: mbu_ops.Transfer(model.for_inference(), look) for config, model in models.items()}
     guide = torch.rand(1, 3, 128, 128, device=DEVICE)
     bound = {config: op.bind(code=op.encode(guide)) for config, op in ops.items()}
     print(f"Transfer of one guide onto images of 128 px; {machine()}\n")

@@ -71,10 +71,10 @@ def fill_folder(folder: Path, count: int) -> Path:
 def save_network(path: Path, model: Any = None, guides: int = 3) -> str:
     """Write weights of a network, the tiny portrait one by default, and return their path."""
     model = tiny_portrait() if model is None else model
-    names = {"portrait": ANATOMY.contents, "parsing": ANATOMY.names[: model.contents]}.get(model.name, ("hat",))
+    names = {"portrait": ANATOMY.contents, "parsing": ANATOMY.names[: model.contents]}.get(model.info.name, ("hat",))
     info = WeightsInfo(model.info.name, model.config_to_dict(model.config), model.config.resolution, attributes=names)
     codes = None
-    if guides and model.name == "portrait":
+    if guides and model.info.name == "portrait":
         with torch.no_grad():
             codes = model.encode_guide(torch.rand(guides, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
     save(path, model, info, codes, dtype=torch.float32)

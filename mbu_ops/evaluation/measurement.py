@@ -46,7 +46,7 @@ from mbu_ops.ops.transfer import Transfer
 from mbu_ops.weights import load_pretrained, resolve
 
 if TYPE_CHECKING:
-    from mbu_ops.ops.base import Method
+    from mbu_ops.ops.method import Method
 
 STAGES = 7
 """Parts of the work, after each of which whoever shows progress is told."""

@@ -336,7 +336,7 @@ def averaged_masks(masks: Tensor, views: Tensor) -> Tensor:
 
 def _total(planes: Tensor, views: int) -> Tensor:
     """Return the sum over views of planes of all images' first view, second view and so on."""
-    return planes.unflatten(0, (views, -1)).sum(0)
+    return torch.unflatten(planes, 0, (views, -1)).sum(0)
 
 
 def _moved(seen: Tensor, flow: Tensor | None, size: tuple[int, int]) -> Tensor:

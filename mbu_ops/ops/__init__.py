@@ -6,7 +6,7 @@ from mbu_ops._lazy import lazy_exports
 
 if TYPE_CHECKING:
     from mbu_ops.ops.adjust import Adjust
-    from mbu_ops.ops.base import Op
+    from mbu_ops.ops.base import EditOp, MaskOp, OneInput, Op
     from mbu_ops.ops.bound import Bound, Chain
     from mbu_ops.ops.chain import ChainSpec
     from mbu_ops.ops.edit import Edit
@@ -30,10 +30,13 @@ else:
             "Chain": "mbu_ops.ops.bound",
             "ChainSpec": "mbu_ops.ops.chain",
             "Edit": "mbu_ops.ops.edit",
+            "EditOp": "mbu_ops.ops.base",
             "Generate": "mbu_ops.ops.reshape",
             "Interpolate": "mbu_ops.ops.interpolate",
             "Look": "mbu_ops.ops.look",
+            "MaskOp": "mbu_ops.ops.base",
             "Mix": "mbu_ops.ops.redraw",
+            "OneInput": "mbu_ops.ops.base",
             "Op": "mbu_ops.ops.base",
             "Parse": "mbu_ops.ops.parse",
             "Redraw": "mbu_ops.ops.redraw",
@@ -55,10 +58,13 @@ __all__ = [
     "Chain",
     "ChainSpec",
     "Edit",
+    "EditOp",
     "Generate",
     "Interpolate",
     "Look",
+    "MaskOp",
     "Mix",
+    "OneInput",
     "Op",
     "Parse",
     "Redraw",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,15 @@ from mbu_ops.functional.check import check_fits, check_floating, check_image
 from mbu_ops.functional.layer import Layer
 from mbu_ops.functional.render import Edit
 from mbu_ops.ops.bound import Bound, GuidedOp
+from mbu_ops.ops.method import Method
 from mbu_ops.ops.options import OptionValue
+
+
+class Dial(Method, Protocol):
+    """A method that can have more or less of its content."""
+
+    def adjust(self, image: Tensor, strength: Tensor) -> Layer:
+        """Return the image with more or less of the content, by strengths ``(B,)``."""
 
 
 class Adjust(GuidedOp):
@@ -94,7 +102,7 @@ class Adjust(GuidedOp):
 
     def predict(self, seen: Tensor, code: Tensor) -> Layer:
         """Return the image at a strength, ``(1 or B, 1, 1, 1)`` as :meth:`encode` gives it."""
-        return self.model.transfer(seen, code)
+        return cast("Dial", self.model).adjust(seen, code.flatten())
 
     def bind(self, strength: float | Tensor = 1.0) -> Bound:
         """Return the op as a module with one input, for ``nn.Sequential``, kornia's containers and the like.

@@ -58,10 +58,10 @@ class Op(nn.Module):
                 f"expected a method's network such as mbu_ops.MBU(), got {type(model).__name__}: for trained weights "
                 f"by name or path, call {type(self).__name__}.from_pretrained(...)"
             )
-        model = cast("Method", model)
-        if model.contents > 1 and not self.whole:
+        method = cast("Method", model)
+        if method.contents > 1 and not self.whole:
             raise ConfigurationError(
-                f"expected what edits one content, got the {info.name} networks of {model.contents}: take "
+                f"expected what edits one content, got the {info.name} networks of {method.contents}: take "
                 f"model.for_content(0), or name one by {type(self).__name__}.from_pretrained(path, content=...)"
             )
         if self.verb not in info.verbs:
@@ -69,8 +69,8 @@ class Op(nn.Module):
                 f"expected a method that can {self.verb}, got {info.name}, which can {', '.join(sorted(info.verbs))}"
             )
         if guides is not None:
-            check_code(guides, model.code_shape, "guides")
-        self.model = model
+            check_code(guides, method.code_shape, "guides")
+        self.model = method
         self.register_buffer("default_guides", guides, persistent=False)
 
     @classmethod
@@ -174,6 +174,11 @@ class EditOp(Op, ABC):
 
     def __init__(self, model: nn.Module, look: Look | None = None, *, guides: Tensor | None = None) -> None:
         super().__init__(model, guides=guides)
+        if not isinstance(look, Look | None):
+            raise ConfigurationError(
+                f"expected look to be a Look, such as mbu_ops.Look(threshold=0.2), got {look!r}: threshold, softness, "
+                "dilation and detail are its fields"
+            )
         self.look = (look or Look()).over(self.usual_look)
 
     @classmethod
@@ -198,14 +203,22 @@ class EditOp(Op, ABC):
         """Share of the image's own detail to keep."""
         return 1.0 if self.look.detail is None else self.look.detail
 
+    @property
+    def dilation(self) -> int:
+        """How far the mask grows, in pixels of the model's frame."""
+        return self._dilation(self.look, self.removes)
+
     def layer(self, seen: Tensor, *told: Tensor) -> Layer:
         """Return the layer for what the model sees, with the op's look; arguments as of :attr:`predict`."""
         return self.with_look(self.predict(seen, *told), self.look, self.removes)
 
     def with_look(self, layer: Layer, look: Look, removes: bool = False) -> Layer:
         """Return a predicted layer whose mask is used as a look says."""
-        dilation = look.dilation if look.dilation is not None else self.model.config.removal_dilation * removes
-        return layer.grown(dilation).ramped(look.threshold or 0.0, look.softness or 0.0)
+        grown = layer.grown(self._dilation(look, removes))
+        return grown.ramped(look.threshold or 0.0, look.softness or 0.0)
+
+    def _dilation(self, look: Look, removes: bool) -> int:
+        return look.dilation if look.dilation is not None else self.model.config.removal_dilation * removes
 
     def passes(self, *told: Tensor) -> tuple[Pass, ...]:
         """Return the predictions that make up the edit: mostly one; each sees the result of the one before.

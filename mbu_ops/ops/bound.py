@@ -98,7 +98,7 @@ class BoundBase(OneInput):
         return self.op.model
 
     @property
-    def frame(self) -> FrameSpec:  # type: ignore[override]
+    def frame(self) -> FrameSpec:
         """Which frame of a place in a photo is edited."""
         return self.op.frame
 

@@ -64,7 +64,7 @@ def check_weights(family: FamilySpec) -> list[str]:
         except MBUOpsError as error:
             problems.append(f"{name}: {error}")
             continue
-        if unknown := sorted(set(spec.verbs) - get_method(info.method).verbs):
+        if unknown := sorted(set(spec.verbs) - get_method(info.method).info.verbs):
             problems.append(f"{name}: it lists verbs that {info.method} has not: {', '.join(unknown)}")
         guided = [verb for verb, count in _chain_verbs(spec.method, spec.verbs).items() if count]
         if guided and not info.guides:

@@ -43,7 +43,7 @@ def model() -> MAAE:
 @pytest.mark.parametrize("threshold", [0.0, 0.1])
 def test_strength_0_returns_the_image_bit_for_bit(model: MAAE, size: tuple[int, int], threshold: float) -> None:
     image = torch.rand(3, 3, *size)
-    adjust = Adjust(model, threshold)
+    adjust = Adjust(model, Look(threshold=threshold))
     for strength in (0.0, -0.0, torch.tensor(0.0), torch.zeros(3)):
         assert torch.equal(adjust(image, strength), image)
     assert not torch.equal(adjust(image, 1.0), image)
@@ -70,14 +70,16 @@ def test_a_number_and_a_scalar_tensor_mean_all_images(model: MAAE) -> None:
 def test_full_strengths_are_the_methods_transfer_and_removal(model: MAAE) -> None:
     image, guide = torch.rand(2, 3, 20, 24), torch.rand(2, 3, 9, 9)
     assert torch.equal(Adjust(model)(image, 1.0), mbu_ops.Transfer(model)(image, guide))
-    removed = mbu_ops.Remove(model, 0.1, 0.1, Look(dilation=0))(image)
+    removed = mbu_ops.Remove(model, Look(threshold=0.1, dilation=0))(image)
     torch.testing.assert_close(Adjust(model)(image, -1.0), removed)
     assert not torch.equal(Adjust(model)(image, 1.0), Adjust(model)(image, -1.0))
 
 
 def test_more_strength_changes_more(model: MAAE) -> None:
     image = torch.rand(8, 3, 16, 16)
-    changes = [(Adjust(model, 0.0)(image, strength) - image).abs().mean() for strength in (0.25, 0.5, 1.0)]
+    changes = [
+        (Adjust(model, Look(threshold=0.0))(image, strength) - image).abs().mean() for strength in (0.25, 0.5, 1.0)
+    ]
     assert 0 < changes[0] < changes[1] < changes[2]
 
 

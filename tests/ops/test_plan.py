@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +71,9 @@ def test_each_verb_is_the_op_it_names(hats, image):
         "remove": mbu_ops.Remove(loaded.model)(image),
         "segment": mbu_ops.Segment(loaded.model)(image),
         "add,guide=2": mbu_ops.Transfer(loaded.model).edit_code(image, loaded.guides[2:]).image,
-        "remove,threshold=0.5,softness=0.25": mbu_ops.Remove(loaded.model, 0.5, 0.25)(image),
+        "remove,threshold=0.5,softness=0.25": mbu_ops.Remove(loaded.model, mbu_ops.Look(threshold=0.5, softness=0.25))(
+            image
+        ),
         "segment,threshold=0.5": mbu_ops.Segment(loaded.model, 0.5)(image),
         "interpolate,guide=1,to=2,amount=0.25": mbu_ops.Transfer(loaded.model)
         .edit_code(image, 0.75 * loaded.guides[1:2] + 0.25 * loaded.guides[2:])
@@ -302,7 +305,9 @@ def test_other_steps_are_a_pass_each_in_their_order(pair, hats, dial, image, ste
 def test_networks_that_cannot_redraw_make_a_pass_a_step(pair, image, monkeypatch):
     one_by_one = [mbu_ops.chain([f"remove:{pair},content={content}"]) for content in ("hat", "tie")]
     expected = one_by_one[1](one_by_one[0](image))
-    monkeypatch.setattr(type(load(pair / "weights.safetensors").model), "verbs", frozenset({"remove"}))
+    kind = type(load(pair / "weights.safetensors").model)
+    monkeypatch.setattr(kind, "info", replace(kind.info, verbs=frozenset({"remove"})))
+    monkeypatch.setattr(kind.view, "info", replace(kind.view.info, verbs=frozenset({"remove"})))
     chain = f"remove:{pair},content=hat remove:{pair},content=tie"
     torch.testing.assert_close(mbu_ops.chain(chain)(image), expected)
     with pytest.raises(UnsupportedVerbError, match="a method that can add, got didd, which can remove"):
@@ -357,7 +362,7 @@ def test_a_dial_is_turned_by_its_strength(dial, image):
     assert torch.equal(mbu_ops.chain([f"adjust:{dial},strength=0"])(image), image)
     assert torch.equal(mbu_ops.chain([f"add:{dial}"])(image), adjust(image, 1.0))
     looks = mbu_ops.chain([f"adjust:{dial},threshold=0.3,softness=0.2,detail=0"])(image)
-    assert torch.equal(looks, mbu_ops.Adjust(adjust.model, 0.3, 0.2, 0)(image, 1.0))
+    assert torch.equal(looks, mbu_ops.Adjust(adjust.model, mbu_ops.Look(0.3, 0.2, detail=0))(image, 1.0))
 
 
 def test_a_dial_follows_no_guide(dial, guide):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mbu_ops.errors import ConfigurationError, DeviceError, DTypeError, ShapeError, UnsupportedVerbError
 from mbu_ops.functional.mask import dilate, resize
+from mbu_ops.functional.render import render
 from mbu_ops.methods.portrait import Portrait
 from mbu_ops.methods.portrait.method import EDIT_DILATION
 from mbu_ops.ops.look import Look
@@ -152,7 +153,7 @@ def test_edits_at_the_networks_size_are_its_own(model: Portrait) -> None:
     own = Parse(model).labels(image)
     layer = model.edit(image, model.one_hot(torch.where(labels == own, UNSPECIFIED, labels)))
     edit = Reshape(model).edit(image, labels)
-    assert torch.equal(edit.raw, layer.raw)
+    torch.testing.assert_close(edit.raw, render(image, layer).raw)
     assert torch.equal(edit.mask, layer.mask)
 
 
@@ -194,7 +195,7 @@ def test_two_masks_do_not_go_with_three_images(model: Portrait) -> None:
 def test_methods_that_put_nothing_together_are_refused(op: type[Reshape] | type[Generate]) -> None:
     verb = {Reshape: "edit", Generate: "generate"}[op]
     for model in (tiny_mbu(), tiny_parsing(), tiny_portrait().for_content(0)):
-        with pytest.raises(UnsupportedVerbError, match=f"expected a method that can {verb}, got {model.name}"):
+        with pytest.raises(UnsupportedVerbError, match=f"expected a method that can {verb}, got {model.info.name}"):
             op(model)
     with pytest.raises(ConfigurationError, match="expected a method's network"):
         op(nn.Identity())

@@ -56,7 +56,7 @@ def test_it_removes_one_content_and_adds_the_other_in_one_call_of_the_decoder(
     model: DIDD, image: torch.Tensor, guide: torch.Tensor, content: int
 ) -> None:
     view = model.for_content(content)
-    both = Redraw(model, {content: view.encode_guide(guide), 1 - content: None}, Look(dilation=0))
+    both = Redraw(model, {content: view.encode_guide(guide), 1 - content: None}, Look(threshold=0.1, dilation=0))
     expected = both(image)
     calls: list[int] = []
     model.decoder.register_forward_hook(lambda *_: calls.append(1))

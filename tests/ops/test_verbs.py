@@ -47,7 +47,7 @@ def save_tiny(folder: Path, model: nn.Module, attributes: tuple[str, ...] = ("ha
         codes = content.encode_guide(torch.rand(2, 3, 16, 16))
     if len(attributes) > 1:
         codes = torch.stack([codes] * len(attributes), 1)
-    info = WeightsInfo(model.name, model.config_to_dict(model.config), 16, None, attributes, "public domain")
+    info = WeightsInfo(model.info.name, model.config_to_dict(model.config), 16, None, attributes, "public domain")
     save(folder / "weights.safetensors", model, info, codes, dtype=torch.float32)
     return folder
 
@@ -94,7 +94,7 @@ def test_functions_are_those_that_the_op_calls(name: str, monkeypatch: pytest.Mo
         called.add(function)
         return does(*args)
 
-    for function in ("transfer", "remove", "segment", "translate", "swap"):
+    for function in ("transfer", "remove", "segment", "translate", "swap", "adjust"):
         if hasattr(model, function):
             monkeypatch.setattr(model, function, partial(spy, function, getattr(model, function)))
     codes = [torch.rand(1, *model.code_shape)] * verb.guides
@@ -153,7 +153,7 @@ def test_errors_of_a_step_use_its_word(hats: Path, monkeypatch: pytest.MonkeyPat
     assert str(caught.value) == (
         "expected a method that can translate, got mbu, which can add, interpolate, remove, segment, swap"
     )
-    monkeypatch.setattr(mbu_ops.MBU, "verbs", frozenset({"remove"}))
+    monkeypatch.setattr(mbu_ops.MBU, "info", dataclasses.replace(mbu_ops.MBU.info, verbs=frozenset({"remove"})))
     with pytest.raises(UnsupportedVerbError, match="expected a method that can add, got mbu, which can remove"):
         mbu_ops.chain(f"add:{hats}")
     with pytest.raises(WeightsError, match="no weights for faces/hair that can add;"):
