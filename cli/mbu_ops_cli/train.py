@@ -224,8 +224,7 @@ def train(
         sample_every=sample_every,
     )
     reporter = ProgressReporter(settings.steps, quiet)
-    sizes = network_config(settings.method, settings.config)
-    size = sizes.size
+    size = network_config(settings.method, settings.config).size
     pictures = _training(source, size, variation, method, reporter.note)
     try:
         preview = source.unseen(size, reporter.note, limit=8)

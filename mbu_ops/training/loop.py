@@ -110,8 +110,8 @@ class Trainer:
         )
         if self._full.size != pictures.size:
             raise ConfigurationError(
-                f"{config.method} {config.config} trains at {_pixels(self._full.size)} px, got images at "
-                f"{_pixels(pictures.size)} px"
+                f"{config.method} {config.config} trains at {self._full.size} px, height and width, got images at "
+                f"{pictures.size} px"
             )
         try:
             (out / SAMPLES).mkdir(parents=True, exist_ok=True)
@@ -392,11 +392,6 @@ def _diverged(step: int, what: str) -> TrainingStateError:
         f"{what} stopped being finite by step {step}; the last saved state is intact: lower the learning rate and "
         "start again, or go on from it with --resume"
     )
-
-
-def _pixels(size: tuple[int, int]) -> str:
-    height, width = size
-    return str(width) if height == width else f"{width}x{height}"
 
 
 def _finite(number: float) -> bool:

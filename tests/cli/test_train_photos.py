@@ -42,7 +42,7 @@ class Finder:
 @pytest.fixture(autouse=True)
 def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "1000")  # notes are not broken into lines
-    monkeypatch.setitem(mbu.CONFIGS, "tiny", mbu.MBUConfig(16, (4, 8, 12), (4, 8), 3, 2))
+    monkeypatch.setitem(mbu.CONFIGS, "tiny", mbu.MBUConfig(16, (4, 8, 12), (4, 8), 3, patch=2))
     monkeypatch.setitem(parsing.CONFIGS, "tiny", parsing.ParsingConfig(16, (6, 8), patch=2))
 
 

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mbu_ops import Translate
+from mbu_ops import Look, Translate
 from mbu_ops.evaluation.figures import Figure, share
 from mbu_ops.functional.grid import grid
 from mbu_ops.weights import read_info
@@ -122,7 +122,7 @@ def translated(run: Path, target: str, pictures: Tensor, guides: Tensor) -> Tens
     digit in other colours nothing should, and where the blend left something it would be the source's own pixels.
     """
     op = Translate.from_pretrained(run, content=target)
-    op.detail = 0.0  # of the source's fine detail
+    op.look = Look(detail=0.0).over(op.look)  # none of the fine detail of the source
     pairs = zip(pictures.split(256), guides.split(256), strict=True)
     return torch.cat([op.edit(*pair).raw for pair in pairs])
 
