@@ -236,7 +236,9 @@ class _Around(NamedTuple):
             raw = raw + own - planes.own.gain * own  # in a layer of hidden shares, see render_bands
         if planes.guide is not None:
             raw = raw + planes.guide.gain * self._guide_pixels(planes.guide.flow, rows, columns)
-        return Band(rows, columns, self.photo[..., rows, columns], planes.opacity, raw.clamp(0, 1))
+        if raw.shape != self.layer.bias.shape or raw is not planes.bias:  # resampled or added up: it may overshoot
+            raw = raw.clamp(0, 1)
+        return Band(rows, columns, self.photo[..., rows, columns], planes.opacity, raw)
 
     def _own_pixels(self, flow: Tensor | None, rows: slice, columns: slice) -> Tensor:
         if flow is None:
