@@ -81,7 +81,7 @@ def plan_steps(
             raise ConfigurationError(
                 f"a guide is given for {name!r}, but no step that lacks one uses it.{did_you_mean(name, served)}"
             )
-    attributes = {name.rpartition("/")[2] for name in names if not is_weights_path(name)}
+    attributes = {name.split("/")[1] for name in names if not is_weights_path(name)}
     return tuple(
         _plan_step(step, name, given.get(name), method, attributes) for step, name in zip(steps, names, strict=True)
     )
@@ -125,7 +125,8 @@ def _plan_step(
     chosen = str(options["method"]) if "method" in options else method
     path, spec = resolve(name, method=chosen, verb=verb.call, beside=attributes, word=verb.name)
     info = read_info(path)
-    content = str(options["content"]) if "content" in options else name.rpartition("/")[2] if spec else None
+    # of family/attribute or family/attribute/id
+    content = str(options["content"]) if "content" in options else name.split("/")[1] if spec else None
     if content is not None and spec is not None and content not in spec.attributes:
         raise WeightsError(f"the weights {name!r} edit {' and '.join(spec.attributes)}, got content {content!r}")
     if chosen is not None and info.method != chosen:
