@@ -54,7 +54,9 @@ class Shift(Networks):
         return resize(guide, (4, 4))
 
     def soft_mask(self, image: Tensor) -> Tensor:
-        return torch.sigmoid(12 * self.mask(image - image.mean((2, 3), keepdim=True)) - 6)
+        at = torch.linspace(-1, 1, image.shape[-1]).to(image)
+        disc = torch.exp(-4 * (at[:, None] ** 2 + at**2))
+        return torch.sigmoid(12 * disc - 6 + 2 * torch.tanh(self.mask(image)))
 
     def remove(self, image: Tensor) -> Layer:
         flow, mask = 0.1 * torch.tanh(self.flow(image)), self.soft_mask(image)
