@@ -285,14 +285,20 @@ class _Spot(NamedTuple):
 
 
 def _spots(image: Tensor, places: Sequence[Sequence[Placed]], spec: FrameSpec, limit: int | None) -> list[_Spot]:
-    """Return where a prediction is made: one frame of every place."""
+    """Return where a prediction is made: one frame of every place, as far as it is in the photo.
+
+    Raises:
+        ShapeError: if a place is not.
+    """
     spots = []
     for index, those in enumerate(places):
         photo = slice(index, index + 1)
         for place in those:
+            place.bounds(image[photo])
             part = place.part(spec)
-            part.bounds(image[photo])  # raises where it lies outside
-            spots.append(_Spot(photo, part.rectangle, part.cut_size(limit)))
+            # of a face that the photo's border cuts, the eyes may lie outside: nothing to do there
+            if part.rectangle.touches(image.shape[-2], image.shape[-1]):
+                spots.append(_Spot(photo, part.rectangle, part.cut_size(limit)))
     return spots
 
 

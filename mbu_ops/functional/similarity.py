@@ -76,12 +76,20 @@ class Rectangle(NamedTuple):
         Raises:
             ShapeError: if it touches none.
         """
+        left, top, right, bottom = self._within(height, width)
+        if left >= right or top >= bottom:
+            raise ShapeError(f"expected a rectangle that touches the image of {width}x{height} pixels, got {self}")
+        return left, top, right, bottom
+
+    def touches(self, height: int, width: int) -> bool:
+        """Return whether any pixel of an image lies in its bounds."""
+        left, top, right, bottom = self._within(height, width)
+        return left < right and top < bottom
+
+    def _within(self, height: int, width: int) -> tuple[int, int, int, int]:
         left, top = (math.floor(min(values)) for values in zip(*self.corners, strict=True))
         right, bottom = (math.ceil(max(values)) for values in zip(*self.corners, strict=True))
-        sides = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
-        if sides[0] >= sides[2] or sides[1] >= sides[3]:
-            raise ShapeError(f"expected a rectangle that touches the image of {width}x{height} pixels, got {self}")
-        return sides
+        return max(left, 0), max(top, 0), min(right, width), min(bottom, height)
 
     def moved(self, right: float, down: float) -> Rectangle:
         """Return the rectangle elsewhere in the image."""

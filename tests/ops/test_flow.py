@@ -135,6 +135,15 @@ def test_a_chain_of_frames_sees_the_true_result_of_the_step_before(model: Shift)
     assert not touched.any(), "each step changes its own frame"
 
 
+def test_a_frame_outside_the_photo_is_left_alone(model: Shift) -> None:
+    photo, face = torch.rand(1, 3, 90, 110), Frame(50, -10, 60)
+    op = Remove(model)
+    op.frame = FrameSpec("upper", within="whole", y=0.2, height=0.3)
+    assert torch.equal(Framed(op, face)(photo, [[face]]), photo)
+    op.frame = FrameSpec("lower", within="whole", y=0.8, height=0.3)
+    assert not torch.equal(Framed(op, face)(photo, [[face]]), photo)
+
+
 def test_gradients_go_through_moved_pixels(model: Shift) -> None:
     photo = torch.rand(1, 3, 12, 14, dtype=torch.float64, requires_grad=True)
     face = Frame(7, 6, 9, 15)
