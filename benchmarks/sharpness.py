@@ -56,7 +56,6 @@ def ways(step: str) -> dict[str, tuple[nn.Module, int]]:
         "enlarged": (soft, 1),
         "guided mask": (GuidedMask(soft), 1),
         "photo's detail": (own, 1),
-        "photo's detail, guided mask": (GuidedMask(own), 1),
         "enlarged, 4 views": (soft, 4),
         "photo's detail, 4 views": (own, 4),
         "photo's detail, 6 views": (own, 6),
