@@ -39,10 +39,23 @@ class Moved(NamedTuple):
         gain: ``(B, 1, h, w)``, their share; 0 hides them, 1 shows them as they are.
         flow: ``(B, 2, h, w)``, x and y in sides of the frame: the pixel at ``p`` is taken from ``p + flow(p)``. It may
             be coarse; None where nothing moves.
+        low: ``(B, 3, h, w)``, what shows instead where the gain hides a photo's own pixels: mostly the same pixels as
+            the network saw them, so that only what is finer is hidden; None for nothing. It is a plane of its own
+            because a product of two planes, brought to another size, is not the product of these: it shows as a grid.
     """
 
     gain: Tensor
     flow: Tensor | None = None
+    low: Tensor | None = None
+
+    def seen(self, seen: Tensor) -> Tensor:
+        """Return what shows of the photo at the frame's resolution: ``(B, 3, h, w)``.
+
+        Args:
+            seen: ``(B, 3, R, R)``, the photo as the network saw it.
+        """
+        own = _moved(seen, self.flow, (self.gain.shape[-2], self.gain.shape[-1]))
+        return self.gain * own if self.low is None else torch.lerp(self.low, own, self.gain)
 
 
 class Layer(NamedTuple):
@@ -89,7 +102,7 @@ class Layer(NamedTuple):
         if self.own is None:
             own = Moved(1 - region)
         elif self.own.flow is None:
-            own = Moved(1 - region * (1 - self.own.gain))  # exactly 1 where all of the photo shows
+            own = self.own._replace(gain=1 - region * (1 - self.own.gain))  # exactly 1 where all of the photo shows
         else:  # a pixel comes from one place only
             raise ConfigurationError("expected a layer that moves no pixels; put the region into its mask")
         return self._replace(mask=(region > 0).to(self.mask.dtype), bias=self.bias * region, own=own)
@@ -104,6 +117,8 @@ class Layer(NamedTuple):
         own, guide = (
             None if one is None else one._replace(gain=one.gain * (1 - share)) for one in (self.own, self.guide)
         )
+        if own is not None and own.low is not None:
+            pixels = pixels - own.low  # which shows where the gain is gone
         return self._replace(bias=torch.lerp(self.bias, pixels, share), own=own, guide=guide)
 
     def settled(self, seen: Tensor) -> Layer:
@@ -117,8 +132,7 @@ class Layer(NamedTuple):
         """
         if self.own is None:
             return self._replace(bias=self.bias.clamp(0, 1))
-        gain, flow = self.own
-        shown = self.bias + gain * _moved(seen, flow, (gain.shape[-2], gain.shape[-1]))
+        shown = self.bias + self.own.seen(seen)
         return self._replace(bias=self.bias + (shown.clamp(0, 1) - shown))
 
     def keeping(self, seen: Tensor, share: float = 1.0) -> Layer:
@@ -136,19 +150,19 @@ class Layer(NamedTuple):
         Example:
             >>> seen = torch.rand(1, 3, 16, 16)
             >>> layer = painted(seen, torch.ones(1, 1, 16, 16)).keeping(seen)
-            >>> bool((layer.own.gain > 0.999).all() and layer.bias.abs().max() < 1e-5)
+            >>> bool((layer.own.gain > 0.999).all() and layer.bias.abs().max() == 0)
             True
         """
         if self.own is None:
             if share == 0:
                 return self
-            gain = share * agreement(self.bias, seen)
-            return self._replace(bias=self.bias - gain * seen, own=Moved(gain))
+            return self._replace(bias=self.bias - seen, own=Moved(share * agreement(self.bias, seen), low=seen))
         if share == 1:
             return self
-        gain, flow = self.own
-        low = _moved(seen, flow, (gain.shape[-2], gain.shape[-1]))
-        return self._replace(bias=self.bias + (1 - share) * gain * low, own=Moved(share * gain, flow))
+        gain, flow, _ = self.own
+        # the photo's pixels give way to their own low frequencies
+        low = self.own.seen(seen) - share * gain * _moved(seen, flow, (gain.shape[-2], gain.shape[-1]))
+        return self._replace(own=Moved(share * gain, flow, low / (1 - share * gain).clamp(min=_FAINTEST)))
 
     def mapped(self, change: Callable[[Tensor, str], Tensor]) -> Layer:
         """Return the layer with every plane changed.
@@ -161,8 +175,8 @@ class Layer(NamedTuple):
         def moved_by(one: Moved | None) -> Moved | None:
             if one is None:
                 return None
-            gain = change(one.gain, "gain")
-            return Moved(gain, None if one.flow is None else change(one.flow, "flow"))
+            gain, flow = change(one.gain, "gain"), None if one.flow is None else change(one.flow, "flow")
+            return Moved(gain, flow, None if one.low is None else change(one.low, "bias"))
 
         mask, bias = change(self.mask, "mask"), change(self.bias, "bias")
         return Layer(mask, bias, moved_by(self.own), moved_by(self.guide), self.ramp)
@@ -243,10 +257,14 @@ class Layer(NamedTuple):
             return _total(weight * plane, count) / torch.where(total > 0, total, 1)
 
         nobody = (_total(resize(fine.mask, (seen.shape[-2], seen.shape[-1])), count) == 0).to(seen.dtype)
-        own, guide = (
-            None if one is None else Moved(mean(one.gain), None if one.flow is None else mean(one.flow))
-            for one in (fine.own, fine.guide)
-        )
+
+        def mean_of(one: Moved | None) -> Moved | None:
+            if one is None:
+                return None
+            flow, low = (None if plane is None else mean(plane) for plane in one[1:])
+            return Moved(mean(one.gain), flow, low)
+
+        own, guide = mean_of(fine.own), mean_of(fine.guide)
         bias = mean(fine.bias)
         # where no view draws anything the photo stays, so that no pixel near it seems to have lost its structure
         if own is None:
@@ -292,7 +310,7 @@ def carried(before: Tensor, after: Tensor, mask: Tensor, gain: float = 3.0) -> L
         (0.0, 1.0)
     """
     much = change_mask(before, after, gain)
-    return Layer(mask, after - before + much * before, Moved(1 - much))
+    return Layer(mask, after - before, Moved(1 - much, low=before))
 
 
 def moved(low: Tensor, mask: Tensor, gain: Tensor, flow: Tensor, seen: Tensor) -> Layer:
@@ -311,7 +329,8 @@ def moved(low: Tensor, mask: Tensor, gain: Tensor, flow: Tensor, seen: Tensor) -
         >>> layer.bias.abs().max().item() < 1e-6
         True
     """
-    return Layer(mask, low - gain * _moved(seen, flow, (low.shape[-2], low.shape[-1])), Moved(gain, flow))
+    there = _moved(seen, flow, (low.shape[-2], low.shape[-1]))
+    return Layer(mask, low - there, Moved(gain, flow, there))
 
 
 _FAINTEST = 1e-3
@@ -364,8 +383,8 @@ def _turned(moved: Moved | None, views: Tensor) -> Moved | None:
     """Return moved pixels in another frame: the flow's arrows turn, grow and are mirrored with it."""
     if moved is None:
         return None
-    gain, flow = moved.gain, moved.flow
+    gain, flow, low = moved
     if flow is not None:
         linear = views[:, :2, :2].repeat_interleave(flow.shape[0] // len(views), 0).to(flow)
         flow = torch.einsum("bij,bjhw->bihw", linear, _resampled(flow, views))
-    return Moved(_resampled(gain, views), flow)
+    return Moved(_resampled(gain, views), flow, None if low is None else _resampled(low, views))

@@ -233,7 +233,8 @@ class _Around(NamedTuple):
         raw = planes.bias
         if planes.own is not None:
             own = self._own_pixels(planes.own.flow, rows, columns)
-            raw = raw + own - planes.own.gain * own  # in a layer of hidden shares, see render_bands
+            hidden = planes.own.gain  # see render_bands
+            raw = raw + own - hidden * (own if planes.own.low is None else own - planes.own.low)
         if planes.guide is not None:
             raw = raw + planes.guide.gain * self._guide_pixels(planes.guide.flow, rows, columns)
         if raw.shape != self.layer.bias.shape or raw is not planes.bias:  # resampled or added up: it may overshoot

@@ -130,7 +130,8 @@ def test_within_a_region(photo: Tensor) -> None:
 
 
 def test_seen_from_the_same_frame_it_is_the_same() -> None:
-    layer = Layer(torch.rand(2, 1, 8, 8), torch.rand(2, 3, 8, 8), Moved(torch.rand(2, 1, 8, 8), torch.rand(2, 2, 4, 4)))
+    own = torch.rand(2, 1, 8, 8), torch.rand(2, 2, 4, 4), torch.rand(2, 3, 8, 8)
+    layer = Layer(torch.rand(2, 1, 8, 8), torch.rand(2, 3, 8, 8), Moved(*own))
     same = layer.seen_from(IDENTITY)
     for one, other in ((layer.mask, same.mask), (layer.bias, same.bias), *zip(layer.own, same.own, strict=True)):
         assert torch.allclose(one, other, atol=1e-6)
@@ -226,3 +227,19 @@ def test_thin_images() -> None:
         image = torch.rand(1, 3, *size)
         low = resize(image, (16, 16))
         assert kept(low, low, image).shape == image.shape
+
+
+def test_detail_leaves_no_grid() -> None:
+    """Where the kept share changes from pixel to pixel, a smooth photo stays smooth between the frame's pixels."""
+    y, x = torch.meshgrid(torch.linspace(0, 6, 256), torch.linspace(0, 5, 256), indexing="ij")
+    photo = (0.5 + 0.4 * torch.sin(x) * torch.cos(y)).expand(1, 3, -1, -1)
+    low = resize(photo, (32, 32))
+    noise = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    layer = painted(low, full(low))
+    plain = render(photo, layer).image
+    inner = (..., slice(16, -16), slice(16, -16))
+    uneven = render(photo, layer._replace(bias=0 * low, own=Moved(noise[:, :1], low=low))).image
+    assert (uneven - plain)[inner].abs().max() < 0.006
+    assert (render(photo, layer.keeping(low)).image - plain)[inner].abs().max() < 0.006
+    product = layer._replace(bias=low - noise[:, :1] * low, own=Moved(noise[:, :1]))
+    assert (render(photo, product).image - plain)[inner].abs().max() > 0.01, "as a product it would show"

@@ -45,9 +45,9 @@ def test_settled_colours_are_those_that_are_shown(photo: Tensor) -> None:
     layer = too_bright(photo)
     assert layer.own is not None
     settled = layer.settled(photo)
-    sums = settled.bias + layer.own.gain * photo
+    sums = settled.bias + layer.own.seen(photo)
     torch.testing.assert_close(sums, render(photo, layer).raw)
-    assert (layer.bias + layer.own.gain * photo).max() > 1.5, "otherwise there would be nothing to settle"
+    assert (layer.bias + layer.own.seen(photo)).max() > 1.5, "otherwise there would be nothing to settle"
     torch.testing.assert_close(render(photo, settled).raw, render(photo, layer).raw)
     assert painted(2 * photo, layer.mask).settled(photo).bias.max() <= 1
 

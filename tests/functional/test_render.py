@@ -178,11 +178,12 @@ def test_gradients_reach_photo_guide_and_all_planes() -> None:
     layer = rich(1, 5, torch.float64)
 
     def run(photo: Tensor, guide: Tensor, *planes: Tensor) -> Tensor:
-        mask, bias, gain, flow, guide_gain, guide_flow = planes
-        whole = Layer(mask, bias, Moved(gain, flow), Moved(guide_gain, guide_flow))
+        mask, bias, gain, flow, guide_gain, guide_flow, low = planes
+        whole = Layer(mask, bias, Moved(gain, flow, low), Moved(guide_gain, guide_flow))
         return render(photo, whole, frame, guide).image
 
-    inputs = (photo, guide, layer.mask, layer.bias, *layer.own, *layer.guide)
+    low = torch.rand(1, 3, 5, 5, dtype=torch.float64)
+    inputs = (photo, guide, layer.mask, layer.bias, *layer.own[:2], *layer.guide[:2], low)
     for frame in (None, Rectangle(4.2, 3.7, 5.5, 4.5, 0.3, 0.1)):  # noqa: B007 - run reads it
         leaves = tuple(tensor.clone().requires_grad_() for tensor in inputs)
         assert torch.autograd.gradcheck(run, leaves, eps=1e-7, atol=1e-4, fast_mode=True)
@@ -279,7 +280,7 @@ def test_compile_and_export_with_and_without_flow() -> None:
     whole = rich()
     flat = whole._replace(own=Moved(whole.own.gain), guide=None).ramped(0.2, 0.3)
     low = resize(photo, (16, 16))
-    for layer in (whole, flat, painted(low, whole.mask).keeping(low), moved(low, whole.mask, *whole.own, low)):
+    for layer in (whole, flat, painted(low, whole.mask).keeping(low), moved(low, whole.mask, *whole.own[:2], low)):
         module = Rendered(layer)
         expected = module(photo, guide)
         torch.compiler.reset()

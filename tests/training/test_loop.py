@@ -236,7 +236,7 @@ def test_losses_that_explode_end_the_run(tmp_path, domains, settings):
 
 def test_pictures_must_fit_the_configuration(tmp_path, domains, settings):
     with pytest.raises(
-        ConfigurationError, match="trains at .128, 128. px, height and width, got images at .16, 16. px"
+        ConfigurationError, match=r"trains at .128, 128. px, height and width, got images at .16, 16. px"
     ):
         Trainer(replace(settings, config="lite"), domains, tmp_path, LABELS)
     with pytest.raises(ConfigurationError, match="coarse_steps 0"):
