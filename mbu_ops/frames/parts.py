@@ -58,10 +58,11 @@ class FramedParse(nn.Module):
         check_image(image)
         labels = torch.zeros_like(image[:, :1], dtype=torch.uint8)
         for index, photo in enumerate(torch.split(image, 1)):
-            chosen = (
-                choose(self.aligner.find(photo), self.which, noun_of(self.aligner)) if places is None else places[index]
-            )
-            for place in chosen:
+            if places is not None:
+                chosen = places[index]
+            else:
+                chosen = choose(self.aligner.find(photo), self.which, noun_of(self.aligner))
+            for place in (one.part(self.op.frame) for one in chosen):
                 cut = place.cut(photo, 2 * max(self.op.frame_size))
                 shares = self.op.predict(to_frame(self.op.model, cut))
                 pixels = BAND // shares.shape[1]  # a large photo must not need gigabytes
@@ -70,9 +71,6 @@ class FramedParse(nn.Module):
                     free = (before == 0) & (inside > 0)
                     before.copy_(torch.where(free, found.argmax(1, keepdim=True).to(torch.uint8), before))
         return labels
-
-    def _find(self, photo: Tensor) -> Sequence[Placed]:
-        return choose(self.aligner.find(photo), self.which, noun_of(self.aligner))
 
 
 class FramedReshape(nn.Module):
@@ -99,6 +97,7 @@ class FramedReshape(nn.Module):
         check_which(which)
         self.op, self.aligner, self.which = op, aligner, which
         self.parse = FramedParse(Parse(op.model), aligner, which)  # type: ignore[arg-type]
+        self.parse.op.frame = op.frame
 
     def forward(self, image: Tensor, labels: Tensor) -> Tensor:
         """Return the photos with the shapes of masks.
@@ -128,7 +127,7 @@ class FramedReshape(nn.Module):
             changed = torch.where(wanted == own, UNSPECIFIED, wanted)
             edited = photo
             for place in places:
-                bound = self.op.bind(self._cut(changed, place, photo))
+                bound = self.op.bind(self._cut(changed, place.part(self.op.frame), photo))
                 edited = Framed(bound, self.aligner)(edited, [[place]])
             results.append(edited)
         return torch.cat(results)

@@ -4,6 +4,8 @@ A layer lies in a *frame*, the rectangle that a network sees. All its planes are
 0 to 1 down, whatever their numbers of pixels. :func:`mbu_ops.functional.render.render` puts it on a photo::
 
     out = lerp(x, gain * x(p + flow(p)) + guide_gain * g(p + guide_flow(p)) + bias, mask)
+
+where a layer may name pixels ``low`` that show instead of what its gain hides: ``gain * x + (1 - gain) * low``.
 """
 
 from __future__ import annotations
@@ -105,7 +107,8 @@ class Layer(NamedTuple):
             own = self.own._replace(gain=1 - region * (1 - self.own.gain))  # exactly 1 where all of the photo shows
         else:  # a pixel comes from one place only
             raise ConfigurationError("expected a layer that moves no pixels; put the region into its mask")
-        return self._replace(mask=(region > 0).to(self.mask.dtype), bias=self.bias * region, own=own)
+        guide = None if self.guide is None else self.guide._replace(gain=self.guide.gain * region)
+        return Layer((region > 0).to(self.mask.dtype), self.bias * region, own, guide, self.ramp)
 
     def covered(self, pixels: Tensor, share: Tensor) -> Layer:
         """Return the layer with new pixels over it.
@@ -154,7 +157,7 @@ class Layer(NamedTuple):
             True
         """
         if self.own is None:
-            if share == 0:
+            if share == 0 or self.guide is not None:  # the guide's pixels bring their own
                 return self
             return self._replace(bias=self.bias - seen, own=Moved(share * agreement(self.bias, seen), low=seen))
         if share == 1:
@@ -243,7 +246,11 @@ class Layer(NamedTuple):
 
         Returns:
             A layer of B images, whose mask is opacity, twice as fine as this one's: ramps are cut before the average.
+            Of a layer that takes a guide's pixels the first view alone, which must be the frame itself: views move the
+            photo and not the guide.
         """
+        if self.guide is not None:
+            return self.mapped(lambda plane, _: plane[: len(seen)])
         size = 2 * self.mask.shape[-2], 2 * self.mask.shape[-1]
         fine = self.seen_from(views, size)
         # past its border a view knows nothing, and has no say
@@ -271,6 +278,9 @@ class Layer(NamedTuple):
             bias = bias + nobody * seen
         else:
             own = own._replace(gain=own.gain + resize(nobody, (own.gain.shape[-2], own.gain.shape[-1])))
+            if own.low is not None:  # beside such a pixel both are mixed
+                unseen = resize(nobody * seen, (own.low.shape[-2], own.low.shape[-1]))
+                own = own._replace(low=own.low + unseen)
         opacity = _total(fine.mask, count) / _total(inside, count).clamp(min=_FAINTEST)
         return Layer(opacity.clamp(max=1), bias, own, guide)
 

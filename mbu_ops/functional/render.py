@@ -237,7 +237,7 @@ class _Around(NamedTuple):
             raw = raw + own - hidden * (own if planes.own.low is None else own - planes.own.low)
         if planes.guide is not None:
             raw = raw + planes.guide.gain * self._guide_pixels(planes.guide.flow, rows, columns)
-        if raw.shape != self.layer.bias.shape or raw is not planes.bias:  # resampled or added up: it may overshoot
+        if raw is not self.layer.bias:  # resampled or added up: it may overshoot
             raw = raw.clamp(0, 1)
         return Band(rows, columns, self.photo[..., rows, columns], planes.opacity, raw)
 
@@ -275,7 +275,7 @@ class _Around(NamedTuple):
         if flow is not None:
             places = places + arrows(flow, matrix)
         count = max(small.shape[0], places.shape[0] if places.ndim == 4 else 1)
-        return sample(small.expand(count, -1, -1, -1), places)
+        return sample(small.expand(count, -1, -1, -1), places).to(self.photo.dtype)
 
 
 def _upright(frame: Rectangle, size: tuple[int, int]) -> tuple[int, int, int, int] | None:

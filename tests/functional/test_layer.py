@@ -243,3 +243,16 @@ def test_detail_leaves_no_grid() -> None:
     assert (render(photo, layer.keeping(low)).image - plain)[inner].abs().max() < 0.006
     product = layer._replace(bias=low - noise[:, :1] * low, own=Moved(noise[:, :1]))
     assert (render(photo, product).image - plain)[inner].abs().max() > 0.01, "as a product it would show"
+
+
+def test_what_no_view_changes_stays_beside_what_they_change() -> None:
+    """Averaged over views, a channel in which two drawings agree stays the photo's to the edge of the edit."""
+    photo, seen = torch.full((1, 3, 128, 128), 0.9), torch.full((1, 3, 32, 32), 0.9)
+    before = torch.full((4, 3, 32, 32), 0.9)
+    after = before.clone()
+    after[:, 0] -= 0.4 * spot(4)[:, 0]
+    mask = (spot(4) > 0.3).float()
+    layer = carried(before, after, mask).ramped(0.05, 0.1).averaged(VIEWS, seen)
+    result = render(photo, layer).image
+    assert result[:, 0].min() < 0.7
+    assert (result[:, 1:] - 0.9).abs().max() < 1e-3
