@@ -235,6 +235,9 @@ def draws_of(step: nn.Module) -> Iterator[Draw]:
 
     Args:
         step: an edit that was told all but the image, or any module from images to images.
+
+    Raises:
+        ConfigurationError: if it was told something for each image: photos hold any number of places.
     """
     if not isinstance(step, OneInput):
 
@@ -244,6 +247,11 @@ def draws_of(step: nn.Module) -> Iterator[Draw]:
 
         yield Draw(whole, lambda cut: cut)
         return
+    if step.told_each:
+        raise ConfigurationError(
+            "expected one guide, code, strength or mask for all places in photos, got one for each image of a batch: "
+            "bind one, or edit each photo on its own"
+        )
     for predict in step.passes():
         yield Draw(
             predict,

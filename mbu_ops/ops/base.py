@@ -288,6 +288,11 @@ class OneInput(nn.Module, ABC):
         return None
 
     @property
+    def told_each(self) -> bool:
+        """Whether it was told something for each image of a batch, and not one thing for all."""
+        return False
+
+    @property
     @abstractmethod
     def frame(self) -> FrameSpec:
         """Which frame of a place in a photo is edited."""

@@ -176,6 +176,12 @@ class Bound(BoundBase):
         """The guide picture, where its own pixels may be taken."""
         return self.picture if self.code is not None else self.op.picture(*self.inputs)
 
+    @property
+    def told_each(self) -> bool:
+        """Whether there is a guide, code or number for each image of a batch."""
+        told = self.inputs if self.code is None else (self.code,)
+        return any(tensor.ndim > 0 and tensor.shape[0] > 1 for tensor in told)
+
     def passes(self) -> Sequence[Pass]:
         """Return the predictions that make up the edit."""
         return self.op.passes(self.op.encode(*self.inputs) if self.code is None else self.code)

@@ -85,6 +85,11 @@ class Redraw(EditOp, OneInput):
         """Whether a content goes away."""
         return any(code is None for code in self._codes().values())
 
+    @property
+    def told_each(self) -> bool:
+        """Whether there is a code for each image of a batch."""
+        return any(code is not None and code.shape[0] > 1 for code in self._codes().values())
+
     def predict(self, seen: Tensor) -> Layer:
         """Return the image with the contents changed."""
         model = cast("ManyContents", self.model)

@@ -124,6 +124,11 @@ class BoundReshape(BoundBase):
         check_labels(labels)
         self.register_buffer("labels", labels, persistent=False)
 
+    @property
+    def told_each(self) -> bool:
+        """Whether there is a mask for each image of a batch."""
+        return self.labels.shape[0] > 1
+
     def passes(self) -> Sequence[Pass]:
         """Return the one prediction of the edit."""
         return self.op.passes(self.labels)

@@ -144,6 +144,15 @@ def test_a_frame_outside_the_photo_is_left_alone(model: Shift) -> None:
     assert not torch.equal(Framed(op, face)(photo, [[face]]), photo)
 
 
+def test_guides_for_each_image_do_not_go_with_photos(model: Shift) -> None:
+    photo, face = torch.rand(2, 3, 90, 110), Frame(50, 44, 60)
+    add = Transfer(model)
+    two = torch.rand(2, 3, 30, 30)
+    for bound in (add.bind(two), add.bind(code=add.encode(two))):
+        with pytest.raises(ConfigurationError, match="expected one guide, code, strength or mask for all places"):
+            Framed(bound, face)(photo, [[face]] * 2)
+
+
 def test_gradients_go_through_moved_pixels(model: Shift) -> None:
     photo = torch.rand(1, 3, 12, 14, dtype=torch.float64, requires_grad=True)
     face = Frame(7, 6, 9, 15)
