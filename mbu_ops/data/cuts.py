@@ -67,7 +67,7 @@ class Cuts:
                     if (entry := _entry(line)) is not None:
                         self._found[entry[0][0]] = entry
         except FileNotFoundError:
-            pass
+            return  # nothing was found yet
         except OSError as error:
             raise self._unusable(error) from error
 

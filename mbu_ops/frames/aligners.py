@@ -156,7 +156,14 @@ def align_guides(
                 f"expected {with_article(aligner.noun)} in the guide picture of {str(plan.step)!r}, found none; choose "
                 f"another picture, or cut each picture to its {aligner.noun} and add --no-align"
             )
-        return places[0].part(frame_of(plan.info.family, plan.info.frame)).cut(photo)
+        frame = frame_of(plan.info.family, plan.info.frame)
+        part = places[0].part(frame)
+        if not part.rectangle.touches(photo.shape[-2], photo.shape[-1]):
+            raise FrameError(
+                f"expected the frame {frame.name!r} of the {aligner.noun} inside the guide picture of "
+                f"{str(plan.step)!r}, it lies outside; choose another picture"
+            )
+        return part.cut(photo)
 
     from mbu_ops.images import ImageFile
 

@@ -121,7 +121,7 @@ class Box:
         """
         from mbu_ops.frames.frame import Frame
 
-        return self if spec.is_whole else Frame(*self.rectangle[:3], height=self.height).part(spec)
+        return self if spec.is_whole else Frame(*self.rectangle[:3], aspect=self.height / self.width).part(spec)
 
     def bounds(self, image: Tensor) -> tuple[int, int, int, int]:
         """Return :attr:`sides`.

@@ -67,7 +67,7 @@ class Frame:
         side: its width.
         angle: how far it is turned, in degrees, clockwise as seen.
         score: how sure it is that something is there, 0 to 1.
-        height: its height; the same as its width where none is given.
+        aspect: its height, in widths: 1 for a square.
 
     Raises:
         ConfigurationError: if a number is not finite or more than a million, the score not in [0, 1], or a side less
@@ -83,12 +83,10 @@ class Frame:
     side: float
     angle: float = 0.0
     score: float = 1.0
-    height: float = 0.0
+    aspect: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.height == 0:
-            object.__setattr__(self, "height", self.side)
-        numbers = self.x, self.y, self.side, self.angle, self.height
+        numbers = self.x, self.y, self.side, self.angle, self.aspect
         if not (
             all(abs(value) <= FARTHEST for value in numbers)  # false for NaN too
             and min(self.side, self.height) >= 1
@@ -97,6 +95,11 @@ class Frame:
             raise ConfigurationError(
                 f"expected a frame of finite numbers, sides of at least 1 pixel and a score from 0 to 1, got {self}"
             )
+
+    @property
+    def height(self) -> float:
+        """Its height, in pixels."""
+        return self.side * self.aspect
 
     @property
     def corners(self) -> tuple[tuple[float, float], ...]:
@@ -119,12 +122,13 @@ class Frame:
         Example:
             >>> from mbu_ops.families import FrameSpec
             >>> Frame(50, 40, 20, 90).part(FrameSpec("eyes", within="face", y=0.25, width=1.0, height=0.5))
-            Frame(x=55.0, y=40.0, side=20.0, angle=90, score=1.0, height=10.0)
+            Frame(x=55.0, y=40.0, side=20.0, angle=90, score=1.0, aspect=0.5)
         """
         if spec.is_whole:
             return self
         found = self.rectangle.part(spec.x, spec.y, spec.width, spec.height)
-        return Frame(found.x, found.y, max(found.width, 1.0), self.angle, self.score, max(found.height, 1.0))
+        width, height = max(found.width, 1.0), max(found.height, 1.0)
+        return Frame(found.x, found.y, width, self.angle, self.score, height / width)
 
     def cut(self, image: Tensor, limit: int | None = None) -> Tensor:
         """Return its content, upright.

@@ -178,7 +178,7 @@ class Framed(nn.Module):
             for number, mask in zip(numbers, torch.split(masks, 1), strict=True):
                 for rows, columns, soft, inside in mask_bands(mask, spots[number].area, image):
                     region = spots[number].photo, slice(None), rows, columns
-                    result[region] = torch.maximum(result[region].clone(), op.finish(soft) * inside)
+                    result[region] = torch.maximum(result[region].clone(), op.finish(soft * inside))
         return result
 
     def _batches(

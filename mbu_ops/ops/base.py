@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from mbu_ops.ops.options import OptionValue
 
+_LOOKS = frozenset(field.name for field in fields(Look))
+
 Pass = Callable[[Tensor], Layer]
 """One prediction: from what a model sees, ``(B, 3, R, R)``, to the layer that it puts on the image."""
 
@@ -192,11 +194,15 @@ class EditOp(Op, ABC):
         Raises:
             ConfigurationError: if the op has no such attribute.
         """
-        names = {field.name for field in fields(Look)}
-        op = super().with_settings(model, {name: value for name, value in settings.items() if name not in names})
-        look: dict[str, Any] = {name: value for name, value in settings.items() if name in names}
+        op = super().with_settings(model, {name: value for name, value in settings.items() if name not in _LOOKS})
+        look: dict[str, Any] = {name: value for name, value in settings.items() if name in _LOOKS}
         op.look = Look(**look).over(op.usual_look)
         return op
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _LOOKS:
+            raise AttributeError(f"{name} belongs to the look: op.look = mbu_ops.Look({name}={value!r}).over(op.look)")
+        super().__setattr__(name, value)
 
     @property
     def detail(self) -> float:

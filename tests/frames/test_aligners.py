@@ -11,7 +11,7 @@ import torch
 
 import mbu_ops
 from mbu_ops.errors import ConfigurationError, FamilyError, FrameError, PluginError
-from mbu_ops.families import FamilySpec, get_family
+from mbu_ops.families import FamilySpec, FrameSpec, get_family
 from mbu_ops.frames.aligners import GuardedAligner, align_guides, family_to_align
 from mbu_ops.frames.frame import Frame
 from mbu_ops.ops.plan import StepPlan
@@ -169,6 +169,22 @@ def test_a_guide_without_anything_is_called_so_in_the_family_s_word(install: Ins
         FrameError, match=f"expected {called} in the guide picture of 'remove:x', found none.*its {noun}"
     ):
         align_guides([dataclasses.replace(plan, guides=(torch.rand(1, 3, 20, 30),))], guarded)
+
+
+def test_a_guide_is_cut_by_the_frame_of_the_step(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    guarded = GuardedAligner(family := family_of(install, "{module}:good"), mbu_ops.aligner(family))
+    (plan,), photo = plans("pets"), torch.rand(1, 3, 20, 30)
+    for spec, inside in (
+        (FrameSpec("paw", within="pet", y=0.6, width=0.5), True),
+        (FrameSpec("ear", "pet", y=-3), False),
+    ):
+        monkeypatch.setattr("mbu_ops.frames.aligners.frame_of", lambda *_, spec=spec: spec)
+        guided = [dataclasses.replace(plan, guides=(photo,))]
+        if inside:
+            assert torch.equal(align_guides(guided, guarded)[0].guides[0], Frame(5, 6, 7).part(spec).cut(photo))
+        else:
+            with pytest.raises(FrameError, match=r"frame 'ear' of the .* inside the guide picture of 'remove:x'"):
+                align_guides(guided, guarded)
 
 
 def test_asking_which_family_aligns_builds_nothing(install: Install) -> None:

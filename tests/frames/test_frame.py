@@ -125,3 +125,9 @@ def test_scores_are_shares(score: float) -> None:
 def test_frames_beyond_any_photo_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="finite numbers"):
         Frame(8, 8, 1e308)
+
+
+def test_a_frame_made_larger_keeps_its_shape() -> None:
+    eyes = Frame(50, 40, 20).part(FrameSpec("eyes", within="face", height=0.5))
+    assert (replace(eyes, side=40).side, replace(eyes, side=40).height) == (40, 20)
+    assert replace(Frame(50, 40, 20), side=40) == Frame(50, 40, 40)
