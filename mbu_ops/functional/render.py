@@ -234,7 +234,8 @@ class _Around(NamedTuple):
         if planes.own is not None:
             own = self._own_pixels(planes.own.flow, rows, columns)
             hidden = planes.own.gain  # see render_bands
-            raw = raw + own - hidden * (own if planes.own.low is None else own - planes.own.low)
+            apart = own if planes.own.low is None else own - planes.own.low
+            raw = torch.addcmul(raw + own, hidden, apart, value=-1)
         if planes.guide is not None:
             raw = raw + planes.guide.gain * self._guide_pixels(planes.guide.flow, rows, columns)
         if raw is not self.layer.bias:  # resampled or added up: it may overshoot
