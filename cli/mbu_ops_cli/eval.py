@@ -24,7 +24,6 @@ from mbu_ops_cli.eval_setup import (
 from mbu_ops_cli.options import FiniteRange, echo_json, json_option
 from mbu_ops_cli.progress import progress
 from mbu_ops_cli.sources import FOLDER, Source, source_options
-from mbu_ops_cli.train_judge import JUDGE_STEPS
 
 if TYPE_CHECKING:
     from mbu_ops.evaluation.figures import Figure
@@ -53,9 +52,12 @@ if TYPE_CHECKING:
 @click.option(
     "--judge-steps",
     type=click.IntRange(min=1),
-    default=JUDGE_STEPS,
-    show_default=True,
-    help="How long to train one.",
+    help="Train one this long, also where the family brings one.  [default: as train-judge]",
+)
+@click.option(
+    "--choosing",
+    is_flag=True,
+    help="Ask the family's judge for choosing weights, so that its reporting one stays out of the choice.",
 )
 @click.option(
     "--count", type=click.IntRange(min=2), default=200, show_default=True, help="Pictures of each kind, at most."
@@ -164,7 +166,7 @@ def _measure(source: Source, options: Options, out: Path | None, as_json: bool) 
     follower = follower_of(source, options)
     if options.family_out is not None:
         listed_entry(options.family_out / "weights.json", paths[weights])
-    judge = kept_judge(source, options.judge)
+    judge = kept_judge(source, options)
     learnt = judge.learnt if judge else {**source.facts, "steps": options.judge_steps}
     judged = {"judge": learnt, "then": None if follower is None else follower.judge.learnt}
     settings = {name: getattr(options, name) for name in ("partition", "count", "seed", "threshold")}

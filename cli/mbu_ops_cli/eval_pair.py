@@ -34,7 +34,7 @@ def measure_pair(source: Source, options: Options, out: Path | None, as_json: bo
         path, _ = resolve(f"{source.family.name}/{contents[0]}", verb="translate", beside=contents)
         weights = str(path)
     editors = {name: PairEditor.of(name, contents) for name in (weights, *options.compare)}
-    judge = kept_judge(source, options.judge)
+    judge = kept_judge(source, options)
     judges = judges_of(source, options)
     learnt = judge.learnt if judge else {**source.facts, "steps": options.judge_steps}
     settings: dict[str, object] = {name: getattr(options, name) for name in ("partition", "count", "seed")}

@@ -10,7 +10,7 @@ import click
 
 from mbu_ops.errors import ConfigurationError, DataError
 from mbu_ops_cli.sources import Source
-from mbu_ops_cli.train_judge import check_suits
+from mbu_ops_cli.train_judge import backbone_for, check_suits
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,7 +33,8 @@ class Options:
     judges: tuple[Path, Path] | None
     then: str | None
     then_judge: Path | None
-    judge_steps: int
+    judge_steps: int | None
+    choosing: bool
     count: int
     threshold: float
     partition: Literal["validation", "test"]
@@ -60,6 +61,8 @@ def check(source: Source, options: Options) -> None:
             "--family-out needs an --attribute, and its family's package with a weights.json in it"
         )
     judge = options.judge
+    if options.choosing and (judge is not None or options.judge_steps is not None):
+        raise ConfigurationError("--choosing takes the family's own judge: leave --judge and --judge-steps out")
     if judge is not None and not judge.absolute().parent.is_dir():
         raise ConfigurationError(f"--judge {str(judge)!r}: there is no folder {str(judge.parent)!r}; make it first")
     if (options.then is None) != (options.then_judge is None):
@@ -92,8 +95,9 @@ def follower_of(source: Source, options: Options) -> Follower | None:
             f"--then {options.then}: expected weights with default guides of another attribute of the same family, got "
             f"{info.guides} guides of {info.family}/{', '.join(info.attributes)}"
         )
-    check_suits(judge, options.then_judge, source.alone(attribute))
-    return Follower(path, Transfer.from_pretrained(path, content=attribute.name), judge)
+    theirs = source.alone(attribute)
+    check_suits(judge, options.then_judge, theirs)
+    return Follower(path, Transfer.from_pretrained(path, content=attribute.name), judge_of(judge, theirs))
 
 
 def check_fit(path: Path, info: WeightsInfo, source: Source) -> None:
@@ -143,11 +147,13 @@ def judges_of(source: Source, options: Options) -> tuple[Judge, Judge] | None:
     from mbu_ops.evaluation.judge import Judge
     from mbu_ops.families.registry import get_attribute
 
-    first, second = (Judge.load(path) for path in options.judges)
+    judges = [Judge.load(path) for path in options.judges]
     if source.family is not None and source.data:
-        for judge, path, content in zip((first, second), options.judges, source.contents, strict=True):
-            check_suits(judge, path, source.alone(get_attribute(source.family, content)))
-    return first, second
+        for number, (path, content) in enumerate(zip(options.judges, source.contents, strict=True)):
+            alone = source.alone(get_attribute(source.family, content))
+            check_suits(judges[number], path, alone)
+            judges[number] = judge_of(judges[number], alone)
+    return judges[0], judges[1]
 
 
 def networks_of(family: FamilySpec | None) -> tuple[nn.Module | None, ImageFeatures]:
@@ -163,27 +169,68 @@ def networks_of(family: FamilySpec | None) -> tuple[nn.Module | None, ImageFeatu
         return build(), features
 
 
-def kept_judge(source: Source, path: Path | None) -> Judge | None:
-    """Return the judge that is kept in a file, if there is one.
+def kept_judge(source: Source, options: Options) -> Judge | None:
+    """Return the judge that is kept in a file, or the family's own where no file is named and nothing is to be trained.
 
     Raises:
         WeightsError: if it is none, has learnt something else, or may have seen the pictures that are measured.
     """
     from mbu_ops.evaluation.judge import Judge
 
-    if path is None or not path.exists():
+    path = options.judge
+    if path is not None and path.exists():
+        judge = Judge.load(path)
+        check_suits(judge, path, source)
+        return judge_of(judge, source)
+    if path is None and options.judge_steps is None:
+        judge_or_none = family_judge(source, "choose" if options.choosing else "report")
+        if judge_or_none is not None:
+            return judge_or_none
+    if options.choosing:
+        raise ConfigurationError(
+            "--choosing takes the family's judge for choosing weights, and there is none for these pictures; train one "
+            "(train-judge --people 1/2), and name it by --judge"
+        )
+    return None
+
+
+def judge_of(judge: Judge, source: Source) -> Judge:
+    """Return a judge telling what these pictures differ in, if it tells several contents."""
+    several = len(judge.contents) > 1 and source.attribute is not None
+    return judge.of(source.attribute.name) if several and source.attribute else judge
+
+
+def family_judge(source: Source, role: Literal["report", "choose"]) -> Judge | None:
+    """Return the judge that a family brings for an attribute; None where it brings none, or pictures are drawn.
+
+    Raises:
+        PluginError: if the family's function cannot be loaded or fails.
+        WeightsError: if its file is missing or damaged.
+    """
+    family, attribute = source.family, source.attribute
+    if family is None or family.judges is None or attribute is None or source.drawn or not source.frame.is_whole:
         return None
-    judge = Judge.load(path)
-    check_suits(judge, path, source)
-    return judge
+    from mbu_ops.families.registry import load_target, plugin_code
+
+    build = load_target(family, "judges")
+    with plugin_code(family, "reading its judge"):
+        judge: Judge = build(role)
+    # one attribute of a pair is the first against the second, which no judge of single attributes tells
+    known = len(source.contents) == 1 and attribute.name in judge.contents
+    return judge.of(attribute.name) if known else None
 
 
-def trained_judge(source: Source, path: Path | None, steps: int) -> Judge:
+def trained_judge(source: Source, path: Path | None, steps: int | None) -> Judge:
     """Train a judge, and keep it if there is a path."""
-    from mbu_ops.evaluation.judge import SIDE, train_judge
+    from mbu_ops.evaluation.judge import SIDE, STEPS, train_judge
 
+    backbone = backbone_for(source)
+    steps = steps or STEPS[backbone]
     judge = train_judge(
-        source.training(SIDE, note), steps, report=lambda step, loss: note(f"judge, step {step}: loss {loss:.3f}")
+        {source.attribute.name if source.attribute else "content": source.training(SIDE, note)},
+        steps,
+        report=lambda step, loss: note(f"judge, step {step}: loss {loss:.3f}"),
+        backbone=backbone,
     )
     judge.learnt = {**source.facts, "steps": steps}
     if path is not None:

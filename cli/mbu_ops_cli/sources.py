@@ -123,6 +123,7 @@ class Source:
         pictures: how many to draw.
         frame: which of the family's frames to cut out of the pictures.
         search: how to find the family's first frame in photos; None where pictures are cut to it.
+        share: which part of the training people of ``data`` to learn from.
     """
 
     family: FamilySpec | None
@@ -137,6 +138,7 @@ class Source:
     pictures: int
     frame: FrameSpec = WHOLE_FRAME
     search: Search | None = None
+    share: tuple[int, int] = (1, 1)
 
     @classmethod
     def of(
@@ -240,6 +242,7 @@ class Source:
             "drawn": self.pictures if self.drawn else 0,
             **({} if self.frame.is_whole else {"frame": self.frame.name}),
             **({"found": self.search.which} if self.search else {}),
+            **({"people": "{}/{}".format(*self.share)} if self.share != (1, 1) else {}),
         }
 
     def alone(self, attribute: AttributeSpec) -> Source:
@@ -263,7 +266,7 @@ class Source:
             return self._folders(size, "train", report, self.neither)
         family, attribute = self._known()
         if self.data:
-            domains = Domains.from_celeba(self.data, attribute, size, report=report, frame=self.frame)
+            domains = Domains.from_celeba(self.data, attribute, size, report=report, frame=self.frame, share=self.share)
             return replace(domains, source=", ".join((domains.source, *self.only)))
         report(f"drawing {2 * self.pictures} pictures")
         return Domains.drawn(family, attribute, _side(size), self.pictures)

@@ -29,8 +29,14 @@ ATTRIBUTES = ("list_attr_celeba.txt", "list_attr.txt")
 FRAME_FILE = "frame.json"
 """Says where the family's first frame lies in pictures that are cut in another way than CelebA's."""
 
+IDENTITIES = "identity_CelebA.txt"
+"""Says who is on which picture; where it is missing, pictures of neighbouring names may show one person."""
+
 PARTITIONS = {"train": 0, "validation": 1, "test": 2}
 Partition = Literal["train", "validation", "test"]
+Share = tuple[int, int]
+"""A number and a count: the second of three equal parts of the people is ``(2, 3)``."""
+WHOLE: Share = (1, 1)
 Rule = tuple[tuple[str, ...], ...]
 """Any of these alternatives, each all of these labels; ``!`` before a label means that it must be absent."""
 
@@ -46,6 +52,7 @@ class CelebA:
         labels: ``(files, names)`` bool.
         partition: ``(files,)`` int: 0 train, 1 validation, 2 test.
         frame: where the family's first frame lies in each picture, as fractions of its sides.
+        people: ``(files,)`` int, ascending from one person to the next: identities, or the order of the names.
     """
 
     images: Path
@@ -54,6 +61,7 @@ class CelebA:
     labels: NDArray[np.bool_]
     partition: NDArray[np.int64]
     frame: Sides = FACE_FRAME
+    people: NDArray[np.int64] | None = None
 
     @classmethod
     def read(cls, folder: Path) -> CelebA:
@@ -79,12 +87,18 @@ class CelebA:
                 raise ValueError(f"{len(names)} labels in the header, rows of another length")
             where = dict(line.split() for line in partitions.read_text("utf-8").splitlines() if line.strip())
             partition = np.array([int(where[file]) for file in files])
+            people = _read_people(folder / IDENTITIES, files)
         except (ValueError, KeyError, UnicodeDecodeError) as error:
             raise DataError(f"{str(folder)!r} is not in CelebA's layout: {type(error).__name__}: {error}") from error
-        return cls(pictures, files, names, labels, partition, _read_frame(folder / FRAME_FILE))
+        return cls(pictures, files, names, labels, partition, _read_frame(folder / FRAME_FILE), people)
 
-    def matching(self, rule: Rule, partition: Partition) -> NDArray[np.int64]:
+    def matching(self, rule: Rule, partition: Partition, share: Share = WHOLE) -> NDArray[np.int64]:
         """Return the indices of the files of a partition that a rule selects, in order.
+
+        Args:
+            rule: which labels they have.
+            partition: which partition they are in.
+            share: which part of the partition's people they show.
 
         Raises:
             DataError: if the rule names a label that the folder does not have.
@@ -96,7 +110,18 @@ class CelebA:
                 column = self.column(label.removeprefix("!"))
                 every &= ~column if label.startswith("!") else column
             chosen |= every
-        return np.flatnonzero(chosen & (self.partition == PARTITIONS[partition]))
+        mine = self.partition == PARTITIONS[partition]
+        return np.flatnonzero(chosen & mine & self._of(share, mine))
+
+    def _of(self, share: Share, mine: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return which files show a share of the people of a partition: pieces of their order, nobody in two."""
+        number, count = share
+        if count == 1 or not mine.any():
+            return mine
+        people = np.arange(len(self.files)) if self.people is None else self.people
+        borders = np.quantile(people[mine], [(number - 1) / count, number / count], method="lower")
+        last = number == count
+        return (people >= borders[0]) & ((people <= borders[1]) if last else (people < borders[1]))
 
     def column(self, label: str) -> NDArray[np.bool_]:
         """Return one label of every file.
@@ -114,6 +139,17 @@ class CelebA:
     def pictures(self, indices: NDArray[np.int64]) -> list[Picture]:
         """Return the image files of these indices, and where the family's first frame lies in them."""
         return [Picture(self.images / self.files[index], self.frame) for index in indices]
+
+
+def _read_people(path: Path, files: tuple[str, ...]) -> NDArray[np.int64]:
+    """Return a number for each file that people of the same number share: identities, or the order of the names."""
+    if not path.exists():
+        order = np.argsort(np.array(files))
+        places = np.empty(len(files), dtype=np.int64)
+        places[order] = np.arange(len(files))
+        return places
+    who = dict(line.split() for line in path.read_text("utf-8").splitlines() if line.strip())
+    return np.array([int(who[file]) for file in files])
 
 
 def _first_there(folder: Path, names: tuple[str, ...]) -> Path:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mbu_ops.data.celeba import FACE_FRAME, CelebA, Partition, balancing_weights
+from mbu_ops.data.celeba import FACE_FRAME, WHOLE, CelebA, Partition, Share, balancing_weights
 from mbu_ops.data.cutting import Sides, Size
 from mbu_ops.data.folder import MINIMUM_IMAGES, find_files, held_out, load_files, load_folders
 from mbu_ops.data.pairs import drawn_pairs, found_regions
@@ -177,6 +177,7 @@ class Domains:
         limit: int | None = None,
         seed: int | None = None,
         frame: FrameSpec = WHOLE_FRAME,
+        share: Share = WHOLE,
     ) -> Domains:
         """Read the images of an attribute from one or more folders in CelebA's layout.
 
@@ -189,6 +190,7 @@ class Domains:
             limit: read at most this many images a domain from each folder.
             seed: of the shuffle that chooses them; the first ones when ``None``.
             frame: which of the family's frames to keep, in the sides of its first.
+            share: which part of each folder's people to read, see :data:`mbu_ops.data.celeba.Share`.
 
         Raises:
             DataError: if a folder is not in that layout or too few images match.
@@ -198,7 +200,7 @@ class Domains:
         labels: dict[str, NDArray[np.bool_]] = {}
         rules = {"with": attribute.with_rule, "without": attribute.without_rule, "neither": attribute.neither_rule}
         for side, rule in rules.items():
-            matching = [one.matching(rule, partition) for one in sets]
+            matching = [one.matching(rule, partition, share) for one in sets]
             if side == "neither" and sum(map(len, matching)) < MINIMUM_IMAGES:
                 continue  # of most attributes there are none to speak of; of a pair there may be too few
             if seed is not None:

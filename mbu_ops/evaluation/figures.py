@@ -76,6 +76,30 @@ def share(name: str, title: str, said: Tensor) -> Figure:
     return Figure(name, title, part, low, high, count, "share")
 
 
+def balanced(with_: Tensor, without: Tensor) -> Figure:
+    """Return how often a classifier is right where either kind is as common: the mean of two shares.
+
+    Its interval joins the shares' own (Newcombe, Statistics in Medicine 1998: method 10, for the mean).
+
+    Args:
+        with_: ``(N,)`` bool: whether it is right on images with the content.
+        without: ``(M,)`` bool: the same without it.
+
+    Example:
+        >>> figure = balanced(torch.tensor([True] * 9 + [False]), torch.tensor([True] * 20))
+        >>> round(figure.value, 3), round(figure.low, 3), round(figure.high, 3)
+        (0.95, 0.778, 0.991)
+    """
+    parts = share("", "", with_), share("", "", without)
+    lows, highs = zip(*((part.low or 0.0, part.high or 0.0) for part in parts), strict=True)
+    middle = sum(part.value for part in parts) / 2
+    down, up = (
+        math.hypot(*(part.value - end for part, end in zip(parts, ends, strict=True))) / 2 for ends in (lows, highs)
+    )
+    count = len(with_) + len(without)
+    return Figure("balanced", "right, either kind as common", middle, middle - down, middle + up, count, "share")
+
+
 def mean(name: str, title: str, values: Tensor, unit: str = "") -> Figure:
     """Return the mean of one number an image, with its bootstrap percentile interval; none for a single image.
 

@@ -292,6 +292,9 @@ class FamilySpec:
             if there is none. Methods that keep the background by a loss learn from it.
         identity: ``"module:name"`` of a function that returns a module which describes whose picture it is:
             ``(N, 3, H, W)`` in [0, 1] to ``(N, D)``, alike for pictures of one subject; None if there is none.
+        judges: ``"module:name"`` of a function ``(role)`` that returns a trained
+            :class:`mbu_ops.evaluation.judge.Judge`: for ``"report"`` the one that grades edits and chose none of them,
+            for ``"choose"`` one to choose weights by, of other training people; None if there is none.
         anatomy: the parts that its pictures consist of, for methods that learn from masks or put pictures together;
             None if nobody named them.
         frames: the rectangles that its networks see; the first is what the aligner finds. Empty for one frame that is
@@ -316,6 +319,7 @@ class FamilySpec:
     pictures: str | None = None
     masks: str | None = None
     identity: str | None = None
+    judges: str | None = None
     regions: str | None = None
     anatomy: Anatomy | None = None
     frames: tuple[FrameSpec, ...] = ()
@@ -337,7 +341,7 @@ class FamilySpec:
         check_tuple(where, "samples", self.samples, SampleSpec)
         if type(self.anatomy) not in (Anatomy, type(None)):
             raise ConfigurationError(f"{where}: anatomy must be an Anatomy or None, got {self.anatomy!r}")
-        for field in ("aligner", "pictures", "masks", "identity", "regions"):
+        for field in ("aligner", "pictures", "masks", "identity", "judges", "regions"):
             if (target := getattr(self, field)) is not None:
                 check_pattern(where, field, target, _TARGET)
         check_unique(where, "attribute", [n for a in self.attributes for n in (a.name, *a.aliases)])

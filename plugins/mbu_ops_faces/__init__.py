@@ -80,6 +80,7 @@ family = FamilySpec(
     aligner="mbu_ops_faces.aligner:pretrained",
     regions="mbu_ops_faces.regions:regions",
     identity="mbu_ops.evaluation.networks.face_descriptor:pretrained",
+    judges="mbu_ops_faces.judges:packaged",
     samples=(
         SampleSpec(
             "eileen_collins",

@@ -101,8 +101,13 @@ class ImageFeatures(nn.Module):
 
     @staticmethod
     def normalised(images: Tensor) -> Tensor:
-        """Return images at the network's size and levels: 0 to 255 becomes -127/128 to 1."""
-        return (resize(images, (SIDE, SIDE)) * 255 - 127) / 128
+        """Return images at the network's size and levels."""
+        return levelled(resize(images, (SIDE, SIDE)))
+
+
+def levelled(images: Tensor) -> Tensor:
+    """Return images in [0, 1] at the network's levels: 0 to 255 becomes -127/128 to 1."""
+    return (images * 255 - 127) / 128
 
 
 def pretrained() -> ImageFeatures:
