@@ -350,8 +350,7 @@ class FamilySpec:
                 check_pattern(where, field, target, _TARGET)
         check_unique(where, "attribute", [n for a in self.attributes for n in (a.name, *a.aliases)])
         check_unique(where, "weights", [f"{name}/{spec.id}" for spec in self.weights for name in spec.attributes])
-        first = [f"{name}/{verb}" for s in self.weights for name in s.attributes for verb in s.first_for]
-        check_unique(where, "first_for", first)
+        check_unique(where, "first_for", [f"{n}/{v}" for w in self.weights for n in w.attributes for v in w.first_for])
         check_unique(where, "sample", [sample.name for sample in self.samples])
         check_tuple(where, "frames", self.frames, FrameSpec)
         check_frames(self.frames)
