@@ -41,7 +41,7 @@ $(DEV_READY): $(VENV_READY) pyproject.toml plugins/avatars/pyproject.toml
 	@touch $@ $(USER_READY)
 
 demo: $(USER_READY)
-	$(BIN)/mbu-ops chain remove:smile add:glasses < /dev/null
+	$(BIN)/mbu-ops chain adjust:smile,strength=0.6 adjust:hair_women,strength=-0.4 < /dev/null
 
 test: $(DEV_READY)
 	$(BIN)/python -m pytest

@@ -1,6 +1,6 @@
 """Ways to bring a 128-pixel edit to a larger photo, measured on photos of faces. Run by hand.
 
-    python benchmarks/sharpness.py PHOTOS JUDGE [--step remove:smile] [--count 200] [--sheet sheet.png]
+    python benchmarks/sharpness.py PHOTOS JUDGE [--step remove:smile,method=mbu] [--count 200] [--sheet sheet.png]
 
 PHOTOS is a folder of photos with one face each, 200 pixels wide or more. For every way: how often the judge (from
 ``mbu-ops train-judge``), at 128 pixels, takes the result for one with (add) or without (remove) the content, with
@@ -78,7 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path)
     parser.add_argument("judge", type=Path)
-    parser.add_argument("--step", default="remove:smile")
+    parser.add_argument("--step", default="remove:smile,method=mbu")
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--sheet", type=Path, help="write the first eight photos and all results here")
     arguments = parser.parse_args()

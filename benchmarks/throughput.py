@@ -80,7 +80,7 @@ def copied(path: Path) -> bytes:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("steps", nargs="*", default=["remove:smile", "add:glasses"])
+    parser.add_argument("steps", nargs="*", default=["remove:smile,method=mbu", "add:glasses"])
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--part", type=int, default=40)
     parser.add_argument("--repeats", type=int, default=3)

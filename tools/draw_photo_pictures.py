@@ -1,7 +1,6 @@
 """Write the pictures of docs/photos.md: photos before and after, and ways to keep large edits sharp.
 
-python tools/draw_photo_pictures.py; needs mbu-ops-avatars. People: NASA's portrait of Eileen Collins (public domain),
-and drawn people (Lorelei and Open Peeps, CC0).
+python tools/draw_photo_pictures.py; the portrait is NASA's photograph of Eileen Collins (public domain).
 """
 
 from __future__ import annotations
@@ -15,13 +14,11 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 import mbu_ops
-from mbu_ops.data.pairs import drawn_pairs
-from mbu_ops.families import get_attribute, get_family
+from mbu_ops.families import get_family
 from mbu_ops.frames.framed import Framed
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "images"
 GAP = 8
-AVATAR = 2
 
 
 def tensor(image: Image.Image) -> Tensor:
@@ -52,13 +49,6 @@ def group() -> Image.Image:
         mask = Image.new("L", size, 255).rotate(degrees, Image.Resampling.BICUBIC, expand=True)
         canvas.paste(turned, (x, y), mask)
     return canvas
-
-
-def avatar() -> Image.Image:
-    """Draw a person with glasses at 640 pixels, one that training never saw."""
-    family = get_family("avatars")
-    pairs = list(drawn_pairs(family, get_attribute(family, "glasses"), "test", 8, 640))
-    return Image.fromarray(pairs[AVATAR].with_)
 
 
 def column(images: list[Image.Image]) -> Image.Image:
@@ -93,11 +83,10 @@ def captioned(image: Image.Image, caption: str) -> Image.Image:
 def photos() -> None:
     """Write photos before and after, at full size."""
     aligner = mbu_ops.aligner("faces")
-    faces = Framed(mbu_ops.chain("remove:smile add:glasses"), aligner, views=4)
-    drawn = mbu_ops.chain("remove:avatars/glasses,threshold=0.3")
+    faces = Framed(mbu_ops.chain("adjust:smile,strength=0.6 adjust:hair_women,strength=-0.4"), aligner, views=4)
     rows = []
-    for photo, op in ((portrait(), faces), (group(), faces), (avatar(), drawn)):
-        edited = picture(op(tensor(photo)))
+    for photo in (portrait(), group()):
+        edited = picture(faces(tensor(photo)))
         join = column if photo.width > 1000 else row
         rows.append(join([photo, edited]))
     column(rows).save(OUT / "photos.jpg", quality=90)
@@ -108,7 +97,7 @@ def sharpness() -> None:
     """Write ways to bring an edit of 128 pixels to a larger face, close up."""
     aligner = mbu_ops.aligner("faces")
     rows = []
-    for step in ("remove:smile", "add:glasses,guide=2", "add:facial_hair"):
+    for step in ("adjust:smile,strength=0.6", "adjust:hair_women,strength=-0.4", "add:glasses,guide=2"):
         soft, own = mbu_ops.chain(f"{step},detail=0"), mbu_ops.chain(step)
         photo = tensor(portrait().crop((70, 0, 400, 300)).resize((1320, 1200), Image.Resampling.LANCZOS))
         columns = [("the photo", photo)]

@@ -57,7 +57,7 @@ class LazyGroup(click.Group):
 def cli() -> None:
     """Add, remove, swap and segment a local thing in pictures: glasses, a smile, a beard.
 
-    Try it: mbu-ops chain remove:smile add:glasses
+    Try it: mbu-ops chain adjust:smile,strength=0.6 adjust:hair_women,strength=-0.4
     """
 
 

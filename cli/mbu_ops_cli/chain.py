@@ -69,7 +69,7 @@ class _Editing:
     type=click.IntRange(1, 6),
     help=f"Views of each place to edit and average: 1 is the fastest, more are steadier.  [default: {VIEWS}]",
 )
-@click.option("--no-align", is_flag=True, help="Look for nothing: the pictures are cut to what is edited.")
+@click.option("--no-align", is_flag=True, help="Look for nothing: the pictures are cut to what is found.")
 @click.option("--frame", metavar="L,T,R,B", help="Edit only this box of every picture, in pixels.")
 @click.option("--save-mask", is_flag=True, help="Write what changed beside each result, as NAME.mask.png.")
 @click.option("--save-boxes", is_flag=True, help="Write what was found beside each result, as NAME.boxes.json.")
@@ -126,13 +126,14 @@ def chain(
     {options}
 
     \b
-    mbu-ops chain remove:smile add:glasses                        the demo
+    mbu-ops chain adjust:smile,strength=0.6 adjust:hair_women,strength=-0.4   the demo
     mbu-ops chain remove:smile -i photo.jpg -o result.jpg
     mbu-ops chain add:glasses@ref.jpg -i photos -o results --existing skip
     cat photo.jpg | mbu-ops chain remove:glasses -i - -o - > result.jpg
 
     A family that finds its own in photos (faces does) edits all of them where they are; a photo without any fails,
-    and the rest go on. --no-align edits whole pictures, --frame one box of each. Guides are photos too: the largest
+    and the rest go on. --no-align edits whole pictures, which must be cut to the very square that is found in photos;
+    --frame edits one box of each, as --frame 4,36,174,206 those of CelebA (178x218). Guides are photos too: the largest
     place in them counts. Weights of a family that looks for nothing (handbags), or of none, edit whole pictures.
 
     Without -i, a picture that comes with the family is edited and mbu-ops-demo.png shows every step.

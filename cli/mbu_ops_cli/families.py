@@ -17,8 +17,10 @@ from mbu_ops.families import (
     broken,
     get_family,
     parse_attribute,
+    weights_for,
 )
 from mbu_ops.families import families as all_families
+from mbu_ops.ops.verbs import grammar_words, verbs
 from mbu_ops.weights import flaw
 from mbu_ops_cli.app import OK, UNAVAILABLE
 from mbu_ops_cli.options import echo_json, json_option
@@ -69,8 +71,10 @@ def show(name: str, as_json: bool) -> None:
     for weight in family.weights:
         figures = "".join(f", {metric} {value:g}" for metric, value in weight.metrics)
         frame = "" if weight.frame is None else f" on {weight.frame}"
+        first = f", first for {' and '.join(grammar_words(weight.first_for))}" if weight.first_for else ""
         click.echo(
-            f"  {weight.id:<24} {', '.join(weight.attributes)}; {weight.method}{frame}, {weight.licence}{figures}"
+            f"  {weight.id:<24} {', '.join(weight.attributes)}; {weight.method}{frame}{first}, {weight.licence}"
+            f"{figures}"
         )
     found = f"of any size, it finds each {family.noun} in them" if family.aligner else "edited whole"
     click.echo(f"photos: {found}")
@@ -174,7 +178,7 @@ def _family(family: FamilySpec) -> dict[str, object]:
         "title": family.title,
         "noun": family.noun,
         "frames": [asdict(frame) for frame in family.frames],
-        "attributes": [_attribute(attribute) for attribute in family.attributes],
+        "attributes": [_attribute(attribute) | {"first": _first(family, attribute)} for attribute in family.attributes],
         "weights": [_weight(weight) | {"flaw": flaw(family, weight)} for weight in family.weights],
         "samples": [_sample(sample) for sample in family.samples],
         "finds_places": family.aligner is not None,
@@ -188,6 +192,12 @@ def _attribute(attribute: AttributeSpec) -> dict[str, object]:
     return {"name": attribute.name, "title": attribute.title, "aliases": list(attribute.aliases)}
 
 
+def _first(family: FamilySpec, attribute: AttributeSpec) -> dict[str, str]:
+    """Return which weights each verb takes where a step names none: of the verbs that any can do."""
+    found = {verb.name: weights_for(family, attribute.name, verb=verb.call) for verb in verbs()}
+    return {verb: weights[0].id for verb, weights in found.items() if weights}
+
+
 def _weight(weight: WeightSpec) -> dict[str, object]:
     return {
         "id": weight.id,
@@ -198,6 +208,9 @@ def _weight(weight: WeightSpec) -> dict[str, object]:
         "size": weight.size,
         "licence": weight.licence,
         "frame": weight.frame,
+        "verbs": list(weight.verbs),
+        "first_for": list(weight.first_for),
+        "follows_guides": weight.follows_guides,
         "metrics": dict(weight.metrics),
     }
 

@@ -1,5 +1,6 @@
 """Families of pictures and what can be edited on them: declared by plugins, found by entry point, free of torch."""
 
+from mbu_ops.families.choice import weights_for
 from mbu_ops.families.discovery import BrokenPlugin
 from mbu_ops.families.frames import FrameSpec
 from mbu_ops.families.manifest import read_manifest
@@ -37,4 +38,5 @@ __all__ = [
     "read_manifest",
     "refresh",
     "rule_holds",
+    "weights_for",
 ]

@@ -55,6 +55,22 @@ def check_file(where: str, file: object) -> None:
         raise ConfigurationError(f"{where}: file must be a relative path inside its package, got {file!r}")
 
 
+def check_flag(where: str, field: str, value: object) -> None:
+    """Check that a field is true or false."""
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{where}: {field} must be True or False, got {value!r}")
+
+
+def check_first(where: str, first_for: object, verbs: tuple[str, ...]) -> None:
+    """Check that a field names verbs, of those that are listed where any are."""
+    check_tuple(where, "first_for", first_for, str)
+    assert isinstance(first_for, tuple)  # noqa: S101  (told to the type checker; the line above raises)
+    for verb in first_for:
+        check_name(f"{where}: first_for", verb)
+        if verbs and verb not in verbs:
+            raise ConfigurationError(f"{where}: first_for must name some of its verbs {', '.join(verbs)}, got {verb!r}")
+
+
 def check_unique(where: str, what: str, names: list[str]) -> None:
     """Check that no name is claimed twice."""
     twice = sorted({name for name in names if names.count(name) > 1})

@@ -15,7 +15,9 @@ MANIFEST = "weights.json"
 
 
 def read_manifest(package: str, weights_package: str | None = None) -> tuple[WeightSpec, ...]:
-    """Return the weights that a plugin's manifest lists, in its order (the first of an attribute is its default).
+    """Return the weights that a plugin's manifest lists, in its order.
+
+    The first of an attribute is its default, but for the verbs that another one is ``first_for``.
 
     Args:
         package: importable package that holds the manifest, mostly the plugin's ``__name__``.
@@ -51,6 +53,8 @@ def _spec(where: str, entry: Mapping[str, Any], package: str) -> WeightSpec:
             package=package,
             verbs=tuple(entry.get("verbs", ())),
             frame=entry.get("frame"),
+            first_for=tuple(entry.get("first_for", ())),
+            follows_guides=entry.get("follows_guides", True),
             metrics=tuple((name, float(value)) for name, value in entry.get("metrics", {}).items()),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -18,6 +18,8 @@ from mbu_ops.errors import ConfigurationError, FamilyError
 from mbu_ops.families.checks import (
     LABEL,
     check_file,
+    check_first,
+    check_flag,
     check_name,
     check_pattern,
     check_rule,
@@ -178,6 +180,8 @@ class WeightSpec:
         metrics: measured figures, as ``(name, value)``.
         verbs: what its method can do, such as ``transfer``; empty where nobody wrote it down.
         frame: name of the family's frame that it was trained on; None for the first.
+        first_for: those of its verbs for which it comes before the attribute's other weights, wherever it is listed.
+        follows_guides: whether different guides give different edits; where a guide is named, those that do come first.
 
     Raises:
         ConfigurationError: if a field is malformed.
@@ -194,6 +198,8 @@ class WeightSpec:
     metrics: tuple[tuple[str, float], ...] = ()
     verbs: tuple[str, ...] = ()
     frame: str | None = None
+    first_for: tuple[str, ...] = ()
+    follows_guides: bool = True
 
     def __post_init__(self) -> None:
         where = f"weights {self.id!r}"
@@ -209,6 +215,8 @@ class WeightSpec:
         check_text(where, "licence", self.licence)
         check_pattern(where, "package", self.package, _MODULE)
         check_tuple(where, "verbs", self.verbs, str)
+        check_first(where, self.first_for, self.verbs)
+        check_flag(where, "follows_guides", self.follows_guides)
         if self.frame is not None:
             check_name(f"{where}: frame", self.frame)
         check_tuple(where, "metrics", self.metrics, tuple)
@@ -279,7 +287,7 @@ class FamilySpec:
         api_version: :data:`API_VERSION` that it was written for.
         title: name for people.
         attributes: what can be added and removed.
-        weights: trained weights; the first that fits is the default.
+        weights: trained weights; the first that fits is the default, see :func:`mbu_ops.families.weights_for`.
         samples: pictures to try it on; the first is the demo's.
         aligner: ``"module:name"`` of a function that returns what finds the places to edit in a photo, an
             :class:`mbu_ops.frames.frame.Aligner`; None where pictures are edited whole.
@@ -346,6 +354,7 @@ class FamilySpec:
                 check_pattern(where, field, target, _TARGET)
         check_unique(where, "attribute", [n for a in self.attributes for n in (a.name, *a.aliases)])
         check_unique(where, "weights", [f"{name}/{spec.id}" for spec in self.weights for name in spec.attributes])
+        check_unique(where, "first_for", [f"{n}/{v}" for w in self.weights for n in w.attributes for v in w.first_for])
         check_unique(where, "sample", [sample.name for sample in self.samples])
         check_tuple(where, "frames", self.frames, FrameSpec)
         check_frames(self.frames)

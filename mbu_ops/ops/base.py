@@ -47,6 +47,8 @@ class Op(nn.Module):
     makes_mask: ClassVar[bool] = False
     whole: ClassVar[bool] = False
     """Whether the op asks a network of several contents as a whole, and not for one of them."""
+    guided: ClassVar[bool] = False
+    """Whether the op is shown guides, so that of a family's weights those that follow guides come first."""
     model: Method
     default_guides: Tensor | None
     frame: FrameSpec = WHOLE_FRAME
@@ -101,7 +103,13 @@ class Op(nn.Module):
         from mbu_ops.weights import load_pretrained  # the only op code that touches files: loaded when asked for
 
         pretrained = load_pretrained(
-            name_or_path, device=device, dtype=dtype, verb=cls.verb, content=content, whole=cls.whole
+            name_or_path,
+            device=device,
+            dtype=dtype,
+            verb=cls.verb,
+            content=content,
+            whole=cls.whole,
+            guided=cls.guided,
         )
         op = cls(pretrained.model)
         op.default_guides = pretrained.guides

@@ -73,6 +73,7 @@ class Interpolate(GuidedOp):
     """
 
     verb: ClassVar[str] = "interpolate"
+    guided: ClassVar[bool] = True
 
     @classmethod
     def for_step(cls, model: nn.Module, options: Mapping[str, OptionValue], codes: Sequence[Tensor]) -> nn.Module:

@@ -153,7 +153,7 @@ def check_line(where: str, field: str, text: object) -> None:
         raise ConfigurationError(f"{where}: expected {field} as one printable line, got {text!r}")
 
 
-GUIDE = Option("guide", index, "in place of @: a default guide of the weights, by number from 0", "0")
+GUIDE = Option("guide", index, "in place of @: a default guide of the weights, by number from 0", "the first")
 TO = Option("to", path_or_index, "the second guide: a picture, or a number as for guide=", "needed")
 METHOD = Option("method", name_of("method"), "weights of this method", "the family's first")
 CONTENT = Option(

@@ -123,7 +123,8 @@ def _plan_step(
 
     verb, options = get_verb(step.verb), dict(step.options)
     chosen = str(options["method"]) if "method" in options else method
-    path, spec = resolve(name, method=chosen, verb=verb.call, beside=attributes, word=verb.name)
+    guided = verb.guides == 2 or (verb.guides == 1 and (given is not None or not _wants_guide(step)))
+    path, spec = resolve(name, method=chosen, verb=verb.call, beside=attributes, word=verb.name, guided=guided)
     info = read_info(path)
     # of family/attribute or family/attribute/id
     content = str(options["content"]) if "content" in options else name.split("/")[1] if spec else None

@@ -34,6 +34,7 @@ class Swap(Transfer):
     """
 
     verb: ClassVar[str] = "swap"
+    guided: ClassVar[bool] = True
 
     def predict(self, seen: Tensor, code: Tensor) -> Layer:
         """Return a code's content as it would sit on the image, instead of the image's own if the method can do so."""

@@ -46,6 +46,7 @@ class Transfer(GuidedOp):
     """
 
     verb: ClassVar[str] = "transfer"
+    guided: ClassVar[bool] = True
 
     def forward(self, image: Tensor, guide: Tensor) -> Tensor:
         """Return the image with the guide's content.

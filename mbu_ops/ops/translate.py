@@ -41,6 +41,7 @@ class Translate(Transfer):
     """
 
     verb: ClassVar[str] = "translate"
+    guided: ClassVar[bool] = True
 
     def predict(self, seen: Tensor, code: Tensor) -> Layer:
         """Return the image with a code's content, and free of the method's others."""

@@ -18,8 +18,9 @@ def update_manifest(
 ) -> list[dict[str, Any]]:
     """Write the manifest of a family's weights files, each of which is checked in full first.
 
-    The order of the manifest is kept (the first entry of an attribute is its default), and so are measured figures
-    while a file is the same. Files of other families are left out.
+    What somebody decided is kept: the order of the manifest (the first entry of an attribute is its default), and
+    ``first_for``, the verbs for which another one comes first. Measured figures are kept while a file is the same.
+    Files of other families are left out.
 
     Args:
         manifest: the ``weights.json`` to write; need not exist.
@@ -68,7 +69,7 @@ def manifest_entry(path: Path, family: str) -> dict[str, Any] | None:
     prefix = f"{weights_stem(family, info.attributes)}-"
     if not info.attributes or not path.stem.startswith(prefix) or path.stem == prefix:
         raise WeightsError(f"{path}: expected a file named {prefix}ID.safetensors, as its description says")
-    content = path.read_bytes()
+    content, method = path.read_bytes(), get_method(info.method).info
     return {
         "id": path.stem.removeprefix(prefix),
         "method": info.method,
@@ -77,9 +78,11 @@ def manifest_entry(path: Path, family: str) -> dict[str, Any] | None:
         "sha256": hashlib.sha256(content).hexdigest(),
         "size": len(content),
         "licence": info.licence,
-        "verbs": sorted(get_method(info.method).info.verbs),
+        "verbs": sorted(method.verbs),
         "metrics": {},
-    } | ({} if info.frame is None else {"frame": info.frame})
+        **({} if info.frame is None else {"frame": info.frame}),
+        **({} if method.follows_guides else {"follows_guides": False}),
+    }
 
 
 def listed_entry(manifest: Path, measured: Path) -> dict[str, Any]:
@@ -126,5 +129,11 @@ def _read(manifest: Path) -> list[dict[str, Any]]:
 
 def _merge(before: list[dict[str, Any]], found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     figures = {old["sha256"]: old.get("metrics", {}) for old in before}
-    fresh = {new["file"]: new | {"metrics": figures.get(new["sha256"], {})} for new in found}
+    first = {old["file"]: old["first_for"] for old in before if old.get("first_for")}
+    fresh = {
+        new["file"]: new
+        | {"metrics": figures.get(new["sha256"], {})}
+        | ({"first_for": first[new["file"]]} if new["file"] in first else {})
+        for new in found
+    }
     return [fresh.pop(old["file"], old) for old in before] + list(fresh.values())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mbu_ops.errors import FamilyError, WeightsError
-from mbu_ops.families import FamilySpec, WeightSpec, get_attribute, get_family
+from mbu_ops.families import FamilySpec, WeightSpec, get_attribute, get_family, weights_for
 from mbu_ops.families.names import did_you_mean, one_line
 from mbu_ops.weights.file import Pretrained, WeightsInfo, load, read_info
 
@@ -32,6 +32,7 @@ def resolve(
     verb: str | None = None,
     beside: Collection[str] = (),
     word: str | None = None,
+    guided: bool = False,
 ) -> tuple[Path, WeightSpec | None]:
     """Find a weights file; reads none and imports no torch.
 
@@ -41,6 +42,7 @@ def resolve(
         verb: of a family's weights, take those that serve this verb, as far as their list says which they serve.
         beside: attributes that are edited too: of one method's weights, take those that edit most of them.
         word: what whoever asks calls the verb, for errors; the same by default.
+        guided: whether a guide is named: of a family's weights, take those that follow guides, if there are any.
 
     Returns:
         The file, and what its family promises of it (None for a path).
@@ -59,7 +61,7 @@ def resolve(
         what = f"the folder holds no {TRAINED}" if path.is_dir() else "there is no such file or folder"
         raise WeightsError(f"{text}: {what}; expected weights that mbu-ops trained or converted")
     try:
-        return _of_family(text, method, verb, beside, word or verb)
+        return _of_family(text, method, verb, beside, word or verb, guided)
     except FamilyError as error:
         if path.is_dir():  # a folder that is named like a family's weights was meant, if no family is
             raise WeightsError(
@@ -121,6 +123,7 @@ def load_pretrained(
     verb: str | None = None,
     content: str | None = None,
     whole: bool = False,
+    guided: bool = False,
 ) -> Pretrained:
     """Load trained weights by name or path.
 
@@ -133,6 +136,7 @@ def load_pretrained(
         content: of weights that edit several contents, which one; the attribute when it is named, and by default all
             of the network when only a path is.
         whole: whether to return all of the network however it is named.
+        guided: whether it will be shown guides: of a family's weights, take those that follow guides, if there are any.
 
     Returns:
         The network in eval mode (or, of a network of several contents, what edits this one), the file's description,
@@ -142,7 +146,7 @@ def load_pretrained(
         FamilyError: if there is no such family or attribute.
         WeightsError: if there are no such weights, the file is not sound, or they do not edit the content.
     """
-    path, spec = resolve(name_or_path, method=method, verb=verb)
+    path, spec = resolve(name_or_path, method=method, verb=verb, guided=guided)
     pretrained = load(path, sha256=spec.sha256 if spec else None, device=device, dtype=dtype)
     if method is not None and pretrained.info.method != method:
         raise WeightsError(f"{path}: expected weights of method {method!r}, got {pretrained.info.method!r}")
@@ -181,7 +185,7 @@ def verify(name_or_path: str | os.PathLike[str]) -> WeightsInfo:
 
 
 def _of_family(
-    text: str, method: str | None, verb: str | None, beside: Collection[str], word: str | None
+    text: str, method: str | None, verb: str | None, beside: Collection[str], word: str | None, guided: bool
 ) -> tuple[Path, WeightSpec]:
     parts = text.split("/")
     if not 2 <= len(parts) <= 3 or not all(parts):
@@ -191,14 +195,14 @@ def _of_family(
         )
     family = get_family(parts[0])
     attribute = get_attribute(family, parts[1]).name
-    of_method = [spec for spec in family.weights if attribute in spec.attributes and method in (None, spec.method)]
-    fitting = [spec for spec in of_method if verb is None or not spec.verbs or verb in spec.verbs]
+    fitting = weights_for(family, attribute, verb=verb, method=method, guided=guided and len(parts) == 2)
     if len(parts) == 3:
         known = [spec.id for spec in fitting]
         fitting = [spec for spec in fitting if spec.id == parts[2]]
         if known and not fitting:
             raise WeightsError(f"{family.name}/{attribute} has no weights {parts[2]!r}.{did_you_mean(parts[2], known)}")
     if not fitting:
+        of_method = weights_for(family, attribute, method=method)
         wanted = (f" of method {method!r}" if method else "") + (f" that can {word}" if of_method else "")
         raise WeightsError(
             f"there are no weights for {family.name}/{attribute}{wanted}; train some with mbu-ops train, then name "

@@ -42,6 +42,14 @@ def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 def test_what_an_entry_leaves_out_is_unknown_or_the_first(listed: Callable[..., tuple[WeightSpec, ...]]) -> None:
     (spec,) = listed(ENTRY)
     assert (spec.package, spec.verbs, spec.metrics, spec.frame) == ("listing_hats", (), (), None)
+    assert (spec.first_for, spec.follows_guides) == ((), True)
+
+
+def test_an_entry_says_for_which_verbs_it_is_first(listed: Callable[..., tuple[WeightSpec, ...]]) -> None:
+    (spec,) = listed(ENTRY | {"first_for": ["remove"], "follows_guides": False})
+    assert (spec.first_for, spec.follows_guides) == (("remove",), False)
+    with pytest.raises(ConfigurationError, match="first_for must be a tuple of str"):
+        listed(ENTRY | {"first_for": [1]})
 
 
 def test_an_entry_names_its_frame(listed: Callable[..., tuple[WeightSpec, ...]]) -> None:

@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mbu_ops.errors import ConfigurationError
-from mbu_ops.families import AttributeSpec, FamilySpec, FrameSpec, Placement, SampleSpec, WeightSpec, rule_holds
+from mbu_ops.families import (
+    AttributeSpec,
+    FamilySpec,
+    FrameSpec,
+    Placement,
+    SampleSpec,
+    WeightSpec,
+    rule_holds,
+    weights_for,
+)
 
 HAT = AttributeSpec("hat", "Hat", aliases=("cap",))
 WEIGHTS = WeightSpec("hat-1", "mbu", ("hat",), "hat.safetensors", "0" * 64, 10, "research")
@@ -80,6 +89,14 @@ BAD: dict[str, Callable[[], object]] = {
     "verbs as text": lambda: dataclasses.replace(WEIGHTS, verbs="transfer"),
     "verbs as a list": lambda: dataclasses.replace(WEIGHTS, verbs=["transfer"]),
     "verbs that are numbers": lambda: dataclasses.replace(WEIGHTS, verbs=(1,)),
+    "first for text": lambda: dataclasses.replace(WEIGHTS, first_for="remove"),
+    "first for no name": lambda: dataclasses.replace(WEIGHTS, first_for=("Remove it",)),
+    "first for a verb that they lack": lambda: dataclasses.replace(WEIGHTS, verbs=("transfer",), first_for=("remove",)),
+    "guides that are followed a little": lambda: dataclasses.replace(WEIGHTS, follows_guides=0.5),
+    "two that are first for one verb": lambda: dataclasses.replace(
+        FAMILY,
+        weights=tuple(dataclasses.replace(WEIGHTS, id=name, first_for=("remove",)) for name in ("hat-1", "hat-2")),
+    ),
     "a frame that is no name": lambda: dataclasses.replace(WEIGHTS, frame="Left ear"),
     "a frame of another family": lambda: dataclasses.replace(
         FAMILY, weights=(dataclasses.replace(WEIGHTS, frame="ear"),)
@@ -109,6 +126,14 @@ def test_weights_name_a_frame_of_their_family() -> None:
     assert family.frame(family.weights[0].frame).width == 0.2
     with pytest.raises(ConfigurationError, match=r"weights 'hat-1': there is no frame 'ear'\. There is: whole"):
         dataclasses.replace(FAMILY, weights=(ear,))
+
+
+def test_weights_of_two_attributes_may_be_first_for_a_verb_each() -> None:
+    boots = AttributeSpec("boots", "Boots")
+    first = dataclasses.replace(WEIGHTS, verbs=("remove", "transfer"), first_for=("remove",))
+    weights = (first, dataclasses.replace(first, id="other", attributes=("boots",)))
+    family = dataclasses.replace(FAMILY, attributes=(*FAMILY.attributes, boots), weights=weights)
+    assert [spec.id for spec in weights_for(family, "boots", verb="remove")] == ["other"]
 
 
 @pytest.mark.parametrize("noun", ["face", "left-hand glove", "Bild", "Tür"])

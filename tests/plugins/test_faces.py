@@ -7,6 +7,7 @@ import importlib
 import io
 import itertools
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from mbu_ops.objectives.mbu import LOSS_WEIGHTS
 from mbu_ops_faces.aligner import pretrained
 
 FACES = get_family("faces")
+ROOT = Path(__file__).parents[2]
 LABELS = ("Male", "5_o_Clock_Shadow", "Mustache", "Goatee", "No_Beard", "Eyeglasses", "Smiling")
 
 
@@ -63,6 +65,14 @@ def test_the_face_is_celeba_s_aligned_crop() -> None:
     assert (head.width * width, head.height * height) == pytest.approx((178, 218))
     assert left + (head.x - head.width / 2) * width == pytest.approx(0)
     assert top + (head.y - head.height / 2) * height == pytest.approx(0)
+
+
+def test_the_quick_start_names_the_box_of_celeba_s_pictures() -> None:
+    """Whole aligned pictures are not what the networks know, so ``--no-align`` is not for them."""
+    box = ",".join(str(round(edge * side)) for edge, side in zip(FACE_FRAME, (178, 218) * 2, strict=True))
+    text = (ROOT / "docs" / "quickstart.md").read_text("utf-8")
+    assert re.search(rf"chain .* -i img_align_celeba .*--frame {box}\n", text)
+    assert not re.search(r"celeba.*--no-align", text)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 import mbu_ops
-from mbu_ops.ops import Adjust
+from mbu_ops.ops import Adjust, Interpolate, Remove, Swap, Transfer
+from mbu_ops.ops.base import Op
 from mbu_ops.ops.redraw import Redraw
 
 DIALS = ("faces/smile/maae-lite", "faces/hair_women/maae-lite")
@@ -50,6 +51,22 @@ def test_black_hair_is_darker_than_blond(face: Tensor) -> None:
 
 
 def test_steps_take_the_weights_that_can_do_them() -> None:
-    module = mbu_ops.chain("translate:glasses adjust:hair_women,strength=-0.5 remove:smile")
-    names = [getattr(step, "op", step).model.info.name for step in module.steps]
-    assert names == ["didd", "maae", "mbu"]
+    assert methods("translate:glasses adjust:hair_women,strength=-0.5 remove:glasses") == ["didd", "maae", "mbu"]
+
+
+def test_smiles_and_hair_are_added_and_removed_by_the_dial() -> None:
+    assert methods("remove:smile add:smile remove:hair_women add:hair_women") == 4 * ["maae"]
+    # a dial follows no guide: who names one wants what it shows
+    assert methods("add:smile,guide=0 swap:smile interpolate:smile,to=1 segment:smile") == 4 * ["mbu"]
+    assert methods("remove:smile,method=mbu add:smile,guide=0,method=maae") == ["mbu", "maae"]
+
+
+@pytest.mark.parametrize("op", [Transfer, Swap, Interpolate])
+def test_ops_that_are_shown_guides_take_weights_that_follow_them(op: type[Op]) -> None:
+    assert op.from_pretrained("faces/smile").model.info.follows_guides
+    assert Remove.from_pretrained("faces/smile").model.info.name == "maae"
+
+
+def methods(steps: str) -> list[str]:
+    """Return the method of each step of a chain."""
+    return [plan.info.method for plan in mbu_ops.ChainSpec.parse(steps).plan()]

@@ -266,6 +266,33 @@ def test_a_verb_picks_among_weights_that_say_what_they_can(many: Callable[..., N
     assert chosen("faces/glasses/dial", verb="remove") == "dial"
 
 
+def test_a_list_says_for_which_verbs_weights_come_first(spec: WeightSpec, promise: Callable[..., Path]) -> None:
+    listed = replace(spec, id="listed", file="listed.safetensors", verbs=("remove", "transfer", "swap"))
+    dial = replace(listed, id="dial", file="dial.safetensors", method="maae", follows_guides=False)
+    folder = promise(listed, replace(dial, first_for=("remove", "transfer")))
+    for one in (listed, dial):
+        (folder / one.file).touch()
+    assert chosen("faces/glasses", verb="remove") == chosen("faces/glasses", verb="transfer") == "dial"
+    assert chosen("faces/glasses") == chosen("faces/glasses", verb="swap") == "listed"
+    assert chosen("faces/glasses", verb="remove", method=listed.method) == "listed"
+    assert chosen("faces/glasses/listed", verb="remove") == "listed"
+
+
+def test_where_a_guide_is_named_weights_that_follow_guides_come_first(
+    spec: WeightSpec, promise: Callable[..., Path]
+) -> None:
+    dial = replace(spec, id="dial", file="dial.safetensors", method="maae", follows_guides=False)
+    other = replace(spec, id="other", file="other.safetensors")
+    folder = promise(dial, other)
+    for one in (dial, other):
+        (folder / one.file).touch()
+    assert chosen("faces/glasses") == "dial"
+    assert chosen("faces/glasses", guided=True) == "other"
+    # what a user asks for by name is what a user gets, and an error says that it follows no guide
+    assert chosen("faces/glasses", guided=True, method="maae") == "dial"
+    assert chosen("faces/glasses/dial", guided=True) == "dial"
+
+
 def test_what_is_edited_beside_picks_the_pair_of_both(many: Callable[..., None]) -> None:
     many(
         first=("didd", ("glasses", "smile"), ()),

@@ -11,6 +11,7 @@ import pytest
 
 from mbu_ops import weights
 from mbu_ops.errors import WeightsError
+from mbu_ops.methods.maae import MAAE
 from mbu_ops.methods.mbu import MBU
 from mbu_ops.testing import tiny_mbu
 from mbu_ops.weights import WeightsInfo
@@ -67,6 +68,30 @@ def test_a_frame_that_is_not_the_first_is_listed(tmp_path: Path) -> None:
     first, second = update_manifest(tmp_path / "weights.json", files, "faces")
     assert first["frame"] == "eyes"
     assert "frame" not in second
+
+
+def test_what_weights_are_first_for_is_kept_when_they_are_trained_again(tmp_path: Path) -> None:
+    manifest = tmp_path / "weights.json"
+    path = make(tmp_path, "faces-glasses-a.safetensors", "glasses")
+    (entry,) = update_manifest(manifest, [path], "faces")
+    assert "first_for" not in entry
+    manifest.write_text(json.dumps([entry | {"first_for": ["remove"]}]))
+    (again,) = update_manifest(manifest, [make(tmp_path, path.name, "glasses", seed=1)], "faces")
+    assert again["first_for"] == ["remove"]
+    assert again["sha256"] != entry["sha256"]
+
+
+def test_a_method_that_follows_no_guides_is_listed_so(tmp_path: Path) -> None:
+    model = MAAE("lite")
+    info = WeightsInfo("maae", model.config_to_dict(model.config), 128, "faces", attributes=("smile",), licence="any")
+    weights.save(tmp_path / "faces-smile-dial.safetensors", model, info)
+    dial, other = update_manifest(
+        tmp_path / "weights.json",
+        [tmp_path / "faces-smile-dial.safetensors", make(tmp_path, "faces-smile-other.safetensors", "smile")],
+        "faces",
+    )
+    assert dial["follows_guides"] is False
+    assert "follows_guides" not in other
 
 
 def test_a_file_of_a_frame_that_the_family_lacks_is_not_listed(tmp_path: Path) -> None:
