@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mbu_ops.data.domains import Domains
+from mbu_ops.data.variation import jittered
 from mbu_ops.errors import WeightsError
 from mbu_ops.files import atomic_path
 
@@ -157,7 +158,7 @@ def train_classifier(
         truth = torch.cat([torch.zeros(32), torch.ones(32)])
         for step in range(steps):
             pair = domains.batch(32, seed, step)[:2]  # images that show neither of two contents are not judged
-            images = _varied(torch.cat(pair)).contiguous(memory_format=torch.channels_last)
+            images = jittered(torch.cat(pair)).contiguous(memory_format=torch.channels_last)
             loss = F.binary_cross_entropy_with_logits(judge(images), truth)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -167,20 +168,3 @@ def train_classifier(
                 report(step, loss.item())
     judge.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload] # as files hold it
     return judge.eval()
-
-
-def _varied(images: Tensor) -> Tensor:
-    """Return the images turned, moved, scaled, softened and recoloured a little, each in its own way."""
-    count = len(images)
-    scale, angle = 1 + 0.1 * torch.randn(count).clamp(-2, 2), 0.1 * torch.randn(count)
-    mirror = torch.where(torch.rand(count) < 0.5, -1.0, 1.0)
-    matrix = torch.zeros(count, 2, 3)
-    matrix[:, 0, 0], matrix[:, 0, 1] = mirror * scale * angle.cos(), -angle.sin()
-    matrix[:, 1, 0], matrix[:, 1, 1] = mirror * angle.sin(), scale * angle.cos()
-    matrix[:, :, 2] = 0.05 * torch.randn(count, 2)
-    grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
-    images = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
-    soft = F.interpolate(F.avg_pool2d(images, 2), scale_factor=2, mode="bilinear")
-    images = torch.where((torch.rand(count) < 0.4)[:, None, None, None], soft, images)
-    contrast, tint = 1 + 0.2 * torch.randn(count, 1, 1, 1), 0.08 * torch.randn(count, 3, 1, 1)
-    return (images * contrast + tint).clamp(0, 1)

@@ -57,9 +57,13 @@ class Presence(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the probability for each image."""
-        weight = next(self.parameters())
-        logits: Tensor = self.layers(resize(images.to(weight.dtype), (SIDE, SIDE)) * 2 - 1)
+        logits: Tensor = self.layers(self.fitted(images.to(next(self.parameters()).dtype)))
         return torch.sigmoid(logits.squeeze(1).float())  # half precision is coarse near 1
+
+    @staticmethod
+    def fitted(images: Tensor) -> Tensor:
+        """Return the images as the layers see them: ``(B, 3, 128, 128)`` in [-1, 1]."""
+        return resize(images, (SIDE, SIDE)) * 2 - 1
 
     def sure(self, images: Tensor, doing: Doing, least: float | None = None) -> Tensor:
         """Return for which images there is something to do.
