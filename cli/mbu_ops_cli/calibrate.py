@@ -92,8 +92,8 @@ def _check_suits(info: WeightsInfo, path: Path, source: Source) -> None:
     if method.info.contents != 1 or method.info.learns_from != "domains":
         raise WeightsError(f"{path}: expected weights that edit one content, got {info.method!r} weights")
     shown = frame_of(info.family, info.frame)
-    if shown != source.frame:
+    if shown != source.frame and not (shown.is_whole and source.frame.is_whole):
         raise WeightsError(
             f"{path}: expected pictures of the frame that the weights see, {shown.name!r}, got {source.frame.name!r}: "
-            f"name it by --frame"
+            "name it by --frame"
         )
