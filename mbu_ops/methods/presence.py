@@ -57,8 +57,10 @@ class Presence(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the probability for each image."""
-        logits: Tensor = self.layers(self.fitted(images.to(next(self.parameters()).dtype)))
-        return torch.sigmoid(logits.squeeze(1).float())  # half precision is coarse near 1
+        seen = self.fitted(images.to(next(self.parameters()).dtype))
+        logits: Tensor = self.layers(torch.cat([seen, seen.flip(-1)]))  # what both ways say errs less
+        # half precision is coarse near 1; chunk() would fix the size of exported batches
+        return torch.sigmoid(torch.unflatten(logits.squeeze(1).float(), 0, (2, -1)).mean(0))
 
     @staticmethod
     def fitted(images: Tensor) -> Tensor:
