@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -57,7 +57,8 @@ def calibrate(name: str, source: Source, out: Path | None, steps: int, missed: f
         click.echo(line, err=True)
 
     pretrained = load(path)
-    size = pretrained.model.config.size
+    model: Any = pretrained.model
+    size = model.config.size
     unseen = source.unseen(size, note, count, seed=1)
     if unseen is None:
         raise ConfigurationError("expected --holdout, a share of the pictures to choose how sure it must be, got none")
@@ -70,7 +71,7 @@ def calibrate(name: str, source: Source, out: Path | None, steps: int, missed: f
     presence.thresholds = thresholds(with_[::2], without[::2], missed)
     facts = {"presence": {**source.facts, "steps": steps, "missed": missed}}
     written = replace(info, training={**info.training, **facts})
-    save(out or path, pretrained.model, written, pretrained.guides, dtype, presence)
+    save(out or path, model, written, pretrained.guides, dtype, presence)
     click.echo(str(out or path))
     with_, without = with_[1::2], without[1::2]
     for doing, sure, idle in (("remove", with_, without), ("add", 1 - without, 1 - with_)):

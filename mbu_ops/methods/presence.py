@@ -60,7 +60,8 @@ class Presence(nn.Module):
         seen = self.fitted(images.to(next(self.parameters()).dtype))
         logits: Tensor = self.layers(torch.cat([seen, seen.flip(-1)]))  # what both ways say errs less
         # half precision is coarse near 1; chunk() would fix the size of exported batches
-        return torch.sigmoid(torch.unflatten(logits.squeeze(1).float(), 0, (2, -1)).mean(0))
+        mean: Tensor = torch.unflatten(logits.squeeze(1).float(), 0, (2, -1)).mean(0)
+        return torch.sigmoid(mean)
 
     @staticmethod
     def fitted(images: Tensor) -> Tensor:
@@ -78,7 +79,7 @@ class Presence(nn.Module):
         Returns:
             ``(B,)`` bool.
         """
-        there = self(images)
+        there: Tensor = self(images)
         return (there if doing == "remove" else 1 - there) >= (self.thresholds[doing] if least is None else least)
 
     def extra_repr(self) -> str:

@@ -244,17 +244,16 @@ def tiny_presence(remove: float = 0.5, add: float = 0.5) -> Presence:
         tensor([0., 1.])
     """
     presence = Presence({"remove": remove, "add": add})
+    for parameter in presence.parameters():
+        parameter.zero_()
     for layer in presence.layers:
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            layer.weight.zero_()
-            assert layer.bias is not None  # noqa: S101
-            layer.bias.zero_()
         if isinstance(layer, nn.Conv2d):  # one channel takes every few pixels' mean along, raised above 0
             centre = layer.kernel_size[0] // 2
             layer.weight[0, :3, centre, centre] = 1 / 3 if layer.in_channels == 3 else torch.tensor([1.0, 0, 0])
+            assert layer.bias is not None  # noqa: S101
             layer.bias[0] = float(layer.in_channels == 3)
         elif isinstance(layer, nn.Linear):
             positions = layer.in_features // WIDTHS[-1]
             layer.weight[0, :positions] = 20 / positions
-            layer.bias -= 20
+            layer.bias.sub_(20)
     return presence.eval().requires_grad_(False)

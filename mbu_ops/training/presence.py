@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from itertools import pairwise
 from typing import Any
 
@@ -38,7 +39,8 @@ def train_presence(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         presence = Presence()
-        network = _normalised(presence.layers).to(memory_format=torch.channels_last)
+        network: Any = _normalised(presence.layers)
+        network.to(memory_format=torch.channels_last)
         optimiser = torch.optim.AdamW(network.parameters(), 1e-3, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, steps)
         truth = torch.cat([torch.zeros(_EACH), torch.ones(_EACH)])
@@ -96,9 +98,8 @@ def _normalised(layers: nn.Sequential) -> nn.Sequential:
     normalised: list[nn.Module] = []
     for layer in layers:
         if isinstance(layer, nn.Conv2d):
-            plain = nn.Conv2d(
-                layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding, bias=False
-            )
+            plain = deepcopy(layer)
+            plain.register_parameter("bias", None)  # batch norm has its own
             normalised += [plain, nn.BatchNorm2d(layer.out_channels)]
         elif isinstance(layer, nn.Linear):
             normalised += [nn.Dropout(0.3), nn.Linear(layer.in_features, layer.out_features)]
