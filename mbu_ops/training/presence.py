@@ -81,8 +81,8 @@ def thresholds(with_: Tensor, without: Tensor, missed: float = 0.02) -> Mapping[
         For ``"remove"`` and ``"add"``, see :class:`mbu_ops.methods.presence.Presence`.
 
     Example:
-        >>> thresholds(torch.tensor([0.5, 0.9, 1.0]), torch.tensor([0.0, 0.25]), missed=0.4)
-        {'remove': 0.9, 'add': 0.75}
+        >>> thresholds(torch.tensor([0.5, 0.875, 1.0]), torch.tensor([0.0, 0.25]), missed=0.4)
+        {'remove': 0.875, 'add': 0.75}
     """
 
     def least(sure: Tensor) -> float:
