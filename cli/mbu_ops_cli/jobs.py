@@ -54,10 +54,12 @@ class Summary:
     Attributes:
         written: pictures whose results are written.
         failed: pictures that could not be edited, and why.
+        idle: a step, and a written picture in which it had nothing to do.
     """
 
     written: list[Job] = field(default_factory=list)
     failed: list[tuple[Job, str]] = field(default_factory=list)
+    idle: list[tuple[str, Job]] = field(default_factory=list)
 
 
 def refuse_unnamed_pipe(stream: TextIO | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,7 @@ def show_summary(spec: ChainSpec, summary: Summary, skipped: Sequence[Job], seco
                 "chain": str(spec),
                 "written": [_as_json(job) for job in summary.written],
                 "skipped": [_as_json(job) for job in skipped],
+                "unchanged": [{"input": str(job), "step": step} for step, job in summary.idle],
                 "failed": [{"input": str(job), "error": reason} for job, reason in summary.failed],
                 "seconds": round(seconds, 3),
             }
@@ -68,6 +70,8 @@ def show_summary(spec: ChainSpec, summary: Summary, skipped: Sequence[Job], seco
         click.echo(f"failed: {reason if str(job) in reason else f'{job}: {reason}'}", err=True)
     if len(summary.failed) > SHOWN:
         click.echo(f"... and {len(summary.failed) - SHOWN} more failed; --json lists them all", err=True)
+    for step, count in Counter(step for step, _ in summary.idle).items():
+        click.echo(f"{step}: nothing to do in {_count(count)}, left unchanged (presence=0 edits all)", err=True)
     parts = [f"{_count(len(summary.written))} written"]
     if skipped:
         parts.append(f"{len(skipped)} skipped (results exist)")

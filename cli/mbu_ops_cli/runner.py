@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict
+from itertools import compress
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -17,13 +18,16 @@ from torch import Tensor
 from mbu_ops.errors import ConfigurationError, FrameError, MBUOpsError, PluginError, is_out_of_memory
 from mbu_ops.frames.aligners import noun_of
 from mbu_ops.frames.frame import Frame
-from mbu_ops.frames.framed import Framed, choose
+from mbu_ops.frames.framed import Framed, Left, choose, steps_of
 from mbu_ops.images import ImageFile, count_pixels, encode, encode_mask, read, write, write_bytes, write_mask
+from mbu_ops.images.writer import format_of
+from mbu_ops.ops.bound import Chain
+from mbu_ops.ops.edit import Edit, compose, edit_with
+from mbu_ops.ops.one_input import left_by
 from mbu_ops_cli.jobs import Job, Summary
 
 if TYPE_CHECKING:
     from mbu_ops.frames.frame import Placed
-    from mbu_ops.ops.bound import Chain
 
 PIXELS_IN_FLIGHT = 8_000_000
 """About how many pixels may be read ahead, and as many be on their way to a file: some 100 MB with float32 copies."""
@@ -38,11 +42,15 @@ class Result(NamedTuple):
         image: ``(3, H, W)`` in [0, 1]; None if the chain makes masks.
         mask: ``(1, H, W)`` in [0, 1]; None if nobody asked for it.
         places: every place that was found, and whether it was edited; empty if pictures are edited whole.
+        idle: the steps that had nothing to do anywhere in it.
+        same: whether no step had anything to do, so that the picture is as it was.
     """
 
     image: Tensor | None
     mask: Tensor | None
     places: tuple[tuple[Placed, bool], ...] = ()
+    idle: tuple[str, ...] = ()
+    same: bool = False
 
 
 _ImageAndMask = tuple[Tensor | None, Tensor | None]
@@ -66,6 +74,8 @@ class Editor:
         self.wants_mask = wants_mask
         self.adapts = batch_size is None
         self.batch_size = batch_size or 16
+        chain = op.op if isinstance(op, Framed) else op
+        self.names = chain.names if isinstance(chain, Chain) else (type(chain).__name__,)
 
     def __call__(self, images: Tensor) -> list[Result | MBUOpsError]:
         """Edit a batch.
@@ -105,7 +115,7 @@ class Editor:
     @torch.inference_mode()
     def _edit(self, images: Tensor) -> list[Result | MBUOpsError]:
         if not isinstance(self.op, Framed):
-            return [Result(image, mask) for image, mask in self._results(images)]
+            return self._whole(images)
         found: list[Sequence[Placed]] = []
         chosen: dict[int, Sequence[Placed]] = {}
         results: list[Result | MBUOpsError] = []
@@ -119,21 +129,58 @@ class Editor:
                 results.append(error)
             found.append(places)
         if chosen:
-            edited = self._results(images[list(chosen)], list(chosen.values()))
-            for index, image_and_mask in zip(chosen, edited, strict=True):
-                marked = tuple((place, place in chosen[index]) for place in found[index])
-                results[index] = Result(*image_and_mask, marked)
+            left: dict[int, list[tuple[int, Placed]]] = {}
+            edited = self._results(
+                self.op,
+                images[list(chosen)],
+                list(chosen.values()),
+                lambda step, photo, place: left.setdefault(photo, []).append((step, place)),
+            )
+            for photo, (index, image_and_mask) in enumerate(zip(chosen, edited, strict=True)):
+                places, idle = chosen[index], left.get(photo, [])
+                alone = [all((step, place) in idle for step in range(len(self.names))) for place in places]
+                edits = [place for place, stays in zip(places, alone, strict=True) if not stays]
+                marked = tuple((place, place in edits) for place in found[index])
+                nothing = [all((step, place) in idle for place in places) for step in range(len(self.names))]
+                results[index] = Result(*image_and_mask, marked, tuple(compress(self.names, nothing)), not edits)
         return results
 
-    def _results(self, images: Tensor, *places: Sequence[Sequence[Placed]]) -> Iterator[_ImageAndMask]:
+    def _whole(self, images: Tensor) -> list[Result | MBUOpsError]:
+        """Edit whole pictures, step by step, and note which steps leave them as they are."""
+        whole: Edit | None = None
+        left = []
+        for step in steps_of(self.op):
+            before = images if whole is None else whole.image
+            left.append(left_by(step, before))
+            edit = edit_with(step, before)
+            whole = edit if whole is None or not self.wants_mask else compose(whole, edit)
+        assert whole is not None  # noqa: S101 - a chain has steps
+        idle = torch.stack(left, 1).cpu()
+        makes_mask = self.op.makes_mask
+        result = None if makes_mask else whole.image.cpu()
+        mask = whole.mask.cpu() if makes_mask or self.wants_mask else None
+        return [
+            Result(
+                None if result is None else result[index],
+                None if mask is None else mask[index],
+                (),
+                tuple(compress(self.names, nothing.tolist())),
+                bool(nothing.all()),
+            )
+            for index, nothing in enumerate(idle)
+        ]
+
+    def _results(
+        self, framed: Framed, images: Tensor, places: Sequence[Sequence[Placed]], left: Left
+    ) -> Iterator[_ImageAndMask]:
         image: Tensor | None = None
         mask: Tensor | None = None
-        if self.op.makes_mask:
-            mask = self.op(images, *places).cpu()
+        if framed.makes_mask:
+            mask = framed(images, places, left).cpu()
         elif not self.wants_mask:
-            image = self.op(images, *places).cpu()
+            image = framed(images, places, left).cpu()
         else:
-            edit = self.op.edit(images, *places)
+            edit = framed.edit(images, places, left)
             image, mask = edit.image.cpu(), edit.mask.cpu()
         for index in range(len(images)):
             yield None if image is None else image[index], None if mask is None else mask[index]
@@ -161,6 +208,7 @@ class Runner:
         self.advance = advance
         self.summary = Summary()
         self._window = batch_size + THREADS
+        self._idle: dict[Job, tuple[str, ...]] = {}
 
     def run(self, jobs: Iterable[Job]) -> Summary:
         """Do all jobs.
@@ -237,6 +285,7 @@ class Runner:
                 self._fail(picture.job, result)
             else:
                 writes[pool.submit(_write, picture.job, result, picture.image, self.overwrite)] = picture
+                self._idle[picture.job] = result.idle
         return writes
 
     def _finish(self, writes: dict[Future[None], _Decoded], done: Iterable[Future[None]]) -> None:
@@ -248,6 +297,8 @@ class Runner:
                 self._fail(job, error)
                 continue
             self.summary.written.append(job)
+            for step in self._idle.pop(job):
+                self.summary.idle.append((step, job))
             self.advance()
 
 
@@ -264,7 +315,7 @@ def _read(job: Job) -> ImageFile:
 
 
 def _write(job: Job, result: Result, like: ImageFile, overwrite: bool) -> None:
-    image, mask, places = result
+    image, mask, places, _, same = result
     # before the picture: where the picture is there, what belongs to it is too
     if job.mask is not None and mask is not None:
         write_mask(job.mask, mask, overwrite=overwrite)
@@ -275,6 +326,8 @@ def _write(job: Job, result: Result, like: ImageFile, overwrite: bool) -> None:
         # a buffer of its own: what a full disk refuses must not be tried again when the process ends
         with open(sys.stdout.fileno(), "wb", closefd=False) as stream:
             stream.write(data)
+    elif same and job.source is not None and format_of(job.target) == like.kind.format:
+        write_bytes(job.target, job.source.read_bytes(), overwrite=overwrite)  # to encode it again would change it
     elif image is not None:
         write(job.target, image, like, overwrite=overwrite)
     else:

@@ -1,4 +1,4 @@
-"""``mbu-ops weights``: list, check and convert trained weights."""
+"""``mbu-ops weights``: list, check, calibrate and convert trained weights."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from mbu_ops.families import FamilySpec, WeightSpec
 from mbu_ops.families import families as all_families
 from mbu_ops.weights import locate
 from mbu_ops_cli.app import OK, UNAVAILABLE
+from mbu_ops_cli.calibrate import calibrate
 from mbu_ops_cli.options import echo_json, json_option
 
 
 @click.group()
 def weights() -> None:
-    """List, check and convert trained weights."""
+    """List, check, calibrate and convert trained weights."""
+
+
+weights.add_command(calibrate)
 
 
 @weights.command("list")

@@ -103,3 +103,32 @@ def blurred(pixels: Tensor, strength: float, random: np.random.Generator) -> Ten
     small = resize(pixels, (max(1, int(size[0] / factor)), max(1, int(size[1] / factor))))
     chosen = torch.from_numpy(random.random(len(pixels)) < 0.25)[:, None, None, None]
     return torch.where(chosen, resize(small, (size[0], size[1])), pixels)
+
+
+def jittered(images: Tensor) -> Tensor:
+    """Return images turned, moved, scaled, softened and recoloured a little, each in its own way.
+
+    Drawn by torch's own generator.
+
+    Args:
+        images: ``(B, 3, H, W)`` RGB in [0, 1].
+
+    Example:
+        >>> jittered(torch.rand(2, 3, 8, 8)).shape
+        torch.Size([2, 3, 8, 8])
+    """
+    count, place = len(images), images.device
+    normal, even = torch.randn(count, 5), torch.rand(count, 3)  # drawn on the CPU: the same wherever it trains
+    # as small as in pictures that are cut wider, and as large as in those that are cut tight
+    scale, angle = (0.18 * normal[:, 0]).clamp(-0.4, 0.25).exp(), 0.1 * normal[:, 1]
+    mirror = torch.where(even[:, 0] < 0.5, -1.0, 1.0)
+    matrix = torch.zeros(count, 2, 3)
+    matrix[:, 0, 0], matrix[:, 0, 1] = mirror * scale * angle.cos(), -scale * angle.sin()
+    matrix[:, 1, 0], matrix[:, 1, 1] = mirror * scale * angle.sin(), scale * angle.cos()
+    matrix[:, :, 2] = 0.05 * normal[:, 2:4]
+    grid = F.affine_grid(matrix.to(place), list(images.shape), align_corners=False)
+    images = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    soft = F.interpolate(F.avg_pool2d(images, 2), scale_factor=2, mode="bilinear")
+    images = torch.where((even[:, 1] < 0.4).to(place)[:, None, None, None], soft, images)
+    contrast, tint = 1 + 0.2 * normal[:, 4].to(place)[:, None, None, None], 0.08 * torch.randn(count, 3).to(place)
+    return (images * contrast + tint[:, :, None, None]).clamp(0, 1)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mbu_ops.data.domains import Domains
+from mbu_ops.data.variation import jittered
 from mbu_ops.errors import ConfigurationError, WeightsError
 from mbu_ops.evaluation.networks.image_features import ImageFeatures, levelled, pretrained
 from mbu_ops.files import atomic_path
@@ -305,7 +306,7 @@ def train_classifier(
             # images that show neither of two contents are not judged
             pairs = [side for one in named.values() for side in one.batch(_HALF, seed, step)[:2]]
             images = torch.cat(pairs).to(place)
-            images = _varied(images).contiguous(memory_format=torch.channels_last)
+            images = jittered(images).contiguous(memory_format=torch.channels_last)
             logits = classifier.logits(images) if isinstance(classifier, Judge) else classifier(images)[:, None]
             # each content's own batch, in the order of the logits
             own = torch.cat([part[:, index] for index, part in enumerate(logits.split(2 * _HALF))])
@@ -326,22 +327,3 @@ def _by_content(domains: Domains | Mapping[str, Domains]) -> Mapping[str, Domain
 
 _HALF = 32
 """Images of either kind in a batch."""
-
-
-def _varied(images: Tensor) -> Tensor:
-    """Return the images turned, moved, scaled, softened and recoloured a little, each in its own way."""
-    count, place = len(images), images.device
-    normal, even = torch.randn(count, 5), torch.rand(count, 3)  # drawn on the CPU: the same wherever it trains
-    # as small as in pictures that are cut wider, and as large as in those that are cut tight
-    scale, angle = (0.18 * normal[:, 0]).clamp(-0.4, 0.25).exp(), 0.1 * normal[:, 1]
-    mirror = torch.where(even[:, 0] < 0.5, -1.0, 1.0)
-    matrix = torch.zeros(count, 2, 3)
-    matrix[:, 0, 0], matrix[:, 0, 1] = mirror * scale * angle.cos(), -scale * angle.sin()
-    matrix[:, 1, 0], matrix[:, 1, 1] = mirror * scale * angle.sin(), scale * angle.cos()
-    matrix[:, :, 2] = 0.05 * normal[:, 2:4]
-    grid = F.affine_grid(matrix.to(place), list(images.shape), align_corners=False)
-    images = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
-    soft = F.interpolate(F.avg_pool2d(images, 2), scale_factor=2, mode="bilinear")
-    images = torch.where((even[:, 1] < 0.4).to(place)[:, None, None, None], soft, images)
-    contrast, tint = 1 + 0.2 * normal[:, 4].to(place)[:, None, None, None], 0.08 * torch.randn(count, 3).to(place)
-    return (images * contrast + tint[:, :, None, None]).clamp(0, 1)

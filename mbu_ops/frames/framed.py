@@ -18,12 +18,16 @@ from mbu_ops.functional.check import check_image
 from mbu_ops.functional.layer import Layer, averaged_masks, painted
 from mbu_ops.functional.render import Band, Edit, compose, mask_bands, reach, render_bands
 from mbu_ops.functional.similarity import Rectangle, extract
-from mbu_ops.ops.base import MaskOp, OneInput
+from mbu_ops.ops.base import MaskOp
 from mbu_ops.ops.bound import Chain, makes_mask
 from mbu_ops.ops.edit import edit_with
 from mbu_ops.ops.method import to_frame
+from mbu_ops.ops.one_input import OneInput
 
 Which = Literal["all", "largest"] | int
+
+Left = Callable[[int, int, Placed], None]
+"""Is told which step, counted from 0, leaves which photo's which place as it is: there is nothing to do."""
 
 
 class Framed(nn.Module):
@@ -72,12 +76,15 @@ class Framed(nn.Module):
         """Whether the result is a mask."""
         return makes_mask(self.op)
 
-    def forward(self, image: Tensor, places: Sequence[Sequence[Placed]] | None = None) -> Tensor:
+    def forward(
+        self, image: Tensor, places: Sequence[Sequence[Placed]] | None = None, left: Left | None = None
+    ) -> Tensor:
         """Return the photo with the op's result in its places.
 
         Args:
             image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
             places: those of each photo where they are known, as :meth:`find` gives them.
+            left: called for each place that a step leaves as it is, see :attr:`mbu_ops.ops.base.EditOp.presence`.
 
         Returns:
             Same shape and dtype; for an op that makes a mask ``(B, 1, H, W)``, 0 outside the places.
@@ -89,28 +96,31 @@ class Framed(nn.Module):
         places = self._known(image, places)
         steps = steps_of(self.op)
         result = image if isinstance(steps[0], MaskOp) else image.clone()
-        for step in steps:
+        for number, step in enumerate(steps):
             if isinstance(step, MaskOp):
                 return self._mask(step, result, places)
+            chosen = self._to_edit(number, step, result, places, left)
             for draw in draws_of(step):
-                for photo, band in self._bands(draw, result, places):
+                for photo, band in self._bands(draw, result, chosen):
                     result[photo, :, band.rows, band.columns] = band.image
         return result
 
-    def edit(self, image: Tensor, places: Sequence[Sequence[Placed]] | None = None) -> Edit:
+    def edit(self, image: Tensor, places: Sequence[Sequence[Placed]] | None = None, left: Left | None = None) -> Edit:
         """Return the result with its mask, 0 outside the places, and its raw pixels, the photo's own outside them.
 
         Args:
             image: as in :meth:`forward`.
             places: as in :meth:`forward`.
+            left: as in :meth:`forward`.
         """
         places = self._known(image, places)
         whole = Edit(image.clone(), torch.zeros_like(image[:, :1]), image.clone())
-        for step in steps_of(self.op):
+        for number, step in enumerate(steps_of(self.op)):
             if isinstance(step, MaskOp):
                 return Edit(whole.image, self._mask(step, whole.image, places), whole.image)
+            chosen = self._to_edit(number, step, whole.image, places, left)
             for draw in draws_of(step):
-                for photo, band in self._bands(draw, whole.image, places):
+                for photo, band in self._bands(draw, whole.image, chosen):
                     region = photo, slice(None), band.rows, band.columns
                     # copies, because what is written into the result must not change what gradients need
                     before = Edit(band.own, whole.mask[region].clone(), whole.raw[region].clone())
@@ -142,6 +152,26 @@ class Framed(nn.Module):
             )
         return places
 
+    @torch.no_grad()
+    def _to_edit(
+        self, number: int, step: nn.Module, image: Tensor, places: Sequence[Sequence[Placed]], left: Left | None
+    ) -> Sequence[Sequence[Placed]]:
+        """Return the places where a step has something to do: decided once for all its predictions and views."""
+        if not isinstance(step, OneInput) or (decision := step.decision) is None:
+            return places
+        spots = _spots(image, places, step.frame, _FINENESS * max(step.frame_size))
+        idle: set[tuple[int, int]] = set()
+        for numbers, _, batch in self._batches(image, spots, False, 1):
+            something = decision(to_frame(step.model, batch)).tolist()
+            idle |= {spots[index].place for index, some in zip(numbers, something, strict=True) if not some}
+        if left is not None:
+            for photo, place in sorted(idle):
+                left(number, photo, places[photo][place])
+        return [
+            [place for index, place in enumerate(those) if (photo, index) not in idle]
+            for photo, those in enumerate(places)
+        ]
+
     def _bands(self, draw: Draw, image: Tensor, places: Sequence[Sequence[Placed]]) -> Iterator[tuple[slice, Band]]:
         """Yield what a prediction changes: bands of photos, each of which may be written into the image at once.
 
@@ -151,7 +181,7 @@ class Framed(nn.Module):
         # a copy, because what is written into the image must not change what gradients need
         before = image.clone() if image.requires_grad else image
         layers: dict[int, Layer] = {}
-        for numbers, views, batch in self._batches(before, spots, draw.mirrors):
+        for numbers, views, batch in self._batches(before, spots, draw.mirrors, self.views):
             seen = draw.see(batch)
             layer = draw.predict(seen)
             own = seen[: len(numbers)]
@@ -172,7 +202,7 @@ class Framed(nn.Module):
         """Return the masks of all places on black; where places overlap the larger value counts."""
         spots = _spots(image, places, op.frame, _FINENESS * max(op.frame_size))
         result = image.new_zeros(image.shape[0], op.channels, *image.shape[-2:])
-        for numbers, views, batch in self._batches(image, spots, op.mirrors):
+        for numbers, views, batch in self._batches(image, spots, op.mirrors, self.views):
             masks = op.predict(to_frame(op.model, batch))
             masks = masks if views is None else averaged_masks(masks, views)
             for number, mask in zip(numbers, torch.split(masks, 1), strict=True):
@@ -182,7 +212,7 @@ class Framed(nn.Module):
         return result
 
     def _batches(
-        self, image: Tensor, spots: Sequence[_Spot], mirrors: bool
+        self, image: Tensor, spots: Sequence[_Spot], mirrors: bool, count: int
     ) -> Iterator[tuple[list[int], Tensor | None, Tensor]]:
         """Yield which spots share a batch, their views if there are several, and what networks see.
 
@@ -193,7 +223,7 @@ class Framed(nn.Module):
             alike.setdefault((*spot.size, round(spot.area.height / spot.area.width, 3)), []).append(number)
         for group in alike.values():
             area, size = spots[group[0]].area, spots[group[0]].size
-            views = view_matrices(self.views, mirrors, area.height, area.width) if self.views > 1 else None
+            views = view_matrices(count, mirrors, area.height, area.width) if count > 1 else None
             for start in range(0, len(group), self.batch_size):
                 numbers = group[start : start + self.batch_size]
                 cuts = [
@@ -281,11 +311,13 @@ class _Spot(NamedTuple):
         photo: which of the batch.
         area: where in it.
         size: at how many pixels it is cut out.
+        place: number of the photo, and of the place among its own.
     """
 
     photo: slice
     area: Rectangle
     size: tuple[int, int]
+    place: tuple[int, int]
 
     def is_finer(self, seen: Tensor) -> bool:
         """Return whether the photo has more pixels there than are seen."""
@@ -301,12 +333,12 @@ def _spots(image: Tensor, places: Sequence[Sequence[Placed]], spec: FrameSpec, l
     spots = []
     for index, those in enumerate(places):
         photo = slice(index, index + 1)
-        for place in those:
+        for number, place in enumerate(those):
             place.bounds(image[photo])
             part = place.part(spec)
             # of a face that the photo's border cuts, the eyes may lie outside: nothing to do there
             if part.rectangle.touches(image.shape[-2], image.shape[-1]):
-                spots.append(_Spot(photo, part.rectangle, part.cut_size(limit)))
+                spots.append(_Spot(photo, part.rectangle, part.cut_size(limit), (index, number)))
     return spots
 
 

@@ -6,12 +6,13 @@ from mbu_ops._lazy import lazy_exports
 
 if TYPE_CHECKING:
     from mbu_ops.ops.adjust import Adjust
-    from mbu_ops.ops.base import EditOp, MaskOp, OneInput, Op
+    from mbu_ops.ops.base import EditOp, MaskOp, Op
     from mbu_ops.ops.bound import Bound, Chain
     from mbu_ops.ops.chain import ChainSpec
     from mbu_ops.ops.edit import Edit
     from mbu_ops.ops.interpolate import Interpolate
     from mbu_ops.ops.look import Look
+    from mbu_ops.ops.one_input import OneInput
     from mbu_ops.ops.parse import Parse
     from mbu_ops.ops.redraw import Mix, Redraw
     from mbu_ops.ops.remove import Remove
@@ -36,7 +37,7 @@ else:
             "Look": "mbu_ops.ops.look",
             "MaskOp": "mbu_ops.ops.base",
             "Mix": "mbu_ops.ops.redraw",
-            "OneInput": "mbu_ops.ops.base",
+            "OneInput": "mbu_ops.ops.one_input",
             "Op": "mbu_ops.ops.base",
             "Parse": "mbu_ops.ops.parse",
             "Redraw": "mbu_ops.ops.redraw",

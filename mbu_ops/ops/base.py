@@ -15,20 +15,20 @@ from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
 from mbu_ops.functional.check import check_code
 from mbu_ops.functional.layer import Layer
 from mbu_ops.functional.mask import resize
-from mbu_ops.functional.render import Edit, compose, render
+from mbu_ops.functional.render import Edit
 from mbu_ops.ops.look import USUAL, Look
 from mbu_ops.ops.method import Method, to_frame
+from mbu_ops.ops.one_input import Decision, Pass
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
+    from mbu_ops.methods.presence import Doing, Presence
     from mbu_ops.ops.options import OptionValue
+    from mbu_ops.weights import Pretrained
 
 _LOOKS = frozenset(field.name for field in fields(Look))
-
-Pass = Callable[[Tensor], Layer]
-"""One prediction: from what a model sees, ``(B, 3, R, R)``, to the layer that it puts on the image."""
 
 
 class Op(nn.Module):
@@ -113,8 +113,12 @@ class Op(nn.Module):
         )
         op = cls(pretrained.model)
         op.default_guides = pretrained.guides
-        op.frame = pretrained.frame
+        op.know(pretrained)
         return op.eval()
+
+    def know(self, pretrained: Pretrained) -> None:
+        """Take over what a weights file says beside its networks, such as which frame they were trained on."""
+        self.frame = pretrained.frame
 
     @classmethod
     def for_step(cls, model: nn.Module, options: Mapping[str, OptionValue], codes: Sequence[Tensor]) -> nn.Module:  # noqa: ARG003
@@ -173,13 +177,20 @@ class EditOp(Op, ABC):
         guides: default guide codes ``(N, C, S, S)``, if there are any.
 
     Attributes:
+        detector: says whether there is something to do; None where the weights hold none: then there always is.
+        presence: how sure it must be for an image to be edited, 0 to 1: others stay as they are, bit for bit. 0 always
+            edits; None means what the weights say.
         predict: what subclasses implement. From what the model sees, ``(B, 3, R, R)``, and what the op is told (a
             guide's code, or labels), to a :class:`mbu_ops.functional.layer.Layer`, whose mask is a probability.
     """
 
     usual_look: ClassVar[Look] = USUAL
+    doing: ClassVar[Doing | None] = None
+    """What there must be to do: to ``"remove"`` what is there, or to ``"add"`` what is not; None always edits."""
     removes: ClassVar[bool] = False
     """Whether something goes away: masks grow by what the weights say, unless the look says how far."""
+    detector: Presence | None
+    presence: float | None
     predict: Callable[..., Layer]
 
     def __init__(self, model: nn.Module, look: Look | None = None, *, guides: Tensor | None = None) -> None:
@@ -190,6 +201,21 @@ class EditOp(Op, ABC):
                 "dilation and detail are its fields"
             )
         self.look = (look or Look()).over(self.usual_look)
+        self.detector = None
+        self.presence = None
+
+    def know(self, pretrained: Pretrained) -> None:
+        """Take over what a weights file says beside its networks: the frame, and what can say that nothing is to do."""
+        super().know(pretrained)
+        self.detector = pretrained.presence
+
+    @property
+    def decision(self) -> Decision | None:
+        """What says which images have something to do; None where all are edited."""
+        detector, doing, least = self.detector, self.doing, self.presence
+        if detector is None or doing is None or least == 0:
+            return None
+        return lambda seen: detector.sure(seen, doing, least)
 
     @classmethod
     def with_settings(cls, model: nn.Module, settings: Mapping[str, OptionValue]) -> Self:
@@ -210,6 +236,8 @@ class EditOp(Op, ABC):
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _LOOKS:
             raise AttributeError(f"{name} belongs to the look: op.look = mbu_ops.Look({name}={value!r}).over(op.look)")
+        if name == "presence" and not (value is None or (type(value) in (int, float) and 0 <= value <= 1)):
+            raise ConfigurationError(f"expected presence to be a number from 0 to 1 or None, got {value!r}")
         super().__setattr__(name, value)
 
     @property
@@ -285,99 +313,3 @@ class MaskOp(Op, ABC):
     def edit(self, image: Tensor) -> Edit:
         """Return the image as it is, with the mask; arguments and errors as in :meth:`forward`."""
         return Edit(image, self(image), image)
-
-
-class OneInput(nn.Module, ABC):
-    """A module that makes an edit of images and needs nothing else: it was told all, or needs to be told nothing.
-
-    Attributes:
-        model: the method that predicts.
-    """
-
-    model: Method
-
-    @property
-    def guide(self) -> Tensor | None:
-        """The guide picture ``(1, 3, h, w)``, where its own pixels may be taken."""
-        return None
-
-    @property
-    def told_each(self) -> bool:
-        """Whether it was told something for each image of a batch, and not one thing for all."""
-        return False
-
-    @property
-    @abstractmethod
-    def frame(self) -> FrameSpec:
-        """Which frame of a place in a photo is edited."""
-
-    @property
-    @abstractmethod
-    def frame_size(self) -> tuple[int, int]:
-        """Height and width of what the model sees, in pixels."""
-
-    @property
-    @abstractmethod
-    def detail(self) -> float:
-        """Share of the image's own detail to keep."""
-
-    @property
-    @abstractmethod
-    def mirrors(self) -> bool:
-        """Whether a mirrored image gives the mirrored result."""
-
-    @abstractmethod
-    def passes(self) -> Sequence[Pass]:
-        """Return the predictions that make up the edit, see :meth:`EditOp.passes`."""
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Return the edited image.
-
-        Args:
-            image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
-
-        Returns:
-            Same shape and dtype.
-
-        Raises:
-            ShapeError: if the image has another shape, or is empty.
-            DTypeError: if it holds no floating-point numbers.
-            DeviceError: if it is not where the weights are.
-        """
-        return self.edit(image).image
-
-    def edit(self, image: Tensor) -> Edit:
-        """Return the result with its mask and raw pixels; arguments and errors as in :meth:`forward`."""
-        return edit_whole(self.model, image, self.passes(), self.detail, self.guide)
-
-
-def edit_whole(
-    model: Method, image: Tensor, passes: Sequence[Pass], detail: float, guide: Tensor | None = None
-) -> Edit:
-    """Return the edit that predictions make of whole images: each sees all of an image in its frame.
-
-    Args:
-        model: whose frame it is.
-        image: ``(B, 3, H, W)`` RGB in [0, 1], any size.
-        passes: one prediction after another.
-        detail: share of the image's own detail to keep.
-        guide: the guide picture, where its own pixels may be taken.
-
-    Returns:
-        All of it as one edit, at the image's size and dtype.
-
-    Raises:
-        ShapeError: if the image has another shape, or is empty.
-        DTypeError: if it holds no floating-point numbers.
-        DeviceError: if it is not where the weights are.
-    """
-    whole: Edit | None = None
-    for predict in passes:
-        seen = to_frame(model, image)
-        layer = predict(seen)
-        if image.shape[-2] > seen.shape[-2] or image.shape[-1] > seen.shape[-1]:
-            layer = layer.keeping(seen, detail)
-        edit = render(image, layer, guide=guide)
-        whole, image = edit if whole is None else compose(whole, edit), edit.image
-    assert whole is not None  # noqa: S101 - every edit has a prediction
-    return whole

@@ -11,9 +11,10 @@ from mbu_ops.errors import ConfigurationError
 from mbu_ops.families.frames import FrameSpec
 from mbu_ops.functional.check import check_code
 from mbu_ops.functional.layer import Layer
-from mbu_ops.ops.base import EditOp, MaskOp, OneInput, Pass, edit_whole
+from mbu_ops.ops.base import EditOp, MaskOp
 from mbu_ops.ops.edit import Edit, compose, edit_with
 from mbu_ops.ops.method import Method, expand_code
+from mbu_ops.ops.one_input import Decision, OneInput, Pass, edit_whole
 from mbu_ops.ops.options import OptionValue
 
 
@@ -44,7 +45,7 @@ class GuidedOp(EditOp):
             code: ``(1, C, S, S)`` for all images, or ``(B, C, S, S)``, as :attr:`encode` gives it.
             guide: the guide picture, for weights that take its own pixels.
         """
-        return edit_whole(self.model, image, self.passes(code), self.detail, guide)
+        return edit_whole(self.model, image, self.passes(code), self.detail, guide, self.decision)
 
     def picture(self, *inputs: Tensor) -> Tensor | None:  # noqa: ARG002 - mostly there is none
         """Return the guide picture among what :attr:`encode` takes, if its own pixels may be taken."""
@@ -106,6 +107,11 @@ class BoundBase(OneInput):
     def frame_size(self) -> tuple[int, int]:
         """Height and width of what the op's model sees, in pixels."""
         return self.op.frame_size
+
+    @property
+    def decision(self) -> Decision | None:
+        """What says which images have something to do; None where all are edited."""
+        return self.op.decision
 
     @property
     def detail(self) -> float:

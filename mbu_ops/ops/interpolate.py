@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,9 @@ from mbu_ops.functional.render import Edit
 from mbu_ops.ops.bound import Bound, GuidedOp
 from mbu_ops.ops.method import to_frame
 from mbu_ops.ops.options import OptionValue
+
+if TYPE_CHECKING:
+    from mbu_ops.methods.presence import Doing
 
 
 def mix(first: Tensor, second: Tensor, amount: float | Tensor) -> Tensor:
@@ -74,6 +77,11 @@ class Interpolate(GuidedOp):
 
     verb: ClassVar[str] = "interpolate"
     guided: ClassVar[bool] = True
+
+    @property
+    def doing(self) -> Doing:  # type: ignore[override]
+        """What there must be to do: to add what is not there, or of a method that exchanges at once, to exchange it."""
+        return "remove" if self.model.info.swaps_at_once else "add"
 
     @classmethod
     def for_step(cls, model: nn.Module, options: Mapping[str, OptionValue], codes: Sequence[Tensor]) -> nn.Module:

@@ -164,5 +164,11 @@ THRESHOLD = Option("threshold", number(0, 1), "mask values up to this one leave 
 SOFTNESS = Option("softness", number(0, 1), "length of the ramp from there to a full mask, 0 to 1", "0.1")
 DILATION = Option("dilation", pixels, "how far the mask grows first, in pixels of the frame", "what the weights say")
 DETAIL = Option("detail", number(0, 1), "share of the photo's own fine detail to keep, 0 to 1", "1")
+PRESENCE = Option(
+    "presence",
+    number(0, 1),
+    "edit only where the weights are so sure that there is something to do; 0 always edits",
+    "what the weights say",
+)
 LOOK = (THRESHOLD, SOFTNESS, DETAIL)
 """The options of how an edit is laid over the picture, which most verbs share."""

@@ -12,6 +12,7 @@ from mbu_ops.errors import ConfigurationError, FamilyError, UnsupportedVerbError
 from mbu_ops.families import discovery, parse_attribute
 from mbu_ops.families.discovery import BrokenPlugin, Plugin
 from mbu_ops.families.names import did_you_mean
+from mbu_ops.ops.options import PRESENCE
 from mbu_ops.ops.step import StepSpec, is_weights_path
 from mbu_ops.ops.verbs import Verb, get_verb, grammar_words
 
@@ -132,6 +133,10 @@ def _plan_step(
         raise WeightsError(f"the weights {name!r} edit {' and '.join(spec.attributes)}, got content {content!r}")
     if chosen is not None and info.method != chosen:
         raise WeightsError(f"expected weights of the method {chosen!r} in {str(path)!r}, got {info.method!r}")
+    if options.get(PRESENCE.name) and info.presence is None:
+        raise WeightsError(
+            f"the weights {name!r} cannot say whether there is something to do, and always edit: leave presence out"
+        )
     sources: list[str | os.PathLike[str] | Tensor | float] = []
     if verb.guides:
         first = given if given is not None and _wants_guide(step) else step.guide
@@ -232,7 +237,7 @@ def _together(plans: Sequence[StepPlan], pretrained: Pretrained) -> nn.Module:
         content = pretrained.for_content(plan.content, plan.path)
         index = pretrained.info.attributes.index(str(plan.content))
         changes[index] = _code(content, plan.guides[0]) if plan.guides else None
-    return _in_frame(Redraw(pretrained.model, changes), pretrained)
+    return _knowing(Redraw(pretrained.model, changes), pretrained)
 
 
 def _module(plan: StepPlan, pretrained: Pretrained) -> nn.Module:
@@ -243,16 +248,16 @@ def _module(plan: StepPlan, pretrained: Pretrained) -> nn.Module:
             f"{', '.join(grammar_words(model.info.verbs))}"
         )
     codes = [_code(pretrained, guide) for guide in plan.guides]
-    return _in_frame(op_class(plan.verb).for_step(model, plan.own_options, codes), pretrained)
+    return _knowing(op_class(plan.verb).for_step(model, plan.own_options, codes), pretrained)
 
 
-def _in_frame(module: nn.Module, pretrained: Pretrained) -> nn.Module:
-    """Tell the op of a step which frame its weights were trained on."""
+def _knowing(module: nn.Module, pretrained: Pretrained) -> nn.Module:
+    """Tell the op of a step what its weights say beside their networks."""
     from mbu_ops.ops.base import Op
 
     for op in module.modules():
         if isinstance(op, Op):
-            op.frame = pretrained.frame
+            op.know(pretrained)
     return module
 
 

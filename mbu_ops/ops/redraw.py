@@ -11,9 +11,10 @@ from mbu_ops.errors import ConfigurationError, ShapeError
 from mbu_ops.functional.check import check_code, check_fits, check_floating, check_image
 from mbu_ops.functional.layer import Layer
 from mbu_ops.functional.render import Edit
-from mbu_ops.ops.base import EditOp, OneInput, edit_whole
+from mbu_ops.ops.base import EditOp
 from mbu_ops.ops.look import REMOVAL, Look
 from mbu_ops.ops.method import Method, expand_code, to_frame
+from mbu_ops.ops.one_input import OneInput, edit_whole
 
 if TYPE_CHECKING:
     from mbu_ops.methods.didd import Codes

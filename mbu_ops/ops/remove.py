@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
 from mbu_ops.functional.layer import Layer
-from mbu_ops.ops.base import EditOp, OneInput
+from mbu_ops.ops.base import EditOp
 from mbu_ops.ops.look import REMOVAL, Look
+from mbu_ops.ops.one_input import OneInput
+
+if TYPE_CHECKING:
+    from mbu_ops.methods.presence import Doing
 
 
 class Remove(EditOp, OneInput):
@@ -35,6 +39,7 @@ class Remove(EditOp, OneInput):
     """
 
     verb: ClassVar[str] = "remove"
+    doing: ClassVar[Doing | None] = "remove"
     usual_look: ClassVar[Look] = REMOVAL
     removes: ClassVar[bool] = True
 

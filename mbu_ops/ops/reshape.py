@@ -13,9 +13,10 @@ from mbu_ops.functional.check import check_code, check_fits, check_image, check_
 from mbu_ops.functional.layer import Layer
 from mbu_ops.functional.mask import resize
 from mbu_ops.functional.render import Edit
-from mbu_ops.ops.base import EditOp, Op, Pass, edit_whole
+from mbu_ops.ops.base import EditOp, Op
 from mbu_ops.ops.bound import BoundBase
 from mbu_ops.ops.method import expand_code, to_frame
+from mbu_ops.ops.one_input import Pass, edit_whole
 from mbu_ops.ops.parse import Parser
 
 UNSPECIFIED = 255

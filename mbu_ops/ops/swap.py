@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
 from mbu_ops.functional.layer import Layer
-from mbu_ops.ops.base import Pass
 from mbu_ops.ops.look import REMOVAL
+from mbu_ops.ops.one_input import Pass
 from mbu_ops.ops.transfer import Transfer
+
+if TYPE_CHECKING:
+    from mbu_ops.methods.presence import Doing
 
 
 class Swap(Transfer):
@@ -35,6 +38,7 @@ class Swap(Transfer):
 
     verb: ClassVar[str] = "swap"
     guided: ClassVar[bool] = True
+    doing: ClassVar[Doing | None] = "remove"
 
     def predict(self, seen: Tensor, code: Tensor) -> Layer:
         """Return a code's content as it would sit on the image, instead of the image's own if the method can do so."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
@@ -11,6 +11,9 @@ from mbu_ops.functional.layer import Layer
 from mbu_ops.functional.render import Edit
 from mbu_ops.ops.bound import Bound, GuidedOp, choose_inputs
 from mbu_ops.ops.method import to_frame
+
+if TYPE_CHECKING:
+    from mbu_ops.methods.presence import Doing
 
 
 class Transfer(GuidedOp):
@@ -47,6 +50,7 @@ class Transfer(GuidedOp):
 
     verb: ClassVar[str] = "transfer"
     guided: ClassVar[bool] = True
+    doing: ClassVar[Doing | None] = "add"
 
     def forward(self, image: Tensor, guide: Tensor) -> Tensor:
         """Return the image with the guide's content.

@@ -22,6 +22,7 @@ from mbu_ops.ops.options import (
     GUIDE,
     LOOK,
     METHOD,
+    PRESENCE,
     SOFTNESS,
     THRESHOLD,
     TO,
@@ -131,7 +132,7 @@ _BUILT_IN: Mapping[str, Verb] = {
             example="add:glasses@ref.jpg",
             call="transfer",
             guides=1,
-            options=LOOK,
+            options=(*LOOK, PRESENCE),
             joins=True,
         ),
         Verb(
@@ -139,7 +140,7 @@ _BUILT_IN: Mapping[str, Verb] = {
             op="mbu_ops.ops.remove:Remove",
             help="take it away",
             example="remove:smile",
-            options=(replace(THRESHOLD, default_text="0.05"), SOFTNESS, DILATION, DETAIL),
+            options=(replace(THRESHOLD, default_text="0.05"), SOFTNESS, DILATION, DETAIL, PRESENCE),
             joins=True,
         ),
         Verb(
@@ -148,7 +149,7 @@ _BUILT_IN: Mapping[str, Verb] = {
             help="exchange it for the guide's",
             example="swap:facial_hair@ref.jpg",
             guides=1,
-            options=LOOK,
+            options=(*LOOK, PRESENCE),
         ),
         Verb(
             name="interpolate",
@@ -156,7 +157,7 @@ _BUILT_IN: Mapping[str, Verb] = {
             help="add a mixture of two guides'",
             example="interpolate:smile@a.jpg,to=b.jpg",
             guides=2,
-            options=(Option("amount", number(0, 1), "share of the second guide, 0 to 1", "0.5"), *LOOK),
+            options=(Option("amount", number(0, 1), "share of the second guide, 0 to 1", "0.5"), *LOOK, PRESENCE),
         ),
         Verb(
             name="adjust",
@@ -171,7 +172,7 @@ _BUILT_IN: Mapping[str, Verb] = {
             help="add the guide's, and take away what else the weights know",
             example="translate:glasses@ref.jpg",
             guides=1,
-            options=LOOK,
+            options=(*LOOK, PRESENCE),
         ),
         Verb(
             name="segment",

@@ -10,6 +10,7 @@ from mbu_ops.methods.maae import MAAE, MAAEConfig
 from mbu_ops.methods.mbu import MBU, MBUConfig, to_signed
 from mbu_ops.methods.parsing import Parsing, ParsingConfig
 from mbu_ops.methods.portrait import Portrait, PortraitConfig
+from mbu_ops.methods.presence import WIDTHS, Presence
 
 TINY_CONFIG = MBUConfig(resolution=16, common_widths=(8, 16), separate_widths=(6,), separate_channels=4)
 """Two blocks, 16 pixels: about 12,000 weights."""
@@ -228,3 +229,31 @@ def _strengthen(decoder: nn.Sequential, factor: float) -> None:
     head = decoder[-1]
     assert isinstance(head, nn.Conv2d | nn.ConvTranspose2d)  # noqa: S101
     head.weight *= factor
+
+
+@torch.no_grad()
+def tiny_presence(remove: float = 0.5, add: float = 0.5) -> Presence:
+    """Return a detector that takes bright images for those that show the content.
+
+    Args:
+        remove: its threshold to remove.
+        add: its threshold to add.
+
+    Example:
+        >>> tiny_presence()(torch.stack([torch.zeros(3, 8, 8), torch.ones(3, 8, 8)])).round()
+        tensor([0., 1.])
+    """
+    presence = Presence({"remove": remove, "add": add})
+    for parameter in presence.parameters():
+        parameter.zero_()
+    for layer in presence.layers:
+        if isinstance(layer, nn.Conv2d):  # one channel takes every few pixels' mean along, raised above 0
+            centre = layer.kernel_size[0] // 2
+            layer.weight[0, :3, centre, centre] = 1 / 3 if layer.in_channels == 3 else torch.tensor([1.0, 0, 0])
+            assert layer.bias is not None  # noqa: S101
+            layer.bias[0] = float(layer.in_channels == 3)
+        elif isinstance(layer, nn.Linear):
+            positions = layer.in_features // WIDTHS[-1]
+            layer.weight[0, :positions] = 20 / positions
+            layer.bias.sub_(20)
+    return presence.eval().requires_grad_(False)

@@ -27,11 +27,15 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from mbu_ops.methods.base import Networks
+    from mbu_ops.methods.presence import Presence
 
 __all__ = ["Pretrained", "WeightsInfo", "load", "read_info", "save"]
 
 GUIDES = "guides"
 """Name of the default guide codes in the file."""
+
+PRESENCE = "presence."
+"""What the names of the tensors that say whether there is something to do begin with."""
 
 _COUNTER = "num_batches_tracked"  # batch norm's bookkeeping: no part of what the network computes
 _TYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
@@ -44,11 +48,13 @@ class Pretrained(NamedTuple):
         model: in eval mode.
         info: what the file says of itself.
         guides: ``(N, *guide code shape)`` default guide codes, or None.
+        presence: says whether there is something to do; None where the file holds no such network.
     """
 
     model: nn.Module
     info: WeightsInfo
     guides: Tensor | None
+    presence: Presence | None = None
 
     @property
     def frame(self) -> FrameSpec:
@@ -84,15 +90,17 @@ def save(
     info: WeightsInfo,
     guides: Tensor | None = None,
     dtype: torch.dtype | None = None,
+    presence: Presence | None = None,
 ) -> None:
     """Write a model's weights, whole or not at all.
 
     Args:
         path: where to; an existing file is replaced.
         model: the networks.
-        info: their description; ``guides`` and ``dtype`` in it are filled in.
+        info: their description; ``guides``, ``dtype`` and ``presence`` in it are filled in.
         guides: ``(N, *guide code shape)`` default guide codes.
         dtype: to store; float16 by default.
+        presence: says whether there is something to do, for networks of one content.
 
     Raises:
         WeightsError: if the description does not fit the model, or a number is not finite (in that dtype).
@@ -114,8 +122,15 @@ def save(
     tensors = {name: value for name, value in model.state_dict().items() if not name.endswith(_COUNTER)}
     if guides is not None:
         tensors[GUIDES] = guides
+    if presence is not None:
+        tensors |= {PRESENCE + name: value for name, value in presence.state_dict().items()}
     stored = {name: value.detach().to("cpu", dtype).contiguous() for name, value in tensors.items()}
-    info = replace(info, guides=0 if guides is None else len(guides), dtype=str(dtype).removeprefix("torch."))
+    info = replace(
+        info,
+        guides=0 if guides is None else len(guides),
+        dtype=str(dtype).removeprefix("torch."),
+        presence=None if presence is None else dict(presence.thresholds),
+    )
     entries = {name: TensorEntry(_code(info.dtype), tuple(value.shape)) for name, value in stored.items()}
     _check_fit(path, info, entries)
     if model.info.name != info.method:
@@ -158,13 +173,16 @@ def load(
         dtype: of its weights; float32 by default, whatever the file's.
 
     Returns:
-        The network in eval mode, the file's description, and its default guide codes.
+        The network in eval mode, the file's description, its default guide codes, and what says whether there is
+        something to do.
 
     Raises:
         WeightsError: if the file is missing, damaged, foreign, or not exactly what its description and ``sha256`` say.
     """
     import torch
     from safetensors.torch import load as load_tensors
+
+    from mbu_ops.methods.presence import Presence
 
     path = Path(path)
     _check_regular(path)
@@ -180,14 +198,19 @@ def load(
     stored = load_tensors(content)
     _check_finite(path, stored)
     guides = stored.pop(GUIDES, None)
+    detecting = {name: stored.pop(name) for name in list(stored) if info.presence and name.startswith(PRESENCE)}
     dtype, device = dtype or torch.float32, device or "cpu"
     # the random numbers of a network's first weights are thrown away here: the caller's generator must not notice
     with torch.random.fork_rng(devices=[]):
         model = _network(path, info)
+        presence = Presence(info.presence) if info.presence else None
     counters = {name: value for name, value in model.state_dict().items() if name.endswith(_COUNTER)}
     model.load_state_dict({**stored, **counters})
     model = model.to(device=device, dtype=dtype).eval()
-    return Pretrained(model, info, None if guides is None else guides.to(device=device, dtype=dtype))
+    if presence is not None:
+        presence.load_state_dict({name.removeprefix(PRESENCE): value for name, value in detecting.items()})
+        presence = presence.to(device).eval().requires_grad_(False)  # small: its numbers need not be coarse
+    return Pretrained(model, info, None if guides is None else guides.to(device=device, dtype=dtype), presence)
 
 
 def _info(path: Path, header: Header) -> WeightsInfo:
@@ -222,10 +245,16 @@ def _check_fit(path: Path, info: WeightsInfo, tensors: Mapping[str, TensorEntry]
     """Compare names, shapes and types with the network's, before any memory is spent on what a file claims."""
     import torch
 
+    from mbu_ops.methods.presence import Presence
+
     with torch.device("meta"):
-        model = _network(path, info)
+        model, presence = _network(path, info), Presence()
     expected = {n: tuple(v.shape) for n, v in model.state_dict().items() if not n.endswith(_COUNTER)}
     count = model.contents
+    if info.presence is not None:
+        if count != 1:
+            raise WeightsError(f"{path}: expected no presence beside {info.method!r}, which edits {count} contents")
+        expected |= {PRESENCE + name: tuple(value.shape) for name, value in presence.state_dict().items()}
     if count > 1 and len(info.attributes) != count:
         raise WeightsError(
             f"{path}: expected the names of the {count} contents that {info.method!r} edits, got {info.attributes}"

@@ -10,10 +10,10 @@ from typing import Any
 from mbu_ops.errors import WeightsError
 from mbu_ops.families.names import NAME
 
-SCHEMA = 2
+SCHEMA = 3
 """The version of :class:`WeightsInfo`."""
 
-_LATER = {"frame": 2}
+_LATER = {"frame": 2, "presence": 3}
 """Fields that came after the first version, with the one that brought them; older descriptions mean their defaults."""
 
 _SCHEMAS = f"1 to {SCHEMA} (a newer mbu-ops may be needed)"
@@ -40,6 +40,8 @@ class WeightsInfo:
         dtype: of the tensors in the file: ``float16``, ``bfloat16``, ``float32`` or ``float64``.
         schema: version of this description. One of an older version is read as one of this.
         frame: name of the frame of the family that it was trained on; None for the family's first.
+        presence: how sure the file's :class:`mbu_ops.methods.presence.Presence` must be of something to do: the least
+            probabilities to ``"remove"`` and to ``"add"``; None if the file holds none.
 
     Raises:
         WeightsError: if a field is malformed.
@@ -61,6 +63,7 @@ class WeightsInfo:
     dtype: str = "float32"
     schema: int = SCHEMA
     frame: str | None = None
+    presence: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         _expect(self.schema == SCHEMA, str(SCHEMA), "schema", self.schema)
@@ -78,6 +81,12 @@ class WeightsInfo:
         _expect(self.dtype in known, f"one of {', '.join(known)}", "dtype", self.dtype)
         named = self.frame is None or (isinstance(self.frame, str) and NAME.match(self.frame) is not None)
         _expect(named, "a frame's name or null", "frame", self.frame)
+        least = self.presence is None or (
+            isinstance(self.presence, dict)
+            and set(self.presence) == {"remove", "add"}
+            and all(type(value) in (int, float) and 0 <= value <= 1 for value in self.presence.values())
+        )
+        _expect(least, 'null or {"remove": 0 to 1, "add": 0 to 1}', "presence", self.presence)
 
     def to_json(self) -> str:
         """Return the description as JSON text.

@@ -8,7 +8,11 @@ from torch import Tensor, nn
 
 from mbu_ops import Frame, Framed
 from mbu_ops.errors import ConfigurationError, FrameError
+from mbu_ops.ops.bound import Chain
 from mbu_ops.ops.edit import Edit
+from mbu_ops.ops.remove import Remove
+from mbu_ops.ops.transfer import Transfer
+from mbu_ops.testing import tiny_mbu, tiny_presence
 from mbu_ops_cli.runner import Editor, Result
 
 CPU = torch.device("cpu")
@@ -122,3 +126,35 @@ def test_places_say_which_was_edited():
     assert [[edited for _, edited in result.places] for result in results] == [[True, False]] * 2
     whole = Editor(Scarce(100), CPU)(images)
     assert all(result.places == () for result in whole)
+
+
+def detecting(kind):
+    op = kind(tiny_mbu())
+    op.detector = tiny_presence()
+    return op if kind is Remove else op.bind(code=torch.rand(1, *op.model.code_shape))
+
+
+@pytest.mark.parametrize("wants_mask", [False, True])
+@pytest.mark.parametrize("framed", [False, True])
+def test_steps_with_nothing_to_do_are_named(wants_mask, framed):
+    chain = Chain([("remove:hat", detecting(Remove)), ("add:hat", detecting(Transfer))])
+    op = Framed(chain, Stub(), "largest") if framed else chain
+    images = torch.stack([torch.full((3, 16, 30), value) for value in (0.1, 0.9)])
+    images[:, :, 0, 0] = 0.2  # two places
+    dark, bright = Editor(op, CPU, wants_mask)(images)
+    assert dark.idle == ("remove:hat",)
+    assert "remove:hat" not in bright.idle
+    for result, image in zip((dark, bright), images, strict=True):
+        torch.testing.assert_close(result.image, op(image[None])[0])
+        assert (result.mask is not None) == wants_mask
+    assert not dark.same
+
+
+def test_a_picture_without_anything_to_do_is_the_same():
+    images = torch.full((2, 3, 16, 30), 0.1)
+    images[:, :, 0, 0] = 0.2
+    for op in (detecting(Remove), Framed(detecting(Remove), Stub())):
+        for image, result in zip(images, Editor(op, CPU)(images), strict=True):
+            assert result.same
+            assert torch.equal(result.image, image)
+            assert not any(edited for _, edited in result.places)

@@ -27,6 +27,18 @@ def test_a_long_list_of_failures_is_cut_in_words_and_whole_in_json(capsys):
     assert not captured.err
 
 
+def test_steps_that_had_nothing_to_do_get_a_line_each(capsys):
+    jobs = [job for job, _ in FAILED[:3]]
+    summary = Summary(jobs, [], [("remove:smile", job) for job in jobs[:2]])
+    show_summary(SPEC, summary, [], 1.0, as_json=False)
+    assert (
+        "remove:smile: nothing to do in 2 pictures, left unchanged (presence=0 edits all)\n" in capsys.readouterr().err
+    )
+    show_summary(SPEC, summary, [], 1.0, as_json=True)
+    said = json.loads(capsys.readouterr().out)["unchanged"]
+    assert said == [{"input": f"{index}.jpg", "step": "remove:smile"} for index in range(2)]
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

@@ -77,7 +77,7 @@ def test_info(hats, capsys):
 
 
 def test_info_shows_the_frame(hats, tmp_path, capsys):
-    model, info, guides = load(Path(hats, "weights.safetensors"))
+    model, info, guides, _ = load(Path(hats, "weights.safetensors"))
     save(tmp_path / "ears.safetensors", model, dataclasses.replace(info, frame="ears"), guides)
     assert run(["weights", "info", str(tmp_path / "ears.safetensors")]) == 0
     assert "frame        ears" in capsys.readouterr().out

@@ -110,6 +110,8 @@ def test_options_are_settings_and_the_defaults_what_they_say(name: str) -> None:
     usual = op_class(verb).for_step(model, {}, codes)(image)
     others = {"threshold": 0.45, "softness": 0.9, "detail": 0.0, "dilation": 9, "amount": 0.0, "strength": -0.3}
     for option in verb.options:
+        if option.name == "presence":  # only weights that hold a detector can be told: tests/ops/test_presence.py
+            continue
         if re.fullmatch(r"[0-9.]+", option.default_text):
             said = {option.name: option.kind(option.default_text)}
             assert torch.equal(op_class(verb).for_step(model, said, codes)(image), usual), option.name

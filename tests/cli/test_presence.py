@@ -1,0 +1,81 @@
+"""`weights calibrate` teaches weights to see where nothing is to be done; `chain` leaves such pictures alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.torch import load_file
+
+from mbu_ops import weights
+from mbu_ops_cli.app import run
+
+from .conftest import save_tiny
+
+
+def paint(folder: Path, count: int, bright: bool, suffix: str = "png") -> Path:
+    """Write dark pictures, or pictures with a bright middle."""
+    folder.mkdir()
+    for index in range(count):
+        pixels = np.random.default_rng(index).integers(0, 90, (24, 24, 3), dtype=np.uint8)
+        pixels[6:18, 6:18] += np.uint8(150 * bright)
+        Image.fromarray(pixels).save(folder / f"{folder.name}{index}.{suffix}", quality=95, subsampling=0)
+    return folder
+
+
+@pytest.fixture
+def taught(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[Path, str]:
+    """Tiny weights that know bright middles, and what teaching them printed."""
+    file = save_tiny(tmp_path / "tiny") / "weights.safetensors"
+    before = load_file(file)
+    with_, without = paint(tmp_path / "with", 60, True), paint(tmp_path / "without", 60, False)
+    sides = ["--with", str(with_), "--without", str(without), "--holdout", "0.4"]
+    assert run(["weights", "calibrate", str(tmp_path / "tiny"), *sides, "--steps", "50"]) == 0
+    after = load_file(file)
+    assert all((after[name] == value).all() for name, value in before.items())
+    assert weights.read_info(file).training["presence"]["holdout"] == 0.4
+    return file.parent, capsys.readouterr().out
+
+
+def test_the_table_counts_pictures_that_chose_nothing(taught: tuple[Path, str]) -> None:
+    table = taught[1].splitlines()
+    assert [line.split(":")[0] for line in table[1::3]] == ["remove", "add"]
+    assert sum("(missed)" in line and "n=" in line for line in table) == 2
+    assert sum("nothing to do, left alone" in line for line in table) == 2
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_what_has_nothing_to_do_is_a_copy(taught, tmp_path: Path, capsys, suffix: str) -> None:
+    dark, bright = paint(tmp_path / "dark", 2, False, suffix), paint(tmp_path / "bright", 2, True, suffix)
+    out = tmp_path / "out"
+    command = ["chain", f"remove:{taught[0]}", "-i", str(dark), "-i", str(bright), "-o", str(out), "--json"]
+    assert run(command) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert {Path(one["input"]).parent.name for one in said["unchanged"]} == {"dark"}
+    written = {Path(one["input"]): Path(one["output"]) for one in said["written"]}
+    assert len(written) == 4
+    for source, target in written.items():
+        assert (source.read_bytes() == target.read_bytes()) == (source.parent.name == "dark")
+    command[1] += ",presence=0"
+    assert run([*command, "--existing", "overwrite"]) == 0
+    assert json.loads(capsys.readouterr().out)["unchanged"] == []
+
+
+def test_a_copy_has_the_format_that_was_asked_for(taught, tmp_path: Path, capsys) -> None:
+    source = paint(tmp_path / "dark", 1, False) / "dark0.png"
+    target = tmp_path / "out.bmp"
+    assert run(["chain", f"remove:{taught[0]}", "-i", str(source), "-o", str(target)]) == 0
+    assert "nothing to do in 1 picture, left unchanged" in capsys.readouterr().err
+    with Image.open(target) as image:
+        assert image.format == "BMP"
+        assert (np.asarray(image) == np.asarray(Image.open(source))).all()
+
+
+def test_calibrate_needs_pictures_that_training_leaves_out(tmp_path: Path, capsys) -> None:
+    save_tiny(tmp_path / "tiny")
+    sides = ["--with", str(paint(tmp_path / "a", 8, True)), "--without", str(paint(tmp_path / "b", 8, False))]
+    assert run(["weights", "calibrate", str(tmp_path / "tiny"), *sides]) == 2
+    assert "expected --holdout" in capsys.readouterr().err
