@@ -29,6 +29,9 @@ ATTRIBUTES = ("list_attr_celeba.txt", "list_attr.txt")
 FRAME_FILE = "frame.json"
 """Says where the family's first frame lies in pictures that are cut in another way than CelebA's."""
 
+IDENTITIES = "identity_CelebA.txt"
+"""Says who is in each picture, where it is there."""
+
 PARTITIONS = {"train": 0, "validation": 1, "test": 2}
 Partition = Literal["train", "validation", "test"]
 Rule = tuple[tuple[str, ...], ...]
@@ -45,6 +48,8 @@ class CelebA:
         names: label names.
         labels: ``(files, names)`` bool.
         partition: ``(files,)`` int: 0 train, 1 validation, 2 test.
+        people: ``(files,)`` int: who is in each picture, by :data:`IDENTITIES`; somebody else in each where that is not
+            there.
         frame: where the family's first frame lies in each picture, as fractions of its sides.
     """
 
@@ -53,6 +58,7 @@ class CelebA:
     names: tuple[str, ...]
     labels: NDArray[np.bool_]
     partition: NDArray[np.int64]
+    people: NDArray[np.int64]
     frame: Sides = FACE_FRAME
 
     @classmethod
@@ -79,9 +85,14 @@ class CelebA:
                 raise ValueError(f"{len(names)} labels in the header, rows of another length")
             where = dict(line.split() for line in partitions.read_text("utf-8").splitlines() if line.strip())
             partition = np.array([int(where[file]) for file in files])
+            people = -1 - np.arange(len(files))
+            if (folder / IDENTITIES).exists():
+                rows = (folder / IDENTITIES).read_text("utf-8").splitlines()
+                who = dict(line.split() for line in rows if line.strip())
+                people = np.array([int(who[file]) for file in files])
         except (ValueError, KeyError, UnicodeDecodeError) as error:
             raise DataError(f"{str(folder)!r} is not in CelebA's layout: {type(error).__name__}: {error}") from error
-        return cls(pictures, files, names, labels, partition, _read_frame(folder / FRAME_FILE))
+        return cls(pictures, files, names, labels, partition, people, _read_frame(folder / FRAME_FILE))
 
     def matching(self, rule: Rule, partition: Partition) -> NDArray[np.int64]:
         """Return the indices of the files of a partition that a rule selects, in order.
@@ -110,6 +121,15 @@ class CelebA:
             raise DataError(
                 f"expected one of the labels {', '.join(self.names)}; got {label!r} ({self.images.parent})"
             ) from None
+
+    def columns(self, labels: tuple[str, ...]) -> NDArray[np.bool_]:
+        """Return some labels of every file, ``(files, labels)``.
+
+        Raises:
+            DataError: if there is no such label.
+        """
+        chosen = [self.column(label) for label in labels]
+        return np.stack(chosen, axis=1) if chosen else np.zeros((len(self.files), 0), bool)
 
     def pictures(self, indices: NDArray[np.int64]) -> list[Picture]:
         """Return the image files of these indices, and where the family's first frame lies in them."""

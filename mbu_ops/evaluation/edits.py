@@ -78,6 +78,8 @@ class Edits:
         guided: ``(N, G, 3, R, R)``: a few ``without`` images, each with each of those.
         union: ``(N, 1, R, R)``: where any of those guides changed the image.
         segmented: ``(M, 1, R, R)`` soft masks of the ``with`` images.
+        idle_added: ``(M, 3, R, R)``: ``with`` images, which have the content, with that of a random guide added.
+        idle_removed: ``(N, 3, R, R)``: ``without`` images, which lack it, with the content removed.
     """
 
     added: Edit
@@ -88,6 +90,8 @@ class Edits:
     guided: Tensor
     union: Tensor
     segmented: Tensor
+    idle_added: Tensor
+    idle_removed: Tensor
 
     @classmethod
     @torch.no_grad()
@@ -124,6 +128,8 @@ class Edits:
         removed = in_chunks(remove.edit, with_)
         swaps = "swap" in transfer.model.info.verbs
         swapped = in_chunks(transfer.edit, removed.image, with_[choice.swaps]).image if swaps else None
+        idle_added = in_chunks(transfer.edit, with_, with_[choice.swaps]).image
+        idle_removed = in_chunks(remove.edit, without).image
         report()
         return cls(
             added=added,
@@ -134,6 +140,8 @@ class Edits:
             union=torch.stack([edit.mask for edit in few]).amax(0),
             segmented=torch.cat([segment(chunk) for chunk in torch.split(with_, CHUNK)]),
             guides=guides,
+            idle_added=idle_added,
+            idle_removed=idle_removed,
         )
 
 
