@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops_cli.eval_people import people_options
 from mbu_ops_cli.eval_setup import (
     Options,
     check,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="eval", short_help="Measure how good edits are, on pictures that training has not seen.")
+@people_options
 @source_options
 @click.option("--weights", metavar="NAME_OR_PATH", help="Weights to measure.  [default: the attribute's own]")
 @click.option(
@@ -99,6 +101,7 @@ def evaluate(source: Source, out: Path | None, as_json: bool, **others: Any) -> 
     All that it draws: mbu-ops eval --family avatars
     CelebA's layout:  mbu-ops eval --attribute glasses --data celeba/
     Two contents:     mbu-ops eval --attributes smile,glasses --data celeba/
+    The same people:  mbu-ops eval --pairs london/ --step remove:smile --step adjust:smile,strength=-1
     Two folders:      mbu-ops eval --with hats/ --without nohats/ --holdout 0.1 --weights my-hats
 
     The judge is a small classifier of pictures with the content and without it; with --judge FILE it is kept for the
