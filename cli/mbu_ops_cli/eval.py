@@ -221,6 +221,7 @@ _LISTED = ("add", "remove", "mask_iou", "remove_psnr")
 def _say_what_is_left_out(figures: list[Figure]) -> None:
     measured = {figure.name for figure in figures}
     for name, reason in (
+        ("spot_remove", "spot the edit: too few pictures with and without the content are alike in their other labels"),
         ("identity_add", "identity: the family has no network that describes whose picture it is"),
         ("kid_remove", "distances of sets: pip install 'mbu-ops[eval]'"),
         ("mask_iou", "mask IoU: nobody knows these pictures' true masks"),

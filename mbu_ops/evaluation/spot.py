@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mbu_ops.data.traits import Traits, matched
+from mbu_ops.data.traits import matched
 from mbu_ops.evaluation.edits import Edits
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.figures import Figure, area_under_curve
@@ -97,7 +97,7 @@ def _scores(known: Tensor, truth: Tensor, asked: Tensor) -> Tensor:
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
-    optimiser.step(loss)  # type: ignore[arg-type] # it takes any function of no arguments that returns a loss
+    optimiser.step(loss)  # type: ignore[no-untyped-call]
     return (asked @ weights + bias).detach()
 
 
@@ -127,7 +127,7 @@ def spot_the_edit(examples: Examples, edits: Edits, window: Window, features: Im
     added, real_without = (
         texture(features, window.cut(images[others])) for images in (edits.added.image, examples.without)
     )
-    people, strangers = _people(ours, with_), _people(theirs, without)
+    people, strangers = ours.people[with_], theirs.people[without]
     compared = (
         ("spot_remove", "spot the edit, AUC: removed against real, without", removed, real_without, people, strangers),
         ("spot_add", "spot the edit, AUC: added against real, with", added, real_with, strangers, people),
@@ -137,7 +137,3 @@ def spot_the_edit(examples: Examples, edits: Edits, window: Window, features: Im
         area_under_curve(name, title, *told_apart(edited, real, (them, others)))
         for name, title, edited, real, them, others in compared
     ]
-
-
-def _people(traits: Traits, indices: np.ndarray) -> np.ndarray:
-    return traits.people[indices]
