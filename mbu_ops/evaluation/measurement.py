@@ -166,10 +166,10 @@ def _success(examples: Examples, edits: Edits, judge: Judge) -> list[Figure]:
 
 def _eye(examples: Examples, edits: Edits, regions: Regions, features: ImageFeatures | None) -> list[Figure]:
     """Measure what judges do not see: whether edits pass for photos, are sharp, leave alone, and follow their guide."""
-    figures = [*sharpness_figures(examples, edits, regions), *untouched_figures(examples, edits)]
+    window = Window.of(regions)
+    figures = [*sharpness_figures(examples, edits, regions, window), *untouched_figures(examples, edits)]
     if features is None:
         return figures
-    window = Window.of(regions)
     codes = described(features, window.cut_inside(edits.guided.flatten(0, 1))).view(*edits.guided.shape[:2], -1)
     found = retrieved_guides(codes, described(features, window.cut_inside(edits.guides)))
     title = f"guide retrieved among {len(edits.guides)}, the edit's region alone"

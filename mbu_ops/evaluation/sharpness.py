@@ -9,6 +9,7 @@ from mbu_ops.evaluation.distances import average_in
 from mbu_ops.evaluation.edits import Edits, Regions
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.figures import Figure, median
+from mbu_ops.evaluation.window import Window
 
 _FLAT = 1e-4
 """Mean Laplacian below which a picture has no detail to compare with: a fortieth of a level of 8 bits."""
@@ -24,6 +25,7 @@ def laplacian(images: Tensor) -> Tensor:
         images: ``(N, C, H, W)`` in [0, 1].
 
     Example:
+        >>> import torch
         >>> laplacian(torch.full((1, 3, 4, 4), 0.5)).max()
         tensor(0.)
     """
@@ -45,6 +47,7 @@ def relative_sharpness(after: Tensor, before: Tensor, region: Tensor) -> Tensor:
         ``(M,)``: 1 = as sharp; without the pictures whose region is empty, or was flat.
 
     Example:
+        >>> import torch
         >>> picture = torch.rand(2, 3, 16, 16)
         >>> relative_sharpness(picture / 2, picture, torch.ones(2, 1, 16, 16, dtype=torch.bool))
         tensor([0.5000, 0.5000])
@@ -53,13 +56,17 @@ def relative_sharpness(after: Tensor, before: Tensor, region: Tensor) -> Tensor:
     return (now / then)[then > _FLAT]
 
 
-def sharpness_figures(examples: Examples, edits: Edits, regions: Regions) -> list[Figure]:
+def sharpness_figures(examples: Examples, edits: Edits, regions: Regions, window: Window) -> list[Figure]:
     """Measure the sharpness of additions and removals in their region, as multiples of the input's.
+
+    What goes away takes its own edges along, so real pictures without the content are put beside real ones with it,
+    where edits are: that is what removals should come to, and additions to its inverse.
 
     Args:
         examples: the pictures.
         edits: what became of them.
         regions: where edits are.
+        window: where they are in all pictures together.
     """
     figures = []
     for name, title, after, before, region in (
@@ -69,4 +76,11 @@ def sharpness_figures(examples: Examples, edits: Edits, regions: Regions) -> lis
         ratios = relative_sharpness(after, before, region)
         if len(ratios):
             figures.append(median(f"sharpness_{name}", f"sharpness in the edit, input 1: {title}", ratios))
+    without, with_ = (
+        average_in(laplacian(images), window.inside.expand(len(images), -1, -1, -1))
+        for images in (examples.without, examples.with_)
+    )
+    if with_.median() > _FLAT:
+        title = "sharpness where edits are: real, without against with"
+        figures.append(median("sharpness_real", title, without / with_.median()))
     return figures

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from mbu_ops.data.domains import Domains
 from mbu_ops.data.traits import Traits, matched
+from mbu_ops.evaluation.distances import described, retrieved_guides
 from mbu_ops.evaluation.edits import Edits, Regions
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.figures import area_under_curve, mean, median
@@ -85,6 +86,15 @@ def test_only_the_window_is_looked_at(examples, regions, features):
     elsewhere = edits_of(examples, Regions(corner, corner), lambda x: torch.zeros_like(x))
     found = by_name(spot_the_edit(examples, elsewhere, Window.of(regions), features))
     assert 0.25 < found["spot_remove"].value < 0.75
+
+
+def test_guides_are_recognised_by_their_region_alone(examples, regions, features):
+    """The guides' own regions, pasted: found always by the window, whatever lies around it."""
+    window = Window.of(regions)
+    guides, people = examples.with_[:4], examples.without[:6]
+    pasted = torch.where(window.inside, guides, people[:, None]).flatten(0, 1)
+    codes = described(features, window.cut_inside(pasted)).view(6, 4, -1)
+    assert retrieved_guides(codes, described(features, window.cut_inside(guides))).all()
 
 
 def test_nothing_is_said_of_few_pictures(examples, regions, features):
@@ -166,16 +176,31 @@ def test_of_pictures_without_traits_nobody_is_in_two(examples):
 
 
 def test_blurred_edits_are_less_sharp(examples, regions):
-    found = by_name(sharpness_figures(examples, edits_of(examples, regions, soft), regions))
-    assert set(found) == {"sharpness_add", "sharpness_remove"}
-    assert all(0 < figure.high < 0.7 for figure in found.values())
-    same = by_name(sharpness_figures(examples, edits_of(examples, regions, lambda x: x), regions))
+    window = Window.of(regions)
+    found = by_name(sharpness_figures(examples, edits_of(examples, regions, soft), regions, window))
+    assert set(found) == {"sharpness_add", "sharpness_remove", "sharpness_real"}
+    assert 0 < found["sharpness_add"].high < 0.7
+    assert 0 < found["sharpness_remove"].high < 0.7
+    assert found["sharpness_real"].value == pytest.approx(1, abs=0.1)
+    same = by_name(sharpness_figures(examples, edits_of(examples, regions, lambda x: x), regions, window))
     assert same["sharpness_remove"].value == same["sharpness_remove"].low == 1
+
+
+def test_real_pictures_are_the_scale(examples, regions):
+    """What goes away takes its edges along: a perfect removal is as soft as real pictures without the content."""
+    smooth = dataclasses.replace(examples, without=soft(examples.without))
+    found = by_name(sharpness_figures(smooth, edits_of(smooth, regions, lambda x: x), regions, Window.of(regions)))
+    assert found["sharpness_real"].high < 0.7
+    flat = dataclasses.replace(examples, with_=torch.full_like(examples.with_, 0.3))
+    names = by_name(sharpness_figures(flat, edits_of(flat, regions, soft), regions, Window.of(regions)))
+    assert "sharpness_real" not in names
 
 
 def test_pictures_without_an_edit_or_without_detail_have_no_sharpness(examples, regions):
     nowhere = torch.zeros_like(regions.add)
-    assert sharpness_figures(examples, edits_of(examples, regions, soft), Regions(nowhere, nowhere)) == []
+    none = Regions(nowhere, nowhere)
+    found = sharpness_figures(examples, edits_of(examples, regions, soft), none, Window.of(none))
+    assert [figure.name for figure in found] == ["sharpness_real"]
     flat = torch.full((1, 3, 8, 8), 0.3)
     assert len(relative_sharpness(flat, flat, torch.ones(1, 1, 8, 8, dtype=torch.bool))) == 0
 
