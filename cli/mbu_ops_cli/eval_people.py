@@ -98,8 +98,8 @@ def measure_people_of(folder: Path, steps: Sequence[str], family: str, out: Path
     from mbu_ops.evaluation.figures import Figure
     from mbu_ops.evaluation.report import Report, table
 
-    people_known = {"pairs": folder.resolve().name, "people": [person.name for person in people], "views": VIEWS}
-    report = None if out is None else Report(out, people_known)
+    settings = {"pairs": folder.resolve().name, "people": [person.name for person in people], "views": VIEWS}
+    report = None if out is None else Report(out, settings)
     columns: dict[str, list[Figure]] = {}
     sheets: dict[str, list[Path]] = {}
     with progress(len(plans) * len(people), "measuring") as advance:

@@ -121,12 +121,12 @@ def measure(
     Returns:
         What the judges say of the images themselves (their own limit), of additions, removals, swaps and chains;
         whether a fresh classifier tells edits from photos, how sharp they are, what they change where there is nothing
-        to do, and whether guides are recognised in them; how
-        large masks are and how far pixels outside them changed; how much of the picture is kept inside the edit and
-        outside it; whose picture it still is, how edits look and how far removals are from real images, where
-        instruments for that are given; whether guides matter; and where the truth is known, how well masks and removals
-        match it, beside the figure of an untouched image; how surely a dial turns what the judge sees, for methods that
-        have one; and how long a removal takes here, and how large the weights are.
+        to do, and whether guides are recognised in them; how large masks are and how far pixels outside them changed;
+        how much of the picture is kept inside the edit and outside it; whose picture it still is, how edits look and
+        how far removals are from real images, where instruments for that are given; whether guides matter; and where
+        the truth is known, how well masks and removals match it, beside the figure of an untouched image; how surely a
+        dial turns what the judge sees, for methods that have one; and how long a removal takes here, and how large the
+        weights are.
     """
     edits = Edits.make(weights, examples, seed, report, content)
     regions = regions or Regions(edits.added.mask > 0, edits.removed.mask > 0)
