@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops_cli.eval_people import people_options
 from mbu_ops_cli.eval_setup import (
     Options,
     check,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="eval", short_help="Measure how good edits are, on pictures that training has not seen.")
+@people_options
 @source_options
 @click.option("--weights", metavar="NAME_OR_PATH", help="Weights to measure.  [default: the attribute's own]")
 @click.option(
@@ -101,6 +103,7 @@ def evaluate(source: Source, out: Path | None, as_json: bool, **others: Any) -> 
     All that it draws: mbu-ops eval --family avatars
     CelebA's layout:  mbu-ops eval --attribute glasses --data celeba/
     Two contents:     mbu-ops eval --attributes smile,glasses --data celeba/
+    The same people:  mbu-ops eval --pairs london/ --step remove:smile --step adjust:smile,strength=-1
     Two folders:      mbu-ops eval --with hats/ --without nohats/ --holdout 0.1 --weights my-hats
 
     The judge is a small classifier of pictures with the content and without it; with --judge FILE it is kept for the
@@ -220,6 +223,7 @@ _LISTED = ("add", "remove", "mask_iou", "remove_psnr")
 def _say_what_is_left_out(figures: list[Figure]) -> None:
     measured = {figure.name for figure in figures}
     for name, reason in (
+        ("spot_remove", "spot the edit: too few pictures with and without the content are alike in their other labels"),
         ("identity_add", "identity: the family has no network that describes whose picture it is"),
         ("kid_remove", "distances of sets: pip install 'mbu-ops[eval]'"),
         ("mask_iou", "mask IoU: nobody knows these pictures' true masks"),

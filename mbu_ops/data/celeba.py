@@ -51,8 +51,9 @@ class CelebA:
         names: label names.
         labels: ``(files, names)`` bool.
         partition: ``(files,)`` int: 0 train, 1 validation, 2 test.
+        people: ``(files,)`` int: who is in each picture, by :data:`IDENTITIES`; where that is not there somebody else in
+            each, a negative number by the order of the names.
         frame: where the family's first frame lies in each picture, as fractions of its sides.
-        people: ``(files,)`` int, ascending from one person to the next: identities, or the order of the names.
     """
 
     images: Path
@@ -60,8 +61,8 @@ class CelebA:
     names: tuple[str, ...]
     labels: NDArray[np.bool_]
     partition: NDArray[np.int64]
+    people: NDArray[np.int64]
     frame: Sides = FACE_FRAME
-    people: NDArray[np.int64] | None = None
 
     @classmethod
     def read(cls, folder: Path) -> CelebA:
@@ -90,7 +91,7 @@ class CelebA:
             people = _read_people(folder / IDENTITIES, files)
         except (ValueError, KeyError, UnicodeDecodeError) as error:
             raise DataError(f"{str(folder)!r} is not in CelebA's layout: {type(error).__name__}: {error}") from error
-        return cls(pictures, files, names, labels, partition, _read_frame(folder / FRAME_FILE), people)
+        return cls(pictures, files, names, labels, partition, people, _read_frame(folder / FRAME_FILE))
 
     def matching(self, rule: Rule, partition: Partition, share: Share = WHOLE) -> NDArray[np.int64]:
         """Return the indices of the files of a partition that a rule selects, in order.
@@ -118,7 +119,7 @@ class CelebA:
         number, count = share
         if count == 1 or not mine.any():
             return mine
-        people = np.arange(len(self.files)) if self.people is None else self.people
+        people = self.people
         borders = np.quantile(people[mine], [(number - 1) / count, number / count], method="lower")
         last = number == count
         return (people >= borders[0]) & ((people <= borders[1]) if last else (people < borders[1]))
@@ -136,18 +137,27 @@ class CelebA:
                 f"expected one of the labels {', '.join(self.names)}; got {label!r} ({self.images.parent})"
             ) from None
 
+    def columns(self, labels: tuple[str, ...]) -> NDArray[np.bool_]:
+        """Return some labels of every file, ``(files, labels)``.
+
+        Raises:
+            DataError: if there is no such label.
+        """
+        chosen = [self.column(label) for label in labels]
+        return np.stack(chosen, axis=1) if chosen else np.zeros((len(self.files), 0), bool)
+
     def pictures(self, indices: NDArray[np.int64]) -> list[Picture]:
         """Return the image files of these indices, and where the family's first frame lies in them."""
         return [Picture(self.images / self.files[index], self.frame) for index in indices]
 
 
 def _read_people(path: Path, files: tuple[str, ...]) -> NDArray[np.int64]:
-    """Return a number for each file that people of the same number share: identities, or the order of the names."""
+    """Return who is in each file: identities, or negative numbers by the order of the names."""
     if not path.exists():
         order = np.argsort(np.array(files))
         places = np.empty(len(files), dtype=np.int64)
         places[order] = np.arange(len(files))
-        return places
+        return -1 - places
     who = dict(line.split() for line in path.read_text("utf-8").splitlines() if line.strip())
     return np.array([int(who[file]) for file in files])
 

@@ -18,6 +18,7 @@ from mbu_ops.data.folder import MINIMUM_IMAGES, find_files, held_out, load_files
 from mbu_ops.data.pairs import drawn_pairs, found_regions
 from mbu_ops.data.photos import Photos, Unused
 from mbu_ops.data.placement import place
+from mbu_ops.data.traits import Traits
 from mbu_ops.errors import DataError
 from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
 from mbu_ops.families.placement import Placement
@@ -43,6 +44,8 @@ class Domains:
         found: which of the places in ordinary photos they are, ``"largest"`` or ``"all"``; empty where nobody looked
             for any.
         first_frames: where the family's first frame lies in folders that say so themselves, as fractions.
+        with_traits: what else is known of ``with_`` images, or None.
+        without_traits: the same of ``without`` images.
     """
 
     without: Tensor
@@ -58,6 +61,8 @@ class Domains:
     frame: str = ""
     found: str = ""
     first_frames: tuple[Sides, ...] = ()
+    with_traits: Traits | None = None
+    without_traits: Traits | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -197,7 +202,7 @@ class Domains:
         """
         sets = [CelebA.read(folder) for folder in folders]
         pixels: dict[str, Tensor] = {}
-        labels: dict[str, NDArray[np.bool_]] = {}
+        traits: dict[str, Traits] = {}
         rules = {"with": attribute.with_rule, "without": attribute.without_rule, "neither": attribute.neither_rule}
         for side, rule in rules.items():
             matching = [one.matching(rule, partition, share) for one in sets]
@@ -208,23 +213,23 @@ class Domains:
             chosen = [indices[:limit] for indices in matching]
             pictures = [file for one, indices in zip(sets, chosen, strict=True) for file in one.pictures(indices)]
             pixels[side], kept = load_files(pictures, size, frame, report)
-            balanced = [
-                np.stack([one.column(label)[indices] for label in attribute.balance], axis=1)
-                for one, indices in zip(sets, chosen, strict=True)
-                if attribute.balance
-            ]
-            if balanced:
-                labels[side] = np.concatenate(balanced)[kept]
+            labels = [one.columns(attribute.balance)[indices] for one, indices in zip(sets, chosen, strict=True)]
+            people = [one.people[indices] for one, indices in zip(sets, chosen, strict=True)]
+            traits[side] = Traits(np.concatenate(labels)[kept], np.concatenate(people)[kept])
         return cls(
             without=pixels["without"],
             with_=pixels["with"],
             neither=pixels.get("neither"),
-            without_odds=balancing_weights(labels["with"], labels["without"]) if labels else None,
+            without_odds=(
+                balancing_weights(traits["with"].labels, traits["without"].labels) if attribute.balance else None
+            ),
             source=f"{', '.join(folder.name for folder in folders)} ({partition})",
             with_placement=attribute.with_placement,
             without_placement=attribute.without_placement,
             frame=_name(frame),
             first_frames=tuple(one.frame for one in sets if one.frame != FACE_FRAME),
+            with_traits=traits["with"],
+            without_traits=traits["without"],
         )
 
     @classmethod

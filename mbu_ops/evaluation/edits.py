@@ -16,7 +16,6 @@ from mbu_ops.ops.edit import Edit
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.segment import Segment
 from mbu_ops.ops.transfer import Transfer
-from mbu_ops.weights import load_pretrained
 
 GUIDES = 8
 """Guides to tell apart in the retrieval test."""
@@ -41,10 +40,10 @@ class Regions:
     @torch.no_grad()
     def of(cls, weights: str | Path, examples: Examples, seed: int = 1, content: str | None = None) -> Regions:
         """Return where some weights edit examples; arguments as of :meth:`Edits.make`, and its guides."""
-        pretrained = load_pretrained(weights, content=content)
         chosen = _Choice.of(examples, seed).guides
-        added = in_chunks(Transfer(pretrained.model).edit, examples.without, examples.with_[chosen])
-        return cls(added.mask > 0, in_chunks(Remove(pretrained.model).edit, examples.with_).mask > 0)
+        transfer, remove = (op.from_pretrained(weights, content=content) for op in (Transfer, Remove))
+        added = in_chunks(transfer.edit, examples.without, examples.with_[chosen])
+        return cls(added.mask > 0, in_chunks(remove.edit, examples.with_).mask > 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +77,8 @@ class Edits:
         guided: ``(N, G, 3, R, R)``: a few ``without`` images, each with each of those.
         union: ``(N, 1, R, R)``: where any of those guides changed the image.
         segmented: ``(M, 1, R, R)`` soft masks of the ``with`` images.
+        idle_added: ``(M, 3, R, R)``: ``with`` images, which have the content, with that of a random guide added.
+        idle_removed: ``(N, 3, R, R)``: ``without`` images, which lack it, with the content removed.
     """
 
     added: Edit
@@ -88,6 +89,8 @@ class Edits:
     guided: Tensor
     union: Tensor
     segmented: Tensor
+    idle_added: Tensor
+    idle_removed: Tensor
 
     @classmethod
     @torch.no_grad()
@@ -109,9 +112,10 @@ class Edits:
             content: which one, of weights that edit several.
         """
         with_, without = examples.with_, examples.without
-        pretrained = load_pretrained(weights, content=content)
-        transfer = Transfer(pretrained.model, guides=pretrained.guides)
-        remove, segment = Remove(pretrained.model), Segment(pretrained.model)
+        # as users get them: weights may say that there is nothing to do
+        transfer = Transfer.from_pretrained(weights, content=content)
+        remove = Remove.from_pretrained(weights, content=content)
+        segment = Segment.from_pretrained(weights, content=content)
         choice = _Choice.of(examples, seed)
         guides = with_[choice.few]
         few = [transfer.edit(without[:FEW], guide[None].expand(len(without[:FEW]), -1, -1, -1)) for guide in guides]
@@ -124,6 +128,8 @@ class Edits:
         removed = in_chunks(remove.edit, with_)
         swaps = "swap" in transfer.model.info.verbs
         swapped = in_chunks(transfer.edit, removed.image, with_[choice.swaps]).image if swaps else None
+        idle_added = in_chunks(transfer.edit, with_, with_[choice.swaps]).image
+        idle_removed = in_chunks(remove.edit, without).image
         report()
         return cls(
             added=added,
@@ -134,6 +140,8 @@ class Edits:
             union=torch.stack([edit.mask for edit in few]).amax(0),
             segmented=torch.cat([segment(chunk) for chunk in torch.split(with_, CHUNK)]),
             guides=guides,
+            idle_added=idle_added,
+            idle_removed=idle_removed,
         )
 
 

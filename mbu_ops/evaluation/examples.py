@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mbu_ops.data.celeba import Partition
 from mbu_ops.data.domains import Domains
 from mbu_ops.data.pairs import derived_masks, drawn_pairs
+from mbu_ops.data.traits import Traits
 from mbu_ops.families.spec import AttributeSpec, FamilySpec
 
 
@@ -24,6 +26,8 @@ class Examples:
         masks: ``(N, 1, R, R)`` bool: where the content is in ``with_``, or None if nobody knows.
         known: ``(N,)`` bool: for which images the mask is known.
         removed: ``(N, 3, R, R)``: ``with_`` as it would be without the content, or None.
+        with_traits: what else is known of ``with_`` images; nothing where None.
+        without_traits: the same of ``without`` images.
     """
 
     with_: Tensor
@@ -31,6 +35,17 @@ class Examples:
     masks: Tensor | None = None
     known: Tensor | None = None
     removed: Tensor | None = None
+    with_traits: Traits | None = None
+    without_traits: Traits | None = None
+
+    @property
+    def traits(self) -> tuple[Traits, Traits]:
+        """What is known of ``with_`` images and of ``without`` images."""
+        count = len(self.with_)
+        return (
+            self.with_traits or Traits.unknown(count),
+            self.without_traits or Traits.unknown(len(self.without), count),
+        )
 
     @classmethod
     def drawn(
@@ -81,15 +96,26 @@ class Examples:
         Raises:
             PluginError: if the family's function for masks cannot be loaded or fails.
         """
-        with_, without = (_shuffled(pixels, seed, count) for pixels in (domains.with_, domains.without))
+        chosen, others = (_shuffle(pixels, seed, count) for pixels in (domains.with_, domains.without))
+        with_, without = _chosen(domains.with_, chosen), _chosen(domains.without, others)
         masks = derived_masks(family, attribute, with_) if family is not None and attribute is not None else None
-        return cls(with_, without, masks, None if masks is None else masks.flatten(1).any(1))
+        return cls(
+            with_,
+            without,
+            masks,
+            None if masks is None else masks.flatten(1).any(1),
+            with_traits=None if domains.with_traits is None else domains.with_traits[chosen],
+            without_traits=None if domains.without_traits is None else domains.without_traits[others],
+        )
 
 
 def _floating(pixels: np.ndarray) -> Tensor:
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
 
 
-def _shuffled(pixels: Tensor, seed: int, count: int) -> Tensor:
-    order = np.random.default_rng(seed).permutation(len(pixels))[:count]
-    return pixels[torch.from_numpy(order)].float() / 255
+def _shuffle(pixels: Tensor, seed: int, count: int) -> NDArray[np.int64]:
+    return np.random.default_rng(seed).permutation(len(pixels))[:count]
+
+
+def _chosen(pixels: Tensor, indices: NDArray[np.int64]) -> Tensor:
+    return pixels[torch.from_numpy(indices)].float() / 255

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -116,13 +118,59 @@ def mean(name: str, title: str, values: Tensor, unit: str = "") -> Figure:
         >>> mean("mask", "mean mask", torch.tensor([0.1, 0.2, 0.3])).value
         0.2...
     """
-    values = values.double()
-    middle = float(values.mean())
-    if len(values) < 2:
-        return Figure(name, title, middle, None, None, len(values), unit)
-    resampled = values.numpy()[np.random.default_rng(0).integers(len(values), size=(_RESAMPLES, len(values)))].mean(1)
-    low, high = np.quantile(resampled, (0.025, 0.975))
-    return Figure(name, title, middle, float(low), float(high), len(values), unit)
+    return _bootstrapped(np.mean, name, title, values, unit)
+
+
+def median(name: str, title: str, values: Tensor, unit: str = "") -> Figure:
+    """Return the median of one number an image, with its bootstrap percentile interval; see :func:`mean`.
+
+    Args:
+        name: see :class:`Figure`.
+        title: see :class:`Figure`.
+        values: ``(N,)``.
+        unit: see :class:`Figure`.
+
+    Example:
+        >>> median("sharpness", "sharpness", torch.tensor([0.5, 0.75, 9.0])).value
+        0.75
+    """
+    return _bootstrapped(np.median, name, title, values, unit)
+
+
+def _bootstrapped(statistic: Callable[..., Any], name: str, title: str, values: Tensor, unit: str) -> Figure:
+    numbers = values.double().numpy()
+    middle, count = float(statistic(numbers)), len(numbers)
+    if count < 2:
+        return Figure(name, title, middle, None, None, count, unit)
+    resampled = numbers[np.random.default_rng(0).integers(count, size=(_RESAMPLES, count))]
+    low, high = np.quantile(statistic(resampled, axis=1), (0.025, 0.975))
+    return Figure(name, title, middle, float(low), float(high), count, unit)
+
+
+def area_under_curve(name: str, title: str, positive: Tensor, negative: Tensor) -> Figure:
+    """Return how often a score puts an image of one set above one of another: the area under the ROC curve.
+
+    Equal scores count half (Hanley and McNeil, Radiology 1982). The interval is a bootstrap's: 1,000 resamples of the
+    images of either set with a fixed seed (Efron, Annals of Statistics 1979).
+
+    Args:
+        name: see :class:`Figure`.
+        title: see :class:`Figure`.
+        positive: ``(N,)`` scores of the set that should have the higher ones.
+        negative: ``(M,)`` scores of the other.
+
+    Example:
+        >>> area_under_curve("auc", "AUC", torch.tensor([1.0, 3.0]), torch.tensor([0.0, 2.0])).value
+        0.75
+    """
+    above = (positive[:, None] > negative).double() + 0.5 * (positive[:, None] == negative).double()
+    random = np.random.default_rng(0)
+    rows, columns = (
+        torch.from_numpy(random.multinomial(count, np.full(count, 1 / count), _RESAMPLES)).double() / count
+        for count in above.shape
+    )
+    low, high = np.quantile(((rows @ above) * columns).sum(1).numpy(), (0.025, 0.975))
+    return Figure(name, title, float(above.mean()), float(low), float(high), len(positive) + len(negative))
 
 
 def largest(name: str, title: str, values: Tensor) -> Figure:

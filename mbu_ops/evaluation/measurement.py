@@ -38,6 +38,10 @@ from mbu_ops.evaluation.figures import (
 )
 from mbu_ops.evaluation.judge import Judge
 from mbu_ops.evaluation.networks.image_features import ImageFeatures
+from mbu_ops.evaluation.sharpness import sharpness_figures
+from mbu_ops.evaluation.spot import spot_the_edit
+from mbu_ops.evaluation.untouched import untouched_figures
+from mbu_ops.evaluation.window import Window
 from mbu_ops.ops.adjust import Adjust
 from mbu_ops.ops.edit import Edit
 from mbu_ops.ops.method import fast_form
@@ -115,18 +119,21 @@ def measure(
         content: which one, of weights that edit several.
 
     Returns:
-        What the judges say of the images themselves (their own limit), of additions, removals, swaps and chains; how
-        large masks are and how far pixels outside them changed; how much of the picture is kept inside the edit and
-        outside it; whose picture it still is, how edits look and how far removals are from real images, where
-        instruments for that are given; whether guides matter; and where the truth is known, how well masks and removals
-        match it, beside the figure of an untouched image; how surely a dial turns what the judge sees, for methods that
-        have one; and how long a removal takes here, and how large the weights are.
+        What the judges say of the images themselves (their own limit), of additions, removals, swaps and chains;
+        whether a fresh classifier tells edits from photos, how sharp they are, what they change where there is nothing
+        to do, and whether guides are recognised in them; how large masks are and how far pixels outside them changed;
+        how much of the picture is kept inside the edit and outside it; whose picture it still is, how edits look and
+        how far removals are from real images, where instruments for that are given; whether guides matter; and where
+        the truth is known, how well masks and removals match it, beside the figure of an untouched image; how surely a
+        dial turns what the judge sees, for methods that have one; and how long a removal takes here, and how large the
+        weights are.
     """
     edits = Edits.make(weights, examples, seed, report, content)
     regions = regions or Regions(edits.added.mask > 0, edits.removed.mask > 0)
     figures = _success(examples, edits, instruments.judge)
     if instruments.follower is not None:
         figures += _chains(examples, edits, instruments.judge, instruments.follower)
+    figures += _eye(examples, edits, regions, instruments.features)
     report()
     figures += _kept(examples, edits, regions, instruments.features)
     report()
@@ -155,6 +162,19 @@ def _success(examples: Examples, edits: Edits, judge: Judge) -> list[Figure]:
     if edits.swapped is not None:
         figures.append(share("swap", "judge says with: swapped, random guide", judge.says_with(edits.swapped)))
     return figures
+
+
+def _eye(examples: Examples, edits: Edits, regions: Regions, features: ImageFeatures | None) -> list[Figure]:
+    """Measure what judges do not see: whether edits pass for photos, are sharp, leave alone, and follow their guide."""
+    window = Window.of(regions)
+    figures = [*sharpness_figures(examples, edits, regions, window), *untouched_figures(examples, edits)]
+    if features is None:
+        return figures
+    codes = described(features, window.cut_inside(edits.guided.flatten(0, 1))).view(*edits.guided.shape[:2], -1)
+    found = retrieved_guides(codes, described(features, window.cut_inside(edits.guides)))
+    title = f"guide retrieved among {len(edits.guides)}, the edit's region alone"
+    retrieved = mean("retrieved_region", title, found.double().mean(1), "share")
+    return [*spot_the_edit(examples, edits, window, features), *figures, retrieved]
 
 
 def _chains(examples: Examples, edits: Edits, judge: Judge, follower: Follower) -> list[Figure]:

@@ -175,3 +175,21 @@ def test_balancing_weights_are_probabilities_that_match_the_reference(reference,
     assert (odds >= 0).all()
     if drawn.any() and not drawn.all():
         assert odds[drawn[:, 0]].sum() == pytest.approx(men.mean())
+
+
+def test_who_is_in_each_picture_is_read_where_it_is_known(celeba):
+    nobody = Domains.from_celeba([celeba], GLASSES, 16, "validation")
+    assert len(set(nobody.with_traits.people) | set(nobody.without_traits.people)) == 20
+    (celeba / "identity_CelebA.txt").write_text("\n".join(f"{index:06d}.jpg {index // 4}" for index in range(40)))
+    (celeba / "img_align_celeba" / "000022.jpg").write_bytes(b"no picture")
+    known = Domains.from_celeba([celeba], GLASSES, 16, "validation")
+    assert known.with_traits.people.tolist() == [index // 4 for index in range(20, 40, 2) if index != 22]
+    assert known.without_traits.people.tolist() == [index // 4 for index in range(21, 40, 2)]
+    assert known.with_traits.labels[:, 0].tolist() == [index % 4 == 0 for index in range(20, 40, 2) if index != 22]
+
+
+@pytest.mark.parametrize("text", ["000000.jpg 1\n", "000000.jpg one", "000000.jpg", "\udce4"])
+def test_people_that_are_none_are_refused(celeba, text):
+    (celeba / "identity_CelebA.txt").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(DataError, match="CelebA's layout"):
+        CelebA.read(celeba)

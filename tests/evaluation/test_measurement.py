@@ -75,6 +75,15 @@ def test_every_kind_of_figure_is_there_with_its_count(weights, examples, corners
         "ssim_outside_remove": 6,
         "ssim_inside_add": 5,
         "ssim_inside_remove": 6,
+        "sharpness_add": 5,
+        "sharpness_remove": 6,
+        "sharpness_real": 5,
+        "untouched_add": 6,
+        "untouched_remove": 5,
+        "idle_4_add": 6,
+        "idle_4_remove": 5,
+        "idle_16_add": 6,
+        "idle_16_remove": 5,
         "guides_differ": 5,
         "mask_iou": 4,
         "remove_psnr": 6,
@@ -236,4 +245,6 @@ def test_how_edits_look(weights, examples):
     }
     assert figures["perceptual_inside_add"].value > 0
     assert 0 <= figures["retrieved"].value <= 1
+    assert 0 <= figures["retrieved_region"].value <= 1
+    assert "spot_remove" not in figures  # five pictures say nothing
     assert figures["kid_remove"].count == 6
