@@ -32,7 +32,7 @@ Side = Literal["with", "without"]
     "steps",
     metavar="STEPS",
     multiple=True,
-    help="An edit to judge, as chain takes it: remove:smile, or several steps in quotes. Repeatable: they are compared.",
+    help="An edit to judge, as chain takes it, several steps in quotes; repeatable, to compare edits.",
 )
 @click.option(
     "--with", "with_", type=FOLDER, multiple=True, help="Photos with the content: folder or quoted pattern; repeatable."
@@ -41,7 +41,7 @@ Side = Literal["with", "without"]
 @click.option("--data", type=FOLDER, multiple=True, help="In their place a folder in CelebA's layout; repeatable.")
 @click.option("--attribute", help="Says which pictures of --data show the content.")
 @click.option(
-    "--only", metavar="LABEL", multiple=True, help="Only pictures of --data with this label, or without '!Male'."
+    "--only", metavar="LABEL", multiple=True, help="Only pictures of --data with this label, or without as '!Male'."
 )
 @click.option(
     "--partition",
@@ -83,13 +83,13 @@ def eval_blind(answers: Path | None, key: Path | None, out: Path | None, as_json
 
     \b
     mbu-ops eval --blind --step remove:smile --with smiling/ --without serious/ --out blind
-    mbu-ops eval --blind --step add:glasses --step add:glasses,method=didd --attribute glasses --data celeba/ --out blind
+    mbu-ops eval --blind --step add:glasses --attribute glasses --data celeba/ --out blind
     mbu-ops eval --blind --answers answers.json --key blind-key.json
 
     Open blind/page.html and answer with the keys R and E, or look at blind/sheet.png and fill in blind/answers.txt;
     the key is not in that folder. Pictures have the photos' own pixels, and real ones are cut and written as edited
     ones are. Nobody is shown twice: 001_smile.jpg and 001_neutral.jpg are one person, or what CelebA's list says.
-    Edits that were to be seen as real are called edited no more often than real photos are.
+    An edit that nobody can see is called edited no more often than real photos are.
     """  # noqa: D301 - click's own mark for lines that it must not wrap
     if answers is not None:
         given = [option for option, value in {"--out": out, "--step": others["steps"]}.items() if value]

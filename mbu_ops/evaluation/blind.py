@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,8 +24,9 @@ from mbu_ops.frames.framed import Framed, choose
 from mbu_ops.functional.mask import resize
 from mbu_ops.images import read
 
-REAL, EDITED = "real", "edited"
 Word = Literal["real", "edited"]
+REAL: Word = "real"
+EDITED: Word = "edited"
 
 LARGEST_SHOWN = 1024
 """Longest side of a picture that is shown, in pixels; larger faces are shrunk to it."""
@@ -260,7 +260,7 @@ def read_answers(path: Path, key: Key) -> dict[str, Word]:
     try:
         text = path.read_text("utf-8-sig")
         given = _from_json(text) if text.lstrip().startswith("{") else _from_lines(text)
-    except (OSError, ValueError, RecursionError, csv.Error) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(
             f"{str(path)!r}: expected answers.json as the page gives it, or lines such as '001 real': {error}"
         ) from error
@@ -278,10 +278,12 @@ def read_answers(path: Path, key: Key) -> dict[str, Word]:
             )
         elif name in answers:
             raise DataError(f"{str(path)!r}: expected one answer for the picture {name}, got two: leave one out")
-        elif word not in (REAL, EDITED):
-            raise DataError(f"{str(path)!r}: expected 'real' or 'edited' of the picture {name}, got {word!r}")
+        elif word == REAL:
+            answers[name] = REAL
+        elif word == EDITED:
+            answers[name] = EDITED
         else:
-            answers[name] = word
+            raise DataError(f"{str(path)!r}: expected 'real' or 'edited' of the picture {name}, got {word!r}")
     if missing := [name for name in key.pictures if name not in answers]:
         raise DataError(
             f"{str(path)!r}: expected an answer for each of the {len(key.pictures)} pictures, got none for "
@@ -293,9 +295,10 @@ def read_answers(path: Path, key: Key) -> dict[str, Word]:
 def _from_json(text: str) -> list[tuple[str, Any]]:
     """Return pairs, so that an answer given twice is seen to be."""
     whole = dict(json.loads(text, object_pairs_hook=list))
-    if set(whole) != {"sheet", "answers"} or not all(isinstance(pair, tuple) for pair in whole["answers"]):
+    answers = whole.get("answers")
+    if "sheet" not in whole or not isinstance(answers, list) or not all(isinstance(pair, tuple) for pair in answers):
         raise ValueError('expected {"sheet": ..., "answers": {"001": "real", ...}}')
-    return [("sheet", whole["sheet"]), *whole["answers"]]
+    return [("sheet", whole["sheet"]), *answers]
 
 
 def _from_lines(text: str) -> list[tuple[str, str]]:
@@ -321,7 +324,7 @@ def score(key: Key, answers: Mapping[str, Word]) -> list[Figure]:
         >>> real, edited = {"shown": "real", "step": None}, {"shown": "edited", "step": "remove:smile"}
         >>> for figure in score(Key("", {"001": real, "002": edited}, {}), {"001": "edited", "002": "edited"}):
         ...     print(figure.title, figure.value)
-        told apart (half by guessing) 0.5
+        told apart (guessing: 50%) 0.5
         real photos called edited 1.0
         remove:smile called edited 1.0
     """
@@ -336,7 +339,7 @@ def score(key: Key, answers: Mapping[str, Word]) -> list[Figure]:
     for name, picture in key.pictures.items():
         kinds.setdefault(picture["step"], []).append(name)
     right = said(list(key.pictures), lambda name: answers[name] == key.pictures[name]["shown"])
-    figures = [share("told_apart", "told apart (half by guessing)", right)]
+    figures = [share("told_apart", "told apart (guessing: 50%)", right)]
     for step, names in kinds.items():
         if names:
             name, title = ("real", "real photos") if step is None else (step, step)

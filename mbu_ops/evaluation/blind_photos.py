@@ -60,27 +60,27 @@ def photos_of_celeba(
         DataError: if a folder is not in that layout.
     """
     rules: dict[Side, Rule] = {"with": attribute.with_rule, "without": attribute.without_rule}
-    sides: dict[Side, tuple[list[Photo], list[NDArray[np.bool_]]]] = {"with": ([], []), "without": ([], [])}
+    photos: dict[Side, list[Photo]] = {"with": [], "without": []}
+    balanced: dict[Side, list[NDArray[np.bool_]]] = {"with": [], "without": []}
     for folder in folders:
-        labels = CelebA.read(folder)
-        people = _identities(folder / IDENTITIES)
-        for side, (photos, balanced) in sides.items():
-            indices = labels.matching(rules[side], partition)
+        labels, people = CelebA.read(folder), _identities(folder / IDENTITIES)
+        for side, rule in rules.items():
+            indices = labels.matching(rule, partition)
             for picture in labels.pictures(indices):
                 person = people.get(picture.path.name, picture.path.stem)
-                photos.append(Photo(picture.path, person, picture.frame))
+                photos[side].append(Photo(picture.path, person, picture.frame))
             rows = [labels.column(label)[indices] for label in attribute.balance]
-            balanced.append(np.stack(rows, 1) if rows else np.zeros((len(indices), 0), bool))
+            balanced[side].append(np.stack(rows, 1) if rows else np.zeros((len(indices), 0), bool))
     random = np.random.default_rng(seed)
-    to_edit, labels_to_edit = sides[edited][0], np.concatenate(sides[edited][1])
-    to_show, labels_to_show = (part for part in sides["without" if edited == "with" else "with"])
+    to_edit, to_show = photos[edited], photos["without" if edited == "with" else "with"]
     order = random.permutation(len(to_edit))
     if to_edit and to_show:
-        odds = balancing_weights(labels_to_edit, np.concatenate(labels_to_show))
-        # drawn without replacement, by those odds (Efraimidis and Spirakis, IPL 2006): impossible ones come last
+        shown = balanced["without" if edited == "with" else "with"]
+        odds = balancing_weights(np.concatenate(balanced[edited]), np.concatenate(shown))
+        # drawn without replacement, by those odds (Efraimidis and Spirakis, IPL 2006); impossible ones never
         with np.errstate(divide="ignore"):
-            shown = np.argsort(random.exponential(size=len(odds)) / odds)
-        to_show = [to_show[index] for index in shown if odds[index] > 0]
+            first = np.argsort(random.exponential(size=len(odds)) / odds)
+        to_show = [to_show[index] for index in first if odds[index] > 0]
     return to_show, [to_edit[index] for index in order]
 
 

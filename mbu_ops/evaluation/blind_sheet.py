@@ -104,7 +104,7 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width">
 <title>{title}: real or edited?</title>
 <style>
-body { font: 18px/1.5 system-ui, sans-serif; margin: 1rem auto; max-width: 66rem; padding: 0 1rem; color: #111; background: #fff }
+body { font: 18px/1.5 system-ui, sans-serif; margin: 1rem auto; max-width: 66rem; padding: 0 1rem }
 img { display: block; max-width: none; margin: 0 0 1rem }
 button { font: inherit; padding: .5rem 1.5rem; margin: 0 .5rem .5rem 0 }
 textarea { width: 100%; height: 12rem; font: 14px monospace }
@@ -128,7 +128,7 @@ textarea { width: 100%; height: 12rem; font: 14px monospace }
 <textarea id="text" readonly></textarea>
 <button id="again">Back</button>
 </section>
-<noscript>This page needs JavaScript. The pictures are in the folder {folder}; write your answers into answers.txt.</noscript>
+<noscript>This page needs JavaScript. The pictures are in the folder {folder}: write into answers.txt.</noscript>
 </main>
 <script>
 "use strict";
