@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -72,7 +73,11 @@ Side = Literal["with", "without"]
     show_default=True,
     help="Pictures with each edit; there are as many real ones.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the choice and the order.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    help="Of the choice and the order, to make a sheet again.  [default: a new one; the key says which]",
+)
 @click.option("--out", type=FOLDER, help="Folder for the pictures, sheet.png and page.html; it must not be there yet.")
 @click.option("--key", type=FOLDER, help="File that says which pictures are real.  [default: OUT-key.json, beside OUT]")
 @click.option("--answers", type=FOLDER, help="Count these answers by --key: answers.json of the page, or answers.txt.")
@@ -141,7 +146,7 @@ def _make(
     frame: str | None,
     no_align: bool,
     count: int,
-    seed: int,
+    seed: int | None,
     device: str,
 ) -> None:
     specs = {str(spec): spec for spec in map(ChainSpec.parse, steps)}
@@ -162,6 +167,7 @@ def _make(
     if len(source.contents) > 1:
         raise ConfigurationError("expected --without, photos that lack what those of --with show, got two --with alone")
     side = edited or _side(specs)
+    seed = secrets.randbits(32) if seed is None else seed
     real, to_edit = _photos(source, side, partition, seed)
     from mbu_ops.evaluation.blind import take_pictures
     from mbu_ops.evaluation.blind_sheet import write_blind_sheet

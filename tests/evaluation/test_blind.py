@@ -108,6 +108,16 @@ def test_nobody_is_shown_twice_and_half_is_real(people):
     assert [one.source for one in other] != [one.source for one in shown]
 
 
+def test_sheets_of_one_seed_do_not_have_their_real_pictures_at_the_same_numbers(people):
+    camera = Camera({STEP: Paint()}, Middle())
+    orders = set()
+    for start in range(5):
+        real, edited = (photos_of_folders([people / f"*_{face}.png"], start) for face in ("neutral", "smile"))
+        shown = take_pictures(camera, real, edited, [STEP], 4, 3, pytest.fail)
+        orders.add(tuple(one.word for one in shown))
+    assert len(orders) > 1
+
+
 def test_photos_that_cannot_be_used_are_told_and_others_taken(people, tmp_path):
     (people / "torn.png").write_text("no picture")
     bad = [Photo(people / "torn.png", "torn"), Photo(draw(tmp_path / "tall.png", 10, 20), "tall")]
