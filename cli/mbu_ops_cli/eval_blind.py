@@ -87,9 +87,9 @@ def eval_blind(answers: Path | None, key: Path | None, out: Path | None, as_json
     """Show real and edited pictures, shuffled, and count how often somebody tells them apart.
 
     \b
-    mbu-ops eval --blind --step remove:smile --with smiling/ --without serious/ --out blind
-    mbu-ops eval --blind --step add:glasses --attribute glasses --data celeba/ --out blind
-    mbu-ops eval --blind --answers answers.json --key blind-key.json
+    mbu-ops eval-blind --step remove:smile --with smiling/ --without serious/ --out blind
+    mbu-ops eval-blind --step add:glasses --attribute glasses --data celeba/ --out blind
+    mbu-ops eval-blind --answers answers.json --key blind-key.json
 
     Open blind/page.html and answer with the keys R and E, or look at blind/sheet.png and fill in blind/answers.txt;
     the key is not in that folder. Pictures have the photos' own pixels, and real ones are cut and written as edited

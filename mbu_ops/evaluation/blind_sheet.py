@@ -123,7 +123,7 @@ textarea { width: 100%; height: 12rem; font: 14px monospace }
 </section>
 <section id="done" hidden>
 <p><a id="save" download="answers.json">Save answers.json</a>, or copy this text into a file. Then let
-<code>mbu-ops eval --blind --answers answers.json --key KEY</code> count.</p>
+<code>mbu-ops eval-blind --answers answers.json --key KEY</code> count.</p>
 <label for="text">Your answers</label>
 <textarea id="text" readonly></textarea>
 <button id="again">Back</button>
