@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "chain": ("mbu_ops_cli.chain:chain", "Edit pictures: remove:smile add:glasses ..."),
     "edit": ("mbu_ops_cli.masks:edit", "Redraw a photo to fit an edited mask."),
     "eval": ("mbu_ops_cli.eval:evaluate", "Measure how good edits are, on pictures not seen in training."),
+    "eval-blind": ("mbu_ops_cli.eval_blind:eval_blind", "Real and edited pictures to tell apart by eye."),
     "eval-masks": ("mbu_ops_cli.eval_masks:eval_masks", "Measure masks against hand-made ones."),
     "eval-parsing": ("mbu_ops_cli.eval_parsing:eval_parsing", "Measure how well the parts of pictures are told apart."),
     "eval-portrait": ("mbu_ops_cli.eval_portrait:eval_portrait", "Measure how well pictures are put together."),

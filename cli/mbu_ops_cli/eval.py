@@ -30,7 +30,25 @@ if TYPE_CHECKING:
     from mbu_ops.evaluation.figures import Figure
 
 
-@click.command(name="eval", short_help="Measure how good edits are, on pictures that training has not seen.")
+class EvalCommand(click.Command):
+    """The command; with ``--blind`` the one that lets people judge by eye."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Hand the arguments to ``eval-blind`` where ``--blind`` is among them."""
+        if "--blind" not in args:
+            return super().make_context(info_name, args, parent, **extra)
+        from mbu_ops_cli.eval_blind import eval_blind
+
+        rest = [word for word in args if word != "--blind"]
+        return eval_blind.make_context(f"{info_name} --blind", rest, parent, **extra)
+
+
+@click.command(
+    cls=EvalCommand, name="eval", short_help="Measure how good edits are, on pictures that training has not seen."
+)
+@click.option("--blind", is_flag=True, expose_value=False, help="Judge by eye: all other options are eval-blind's.")
 @people_options
 @source_options
 @click.option("--weights", metavar="NAME_OR_PATH", help="Weights to measure.  [default: the attribute's own]")
