@@ -51,8 +51,8 @@ class CelebA:
         names: label names.
         labels: ``(files, names)`` bool.
         partition: ``(files,)`` int: 0 train, 1 validation, 2 test.
-        people: ``(files,)`` int: who is in each picture, by :data:`IDENTITIES`; where that is not there somebody else in
-            each, a negative number by the order of the names.
+        people: ``(files,)`` int: who is in each picture, by :data:`IDENTITIES`; where that is not there somebody else
+            in each, a negative number by the order of the names.
         frame: where the family's first frame lies in each picture, as fractions of its sides.
     """
 
