@@ -90,6 +90,13 @@ class EvalCommand(click.Command):
     help="Mask value from which a pixel counts as content, for the mask's overlap.",
 )
 @click.option(
+    "--resolution",
+    type=click.IntRange(min=32, max=1024),
+    default=128,
+    show_default=True,
+    help="Side of the pictures that are edited and compared, in pixels; judges see all of them at 128.",
+)
+@click.option(
     "--partition",
     type=click.Choice(["validation", "test"]),
     default="validation",
@@ -190,7 +197,7 @@ def _measure(source: Source, options: Options, out: Path | None, as_json: bool) 
     judge = kept_judge(source, options)
     learnt = judge.learnt if judge else {**source.facts, "steps": options.judge_steps}
     judged = {"judge": learnt, "then": None if follower is None else follower.judge.learnt}
-    settings = {name: getattr(options, name) for name in ("partition", "count", "seed", "threshold")}
+    settings = {name: getattr(options, name) for name in ("partition", "count", "seed", "threshold", "resolution")}
     report = None if out is None else Report(out, settings | judged | {"pictures": source.facts})
     shared = {"regions": _digest(paths[weights])} | ({} if follower is None else {"then": _digest(follower.weights)})
     files = {name: {"sha256": _digest(path), **shared} for name, path in paths.items()}

@@ -88,6 +88,7 @@ def eval_masks(
     import torch
 
     from mbu_ops.evaluation.activation_map import ActivationMap
+    from mbu_ops.evaluation.edits import placed
     from mbu_ops.evaluation.figures import mean
     from mbu_ops.evaluation.segmentation import MaskedImages, overlaps
     from mbu_ops.ops.remove import Remove
@@ -97,7 +98,11 @@ def eval_masks(
         remove = Remove.from_pretrained(name)
         return lambda pixels: (remove.edit(pixels).raw - pixels).abs().mean(1, keepdim=True)
 
-    found: dict[str, Any] = {name: Segment.from_pretrained(name) for name in weights}
+    def segmenting(name: str) -> Any:
+        segment = placed(Segment.from_pretrained(name))
+        return lambda pixels: segment(pixels).mask
+
+    found: dict[str, Any] = {name: segmenting(name) for name in weights}
     found |= {f"activation map, {path.name}": ActivationMap.load(path).segment for path in maps}
     found |= {f"pixel difference, {name}": removal_difference(name) for name in difference}
     labelled = MaskedImages.read(images, masks, value, box=box, least=least, most=most, brightest=brightest)

@@ -37,6 +37,7 @@ class Options:
     choosing: bool
     count: int
     threshold: float
+    resolution: int
     partition: Literal["validation", "test"]
     seed: int
     family_out: Path | None
@@ -114,7 +115,7 @@ def check_fit(path: Path, info: WeightsInfo, source: Source) -> None:
     pictures = info.training.get("pictures")
     pictures = pictures if isinstance(pictures, dict) else {}
     seen, shown = info.frame, None if source.frame.is_whole else source.frame.name
-    if family and info.family == family.name and seen != shown:
+    if family and info.family == family.name and seen != shown and shown is not None:
         raise ConfigurationError(
             f"the weights in {str(path)!r} were trained on the frame {seen or family.frame().name}, not on "
             f"{shown or family.frame().name}: {f'add --frame {seen}' if seen else 'leave --frame out'}"
@@ -246,12 +247,12 @@ def examples_of(source: Source, options: Options) -> Examples:
         PluginError: if drawing them fails.
     """
     from mbu_ops.evaluation.examples import Examples
-    from mbu_ops.evaluation.judge import SIDE
 
+    side = options.resolution
     if source.drawn and source.family is not None and source.attribute is not None:
-        return Examples.drawn(source.family, source.attribute, SIDE, options.count, options.partition)
+        return Examples.drawn(source.family, source.attribute, side, options.count, options.partition)
     try:
-        domains = source.unseen(SIDE, note, options.count, options.seed, options.partition)
+        domains = source.unseen(side, note, options.count, options.seed, options.partition)
     except DataError as error:
         larger = "; a larger --holdout keeps more" if source.holdout else ""
         raise DataError(f"{error}{larger}") from error

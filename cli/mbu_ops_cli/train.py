@@ -266,6 +266,8 @@ def _check_source(name: str, source: Source | LabelledSource, variation: float |
     from mbu_ops.methods import get_method
 
     method = get_method(name)
+    if method.info.objective is None:
+        raise ConfigurationError(f"expected a method that can be trained here, got {name}: choose another --method")
     needs = "parser" in method.info.aids
     if parser is not None and not needs:
         raise ConfigurationError(f"{name} needs no --parser: leave it out")

@@ -6,16 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mbu_ops.evaluation.examples import Examples
+from mbu_ops.frames.box import Box
+from mbu_ops.frames.framed import Framed
 from mbu_ops.ops.edit import Edit
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.segment import Segment
 from mbu_ops.ops.transfer import Transfer
+from mbu_ops.weights import load_pretrained
 
 GUIDES = 8
 """Guides to tell apart in the retrieval test."""
@@ -29,21 +33,28 @@ class Regions:
     """Where edits are, the same for all weights that are compared.
 
     Attributes:
-        add: ``(N, 1, R, R)`` bool: where additions may change ``without`` images.
+        add: ``(N, 1, R, R)`` bool: where additions may change ``without`` images; None where nothing is added.
         remove: ``(M, 1, R, R)`` bool: where removals may change ``with`` images.
     """
 
-    add: Tensor
+    add: Tensor | None
     remove: Tensor
+
+    def of_kind(self, name: str) -> Tensor:
+        """Return where edits of a kind are; removals' where nobody said where additions are."""
+        return self.remove if name == "remove" or self.add is None else self.add
 
     @classmethod
     @torch.no_grad()
     def of(cls, weights: str | Path, examples: Examples, seed: int = 1, content: str | None = None) -> Regions:
         """Return where some weights edit examples; arguments as of :meth:`Edits.make`, and its guides."""
+        removed = in_chunks(placed(Remove.from_pretrained(weights, content=content)), examples.with_)
+        if not _adds(weights, content):
+            return cls(None, removed.mask > 0)
         chosen = _Choice.of(examples, seed).guides
-        transfer, remove = (op.from_pretrained(weights, content=content) for op in (Transfer, Remove))
+        transfer = Transfer.from_pretrained(weights, content=content)
         added = in_chunks(transfer.edit, examples.without, examples.with_[chosen])
-        return cls(added.mask > 0, in_chunks(remove.edit, examples.with_).mask > 0)
+        return cls(added.mask > 0, removed.mask > 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +74,35 @@ class _Choice:
         return cls(*(torch.from_numpy(indices) for indices in (guides, few, swaps)))
 
 
+class Kind(NamedTuple):
+    """Edits of one kind, additions or removals, beside the images that they were made of.
+
+    Attributes:
+        name: ``"add"`` or ``"remove"``.
+        title: what they are called.
+        done: what was done to an image, in a word.
+        edit: the edits.
+        before: the images.
+        idle: the same edit of images that already are as wanted.
+        idle_before: those images.
+        lack: what images that already are as wanted are called.
+    """
+
+    name: str
+    title: str
+    done: str
+    edit: Edit
+    before: Tensor
+    idle: Tensor
+    idle_before: Tensor
+    lack: str
+
+
 @dataclass(frozen=True, slots=True)
 class Edits:
     """What some weights make of examples; the random guide of a picture is never the picture itself.
+
+    Weights that only remove have no additions and no guides: all that has to do with these is None, or empty.
 
     Attributes:
         added: ``without`` images, each with the content of a random guide.
@@ -81,16 +118,33 @@ class Edits:
         idle_removed: ``(N, 3, R, R)``: ``without`` images, which lack it, with the content removed.
     """
 
-    added: Edit
+    added: Edit | None
     removed: Edit
     swapped: Tensor | None
     defaults: list[Tensor]
-    guides: Tensor
-    guided: Tensor
-    union: Tensor
+    guides: Tensor | None
+    guided: Tensor | None
+    union: Tensor | None
     segmented: Tensor
-    idle_added: Tensor
+    idle_added: Tensor | None
     idle_removed: Tensor
+
+    def kinds(self, examples: Examples) -> list[Kind]:
+        """Return additions, if there are any, and removals.
+
+        Args:
+            examples: the images that they were made of.
+        """
+        with_, without = examples.with_, examples.without
+        removals = Kind(
+            "remove", "removals", "removed", self.removed, with_, self.idle_removed, without, "removals, without"
+        )
+        if self.added is None or self.idle_added is None:
+            return [removals]
+        return [
+            Kind("add", "additions", "added", self.added, without, self.idle_added, with_, "additions, with"),
+            removals,
+        ]
 
     @classmethod
     @torch.no_grad()
@@ -113,9 +167,16 @@ class Edits:
         """
         with_, without = examples.with_, examples.without
         # as users get them: weights may say that there is nothing to do
+        remove = placed(Remove.from_pretrained(weights, content=content))
+        segment = placed(Segment.from_pretrained(weights, content=content))
+        removed, idle_removed = in_chunks(remove, with_), in_chunks(remove, without).image
+        report()
+        segmented = in_chunks(segment, with_).mask
+        if not _adds(weights, content):
+            for _ in range(3):
+                report()
+            return cls(None, removed, None, [], None, None, None, segmented, None, idle_removed)
         transfer = Transfer.from_pretrained(weights, content=content)
-        remove = Remove.from_pretrained(weights, content=content)
-        segment = Segment.from_pretrained(weights, content=content)
         choice = _Choice.of(examples, seed)
         guides = with_[choice.few]
         few = [transfer.edit(without[:FEW], guide[None].expand(len(without[:FEW]), -1, -1, -1)) for guide in guides]
@@ -124,12 +185,9 @@ class Edits:
         added = in_chunks(transfer.edit, without, with_[choice.guides])
         report()
         defaults = [in_chunks(partial(with_code, transfer, code[None]), without).image for code in codes]
-        report()
-        removed = in_chunks(remove.edit, with_)
         swaps = "swap" in transfer.model.info.verbs
         swapped = in_chunks(transfer.edit, removed.image, with_[choice.swaps]).image if swaps else None
         idle_added = in_chunks(transfer.edit, with_, with_[choice.swaps]).image
-        idle_removed = in_chunks(remove.edit, without).image
         report()
         return cls(
             added=added,
@@ -138,11 +196,23 @@ class Edits:
             defaults=defaults,
             guided=torch.stack([edit.image for edit in few], dim=1),
             union=torch.stack([edit.mask for edit in few]).amax(0),
-            segmented=torch.cat([segment(chunk) for chunk in torch.split(with_, CHUNK)]),
+            segmented=segmented,
             guides=guides,
             idle_added=idle_added,
             idle_removed=idle_removed,
         )
+
+
+def _adds(weights: str | Path, content: str | None) -> bool:
+    """Return whether weights can add the content."""
+    return "transfer" in load_pretrained(weights, content=content).model.info.verbs
+
+
+def placed(op: Remove | Segment) -> Callable[[Tensor], Edit]:
+    """Return an op's edit of the family's first frame, in which its own frame may be a part."""
+    if op.frame.is_whole:
+        return op.edit
+    return lambda images: Framed(op, Box(0, 0, images.shape[-1], images.shape[-2])).edit(images)
 
 
 def in_chunks(edit: Callable[..., Edit], *images: Tensor) -> Edit:

@@ -129,7 +129,7 @@ def measure(
         weights are.
     """
     edits = Edits.make(weights, examples, seed, report, content)
-    regions = regions or Regions(edits.added.mask > 0, edits.removed.mask > 0)
+    regions = regions or Regions(None if edits.added is None else edits.added.mask > 0, edits.removed.mask > 0)
     figures = _success(examples, edits, instruments.judge)
     if instruments.follower is not None:
         figures += _chains(examples, edits, instruments.judge, instruments.follower)
@@ -141,7 +141,7 @@ def measure(
         figures += _identity(examples, edits, instruments.identity)
     if instruments.features is not None:
         figures += _looks(examples, edits, instruments.features)
-    figures += [_difference_of_guides(edits), *_truth(examples, edits, threshold)]
+    figures += [*_difference_of_guides(edits), *_truth(examples, edits, threshold)]
     pretrained = load_pretrained(weights, content=content)
     figures += [*_dial(pretrained.model, examples, instruments.judge), *_cost(weights, pretrained.model, examples)]
     report()
@@ -152,8 +152,9 @@ def _success(examples: Examples, edits: Edits, judge: Judge) -> list[Figure]:
     figures = [
         share("judge_with", "judge says with: untouched, with", judge.says_with(examples.with_)),
         share("judge_without", "judge says without: untouched, without", ~judge.says_with(examples.without)),
-        share("add", "judge says with: added, random guide", judge.says_with(edits.added.image)),
     ]
+    if edits.added is not None:
+        figures.append(share("add", "judge says with: added, random guide", judge.says_with(edits.added.image)))
     if edits.defaults:
         said = torch.stack([judge.says_with(images) for images in edits.defaults])
         convinced = said.double().mean(0)  # a person with eight guides is one person
@@ -170,15 +171,20 @@ def _eye(examples: Examples, edits: Edits, regions: Regions, features: ImageFeat
     figures = [*sharpness_figures(examples, edits, regions, window), *untouched_figures(examples, edits)]
     if features is None:
         return figures
+    spotted = spot_the_edit(examples, edits, window, features)
+    if edits.guided is None or edits.guides is None:
+        return [*spotted, *figures]
     codes = described(features, window.cut_inside(edits.guided.flatten(0, 1))).view(*edits.guided.shape[:2], -1)
     found = retrieved_guides(codes, described(features, window.cut_inside(edits.guides)))
     title = f"guide retrieved among {len(edits.guides)}, the edit's region alone"
     retrieved = mean("retrieved_region", title, found.double().mean(1), "share")
-    return [*spot_the_edit(examples, edits, window, features), *figures, retrieved]
+    return [*spotted, *figures, retrieved]
 
 
 def _chains(examples: Examples, edits: Edits, judge: Judge, follower: Follower) -> list[Figure]:
     """Two edits one after another: both judges must be convinced; beside it, what the second says of the inputs."""
+    if edits.added is None:
+        raise ConfigurationError("expected weights that add, to chain another attribute after them; leave --then out")
     after_add, after_remove = follower.after(edits.added.image), follower.after(edits.removed.image)
     both = judge.says_with(after_add) & follower.judge.says_with(after_add)
     exchanged = ~judge.says_with(after_remove) & follower.judge.says_with(after_remove)
@@ -193,10 +199,8 @@ def _chains(examples: Examples, edits: Edits, judge: Judge, follower: Follower) 
 
 def _kept(examples: Examples, edits: Edits, regions: Regions, features: ImageFeatures | None) -> list[Figure]:
     figures = []
-    for name, title, edit, before, region in (
-        ("add", "additions", edits.added, examples.without, regions.add),
-        ("remove", "removals", edits.removed, examples.with_, regions.remove),
-    ):
+    for kind in edits.kinds(examples):
+        name, title, edit, before, region = kind.name, kind.title, kind.edit, kind.before, regions.of_kind(kind.name)
         figures += [
             mean(f"mask_{name}", f"mean mask of {title}", edit.mask.flatten(1).mean(1)),
             largest(f"outside_{name}", f"largest change outside the mask, {title}", _largest_change(edit, before)),
@@ -222,10 +226,8 @@ def _kept(examples: Examples, edits: Edits, regions: Regions, features: ImageFea
 
 def _identity(examples: Examples, edits: Edits, network: nn.Module) -> list[Figure]:
     figures = []
-    for name, title, after, before in (
-        ("add", "added", edits.added.image, examples.without),
-        ("remove", "removed", edits.removed.image, examples.with_),
-    ):
+    for kind in edits.kinds(examples):
+        name, title, after, before = kind.name, kind.done, kind.edit.image, kind.before
         one, other = described(network, after), described(network, before)
         alike, strangers = F.cosine_similarity(one, other), F.cosine_similarity(other, other.roll(1, 0))
         least = strangers.mean()  # descriptions of any two pictures have much in common
@@ -243,11 +245,12 @@ def _identity(examples: Examples, edits: Edits, network: nn.Module) -> list[Figu
 
 
 def _looks(examples: Examples, edits: Edits, features: ImageFeatures) -> list[Figure]:
-    codes = described(features, edits.guided.flatten(0, 1)).view(*edits.guided.shape[:2], -1)
-    found = retrieved_guides(codes, described(features, edits.guides))
-    figures = [
-        mean("retrieved", f"guide retrieved among {len(edits.guides)}", found.double().mean(1), "share"),
-    ]
+    figures = []
+    if edits.guided is not None and edits.guides is not None:
+        codes = described(features, edits.guided.flatten(0, 1)).view(*edits.guided.shape[:2], -1)
+        found = retrieved_guides(codes, described(features, edits.guides))
+        title = f"guide retrieved among {len(edits.guides)}"
+        figures.append(mean("retrieved", title, found.double().mean(1), "share"))
     real, before, after = (described(features, one) for one in (examples.without, examples.with_, edits.removed.image))
     with contextlib.suppress(ConfigurationError):  # without torchmetrics; whoever prints figures says what is left out
         figures += [
@@ -259,11 +262,13 @@ def _looks(examples: Examples, edits: Edits, features: ImageFeatures) -> list[Fi
     return figures
 
 
-def _difference_of_guides(edits: Edits) -> Figure:
+def _difference_of_guides(edits: Edits) -> list[Figure]:
+    if edits.guided is None or edits.union is None:
+        return []
     apart = (edits.guided - edits.guided.roll(1, dims=1)).abs().mean(2)
     inside = (edits.union[:, 0] > 0).double()
     per_image = (apart.mean(1) * inside).flatten(1).sum(1) / inside.flatten(1).sum(1).clamp(min=1)
-    return mean("guides_differ", "difference of two guides inside the mask", per_image)
+    return [mean("guides_differ", "difference of two guides inside the mask", per_image)]
 
 
 def _truth(examples: Examples, edits: Edits, threshold: float) -> list[Figure]:

@@ -69,13 +69,10 @@ def sharpness_figures(examples: Examples, edits: Edits, regions: Regions, window
         window: where they are in all pictures together.
     """
     figures = []
-    for name, title, after, before, region in (
-        ("add", "additions", edits.added.image, examples.without, regions.add),
-        ("remove", "removals", edits.removed.image, examples.with_, regions.remove),
-    ):
-        ratios = relative_sharpness(after, before, region)
+    for kind in edits.kinds(examples):
+        ratios = relative_sharpness(kind.edit.image, kind.before, regions.of_kind(kind.name))
         if len(ratios):
-            figures.append(median(f"sharpness_{name}", f"sharpness in the edit, input 1: {title}", ratios))
+            figures.append(median(f"sharpness_{kind.name}", f"sharpness in the edit, input 1: {kind.title}", ratios))
     without, with_ = (
         average_in(laplacian(images), window.inside.expand(len(images), -1, -1, -1))
         for images in (examples.without, examples.with_)

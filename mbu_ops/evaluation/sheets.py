@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from mbu_ops import images
+from mbu_ops.evaluation.edits import placed
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.figures import intersection_over_union
 from mbu_ops.evaluation.measurement import DIAL, Follower
@@ -50,7 +51,7 @@ def layers(weights: str | Path, examples: Examples, content: str | None = None) 
 def removals(weights: str | Path, examples: Examples, content: str | None = None) -> Tensor:
     """Picture, mask, raw pixels and result, and the true picture where it is known."""
     pictures = examples.with_[:_COLUMNS]
-    edit = Remove.from_pretrained(weights, content=content).edit(pictures)
+    edit = placed(Remove.from_pretrained(weights, content=content))(pictures)
     truth = [] if examples.removed is None else [examples.removed[:_COLUMNS]]
     return grid([pictures, edit.mask, edit.raw, edit.image, *truth])
 
@@ -85,7 +86,7 @@ def chains(weights: str | Path, examples: Examples, follower: Follower, content:
 def segmentations(weights: str | Path, examples: Examples, threshold: float, content: str | None = None) -> Tensor:
     """Picture, soft mask, mask cut at the threshold, and the true mask where it is known."""
     pictures = examples.with_[:_COLUMNS]
-    soft = Segment.from_pretrained(weights, content=content)(pictures)
+    soft = placed(Segment.from_pretrained(weights, content=content))(pictures).mask
     truth = [] if examples.masks is None else [examples.masks[:_COLUMNS].float()]
     return grid([pictures, soft, (soft >= threshold).float(), *truth])
 
@@ -171,8 +172,8 @@ def write_sheets(
         images.write(written[-1], draw(), overwrite=True)
     if examples.masks is not None and examples.known is not None and examples.known.any():
         written.append(folder / "threshold.png")
-        segment = Segment.from_pretrained(weights, content=content)
-        soft = torch.cat([segment(chunk) for chunk in torch.split(examples.with_[examples.known], 32)])
+        segment = placed(Segment.from_pretrained(weights, content=content))
+        soft = torch.cat([segment(chunk).mask for chunk in torch.split(examples.with_[examples.known], 32)])
         curve = threshold_curve({Path(weights).name: (soft, examples.masks[examples.known])})
         images.write(written[-1], to_tensor(curve), overwrite=True)
     return written

@@ -121,17 +121,23 @@ def spot_the_edit(examples: Examples, edits: Edits, window: Window, features: Im
     if len(with_) < FEWEST:
         return []
     chosen, others = torch.from_numpy(with_), torch.from_numpy(without)
-    removed, real_with = (
-        texture(features, window.cut(images[chosen])) for images in (edits.removed.image, examples.with_)
-    )
-    added, real_without = (
-        texture(features, window.cut(images[others])) for images in (edits.added.image, examples.without)
-    )
+
+    def described(images: Tensor, which: Tensor) -> Tensor:
+        return texture(features, window.cut(images[which]))
+
+    real_with, real_without = described(examples.with_, chosen), described(examples.without, others)
     people, strangers = ours.people[with_], theirs.people[without]
-    compared = (
-        ("spot_remove", "spot the edit, AUC: removed against real, without", removed, real_without, people, strangers),
-        ("spot_add", "spot the edit, AUC: added against real, with", added, real_with, strangers, people),
-        ("spot_real", "spot the edit, AUC: real, with against without", real_with, real_without, people, strangers),
+    removed = described(edits.removed.image, chosen)
+    compared = [
+        ("spot_remove", "spot the edit, AUC: removed against real, without", removed, real_without, people, strangers)
+    ]
+    if edits.added is not None:
+        added = described(edits.added.image, others)
+        compared.append(
+            ("spot_add", "spot the edit, AUC: added against real, with", added, real_with, strangers, people)
+        )
+    compared.append(
+        ("spot_real", "spot the edit, AUC: real, with against without", real_with, real_without, people, strangers)
     )
     return [
         area_under_curve(name, title, *told_apart(edited, real, (them, others)))

@@ -38,11 +38,11 @@ def untouched_figures(examples: Examples, edits: Edits) -> list[Figure]:
         edits: what became of them.
     """
     figures = []
-    for name, title, after, before in (
-        ("remove", "removals, without", edits.idle_removed, examples.without),
-        ("add", "additions, with", edits.idle_added, examples.with_),
-    ):
-        visible, strong = (changed(after, before, levels).flatten(1).double() for levels in (VISIBLE, STRONG))
+    for kind in reversed(edits.kinds(examples)):
+        name, title = kind.name, kind.lack
+        visible, strong = (
+            changed(kind.idle, kind.idle_before, levels).flatten(1).double() for levels in (VISIBLE, STRONG)
+        )
         figures += [
             share(f"untouched_{name}", f"nothing to do, left untouched: {title}", visible.sum(1) == 0),
             mean(

@@ -50,7 +50,8 @@ class Window:
             >>> window.left, window.top, window.right, window.bottom
             (18, 9, 40, 21)
         """
-        reached = torch.cat([regions.add, regions.remove]).float().mean(0, keepdim=True)
+        known = [regions.remove] if regions.add is None else [regions.add, regions.remove]
+        reached = torch.cat(known).float().mean(0, keepdim=True)
         inside = reached >= LEAST * reached.max()
         ends = []
         for dim in (-1, -2):

@@ -37,6 +37,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "maae": "mbu_ops.methods.maae:MAAE",
         "parsing": "mbu_ops.methods.parsing:Parsing",
         "portrait": "mbu_ops.methods.portrait:Portrait",
+        "native": "mbu_ops.methods.native:Native",
     },
 }
 """This distribution's own entries: they are there whatever the state of its installed metadata."""

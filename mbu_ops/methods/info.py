@@ -29,7 +29,7 @@ class MethodInfo:
     Attributes:
         name: the name of its entry point.
         verbs: what it can do. Networks of several contents serve some verbs as a whole, the others content by content.
-        objective: what trains it, as ``"module:Class"``.
+        objective: what trains it, as ``"module:Class"``; None if ``mbu-ops train`` cannot.
         contents: how many contents one network edits; None = as many as its configuration says.
         learns_from: what training needs: ``"domains"``, images with a content and images without it; or ``"parts"``,
             images whose pixels are labelled.
@@ -51,7 +51,7 @@ class MethodInfo:
 
     name: str
     verbs: frozenset[str]
-    objective: str
+    objective: str | None
     contents: int | None = 1
     learns_from: str = "domains"
     follows_guides: bool = True
@@ -64,7 +64,8 @@ class MethodInfo:
     def __post_init__(self) -> None:
         self._expect(isinstance(self.name, str) and NAME.match(self.name), "a lower-case name", "name")
         self._expect(_is_names(self.verbs) and self.verbs, "a frozenset of verbs", "verbs")
-        self._expect(isinstance(self.objective, str) and _TARGET.match(self.objective), "'module:Class'", "objective")
+        trains = self.objective is None or (isinstance(self.objective, str) and _TARGET.match(self.objective))
+        self._expect(trains, "'module:Class', or None", "objective")
         counts = self.contents is None or (type(self.contents) is int and self.contents > 0)
         self._expect(counts, "a positive whole number, or None", "contents")
         self._expect(self.learns_from in LEARNS_FROM, " or ".join(map(repr, LEARNS_FROM)), "learns_from")

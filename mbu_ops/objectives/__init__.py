@@ -6,10 +6,13 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mbu_ops.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from mbu_ops.methods.base import Networks
+    from mbu_ops.methods.info import MethodInfo
 
 
 class Objective(Protocol):
@@ -68,9 +71,15 @@ def build_objective(
             ``"parser"`` is a trained :class:`mbu_ops.methods.parsing.Parsing`.
 
     Raises:
-        ConfigurationError: for an unknown recipe, term or distance, or hard masks for a method without masks.
+        ConfigurationError: for an unknown recipe, term or distance, hard masks for a method without masks, or a method
+            that cannot be trained here.
     """
-    module, _, name = model.info.objective.partition(":")
+    info: MethodInfo = model.info
+    if info.objective is None:
+        raise ConfigurationError(
+            f"expected a method that can be trained here, got {info.name}: choose another --method"
+        )
+    module, _, name = info.objective.partition(":")
     kind = getattr(import_module(module), name)
     options: dict[str, Any] = {"hard_masks": True} if hard_masks else {}  # not every method has masks
     options |= {name: aid for name, aid in (aids or {}).items() if name in model.info.aids}

@@ -10,7 +10,15 @@ from mbu_ops._lazy import lazy_exports
 if TYPE_CHECKING:
     from mbu_ops.testing.family_tester import FamilyTester
     from mbu_ops.testing.op_tester import OpTester
-    from mbu_ops.testing.tiny import tiny_didd, tiny_maae, tiny_mbu, tiny_parsing, tiny_portrait, tiny_presence
+    from mbu_ops.testing.tiny import (
+        tiny_didd,
+        tiny_maae,
+        tiny_mbu,
+        tiny_native,
+        tiny_parsing,
+        tiny_portrait,
+        tiny_presence,
+    )
 else:
     __getattr__, __dir__ = lazy_exports(
         __name__,
@@ -20,6 +28,7 @@ else:
             "tiny_didd": "mbu_ops.testing.tiny",
             "tiny_maae": "mbu_ops.testing.tiny",
             "tiny_mbu": "mbu_ops.testing.tiny",
+            "tiny_native": "mbu_ops.testing.tiny",
             "tiny_parsing": "mbu_ops.testing.tiny",
             "tiny_portrait": "mbu_ops.testing.tiny",
             "tiny_presence": "mbu_ops.testing.tiny",
@@ -33,6 +42,7 @@ __all__ = [
     "tiny_didd",
     "tiny_maae",
     "tiny_mbu",
+    "tiny_native",
     "tiny_parsing",
     "tiny_portrait",
     "tiny_presence",

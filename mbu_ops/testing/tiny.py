@@ -8,6 +8,7 @@ from torch import nn
 from mbu_ops.methods.didd import DIDD, DIDDConfig
 from mbu_ops.methods.maae import MAAE, MAAEConfig
 from mbu_ops.methods.mbu import MBU, MBUConfig, to_signed
+from mbu_ops.methods.native import Native, NativeConfig
 from mbu_ops.methods.parsing import Parsing, ParsingConfig
 from mbu_ops.methods.portrait import Portrait, PortraitConfig
 from mbu_ops.methods.presence import WIDTHS, Presence
@@ -35,6 +36,8 @@ TINY_MAAE = MAAEConfig(
     judge_widths=(4, 8),
     residual=True,
 )
+
+TINY_NATIVE = NativeConfig(resolution=16, height=16, channels=8, patch=2, removal_dilation=1)
 
 TINY_PARSING = ParsingConfig(resolution=32, widths=(8, 12), parts=5, patch=2)
 TINY_PORTRAIT = PortraitConfig(
@@ -151,6 +154,37 @@ def tiny_maae(seed: int = 0, dtype: torch.dtype = torch.float32) -> MAAE:
         images = torch.rand(64, 3, TINY_MAAE.resolution, TINY_MAAE.resolution)
     for _ in range(3):
         _strengthen(model.decoder, 0.15 / float(model.adjust(images, torch.ones(64)).mask.median()))
+    return model.to(dtype)
+
+
+@torch.no_grad()
+def tiny_native(seed: int = 0, dtype: torch.dtype = torch.float32) -> Native:
+    """Return an untrained native network in eval mode that keeps and redraws pixels in some places only.
+
+    The same seed gives the same network; the global random state is left alone.
+
+    Args:
+        seed: of the weights.
+        dtype: of the weights.
+
+    Example:
+        >>> mask = tiny_native().segment(torch.rand(4, 3, 16, 16))
+        >>> bool(mask.min() < 0.02), bool(mask.max() > 0.5)
+        (True, True)
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = Native(TINY_NATIVE).eval()
+        images = torch.rand(64, 3, *TINY_NATIVE.size)
+    model.window.fill_(1)  # a frame of so few pixels is all rim
+    paint, block = model.paint, TINY_NATIVE.patch**2
+    paint.weight *= 20
+    # spread the mask's logits over about -12 to 6: mostly background
+    logits = torch.logit(model.segment(images), eps=1e-6)
+    mask, scale = slice(3 * block, 4 * block), 4 / logits.std()  # after three colours
+    assert paint.bias is not None  # noqa: S101
+    paint.weight[mask] *= scale
+    paint.bias[mask] = (paint.bias[mask] - logits.mean()) * scale - 4
     return model.to(dtype)
 
 

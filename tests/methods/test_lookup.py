@@ -70,7 +70,7 @@ def another(install: Callable[..., Path]) -> Callable[[str], type]:
 
 def test_a_plugin_brings_a_method(another: Callable[[str], type]) -> None:
     method = another(SOUND)
-    assert method_names() == ("another", "didd", "maae", "mbu", "parsing", "portrait", "press")
+    assert method_names() == ("another", "didd", "maae", "mbu", "native", "parsing", "portrait", "press")
     assert get_method("another") is method
     assert issubclass(method, Networks)
 
