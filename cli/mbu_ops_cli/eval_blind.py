@@ -179,7 +179,7 @@ def _make(
         shown = take_pictures(camera, real, to_edit, list(plans), count, seed, left_out.append, advance)
     for line in left_out:
         note(line)
-    digests = {plan.name: _digest(plan.path) for some in plans.values() for plan in some}
+    digests = {step: [_digest(plan.path) for plan in some] for step, some in plans.items()}
     facts = {
         "seed": seed,
         "count": count,

@@ -158,8 +158,12 @@ def _read_people(path: Path, files: tuple[str, ...]) -> NDArray[np.int64]:
         places = np.empty(len(files), dtype=np.int64)
         places[order] = np.arange(len(files))
         return -1 - places
-    who = dict(line.split() for line in path.read_text("utf-8").splitlines() if line.strip())
-    return np.array([int(who[file]) for file in files])
+    try:
+        rows = (line.split() for line in path.read_text("utf-8").splitlines() if line.strip())
+        who = {name: int(number) for name, number in rows}
+        return np.array([who[file] for file in files])
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{str(path)!r}: expected lines such as '000001.jpg 2880': {error}") from error
 
 
 def _first_there(folder: Path, names: tuple[str, ...]) -> Path:

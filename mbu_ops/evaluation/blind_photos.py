@@ -15,9 +15,6 @@ from mbu_ops.evaluation.blind import Photo, people_of
 from mbu_ops.families.spec import AttributeSpec
 from mbu_ops.images import find
 
-IDENTITIES = "identity_CelebA.txt"
-"""Who is in which picture, where a folder in CelebA's layout says so."""
-
 Side = Literal["with", "without"]
 
 
@@ -63,11 +60,11 @@ def photos_of_celeba(
     photos: dict[Side, list[Photo]] = {"with": [], "without": []}
     balanced: dict[Side, list[NDArray[np.bool_]]] = {"with": [], "without": []}
     for folder in folders:
-        labels, people = CelebA.read(folder), _identities(folder / IDENTITIES)
+        labels = CelebA.read(folder)
         for side, rule in rules.items():
             indices = labels.matching(rule, partition)
-            for picture in labels.pictures(indices):
-                person = people.get(picture.path.name, picture.path.stem)
+            for picture, who in zip(labels.pictures(indices), labels.people[indices], strict=True):
+                person = f"identity {who}" if who >= 0 else picture.path.stem
                 photos[side].append(Photo(picture.path, person, picture.frame))
             rows = [labels.column(label)[indices] for label in attribute.balance]
             balanced[side].append(np.stack(rows, 1) if rows else np.zeros((len(indices), 0), bool))
@@ -82,18 +79,3 @@ def photos_of_celeba(
             first = np.argsort(random.exponential(size=len(odds)) / odds)
         to_show = [to_show[index] for index in first if odds[index] > 0]
     return to_show, [to_edit[index] for index in order]
-
-
-def _identities(path: Path) -> dict[str, str]:
-    """Return who is in each picture.
-
-    Raises:
-        DataError: if the file says something else.
-    """
-    if not path.exists():
-        return {}
-    try:
-        rows = (line.split() for line in path.read_text("utf-8").splitlines() if line.strip())
-        return {name: f"identity {number}" for name, number in rows}
-    except (OSError, ValueError) as error:
-        raise DataError(f"{str(path)!r}: expected lines such as '000001.jpg 2880': {error}") from error
