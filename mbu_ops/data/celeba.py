@@ -122,7 +122,8 @@ class CelebA:
         people = self.people
         borders = np.quantile(people[mine], [(number - 1) / count, number / count], method="lower")
         last = number == count
-        return (people >= borders[0]) & ((people <= borders[1]) if last else (people < borders[1]))
+        within: NDArray[np.bool_] = people <= borders[1] if last else people < borders[1]
+        return (people >= borders[0]) & within
 
     def column(self, label: str) -> NDArray[np.bool_]:
         """Return one label of every file.

@@ -31,6 +31,9 @@ _GROUPS = 8
 _RIM = 8
 """Over so many pixels a mask fades to the border of the frame, which may cut the content."""
 
+_LEAST = 0.01
+"""Share of the frame that is redrawn where the content is as likely there as not."""
+
 _HALVINGS = 2
 
 
@@ -143,6 +146,15 @@ class Native(Networks):
         redrawn = mask * (1 - gate)
         # blended here as in training: the mask's ramp says where, and not how much
         return Layer(redrawn, redrawn * (colour - image), Moved(1 - redrawn, low=image))
+
+    def presence(self, image: Tensor) -> Tensor:
+        """Return how likely the image shows the content, ``(B,)`` in [0, 1]: by how much of the frame is redrawn.
+
+        One hundredth of it is as good as not there, or there: 0.5.
+        """
+        _, mask, gate = self._drawn(image)
+        share = (mask * (1 - gate)).mean((1, 2, 3))
+        return share / (share + _LEAST)
 
     def segment(self, image: Tensor) -> Tensor:
         """Return where the content is, ``(B, 1, H, W)`` in [0, 1]."""

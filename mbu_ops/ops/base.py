@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from mbu_ops.methods.presence import Doing, Presence
+    from mbu_ops.methods.presence import Detector, Doing
     from mbu_ops.ops.options import OptionValue
     from mbu_ops.weights import Pretrained
 
@@ -189,7 +189,7 @@ class EditOp(Op, ABC):
     """What there must be to do: to ``"remove"`` what is there, or to ``"add"`` what is not; None always edits."""
     removes: ClassVar[bool] = False
     """Whether something goes away: masks grow by what the weights say, unless the look says how far."""
-    detector: Presence | None
+    detector: Detector | None
     presence: float | None
     predict: Callable[..., Layer]
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from mbu_ops.methods.base import Networks
-    from mbu_ops.methods.presence import Presence
+    from mbu_ops.methods.presence import Detector
 
 __all__ = ["Pretrained", "WeightsInfo", "load", "read_info", "save"]
 
@@ -54,7 +54,7 @@ class Pretrained(NamedTuple):
     model: nn.Module
     info: WeightsInfo
     guides: Tensor | None
-    presence: Presence | None = None
+    presence: Detector | None = None
 
     @property
     def frame(self) -> FrameSpec:
@@ -90,7 +90,7 @@ def save(
     info: WeightsInfo,
     guides: Tensor | None = None,
     dtype: torch.dtype | None = None,
-    presence: Presence | None = None,
+    presence: Detector | None = None,
 ) -> None:
     """Write a model's weights, whole or not at all.
 
@@ -182,7 +182,7 @@ def load(
     import torch
     from safetensors.torch import load as load_tensors
 
-    from mbu_ops.methods.presence import Presence
+    from mbu_ops.methods.presence import OwnPresence, Presence, detects_itself
 
     path = Path(path)
     _check_regular(path)
@@ -203,7 +203,9 @@ def load(
     # the random numbers of a network's first weights are thrown away here: the caller's generator must not notice
     with torch.random.fork_rng(devices=[]):
         model = _network(path, info)
-        presence = Presence(info.presence) if info.presence else None
+        presence: Detector | None = None
+        if info.presence:
+            presence = OwnPresence(model, info.presence) if detects_itself(model) else Presence(info.presence)
     counters = {name: value for name, value in model.state_dict().items() if name.endswith(_COUNTER)}
     model.load_state_dict({**stored, **counters})
     model = model.to(device=device, dtype=dtype).eval()
@@ -245,7 +247,7 @@ def _check_fit(path: Path, info: WeightsInfo, tensors: Mapping[str, TensorEntry]
     """Compare names, shapes and types with the network's, before any memory is spent on what a file claims."""
     import torch
 
-    from mbu_ops.methods.presence import Presence
+    from mbu_ops.methods.presence import Presence, detects_itself
 
     with torch.device("meta"):
         model, presence = _network(path, info), Presence()
@@ -254,7 +256,8 @@ def _check_fit(path: Path, info: WeightsInfo, tensors: Mapping[str, TensorEntry]
     if info.presence is not None:
         if count != 1:
             raise WeightsError(f"{path}: expected no presence beside {info.method!r}, which edits {count} contents")
-        expected |= {PRESENCE + name: tuple(value.shape) for name, value in presence.state_dict().items()}
+        if not detects_itself(model):
+            expected |= {PRESENCE + name: tuple(value.shape) for name, value in presence.state_dict().items()}
     if count > 1 and len(info.attributes) != count:
         raise WeightsError(
             f"{path}: expected the names of the {count} contents that {info.method!r} edits, got {info.attributes}"

@@ -35,7 +35,8 @@ def test_a_sheet_is_made_and_its_answers_counted(sides, hats, out, tmp_path, cap
     assert "4 pictures" in capsys.readouterr().out
     key = json.loads((tmp_path / "blind-key.json").read_text())
     assert key["edited"] == "with"
-    assert len(key["weights"][hats]) == 64
+    (digest,) = key["weights"][f"remove:{hats}"]
+    assert len(digest) == 64
     assert key["seed"] == 3
     assert len({picture["source"].split("/")[-1][0] for picture in key["pictures"].values()}) == 4
     for name, picture in key["pictures"].items():
