@@ -123,7 +123,8 @@ class CelebA:
         borders = np.quantile(people[mine], [(number - 1) / count, number / count], method="lower")
         last = number == count
         within: NDArray[np.bool_] = people <= borders[1] if last else people < borders[1]
-        return (people >= borders[0]) & within
+        chosen: NDArray[np.bool_] = (people >= borders[0]) & within
+        return chosen
 
     def column(self, label: str) -> NDArray[np.bool_]:
         """Return one label of every file.
