@@ -182,7 +182,7 @@ def load(
     import torch
     from safetensors.torch import load as load_tensors
 
-    from mbu_ops.methods.presence import OwnPresence, Presence, detects_itself
+    from mbu_ops.methods.presence import OwnPresence, Presence
 
     path = Path(path)
     _check_regular(path)
@@ -205,7 +205,7 @@ def load(
         model = _network(path, info)
         presence: Detector | None = None
         if info.presence:
-            presence = OwnPresence(model, info.presence) if detects_itself(model) else Presence(info.presence)
+            presence = Presence(info.presence) if detecting else OwnPresence(model, info.presence)
     counters = {name: value for name, value in model.state_dict().items() if name.endswith(_COUNTER)}
     model.load_state_dict({**stored, **counters})
     model = model.to(device=device, dtype=dtype).eval()
@@ -256,7 +256,8 @@ def _check_fit(path: Path, info: WeightsInfo, tensors: Mapping[str, TensorEntry]
     if info.presence is not None:
         if count != 1:
             raise WeightsError(f"{path}: expected no presence beside {info.method!r}, which edits {count} contents")
-        if not detects_itself(model):
+        # a method that can tell may still have a network beside it that tells better
+        if not detects_itself(model) or any(name.startswith(PRESENCE) for name in tensors):
             expected |= {PRESENCE + name: tuple(value.shape) for name, value in presence.state_dict().items()}
     if count > 1 and len(info.attributes) != count:
         raise WeightsError(
