@@ -121,7 +121,7 @@ class EvalCommand(click.Command):
 )
 @json_option
 def evaluate(source: Source, out: Path | None, as_json: bool, **others: Any) -> None:
-    """Measure edits on pictures that training has not seen, by a judge trained on those that it has.
+    """Measure edits on pictures that training has not seen, by a judge and by what the eye sees.
 
     \b
     Drawn pictures:   mbu-ops eval --attribute avatars/glasses
@@ -131,8 +131,9 @@ def evaluate(source: Source, out: Path | None, as_json: bool, **others: Any) -> 
     The same people:  mbu-ops eval --pairs london/ --step remove:smile --step adjust:smile,strength=-1
     Two folders:      mbu-ops eval --with hats/ --without nohats/ --holdout 0.1 --weights my-hats
 
-    The judge is a small classifier of pictures with the content and without it; with --judge FILE it is kept for the
-    next time. Every figure comes with its 95% interval and the number of pictures. Where the true mask or the true
+    The judge is a classifier of pictures with the content and without it: the family's own where it knows the
+    attribute, otherwise one trained on the training pictures; with --judge FILE that is kept for the next time. Every
+    figure comes with its 95% interval and the number of pictures. Where the true mask or the true
     picture is known (drawn pictures know both), mask and removal are compared with them.
     """  # noqa: D301 - click's own mark for lines that it must not wrap
     options = Options(**others)
