@@ -13,6 +13,7 @@ from mbu_ops_cli.labelled import LABELLED, VARIATION, LabelledSource
 from mbu_ops_cli.options import FiniteRange
 from mbu_ops_cli.settings import CommandWithSettings
 from mbu_ops_cli.sources import FOLDER, Source, source_options
+from mbu_ops_cli.train_checks import check_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,7 +184,7 @@ def train(
     """  # noqa: D301 - click's own mark for lines that it must not wrap
     if family_out is not None:
         _check_family_out(family_out, source)
-    _check_source(method, source, variation, parser)
+    check_source(method, source, variation, parser)
     if resume and start is not None:
         raise ConfigurationError("--from begins a run and --resume goes on with one; leave one of them out")
     if (out / "state.safetensors").is_file() and not resume:
@@ -254,43 +255,6 @@ def train(
     click.echo(str(out / "weights.safetensors"))
     if family_out is not None:
         click.echo(str(_into_plugin(out / "weights.safetensors", family_out, labels, f"{method}-{config}")))
-
-
-def _check_source(name: str, source: Source | LabelledSource, variation: float | None, parser: str | None) -> None:
-    """Make sure, before pictures are read, that the method learns from such pictures, and has what it needs.
-
-    Raises:
-        ConfigurationError: if it does not, or there is no such method.
-        WeightsError: if there is no parser where one is needed.
-    """
-    from mbu_ops.methods import get_method
-
-    method = get_method(name)
-    if method.info.objective is None:
-        raise ConfigurationError(f"expected a method that can be trained here, got {name}: choose another --method")
-    needs = "parser" in method.info.aids
-    if parser is not None and not needs:
-        raise ConfigurationError(f"{name} needs no --parser: leave it out")
-    if isinstance(source, LabelledSource):
-        if needs:
-            resolve(parser or source.parser, method="parsing")
-        return
-    if method.info.learns_from == "parts":
-        raise ConfigurationError(
-            f"{name} learns from labelled pictures: give --labelled FOLDER, with images/ and masks/"
-        )
-    if variation is not None:
-        raise ConfigurationError("--variation goes with --labelled; guides are varied by --guide-variation")
-    if (count := method.info.contents) == len(source.contents):
-        return
-    if count == 1:
-        raise ConfigurationError(
-            f"{name} learns one content at once, got {' and '.join(source.contents)}: name one by --attribute, or give "
-            "--with and --without folders; --method didd learns two"
-        )
-    raise ConfigurationError(
-        f"{name} learns {count} contents at once: name them by --attributes FIRST,SECOND, or give a --with folder each"
-    )
 
 
 def _training(

@@ -7,15 +7,8 @@ from mbu_ops.families.manifest import read_manifest
 from mbu_ops.families.parts import Anatomy, ComponentSpec, PartSpec
 from mbu_ops.families.placement import Placement
 from mbu_ops.families.registry import broken, families, get_attribute, get_family, parse_attribute, refresh
-from mbu_ops.families.spec import (
-    API_VERSION,
-    AttributeSpec,
-    FamilySpec,
-    Rule,
-    SampleSpec,
-    WeightSpec,
-    rule_holds,
-)
+from mbu_ops.families.rules import Rule, rule_holds
+from mbu_ops.families.spec import API_VERSION, AttributeSpec, FamilySpec, SampleSpec, WeightSpec
 
 __all__ = [
     "API_VERSION",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -30,12 +30,10 @@ from mbu_ops.families.checks import (
 from mbu_ops.families.frames import FrameSpec, check_frames, find_frame
 from mbu_ops.families.parts import Anatomy
 from mbu_ops.families.placement import Placement
+from mbu_ops.families.rules import Rule, contradictory
 
 API_VERSION = 1
 """The version of these classes; a family written for another one is refused."""
-
-Rule = tuple[tuple[str, ...], ...]
-"""Any of these, each being all of those labels; ``"!Label"`` means that the label is absent."""
 
 _WEIGHT_ID = re.compile(r"[a-z0-9][a-z0-9_.-]*\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
@@ -113,7 +111,7 @@ class AttributeSpec:
             check_pattern(where, "label", label, LABEL)
         rules = {"with": self.with_rule, "without": self.without_rule, "neither": self.neither_rule}
         for side, rule in rules.items():
-            rules[side] = tuple(one for one in ((*each, *labels) for each in rule) if not _contradictory(one))
+            rules[side] = tuple(one for one in ((*each, *labels) for each in rule) if not contradictory(one))
             if rule and not rules[side]:
                 raise ConfigurationError(
                     f"{where}: no picture {side} it can be {' and '.join(labels)}: its rule is {rule!r}"
@@ -149,7 +147,7 @@ class AttributeSpec:
             (self.without_rule, other.without_rule),
         ):
             every = tuple(tuple(dict.fromkeys((*one, *two))) for one in mine for two in theirs)
-            sides.append(tuple(one for one in every if not _contradictory(one)))
+            sides.append(tuple(one for one in every if not contradictory(one)))
             if every and not sides[-1] and len(sides) < 3:
                 raise ConfigurationError(f"no picture can show one of {self.name} and {other.name} without the other")
         labels = {label.removeprefix("!") for side in sides[:2] for one in side for label in one}
@@ -300,9 +298,8 @@ class FamilySpec:
             if there is none. Methods that keep the background by a loss learn from it.
         identity: ``"module:name"`` of a function that returns a module which describes whose picture it is:
             ``(N, 3, H, W)`` in [0, 1] to ``(N, D)``, alike for pictures of one subject; None if there is none.
-        judges: ``"module:name"`` of a function ``(role)`` that returns a trained
-            :class:`mbu_ops.evaluation.judge.Judge`: for ``"report"`` the one that grades edits and chose none of them,
-            for ``"choose"`` one to choose weights by, of other training people; None if there is none.
+        judges: ``"module:name"`` of a function ``(role)`` that returns a :class:`mbu_ops.evaluation.judge.Judge`: for
+            ``"report"`` one that grades edits, for ``"choose"`` one that may choose weights; None if there is none.
         anatomy: the parts that its pictures consist of, for methods that learn from masks or put pictures together;
             None if nobody named them.
         frames: the rectangles that its networks see; the first is what the aligner finds. Empty for one frame that is
@@ -380,25 +377,3 @@ class FamilySpec:
             FamilyError: if there is none of that name.
         """
         return find_frame(self.frames, name)
-
-
-def rule_holds(rule: Rule, labels: Mapping[str, bool]) -> bool:
-    """Return whether a picture with these labels follows the rule.
-
-    Args:
-        rule: see :data:`Rule`.
-        labels: every label that the rule may name, and whether the picture has it.
-
-    Raises:
-        KeyError: if the rule names a label that ``labels`` lacks.
-
-    Example:
-        >>> bearded = (("Male", "Goatee"), ("Male", "!No_Beard"))
-        >>> rule_holds(bearded, {"Male": True, "Goatee": False, "No_Beard": True})
-        False
-    """
-    return any(all(labels[label.removeprefix("!")] != label.startswith("!") for label in group) for group in rule)
-
-
-def _contradictory(alternative: Sequence[str]) -> bool:
-    return any(f"!{label}" in alternative for label in alternative)
