@@ -17,6 +17,7 @@ from mbu_ops.frames.framed import Framed
 from mbu_ops.functional.render import render
 from mbu_ops.methods import get_method
 from mbu_ops.methods.native import CONFIGS, Native
+from mbu_ops.methods.presence import OwnPresence, Presence
 from mbu_ops.objectives import build_objective
 from mbu_ops.testing import OpTester, tiny_native
 from mbu_ops.weights import WeightsInfo, load, save
@@ -123,6 +124,31 @@ def test_weights_name_their_frame_and_edit_only_there(tmp_path: Path) -> None:
     rows = (edit.mask[0, 0] > 0).any(1).nonzero().flatten()
     assert rows.min() >= 75 - 24  # 1.1 times the distance of the pupils high, around their row
     assert rows.max() <= 75 + 24
+
+
+def test_it_says_itself_whether_there_is_something_to_do(tmp_path: Path) -> None:
+    model, images = tiny_native(), torch.rand(4, 3, 16, 16)
+    _, mask, gate = model._drawn(images)
+    share = (mask * (1 - gate)).mean((1, 2, 3))
+    assert torch.equal((model.presence(images) >= 0.5), share >= 0.01)
+    info = WeightsInfo("native", model.config_to_dict(model.config), 16, family="faces", attributes=("glasses",))
+    path = tmp_path / "own.safetensors"
+    save(path, model, info, presence=OwnPresence(model, {"remove": 1.0, "add": 0.5}))
+    op = mbu_ops.Remove.from_pretrained(path)
+    assert isinstance(op.detector, OwnPresence)
+    photo = torch.rand(2, 3, 40, 40)
+    assert torch.equal(op(photo), photo)  # nothing is that sure
+    op.presence = 0.0
+    assert not torch.equal(op(photo), photo)
+
+
+def test_a_network_beside_it_comes_first(tmp_path: Path) -> None:
+    model, path = tiny_native(), tmp_path / "beside.safetensors"
+    info = WeightsInfo("native", model.config_to_dict(model.config), 16, family="faces", attributes=("glasses",))
+    save(path, model, info, presence=Presence({"remove": 0.25, "add": 0.5}))
+    detector = load(path).presence
+    assert isinstance(detector, Presence)
+    assert detector.thresholds["remove"] == 0.25
 
 
 @pytest.mark.parametrize(
