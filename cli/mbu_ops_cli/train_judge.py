@@ -28,7 +28,8 @@ def check_suits(judge: Classifier, path: Path, source: Source) -> None:
     """
     facts, learnt = source.facts, judge.learnt
     same = all(learnt.get(name) == facts.get(name) for name in ("family", "holdout", "frame", "found"))
-    same &= facts["attribute"] in (learnt.get("attributes") or [learnt.get("attribute")])
+    several = learnt.get("attributes")
+    same &= facts["attribute"] in (several if isinstance(several, list) else [learnt.get("attribute")])
     known = all(_names(learnt.get(kind)) >= _names(facts[kind]) for kind in ("data", "with", "without"))
     known &= _names(learnt.get("only")) <= _names(facts["only"])  # a judge of more people knows these too
     if not (same and known and bool(learnt.get("drawn")) == bool(facts["drawn"])):
@@ -42,7 +43,7 @@ def _names(value: object) -> set[str]:
     return {str(name) for name in value} if isinstance(value, list) else set()
 
 
-class _Share(click.ParamType):
+class _Share(click.ParamType[tuple[int, int]]):
     """A share of the people, as in ``1/2``."""
 
     name = "K/N"

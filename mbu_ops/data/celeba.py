@@ -121,8 +121,9 @@ class CelebA:
             return mine
         people = self.people
         borders = np.quantile(people[mine], [(number - 1) / count, number / count], method="lower")
-        last = number == count
-        return (people >= borders[0]) & ((people <= borders[1]) if last else (people < borders[1]))
+        below = people <= borders[1] if number == count else people < borders[1]
+        shared: NDArray[np.bool_] = (people >= borders[0]) & below
+        return shared
 
     def column(self, label: str) -> NDArray[np.bool_]:
         """Return one label of every file.

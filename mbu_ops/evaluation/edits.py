@@ -205,7 +205,8 @@ class Edits:
 
 def _adds(weights: str | Path, content: str | None) -> bool:
     """Return whether weights can add the content."""
-    return "transfer" in load_pretrained(weights, content=content).model.info.verbs
+    model: Method = load_pretrained(weights, content=content).model
+    return "transfer" in model.info.verbs
 
 
 def placed(op: Remove | Segment) -> Callable[[Tensor], Edit]:
