@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -20,6 +20,9 @@ from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.segment import Segment
 from mbu_ops.ops.transfer import Transfer
 from mbu_ops.weights import load_pretrained
+
+if TYPE_CHECKING:
+    from mbu_ops.ops.method import Method
 
 GUIDES = 8
 """Guides to tell apart in the retrieval test."""
@@ -205,8 +208,7 @@ class Edits:
 
 def _adds(weights: str | Path, content: str | None) -> bool:
     """Return whether weights can add the content."""
-    model: Method = load_pretrained(weights, content=content).model
-    return "transfer" in model.info.verbs
+    return "transfer" in cast("Method", load_pretrained(weights, content=content).model).info.verbs
 
 
 def placed(op: Remove | Segment) -> Callable[[Tensor], Edit]:
