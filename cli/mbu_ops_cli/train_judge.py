@@ -28,8 +28,8 @@ def check_suits(judge: Classifier, path: Path, source: Source) -> None:
     """
     facts, learnt = source.facts, judge.learnt
     same = all(learnt.get(name) == facts.get(name) for name in ("family", "holdout", "frame", "found"))
-    told = learnt.get("attributes")
-    same &= facts["attribute"] in (told if isinstance(told, list) else [learnt.get("attribute")])
+    several = learnt.get("attributes")
+    same &= facts["attribute"] in (several if isinstance(several, list) else [learnt.get("attribute")])
     known = all(_names(learnt.get(kind)) >= _names(facts[kind]) for kind in ("data", "with", "without"))
     known &= _names(learnt.get("only")) <= _names(facts["only"])  # a judge of more people knows these too
     if not (same and known and bool(learnt.get("drawn")) == bool(facts["drawn"])):

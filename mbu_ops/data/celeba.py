@@ -121,10 +121,9 @@ class CelebA:
             return mine
         people = self.people
         borders = np.quantile(people[mine], [(number - 1) / count, number / count], method="lower")
-        last = number == count
-        within: NDArray[np.bool_] = people <= borders[1] if last else people < borders[1]
-        chosen: NDArray[np.bool_] = (people >= borders[0]) & within
-        return chosen
+        below = people <= borders[1] if number == count else people < borders[1]
+        shared: NDArray[np.bool_] = (people >= borders[0]) & below
+        return shared
 
     def column(self, label: str) -> NDArray[np.bool_]:
         """Return one label of every file.

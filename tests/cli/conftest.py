@@ -161,5 +161,11 @@ def mask(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
+def _small_batches_of_judges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judges of one step know nothing whatever the batch; most are built on a network of a second a batch of 64."""
+    monkeypatch.setattr("mbu_ops.evaluation.judge._HALF", 4)
+
+
+@pytest.fixture(autouse=True)
 def _few_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))

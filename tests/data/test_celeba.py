@@ -1,6 +1,8 @@
 """CelebA's layout: rules, partitions, frames, balancing, and what happens when files are wrong."""
 
 import json
+from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -193,3 +195,44 @@ def test_people_that_are_none_are_refused(celeba, text):
     (celeba / "identity_CelebA.txt").write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(DataError, match="CelebA's layout"):
         CelebA.read(celeba)
+
+
+EVERYTHING = ((),)
+
+
+def people_in(table, share, rule=EVERYTHING):
+    return table.people[table.matching(rule, "train", share)].tolist()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_shares_of_the_people_are_disjoint_and_all(celeba, known):
+    if known:  # three pictures of each person, not side by side
+        lines = "\n".join(f"{index:06d}.jpg {100 + index % 7}" for index in range(40))
+        (celeba / "identity_CelebA.txt").write_text(lines)
+    table = CelebA.read(celeba)
+    for count in (2, 3):
+        shares = [people_in(table, (number, count)) for number in range(1, count + 1)]
+        assert all(shares)
+        assert sum(map(len, map(set, shares))) == len(set().union(*shares)), "nobody in two"
+        assert sorted(chain(*shares)) == sorted(people_in(table, (1, 1)))
+    halves = [table.matching((("Eyeglasses",),), "train", (number, 2)) for number in (1, 2)]
+    assert sorted(np.concatenate(halves)) == table.matching((("Eyeglasses",),), "train").tolist()
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=30), st.integers(1, 6))
+def test_shares_part_any_people(people, count):
+    size = len(people)
+    columns = np.ones((size, 1), bool)
+    table = CelebA(Path(), ("",) * size, ("A",), columns, np.zeros(size, int), np.array(people))
+    found = [set(people_in(table, (number, count))) for number in range(1, count + 1)]
+    assert sum(map(len, found)) == len(set(people))
+    assert set().union(*found) == set(people)
+
+
+def test_domains_of_a_share_show_its_pictures_only(celeba):
+    everyone = (("Eyeglasses",), ("!Eyeglasses",))
+    anybody = AttributeSpec("anybody", "Anybody", with_rule=everyone, without_rule=everyone)
+    halves = [Domains.from_celeba([celeba], anybody, 16, share=(number, 2)) for number in (1, 2)]
+    first, second = ({*half.with_traits.people, *half.without_traits.people} for half in halves)
+    assert len(first) + len(second) == 20
+    assert not first & second

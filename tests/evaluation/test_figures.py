@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mbu_ops.evaluation.figures import intersection_over_union, largest, mean, peak_signal_to_noise, share
+from mbu_ops.evaluation.figures import balanced, intersection_over_union, largest, mean, peak_signal_to_noise, share
 
 
 @given(st.integers(1, 300), st.integers(0, 300))
@@ -24,6 +24,25 @@ def test_wilson_s_interval_at_known_points():
     # 81 of 263: Newcombe, Statistics in Medicine 1998, table I, method 3
     figure = share("x", "x", torch.arange(263) < 81)
     assert (round(figure.low, 4), round(figure.high, 4)) == (0.2553, 0.3662)
+
+
+@given(st.integers(1, 200), st.integers(1, 200), st.data())
+def test_either_kind_counts_the_same_however_many_there_are(with_, without, data):
+    right, other = data.draw(st.integers(0, with_)), data.draw(st.integers(0, without))
+    sides = torch.arange(with_) < right, torch.arange(without) < other
+    figure, turned = balanced(*sides), balanced(*reversed(sides))
+    assert figure.value == pytest.approx((right / with_ + other / without) / 2)
+    assert -1e-9 <= figure.low <= figure.value + 1e-9
+    assert figure.value - 1e-9 <= figure.high <= 1 + 1e-9
+    assert (turned.value, turned.low, turned.high) == pytest.approx((figure.value, figure.low, figure.high))
+    assert figure.count == with_ + without
+
+
+def test_the_interval_of_balanced_is_newcombe_s():
+    # 56 of 70 and 48 of 80: their difference, 0.2, lies in 0.0524 to 0.3339 (Newcombe 1998, table II, method 10); its
+    # distances down and up are those of half the difference where the second share is turned round
+    figure = balanced(torch.arange(70) < 56, torch.arange(80) < 32)
+    assert (round(2 * figure.low - 1, 4), round(2 * figure.high - 1, 4)) == (0.0524, 0.3339)
 
 
 def test_a_mean_and_its_interval():

@@ -1,10 +1,14 @@
 """The judge learns what the domains differ in, and is kept."""
 
+import json
+
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from mbu_ops.data.domains import Domains
-from mbu_ops.errors import WeightsError
+from mbu_ops.errors import ConfigurationError, WeightsError
 from mbu_ops.evaluation.judge import Judge, train_judge
 
 
@@ -45,3 +49,125 @@ def test_a_file_that_is_no_judge_is_refused(tmp_path, content):
     (tmp_path / "judge.safetensors").write_bytes(content)
     with pytest.raises(WeightsError, match="expected a judge's weights"):
         Judge.load(tmp_path / "judge.safetensors")
+
+
+def stripe(count, seed, shown):
+    """The lower rows are bright or not, and the spot of :func:`bright_spot` is there in every second picture."""
+    images = torch.cat([bright_spot(count // 2, seed, False), bright_spot(count // 2, seed + 1, True)])
+    if shown:
+        images[:, :, 22:28] = 255
+    return images
+
+
+def spots_among_stripes(count, seed, shown):
+    images = torch.cat([stripe(count, seed, False), stripe(count, seed + 2, True)])
+    images[:, :, 8:16, 8:24] = 255 if shown else 50
+    return images
+
+
+@pytest.fixture(scope="module")
+def both():
+    pictures = {
+        "spot": Domains(spots_among_stripes(20, 0, False), spots_among_stripes(20, 4, True)),
+        "stripe": Domains(stripe(40, 8, False), stripe(40, 10, True)),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mbu_ops.evaluation.judge._HALF", 8)
+        return train_judge(pictures, steps=24, backbone="small")
+
+
+def test_it_learns_two_contents_at_once(both):
+    assert both.contents == ("spot", "stripe")
+    for content, draw in (("spot", spots_among_stripes), ("stripe", stripe)):
+        judge = both.of(content)
+        for shown in (True, False):
+            said = judge.says_with(draw(20, 20, shown).float() / 255)
+            assert (said == shown).float().mean() > 0.9, content
+
+
+def test_it_tells_the_content_that_it_is_asked_for(both):
+    images = torch.rand(3, 3, 40, 32)
+    with torch.no_grad():
+        logits = both.logits(images)
+        assert logits.shape == (3, 2)
+        assert torch.equal(both(images), logits[:, 0])
+        assert torch.equal(both.of("spot")(images), logits[:, 0])
+        assert torch.equal(both.of("stripe")(images), logits[:, 1])
+        assert torch.equal(both.of("stripe").of("spot")(images), logits[:, 0])
+    assert both.content == "spot", "asking for another changes nothing here"
+    with pytest.raises(ConfigurationError, match=r"\(spot, stripe\), got 'hat'"):
+        both.of("hat")
+
+
+@pytest.mark.parametrize(
+    ("contents", "backbone", "reason"),
+    [((), "small", "different contents"), (("a", "a"), "small", "different contents"), (("a",), "vgg", "a backbone")],
+)
+def test_what_no_judge_can_be_is_refused(contents, backbone, reason):
+    with pytest.raises(ConfigurationError, match=reason):
+        Judge(contents, backbone)
+
+
+def test_files_of_the_large_backbone_are_half_as_large_and_say_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr("mbu_ops.evaluation.judge._HALF", 2)
+    pictures = {name: Domains(bright_spot(8, 0, False), bright_spot(8, 1, True)) for name in ("spot", "other")}
+    trained, path = train_judge(pictures, steps=1), tmp_path / "judge.safetensors"
+    trained.learnt = {"attribute": "spot", "people": "1/2"}
+    trained.save(path)
+    kept, images = Judge.load(path), torch.rand(2, 3, 64, 64)
+    assert (kept.contents, kept.backbone, kept.learnt) == (("spot", "other"), "efficientnet_lite0", trained.learnt)
+    assert {value.dtype for value in load_file(path).values()} == {torch.float16, torch.int64}
+    assert {value.dtype for value in kept.parameters()} == {torch.float32}
+    with torch.no_grad():
+        assert torch.equal(trained.logits(images), kept.logits(images))
+
+
+@pytest.mark.parametrize(("learnt", "content"), [({"attribute": "hat"}, "hat"), ({"attribute": None}, "content")])
+def test_files_of_before_there_were_several_are_read(judge, tmp_path, learnt, content):
+    path, images = tmp_path / "judge.safetensors", torch.rand(3, 3, 32, 32)
+    save_file(judge.state_dict(), path, {"learnt": json.dumps(learnt)})
+    old = Judge.load(path)
+    assert (old.contents, old.backbone, old.learnt) == ((content,), "small", learnt)
+    with torch.no_grad():
+        assert torch.equal(judge(images), old(images))
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"backbone": "efficientnet_lite0"},
+        {"backbone": "vgg"},
+        {"kind": "map"},
+        {"contents": '"content"'},
+        {"contents": "{}"},
+        {"contents": "[]"},
+        {"contents": "[1]"},
+        {"contents": '["a", "a"]'},
+        {"contents": '["a", "b"]'},
+        {"contents": "[" * 100_000},
+        {"contents": "no json"},
+        {"contents": None},
+        {"learnt": "3"},
+    ],
+)
+def test_a_file_that_says_something_else_is_refused(judge, tmp_path, facts):
+    path = tmp_path / "judge.safetensors"
+    judge.save(path)
+    with safe_open(path, "pt") as file:
+        said = file.metadata() | facts
+    save_file(load_file(path), path, {name: value for name, value in said.items() if value is not None})
+    with pytest.raises(WeightsError, match="expected a judge's weights"):
+        Judge.load(path)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_numbers_that_are_not_finite_are_refused(judge, tmp_path, number):
+    path = tmp_path / "judge.safetensors"
+    judge.save(path)
+    with safe_open(path, "pt") as file:
+        facts = file.metadata()
+    tensors = load_file(path)
+    tensors["layers.0.bias"][0] = number
+    save_file(tensors, path, facts)
+    with pytest.raises(WeightsError, match="not finite"):
+        Judge.load(path)

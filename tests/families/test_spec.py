@@ -108,6 +108,9 @@ BAD: dict[str, Callable[[], object]] = {
     "regions without a module": lambda: dataclasses.replace(FAMILY, regions="find"),
     "regions that are a function": lambda: dataclasses.replace(FAMILY, regions=print),
     "an identity without a module": lambda: dataclasses.replace(FAMILY, identity=":build"),
+    "judges without a module": lambda: dataclasses.replace(FAMILY, judges="packaged"),
+    "judges that are a function": lambda: dataclasses.replace(FAMILY, judges=print),
+    "no judges but text": lambda: dataclasses.replace(FAMILY, judges=""),
     "an aligner without a module": lambda: dataclasses.replace(FAMILY, aligner="align"),
     "a title that is none": lambda: dataclasses.replace(FAMILY, title=None),
 }
