@@ -57,7 +57,7 @@ def test_code_says_that_it_is_typed(wheel, package):
 
 def test_it_stays_small(wheel):
     # the two judges of faces are 13 MB of it; PyPI takes files of at most 100 MB
-    assert sum(entry.compress_size for entry in wheel.infolist()) < 80 * 2**20
+    assert sum(entry.compress_size for entry in wheel.infolist()) < 90 * 2**20
     assert max(entry.file_size for entry in wheel.infolist()) < 16 * 2**20
 
 
