@@ -129,7 +129,9 @@ def test_a_family_shows_its_frames_and_what_it_finds(capsys):
     shown = json.loads(capsys.readouterr().out)
     assert shown["noun"] == "face"
     assert [(frame["name"], frame["within"]) for frame in shown["frames"]][:2] == [("face", None), ("eyes", "face")]
-    assert {weight["frame"] for weight in shown["weights"]} == {None}
+    frames = {weight["frame"] for weight in shown["weights"] if weight["method"] != "native"}
+    assert frames == {None}
+    assert {weight["frame"] for weight in shown["weights"]} == {None, "eyes", "lower_face"}
 
 
 def test_a_family_shows_which_weights_a_verb_takes_first(capsys):
@@ -139,7 +141,7 @@ def test_a_family_shows_which_weights_a_verb_takes_first(capsys):
     shown = json.loads(capsys.readouterr().out)
     first = {attribute["name"]: attribute["first"] for attribute in shown["attributes"]}
     assert first["smile"] | {"remove": "maae-lite", "add": "maae-lite", "swap": "mbu-lite"} == first["smile"]
-    assert first["glasses"]["remove"] == "mbu-lite"
+    assert (first["glasses"]["remove"], first["glasses"]["add"]) == ("native-lite", "mbu-lite")
     assert "remove" not in first["mouth"]
     dial = next(weight for weight in shown["weights"] if weight["method"] == "maae")
     assert (dial["first_for"], dial["follows_guides"]) == (["remove", "transfer"], False)
