@@ -62,6 +62,7 @@ class AttributeSpec:
         ConfigurationError: if a field is malformed.
 
     Example:
+        >>> from mbu_ops.families.rules import rule_holds
         >>> hat = AttributeSpec("hat", "Hat", with_rule=(("Wearing_Hat",),), without_rule=(("!Wearing_Hat",),))
         >>> rule_holds(hat.with_rule, {"Wearing_Hat": True})
         True

@@ -99,7 +99,7 @@ def flaw(family: FamilySpec, spec: WeightSpec) -> str | None:
 
     Example:
         >>> faces = get_family("faces")
-        >>> [flaw(faces, spec) for spec in faces.weights if spec.attributes == ("facial_hair",)]
+        >>> [flaw(faces, spec) for spec in faces.weights if spec.attributes == ("hair_men",)]
         [None]
     """
     path = locate(family, spec)
