@@ -184,9 +184,9 @@ def kept_judge(source: Source, options: Options) -> Judge | None:
         check_suits(judge, path, source)
         return judge_of(judge, source)
     if path is None and options.judge_steps is None:
-        judge_or_none = family_judge(source, "choose" if options.choosing else "report")
-        if judge_or_none is not None:
-            return judge_or_none
+        own = family_judge(source, "choose" if options.choosing else "report")
+        if own is not None:
+            return own
     if options.choosing:
         raise ConfigurationError(
             "--choosing takes the family's judge for choosing weights, and there is none for these pictures; train one "
@@ -197,8 +197,9 @@ def kept_judge(source: Source, options: Options) -> Judge | None:
 
 def judge_of(judge: Judge, source: Source) -> Judge:
     """Return a judge telling what these pictures differ in, if it tells several contents."""
-    several = len(judge.contents) > 1 and source.attribute is not None
-    return judge.of(source.attribute.name) if several and source.attribute else judge
+    if len(judge.contents) == 1 or source.attribute is None:
+        return judge
+    return judge.of(source.attribute.name)
 
 
 def family_judge(source: Source, role: Literal["report", "choose"]) -> Judge | None:

@@ -44,6 +44,16 @@ class Classifier(nn.Module, ABC):
     def forward(self, images: Tensor) -> Tensor:
         """Return a logit for each image."""
 
+    def logits(self, images: Tensor) -> Tensor:
+        """Return a logit for each image and content that it tells, ``(B, C)``."""
+        logits: Tensor = self(images)
+        return logits[:, None]
+
+    @property
+    def learning_rate(self) -> float:
+        """Highest rate at which it learns."""
+        return 2e-3
+
     @staticmethod
     def fitted(images: Tensor) -> Tensor:
         """Return the images at the size that classifiers see."""
@@ -189,6 +199,11 @@ class Judge(Classifier):
         """Return a logit for each image: whether it shows :attr:`content`."""
         return self.logits(images)[:, self.contents.index(self.content)]
 
+    @property
+    def learning_rate(self) -> float:
+        """Highest rate at which it learns: lower where it begins with what ImageNet taught it."""
+        return super().learning_rate if self.backbone == "small" else 1e-3
+
     def _facts(self) -> dict[str, str]:
         return {_BACKBONE: self.backbone, _CONTENTS: json.dumps(self.contents)}
 
@@ -296,20 +311,19 @@ def train_classifier(
     with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
         torch.manual_seed(seed)
         classifier = build()
-        knows = isinstance(classifier, Judge) and classifier.backbone != "small"
         classifier.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload] # half the time on a CPU
         classifier.train()
         optimiser = torch.optim.AdamW(classifier.parameters(), 1e-3, weight_decay=1e-2)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-3 if knows else 2e-3, steps)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, classifier.learning_rate, steps)
         truth = torch.cat([torch.zeros(_HALF), torch.ones(_HALF)]).to(place)
         for step in range(steps):
             # images that show neither of two contents are not judged
             pairs = [side for one in named.values() for side in one.batch(_HALF, seed, step)[:2]]
             images = torch.cat(pairs).to(place)
             images = jittered(images).contiguous(memory_format=torch.channels_last)
-            logits = classifier.logits(images) if isinstance(classifier, Judge) else classifier(images)[:, None]
             # each content's own batch, in the order of the logits
-            own = torch.cat([part[:, index] for index, part in enumerate(logits.split(2 * _HALF))])
+            batches = enumerate(torch.split(classifier.logits(images), 2 * _HALF))
+            own = torch.cat([part[:, index] for index, part in batches])
             loss = F.binary_cross_entropy_with_logits(own, truth.repeat(len(named)))
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

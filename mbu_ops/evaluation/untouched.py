@@ -33,6 +33,8 @@ def changed(after: Tensor, before: Tensor, levels: float) -> Tensor:
 def untouched_figures(examples: Examples, edits: Edits) -> list[Figure]:
     """Measure removals from pictures without the content, and additions to pictures that have it.
 
+    Beside each, how many pictures with something to do were left as they were.
+
     Args:
         examples: the pictures.
         edits: what became of them.
@@ -43,7 +45,9 @@ def untouched_figures(examples: Examples, edits: Edits) -> list[Figure]:
         visible, strong = (
             changed(kind.idle, kind.idle_before, levels).flatten(1).double() for levels in (VISIBLE, STRONG)
         )
+        unchanged = (kind.edit.image == kind.before).flatten(1).all(1)
         figures += [
+            share(f"missed_{name}", f"something to do, left as it was: {kind.title}", unchanged),
             share(f"untouched_{name}", f"nothing to do, left untouched: {title}", visible.sum(1) == 0),
             mean(
                 f"idle_{VISIBLE}_{name}",
