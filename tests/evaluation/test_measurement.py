@@ -78,6 +78,8 @@ def test_every_kind_of_figure_is_there_with_its_count(weights, examples, corners
         "sharpness_add": 5,
         "sharpness_remove": 6,
         "sharpness_real": 5,
+        "missed_add": 5,
+        "missed_remove": 6,
         "untouched_add": 6,
         "untouched_remove": 5,
         "idle_4_add": 6,

@@ -208,6 +208,9 @@ def test_pictures_without_an_edit_or_without_detail_have_no_sharpness(examples, 
 def test_edits_that_leave_alone_what_is_as_wanted(examples, regions):
     found = by_name(untouched_figures(examples, edits_of(examples, regions, soft)))
     assert found["untouched_add"].value == found["untouched_remove"].value == 1
+    assert found["missed_add"].value == found["missed_remove"].value == 0
+    idle = by_name(untouched_figures(examples, edits_of(examples, regions, lambda images: images)))
+    assert idle["missed_add"].value == idle["missed_remove"].value == 1
     assert found["idle_4_add"].value == found["idle_16_remove"].value == 0
 
 
