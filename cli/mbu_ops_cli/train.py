@@ -14,6 +14,7 @@ from mbu_ops_cli.options import FiniteRange
 from mbu_ops_cli.settings import CommandWithSettings
 from mbu_ops_cli.sources import FOLDER, Source, source_options
 from mbu_ops_cli.train_checks import check_source
+from mbu_ops_cli.train_pairs import PairOptions, numbers, pair_options, write_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,30 +23,17 @@ if TYPE_CHECKING:
 
     from mbu_ops.data.domains import Domains
     from mbu_ops.data.labelled import Labelled
+    from mbu_ops.data.pictures import Pictures
     from mbu_ops.families.spec import AttributeSpec
     from mbu_ops.training.config import TrainingConfig
     from mbu_ops.training.loop import Labels
-
-
-def _term(
-    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
-) -> tuple[tuple[str, float], ...]:
-    pairs = []
-    for value in values:
-        name, equals, number = value.partition("=")
-        try:
-            pairs.append((name, float(number)))
-        except ValueError:
-            equals = ""
-        if not equals:
-            raise click.BadParameter(f"expected TERM=WEIGHT, such as confusion=0.05, got {value!r}")
-    return tuple(pairs)
 
 
 @click.command(cls=CommandWithSettings, short_help="Learn a content from pictures with it and pictures without it.")
 @source_options
 @LABELLED
 @VARIATION
+@pair_options
 @click.option(
     "--parser", metavar="NAME_OR_PATH", help="Trained parser for methods that need one.  [default: the family's own]"
 )
@@ -68,7 +56,7 @@ def _term(
 @click.option("--config", default="lite", show_default=True, help="Configuration of the method: lite or paper.")
 @click.option("--recipe", help="Loss weights to start from.  [default: quick; for the paper's layers, the attribute's]")
 @click.option(
-    "--loss", multiple=True, metavar="TERM=WEIGHT", callback=_term, help="Set a loss weight; 0 switches it off."
+    "--loss", multiple=True, metavar="TERM=WEIGHT", callback=numbers, help="Set a loss weight; 0 switches it off."
 )
 @click.option(
     "--distance",
@@ -99,6 +87,11 @@ def _term(
     "--learning-rate",
     type=FiniteRange(min=0, min_open=True),
     help="Of the networks.  [default: 0.0005; 0.0002]",
+)
+@click.option(
+    "--learning-rate-decay",
+    type=FiniteRange(0, 1),
+    help="Share of the run, its last part, in which the learning rates fall to a tenth.  [default: 0]",
 )
 @click.option(
     "--discriminator-rate",
@@ -135,6 +128,7 @@ def _term(
 @click.option("--quiet", is_flag=True, help="No progress line.")
 def train(
     source: Source | LabelledSource,
+    making: PairOptions,
     variation: float | None,
     parser: str | None,
     out: Path,
@@ -153,6 +147,7 @@ def train(
     coarse_steps: int | None,
     batch_size: int | None,
     learning_rate: float | None,
+    learning_rate_decay: float | None,
     discriminator_rate: float | None,
     gradient_clip: float | None,
     adam_beta2: float | None,
@@ -178,6 +173,8 @@ def train(
     A strength dial:    mbu-ops train --method maae --attribute smile --data celeba/ --out my-dial
     Parts of faces:     mbu-ops train --method parsing --labelled celebamask/ --holdout 0.125 --out my-parser
     Faces from parts:   mbu-ops train --method portrait --labelled celebamask/ --parser my-parser --out my-portraits
+    A region, redrawn:  mbu-ops train --method native --config eyes --frame eyes --attribute glasses --data celeba/
+                        --out my-remover
     Use what it learnt: mbu-ops chain add:./my-hats -i photo.jpg -o hats.jpg
 
     Ctrl-C finishes the step, saves, and leaves a run that --resume continues exactly where it stopped.
@@ -185,6 +182,7 @@ def train(
     if family_out is not None:
         _check_family_out(family_out, source)
     check_source(method, source, variation, parser)
+    making.check(method, source)
     if resume and start is not None:
         raise ConfigurationError("--from begins a run and --resume goes on with one; leave one of them out")
     if (out / "state.safetensors").is_file() and not resume:
@@ -203,6 +201,7 @@ def train(
         torch.set_num_threads(threads)
     settings = _settings(
         source.attribute,
+        pairs=making.shares,
         method=method,
         config=config,
         recipe=recipe,
@@ -215,6 +214,7 @@ def train(
         coarse_steps=coarse_steps,
         batch_size=batch_size,
         learning_rate=learning_rate,
+        learning_rate_decay=learning_rate_decay,
         discriminator_rate=discriminator_rate,
         gradient_clip=gradient_clip,
         adam_beta2=adam_beta2,
@@ -239,9 +239,12 @@ def train(
         licence=licence or "decided by the licence of the training images",
         frame=None if source.frame.is_whole else source.frame.name,
     )
-    pictures, aids = _aided(pictures, method, source, parser, reporter.note)
+    learnt, aids = _aided(pictures, method, source, parser, making, reporter.note)
+    if making.preview:
+        click.echo(str(write_sheet(learnt, out)))
+        return
     with reporter:
-        trainer = Trainer(settings, pictures, out, labels, preview, reporter, mixed_precision, aids)
+        trainer = Trainer(settings, learnt, out, labels, preview, reporter, mixed_precision, aids)
         if resume:
             trainer.resume()
             reporter.note(f"going on from step {trainer.step}")
@@ -279,8 +282,9 @@ def _aided(
     name: str,
     source: Source | LabelledSource,
     parser: str | None,
+    making: PairOptions,
     note: Callable[[str], None],
-) -> tuple[Domains | Labelled, dict[str, nn.Module]]:
+) -> tuple[Pictures, dict[str, nn.Module]]:
     """Return the pictures with the regions, and the networks, that the method asks for.
 
     Raises:
@@ -306,6 +310,8 @@ def _aided(
             pictures = pictures.with_known_regions(family, attribute)
         if pictures.with_regions is None:
             note(f"{name} learns without its background loss: no family says where its edits belong")
+    if "pairs" in aids and isinstance(source, Source) and isinstance(pictures, Domains):
+        return making.composites(pictures, source, note), found
     if "parser" in aids and isinstance(source, LabelledSource):
         found["parser"] = load_pretrained(parser or source.parser, method="parsing", whole=True).model
     return pictures, found

@@ -37,7 +37,8 @@ class MethodInfo:
         mirrors: whether a mirrored image gives the mirrored result: not where left and right have names.
         refines: whether training may begin at half the resolution, see :meth:`mbu_ops.methods.base.Networks.refined`.
         draws: whether the networks draw pictures; some only read them.
-        aids: what training asks of a family, where it has it: ``"identity"``, ``"regions"`` or ``"parser"``.
+        aids: what training asks of a family, where it has it: ``"identity"``, ``"regions"`` or ``"parser"``; or
+            ``"pairs"``, which are made of its pictures.
         swaps_at_once: whether ``swap`` is one function of its own; otherwise to swap is to remove, then to transfer.
 
     Raises:

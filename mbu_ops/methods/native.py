@@ -11,6 +11,7 @@ CVPR 2016; Wu and He, ECCV 2018).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ from mbu_ops.methods.blocks import activation
 from mbu_ops.methods.config import NetworkConfig
 from mbu_ops.methods.info import MethodInfo
 
-__all__ = ["CONFIGS", "Native", "NativeConfig"]
+__all__ = ["CONFIGS", "Native", "NativeConfig", "Planes"]
 
 _GROUPS = 8
 """Channels are normalised in so many groups."""
@@ -67,11 +68,36 @@ class NativeConfig(NetworkConfig):
         return self.height, self.resolution
 
 
-CONFIGS: dict[str, NativeConfig] = {
-    "eyes": NativeConfig(patch=2, removal_dilation=1),
-    "lower_face": NativeConfig(resolution=192, height=144, patch=2, removal_dilation=1),
+_REGIONS = {
+    "": (128, 128),
+    "eyes": (224, 96),
+    "lower_face": (192, 144),
 }
-"""Named configurations: regions of a face at the pixels that its pupils are some 87 apart in."""
+"""Width and height of frames: whole ones, and regions of a face at the pixels that its pupils are some 87 apart in."""
+
+CONFIGS: dict[str, NativeConfig] = {
+    "_".join(filter(None, (region, size))): NativeConfig(
+        resolution=width, height=height, channels=channels, patch=2, removal_dilation=1
+    )
+    for region, (width, height) in _REGIONS.items()
+    for size, channels in (("lite" if not region else "", 32), ("full", 64))
+}
+"""Named configurations: ``lite`` and ``full`` for whole frames, ``eyes``, ``eyes_full`` and so on for regions of a
+face; ``full`` ones are twice as wide, for a GPU."""
+
+
+class Planes(NamedTuple):
+    """What the network says of each pixel of its frame.
+
+    Attributes:
+        colour: ``(B, 3, H, W)`` RGB in [0, 1], what shows where the photo's own pixels give way.
+        mask: ``(B, 1, H, W)`` in [0, 1], where the content is.
+        gate: ``(B, 1, H, W)`` in [0, 1], where the photo's own pixels show all the same.
+    """
+
+    colour: Tensor
+    mask: Tensor
+    gate: Tensor
 
 
 class Native(Networks):
@@ -93,15 +119,16 @@ class Native(Networks):
     info = MethodInfo(
         name="native",
         verbs=frozenset({"remove", "segment"}),
-        objective=None,
+        objective="mbu_ops.objectives.native:NativeObjective",
         follows_guides=False,
         refines=False,
+        aids=frozenset({"pairs"}),
     )
     configs = CONFIGS
     config: NativeConfig
     window: Tensor
 
-    def __init__(self, config: NativeConfig | str = "eyes") -> None:
+    def __init__(self, config: NativeConfig | str = "lite") -> None:
         super().__init__(config)
         width, patch = self.config.channels, self.config.patch
         self.stem = nn.Sequential(nn.Conv2d(3 * patch**2, width, 3, 1, 1), activation())
@@ -127,6 +154,10 @@ class Native(Networks):
         )
         self.paint = nn.Conv2d(width, 5 * patch**2, 3, 1, 1)
         self.register_buffer("window", _window(*self.config.size), persistent=False)
+        # at first little is content, and what is shows the photo: training begins with edits that change nothing
+        with torch.no_grad():
+            self.paint.bias[3 * patch**2 : 4 * patch**2].fill_(-2)  # type: ignore[index]
+            self.paint.bias[4 * patch**2 :].fill_(1)  # type: ignore[index]
 
     @property
     def code_shape(self) -> tuple[int, int, int]:
@@ -142,7 +173,7 @@ class Native(Networks):
         Returns:
             A layer whose mask, in [0, 1], is the share of pixels that are redrawn; the rest are the image's own.
         """
-        colour, mask, gate = self._drawn(image)
+        colour, mask, gate = self.planes(image)
         redrawn = mask * (1 - gate)
         # blended here as in training: the mask's ramp says where, and not how much
         return Layer(redrawn, redrawn * (colour - image), Moved(1 - redrawn, low=image))
@@ -152,16 +183,20 @@ class Native(Networks):
 
         One hundredth of it is as good as not there, or there: 0.5.
         """
-        _, mask, gate = self._drawn(image)
+        _, mask, gate = self.planes(image)
         share = (mask * (1 - gate)).mean((1, 2, 3))
         return share / (share + _LEAST)
 
     def segment(self, image: Tensor) -> Tensor:
         """Return where the content is, ``(B, 1, H, W)`` in [0, 1]."""
-        return self._drawn(image)[1]
+        return self.planes(image)[1]
 
-    def _drawn(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return colours in [0, 1], the mask and the gate, at the frame's pixels."""
+    def planes(self, image: Tensor) -> Planes:
+        """Return what the edit is made of: what training asks for.
+
+        Args:
+            image: ``(B, 3, H, W)`` RGB in [0, 1].
+        """
         first = self.stem(F.pixel_unshuffle(to_signed(image), self.config.patch))
         second = self.down[0](first)
         features = self.middle(self.down[1](second))
@@ -169,7 +204,7 @@ class Native(Networks):
             grown = F.interpolate(shrink(features), scale_factor=2.0)
             features = merge(torch.cat([grown, skipped], 1))
         colour, mask, gate = torch.split(F.pixel_shuffle(self.paint(features), self.config.patch), [3, 1, 1], 1)
-        return to_unit(colour.tanh()), mask.sigmoid() * self.window, gate.sigmoid()
+        return Planes(to_unit(colour.tanh()), mask.sigmoid() * self.window, gate.sigmoid())
 
 
 def _convolution(before: int, after: int, halves: bool = False) -> nn.Sequential:

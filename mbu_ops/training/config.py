@@ -28,12 +28,15 @@ class TrainingConfig:
         coarse_steps: how many of them, from the first on, pass at half the resolution.
         batch_size: images of each domain in a step.
         learning_rate: Adam's, for the networks.
+        learning_rate_decay: share of the run, its last part, in which all learning rates fall to a tenth; 0 for none.
         discriminator_rate: how many times faster the discriminators learn; 1 in the paper (more than 1: two
             time-scale update rule, Heusel et al., NeurIPS 2017).
         gradient_clip: largest norm of each group's gradient.
         adam_beta2: decay of Adam's running mean of squared gradients; a lower one lets a sudden large gradient do less.
         average_decay: decay of the exponential moving average of the weights, which is what is exported.
         flip: whether to mirror half of the images.
+        pairs: how pairs are made, for methods that learn from such: ``(kind, share)``, see
+            :class:`mbu_ops.data.composites.Composites`; empty for what there is masks and a pen for.
         removal_dilation: how far the masks of removals grow with the exported weights, in pixels of the frame.
         seed: seed of the first weights and of every batch.
         save_every: steps between two states on disk.
@@ -52,11 +55,13 @@ class TrainingConfig:
     coarse_steps: int = 6_000
     batch_size: int = 16
     learning_rate: float = 5e-4
+    learning_rate_decay: float = 0.0
     discriminator_rate: float = 1.0
     gradient_clip: float = 5.0
     adam_beta2: float = 0.999
     average_decay: float = 0.999
     flip: bool = True
+    pairs: tuple[tuple[str, float], ...] = ()
     removal_dilation: int = 2
     seed: int = 0
     save_every: int = 500
@@ -79,6 +84,8 @@ class TrainingConfig:
                 raise ConfigurationError(f"{name} must be above 0, got {getattr(self, name)}")
         if not 0 <= self.guide_variation < 10:
             raise ConfigurationError(f"guide_variation must be at least 0 and below 10, got {self.guide_variation}")
+        if not 0 <= self.learning_rate_decay <= 1:
+            raise ConfigurationError(f"learning_rate_decay must be from 0 to 1, got {self.learning_rate_decay}")
         for name in ("average_decay", "adam_beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigurationError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
@@ -90,7 +97,20 @@ class TrainingConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON can hold them."""
-        return asdict(self) | {"loss_weights": [list(pair) for pair in self.loss_weights]}
+        lists = {name: [list(pair) for pair in getattr(self, name)] for name in ("loss_weights", "pairs")}
+        return asdict(self) | lists
+
+    def rate_at(self, step: int) -> float:
+        """Return the share of the learning rates with which a step is taken, counted from 0.
+
+        Example:
+            >>> settings = TrainingConfig(steps=100, coarse_steps=0, learning_rate_decay=0.5)
+            >>> [settings.rate_at(step) for step in (0, 50, 75, 100)]
+            [1.0, 1.0, 0.55, 0.1]
+        """
+        falling = self.learning_rate_decay * self.steps
+        done = max(0.0, step - (self.steps - falling))
+        return 1 - 0.9 * min(1.0, done / falling) if falling else 1.0
 
     def check_resumable(self, saved: dict[str, Any]) -> None:
         """Raise unless a run with the saved settings can go on with these.

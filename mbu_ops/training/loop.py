@@ -19,10 +19,11 @@ from mbu_ops import images, weights
 from mbu_ops.data.pictures import Pictures
 from mbu_ops.errors import ConfigurationError, MBUOpsError, TrainingStateError
 from mbu_ops.methods import get_method
+from mbu_ops.methods.presence import OwnPresence, detects_itself
 from mbu_ops.objectives import Objective, build_objective
 from mbu_ops.training.config import TrainingConfig, network_config
 from mbu_ops.training.interrupts import interrupts
-from mbu_ops.training.state import read_state, restore, truncate_log, write_state
+from mbu_ops.training.state import diverged, read_state, restore, truncate_log, write_state
 
 STATE, WEIGHTS, LOG, SAMPLES = "state.safetensors", "weights.safetensors", "log.jsonl", "samples"
 
@@ -152,10 +153,10 @@ class Trainer:
         self.average = AveragedModel(averaged or model, avg_fn=self._averaging, use_buffers=True)
         self._parts["average"] = self.average.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.groups = self.objective.parameter_groups()
-        rates = dict.fromkeys(self.groups, config.learning_rate * config.discriminator_rate)
-        rates["networks"] = config.learning_rate
+        self._rates = dict.fromkeys(self.groups, config.learning_rate * config.discriminator_rate)
+        self._rates["networks"] = config.learning_rate
         self.optimisers = {
-            name: self.accelerator.prepare(torch.optim.Adam(parameters, rates[name], (0.5, config.adam_beta2)))
+            name: self.accelerator.prepare(torch.optim.Adam(parameters, self._rates[name], (0.5, config.adam_beta2)))
             for name, parameters in self.groups.items()
         }
 
@@ -231,7 +232,7 @@ class Trainer:
         if not self.accelerator.is_main_process:
             return
         if not all(bool(one.isfinite().all()) for one in self.objective.model.parameters()):
-            raise _diverged(self.step, "the networks' weights")
+            raise diverged(self.step, "the networks' weights")
         network = self._method.config_to_dict(self.objective.model.config)
         facts = {
             "step": self.step,
@@ -272,7 +273,8 @@ class Trainer:
             frame=self.labels.frame,
         )
         try:
-            weights.save(path, model, info, guides=guides)
+            presence = OwnPresence(model) if detects_itself(model) else None
+            weights.save(path, model, info, guides=guides, presence=presence)
         except OSError as error:
             raise TrainingStateError(
                 f"could not write {str(path)!r}: {error}; the state is intact: use --resume"
@@ -337,6 +339,8 @@ class Trainer:
                 if parameter.grad is not None:
                     parameter.grad.copy_(self.accelerator.reduce(parameter.grad, "mean"))
         self.accelerator.clip_grad_norm_(parameters, self.config.gradient_clip)
+        for settings in optimiser.param_groups:
+            settings["lr"] = self._rates[group] * self.config.rate_at(self.step)
         optimiser.step()
         torch.clear_autocast_cache()  # the next losses need the weights of now
 
@@ -361,7 +365,7 @@ class Trainer:
     def _log(self, values: dict[str, Tensor], seconds: float) -> None:
         numbers = {name: float(value) for name, value in values.items()}
         if not all(map(_finite, numbers.values())):
-            raise _diverged(self.step, f"the losses {numbers}")
+            raise diverged(self.step, f"the losses {numbers}")
         if not self.accelerator.is_main_process:
             return
         line = {"step": self.step, **numbers, "seconds": round(seconds, 4)}
@@ -385,13 +389,6 @@ class Trainer:
             raise TrainingStateError(
                 f"could not write the sample sheet: {error}; the last saved state is intact"
             ) from error
-
-
-def _diverged(step: int, what: str) -> TrainingStateError:
-    return TrainingStateError(
-        f"{what} stopped being finite by step {step}; the last saved state is intact: lower the learning rate and "
-        "start again, or go on from it with --resume"
-    )
 
 
 def _finite(number: float) -> bool:

@@ -78,6 +78,14 @@ def restore(tensors: dict[str, Tensor], parts: dict[str, nn.Module], optimisers:
         raise TrainingStateError(f"the training state does not fit these networks: {error}") from error
 
 
+def diverged(step: int, what: str) -> TrainingStateError:
+    """Return the error for a run whose losses or weights are no numbers any more."""
+    return TrainingStateError(
+        f"{what} stopped being finite by step {step}; the last saved state is intact: lower the learning rate and "
+        "start again, or go on from it with --resume"
+    )
+
+
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 

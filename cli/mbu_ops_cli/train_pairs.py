@@ -1,0 +1,188 @@
+"""How `mbu-ops train` makes pairs, for methods that learn from such."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mbu_ops.errors import ConfigurationError
+from mbu_ops.families.frames import WHOLE_FRAME
+from mbu_ops_cli.sources import Source
+
+if TYPE_CHECKING:
+    from mbu_ops.data.composites import Composites
+    from mbu_ops.data.domains import Domains
+
+SHEET = "pairs.png"
+
+
+def numbers(
+    _context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[tuple[str, float], ...]:
+    """Read options of the form NAME=NUMBER."""
+    pairs = []
+    for value in values:
+        name, equals, number = value.partition("=")
+        try:
+            pairs.append((name, float(number)))
+        except ValueError:
+            equals = ""
+        if not equals:
+            example = {"loss": "confusion=0.05", "pair": "cut=1"}[str(parameter.name)]
+            raise click.BadParameter(f"expected {parameter.metavar}, such as {example}, got {value!r}")
+    return tuple(pairs)
+
+
+_OPTIONS = (
+    click.option(
+        "--pair",
+        multiple=True,
+        metavar="KIND=SHARE",
+        callback=numbers,
+        help="How pairs are made (method native): cut out of pictures with the content, or drawn by the family's pen; "
+        "may be given several times.  [default: cut=3 drawn=5, or cut=1 where nothing draws it]",
+    ),
+    click.option(
+        "--masks-from",
+        metavar="NAME_OR_PATH",
+        help="Trained weights that find the content in pictures (method native).  [default: the family's own]",
+    ),
+    click.option(
+        "--preview",
+        is_flag=True,
+        help=f"Write a sheet of pairs to {SHEET} in --out, and train nothing (method native).",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PairOptions:
+    """How pairs are made.
+
+    Attributes:
+        shares: of each kind; empty for what there is masks and a pen for.
+        masks_from: weights that find the content; None for the family's own.
+        preview: whether to draw some and train nothing.
+    """
+
+    shares: tuple[tuple[str, float], ...]
+    masks_from: str | None
+    preview: bool
+
+    def check(self, method: str, source: object) -> None:
+        """Make sure, before pictures are read, that the method learns from pairs if any of this was asked for.
+
+        Raises:
+            ConfigurationError: if it does not, or a share is wrong.
+            WeightsError: if there are no weights that find the content.
+        """
+        from mbu_ops.methods import get_method
+
+        if "pairs" not in get_method(method).info.aids:
+            for option, given in (("pair", self.shares), ("masks-from", self.masks_from), ("preview", self.preview)):
+                if given:
+                    raise ConfigurationError(f"{method} learns from no pairs: leave --{option} out, or --method native")
+            return
+        if self.shares:
+            from mbu_ops.data.composites import check_shares
+
+            check_shares(self.shares)
+        if isinstance(source, Source):
+            self._masks_from(source)
+
+    def composites(self, domains: Domains, source: Source, note: Callable[[str], None]) -> Composites:
+        """Return pairs made of training pictures.
+
+        Args:
+            domains: the pictures.
+            source: where they came from.
+            note: told what is done.
+
+        Raises:
+            ConfigurationError: if a kind of pairs cannot be made of them.
+            WeightsError: if the weights that find the content are not sound, or see another frame.
+        """
+        from mbu_ops.data.composites import Composites
+        from mbu_ops.ops import Segment
+        from mbu_ops.training.pairs import content_masks, family_pen
+        from mbu_ops.weights import load_pretrained
+
+        name = self._masks_from(source)
+        pretrained: Any = load_pretrained(
+            name, verb="segment", content=source.contents[0] if source.attribute else None
+        )
+        if pretrained.frame == source.frame or (pretrained.frame.is_whole and source.frame.is_whole):
+            pictures, frame = domains.with_, WHOLE_FRAME
+        elif pretrained.frame.is_whole:
+            note("reading the pictures again, for the masks")
+            size = pretrained.model.config.size
+            pictures, frame = replace(source, frame=WHOLE_FRAME).training(size, _silent).with_, source.frame
+        else:
+            raise ConfigurationError(
+                f"expected weights of the frame {source.frame.name!r}, or of the family's first, to find the content "
+                f"with, got {name} of {pretrained.frame.name!r}: name others by --masks-from"
+            )
+        note(f"finding the content with {name}")
+        masks = content_masks(Segment(pretrained.model), pictures, frame, domains.size)
+        pen = family_pen(source.family, source.attribute, source.frame.name, domains.size)
+        shares = self.shares or ((("cut", 3.0), ("drawn", 5.0)) if pen else (("cut", 1.0),))
+        return Composites(domains, masks, shares, pen, masks_from=name)
+
+    def _masks_from(self, source: Source) -> str:
+        """Return the weights that find the content.
+
+        Raises:
+            WeightsError: if there are none, or none of that name.
+        """
+        from mbu_ops.families.choice import weights_for
+        from mbu_ops.weights import resolve
+
+        if self.masks_from is not None:
+            resolve(self.masks_from, verb="segment")
+            return self.masks_from
+        family, attribute = source.family, source.attribute
+        if family is not None and attribute is not None:
+            for spec in weights_for(family, attribute.name, verb="segment"):
+                if not {spec.frame, None} - {source.frame.name, None} and spec.method != "native":
+                    return f"{family.name}/{attribute.name}/{spec.id}"
+        raise ConfigurationError(
+            "expected weights that find the content in the pictures, the family has none: name some by --masks-from, "
+            "such as the folder that mbu-ops train --method mbu wrote"
+        )
+
+
+def pair_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say how pairs are made; it gets them as :class:`PairOptions`."""
+
+    @functools.wraps(command)
+    def with_pairs(**options: Any) -> Any:
+        making = PairOptions(options.pop("pair"), options.pop("masks_from"), options.pop("preview"))
+        return command(making=making, **options)
+
+    wrapped: Callable[..., Any] = with_pairs
+    for option in reversed(_OPTIONS):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+def write_sheet(composites: Any, out: Path) -> Path:
+    """Draw some pairs into a folder, and return the file.
+
+    Raises:
+        ImageFileError: if it cannot be written.
+    """
+    from mbu_ops import images
+    from mbu_ops.training.pairs import pairs_sheet
+
+    path = out / SHEET
+    images.write(path, pairs_sheet(composites), overwrite=True)
+    return path
+
+
+def _silent(_line: str) -> None:
+    """Say nothing: what is to be said of the pictures was said when they were read first."""

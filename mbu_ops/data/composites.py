@@ -1,0 +1,360 @@
+"""Pairs whose target is always a real photo: a content laid on a photo that shows none, which is what to get back.
+
+Two folders hold no pairs. These are made of them: a content is *cut* out of another photo, by its mask, or *drawn* by a
+family's pen. Nothing that a network made stands on the side of the target, so that what is learnt from it is sharp. May
+import no network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from kornia.color import rgb_to_grayscale
+from kornia.filters import gaussian_blur2d
+from torch import Tensor
+from torch.nn import functional as F
+
+from mbu_ops.data.capture import even, lit, mirrored, moved, softened
+from mbu_ops.data.domains import Domains
+from mbu_ops.data.placement import place
+from mbu_ops.errors import ConfigurationError, ShapeError
+from mbu_ops.functional.mask import dilate
+
+KINDS = ("cut", "drawn")
+"""How a content can be laid on a photo."""
+
+NEAREST = 40
+"""A photo's donors are so many of those that look most like it: the same way, and with skin as light."""
+
+_SKETCH = 12, 16
+_TONE = 20.0
+"""How much the mean colour counts beside the sketch's structure."""
+
+_SHOWS = 0.02
+"""A donor's mask covers at least so much of the frame: from others there is nothing to cut."""
+
+_COARSE, _SHIFT = 4, 6
+"""Donors are moved to where they fit, by up to so many pixels of a picture so many times smaller."""
+
+_RING = 8
+"""Pixels around a cut content in which its photo's light is compared with the other's."""
+
+_OPAQUE = 0.75
+"""Share of the contents that are laid on as they are; the others only darken, as stubble and shadows do."""
+
+
+class Drawn(NamedTuple):
+    """What a pen drew.
+
+    Attributes:
+        pictures: ``(B, 3, H, W)`` RGB in [0, 1], the photos with the content.
+        masks: ``(B, 1, H, W)`` in [0, 1]: how much of each pixel is the content's.
+    """
+
+    pictures: Tensor
+    masks: Tensor
+
+
+Pen = Callable[[Tensor], Drawn]
+"""Draws a content on each of some photos, ``(B, 3, H, W)`` RGB in [0, 1]; its randomness is torch's global one."""
+
+
+class Pairs(NamedTuple):
+    """Pictures before and after, as training sees them.
+
+    Attributes:
+        shown: ``(B, 3, H, W)`` RGB in [0, 1], photos with the content laid on.
+        wanted: the same of the photos themselves.
+        masks: ``(B, 1, H, W)`` in [0, 1], where the content lies.
+    """
+
+    shown: Tensor
+    wanted: Tensor
+    masks: Tensor
+
+    @classmethod
+    def of(cls, batch: Tensor) -> Pairs:
+        """Return the pairs that one tensor of seven channels holds."""
+        return cls(*torch.split(batch, [3, 3, 1], 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Composites:
+    """Pairs made of two domains, and both domains' own photos beside them.
+
+    Attributes:
+        domains: the photos.
+        masks: ``(M, 1, H, W)`` uint8, 255 where a ``with_`` photo shows the content.
+        shares: how many of the pairs are of each of :data:`KINDS`, as ``(kind, share)``; they need not sum to 1.
+        pen: draws the content; needed for ``"drawn"``.
+        masks_from: who found the masks, for the weights' metadata.
+        near: ``(N, K)`` int64, for each ``without`` photo the donors that look like it; those from ``M`` on mirrored.
+
+    Raises:
+        ConfigurationError: if there are no shares, one is of another kind or negative, or a pen is missing.
+        ShapeError: if masks do not fit the photos.
+    """
+
+    domains: Domains
+    masks: Tensor
+    shares: tuple[tuple[str, float], ...] = (("cut", 1.0),)
+    pen: Pen | None = None
+    masks_from: str = ""
+    near: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        check_shares(self.shares)
+        photos = self.domains.with_
+        if self.masks.shape != (wanted := (len(photos), 1, *photos.shape[-2:])):
+            raise ShapeError(
+                f"expected masks of shape {tuple(wanted)}, one for each photo, got {tuple(self.masks.shape)}"
+            )
+        if self.pen is None and dict(self.shares).get("drawn"):
+            raise ConfigurationError(
+                "expected a family that draws the content for pairs of the kind 'drawn', got none: leave them out "
+                "(cut=1)"
+            )
+        if self.near is None:
+            object.__setattr__(self, "near", nearest(self.domains.without, photos, self._donors))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the photos, in pixels."""
+        return self.domains.size
+
+    @property
+    def resolution(self) -> int:
+        """Width of the photos, in pixels."""
+        return self.domains.resolution
+
+    @property
+    def source(self) -> str:
+        """Where they came from."""
+        return self.domains.source
+
+    @property
+    def anatomy(self) -> None:
+        """None: nobody said what their pixels show."""
+
+    @property
+    def summary(self) -> str:
+        """How many photos there are, and how pairs are made of them."""
+        made = ", ".join(f"{share:.0%} {kind}" for kind, share in self._odds.items())
+        return f"{self.domains.summary}; pairs: {made}"
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What the photos are, and how pairs are made, as JSON holds it."""
+        return self.domains.facts | {"pairs": self._odds, "masks": self.masks_from}
+
+    @property
+    def _donors(self) -> Tensor:
+        """Return ``(M,)`` bool: which photos show enough of the content to cut it out; all where none does."""
+        shows = self.masks.float().mean((1, 2, 3)) / 255 >= _SHOWS
+        return shows if bool(shows.any()) else torch.ones_like(shows)
+
+    @property
+    def _odds(self) -> dict[str, float]:
+        total = sum(share for _, share in self.shares)
+        return {kind: round(share / total, 6) for kind, share in self.shares if share}
+
+    def with_aids(self, aids: Collection[str]) -> Composites:  # noqa: ARG002 - the protocol's
+        """Return them as they are: pairs are what was asked for."""
+        return self
+
+    def examples(self, limit: int) -> tuple[Tensor, ...]:
+        """Return the first photos of both domains, see :meth:`mbu_ops.data.domains.Domains.examples`."""
+        return self.domains.examples(limit)
+
+    def batch(self, size: int, seed: int, step: int, flip: bool = True) -> tuple[Tensor, ...]:
+        """Draw the batch of one step: the same one for the same seed and step, whatever was drawn before.
+
+        Args:
+            size: how many of each kind of picture.
+            seed: seed of the run.
+            step: number of the step.
+            flip: whether to mirror half of the photos.
+
+        Returns:
+            Float32 in [0, 1]: pairs ``(size, 7, H, W)``, see :class:`Pairs`; photos with the content and their masks
+            ``(size, 4, H, W)``; and photos without it ``(size, 3, H, W)``. Each is moved, lit, softened and
+            compressed in its own way, a pair's two pictures in the same.
+        """
+        random = np.random.default_rng((seed, step))
+        domains = self.domains
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(random.integers(2**31)))
+            kinds = list(self._odds)
+            chosen = np.sort(random.choice(len(kinds), size, p=[self._odds[kind] for kind in kinds]))
+            parts = [self._made(kinds[which], int((chosen == which).sum()), random) for which in np.unique(chosen)]
+            pairs = torch.cat(parts)
+            with_ = self._of_with(torch.from_numpy(random.integers(len(domains.with_), size=size)), random)
+            without = self._of_without(self._targets(size, random), random)
+            if flip:
+                pairs, with_, without = (mirrored(one) for one in (pairs, with_, without))
+            return (
+                softened(lit(moved(pairs), 2), 2),
+                softened(lit(moved(with_), 1), 1),
+                softened(lit(moved(without), 1), 1),
+            )
+
+    def pairs(self, kind: str, count: int, seed: int = 0) -> Pairs:
+        """Return pairs of one kind, as they are before they are moved, lit and softened.
+
+        Args:
+            kind: one of :data:`KINDS` that has a share.
+            count: how many.
+            seed: of the choice.
+        """
+        random = np.random.default_rng(seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return Pairs.of(self._made(kind, count, random))
+
+    def _made(self, kind: str, count: int, random: np.random.Generator) -> Tensor:
+        targets = self._targets(count, random)
+        photos = self._of_without(targets, random)
+        if kind == "drawn":
+            assert self.pen is not None  # noqa: S101 - checked when it was made
+            return torch.cat([(drawn := self.pen(photos)).pictures, photos, drawn.masks], 1)
+        assert self.near is not None  # noqa: S101 - found when it was made
+        one_of = torch.from_numpy(random.integers(self.near.shape[1], size=count))
+        donors = self._of_with(self.near[targets, one_of], random)
+        laid = laid_on(photos, moved(fitted(donors, photos)))
+        return torch.cat([laid.pictures, photos, laid.masks], 1)
+
+    def _targets(self, count: int, random: np.random.Generator) -> Tensor:
+        return torch.from_numpy(random.choice(len(self.domains.without), count, p=self.domains.without_odds))
+
+    def _of_without(self, indices: Tensor, random: np.random.Generator) -> Tensor:
+        photos = self.domains.without[indices].float() / 255
+        return place(photos, self.domains.without_placement, random)
+
+    def _of_with(self, indices: Tensor, random: np.random.Generator) -> Tensor:
+        """Return photos with their masks as a fourth channel; those of indices beyond the last one are mirrored."""
+        count = len(self.domains.with_)
+        photos = torch.cat([self.domains.with_[indices % count], self.masks[indices % count]], 1).float() / 255
+        photos = torch.where((indices >= count).view(-1, 1, 1, 1), photos.flip(-1), photos)
+        return place(photos, self.domains.with_placement, random)
+
+
+def check_shares(shares: Collection[tuple[str, float]]) -> None:
+    """Make sure that shares of kinds of pairs are some.
+
+    Raises:
+        ConfigurationError: if one is of another kind or negative, or there are none.
+    """
+    for kind, share in shares:
+        if kind not in KINDS:
+            raise ConfigurationError(f"expected a kind of pairs ({', '.join(KINDS)}), got {kind!r}")
+        if not 0 <= share < float("inf"):
+            raise ConfigurationError(f"expected a share of 0 or more for pairs of the kind {kind!r}, got {share}")
+    if not any(share for _, share in shares):
+        raise ConfigurationError("expected a kind of pairs with a share above 0, got none: as in cut=1")
+
+
+@torch.no_grad()
+def nearest(without: Tensor, with_: Tensor, usable: Tensor | None = None, count: int = NEAREST) -> Tensor:
+    """Return for each photo without a content those photos with it that look most like it.
+
+    Compared are small grey sketches, which show which way a head is turned, and mean colours.
+
+    Args:
+        without: ``(N, 3, H, W)`` uint8 RGB.
+        with_: ``(M, 3, H, W)`` uint8 RGB.
+        usable: ``(M,)`` bool, which of them to use; all when ``None``.
+        count: how many donors a photo gets.
+
+    Returns:
+        ``(N, min(count, 2 * M))`` int64: up to ``M`` the photos as they are, from there on mirrored.
+
+    Example:
+        >>> photos = torch.randint(256, (5, 3, 24, 32), dtype=torch.uint8)
+        >>> nearest(photos, photos.flip(-1), count=1).flatten().tolist()
+        [5, 6, 7, 8, 9]
+    """
+    donors = torch.cat([_sketches(with_), _sketches(with_.flip(-1))])
+    chosen = torch.arange(len(donors)) if usable is None else torch.cat([usable, usable]).nonzero().flatten()
+    donors, count = donors[chosen], min(count, len(chosen))
+    found = [
+        torch.cdist(part, donors).topk(count, largest=False).indices for part in torch.split(_sketches(without), 512)
+    ]
+    return torch.cat(found)
+
+
+def _sketches(photos: Tensor) -> Tensor:
+    """Return ``(N, D)``: grey structure at a few pixels, and the mean colour."""
+    parts = []
+    for chunk in torch.split(photos, 256):
+        pixels = chunk.float() / 255
+        small = F.interpolate(rgb_to_grayscale(pixels), _SKETCH, mode="area").flatten(1)
+        small = (small - small.mean(1, keepdim=True)) / (small.std(1, keepdim=True) + 0.02)
+        parts.append(torch.cat([small, _TONE * pixels.mean((2, 3))], 1))
+    return torch.cat(parts)
+
+
+def fitted(donors: Tensor, photos: Tensor) -> Tensor:
+    """Return other photos moved to where their structure fits photos best.
+
+    Args:
+        donors: ``(B, C, H, W)``, RGB in [0, 1] first.
+        photos: ``(B, 3, H, W)`` RGB in [0, 1].
+
+    Example:
+        >>> photos = torch.rand(2, 3, 48, 64)
+        >>> torch.allclose(fitted(photos.roll(8, -1), photos)[..., 8:-8], photos[..., 8:-8], atol=1e-4)
+        True
+    """
+    count, (height, width) = len(photos), photos.shape[-2:]
+    theirs, ours = _structure(donors[:, :3]), _structure(photos)
+    around = F.pad(theirs, (_SHIFT,) * 4, mode="replicate").transpose(0, 1)
+    fits = F.conv2d(around, ours, groups=count).flatten(2)[0]
+    best = fits.argmax(1)
+    side = 2 * _SHIFT + 1
+    down, right = (best // side - _SHIFT).to(photos), (best % side - _SHIFT).to(photos)
+    matrix = torch.eye(2, 3).to(photos).repeat(count, 1, 1)
+    matrix[:, 0, 2], matrix[:, 1, 2] = 2 * _COARSE * right / width, 2 * _COARSE * down / height
+    places = F.affine_grid(matrix, list(donors.shape), align_corners=False)
+    return F.grid_sample(donors, places, padding_mode="border", align_corners=False)
+
+
+def _structure(pixels: Tensor) -> Tensor:
+    """Return ``(B, 1, h, w)``: what is brighter or darker than around it, in few pixels."""
+    grey = F.avg_pool2d(rgb_to_grayscale(pixels), _COARSE)
+    return grey - F.avg_pool2d(grey, 9, 1, 4, count_include_pad=False)
+
+
+def laid_on(photos: Tensor, donors: Tensor) -> Drawn:
+    """Return photos with the contents of other photos laid on them, in their own light.
+
+    Most are laid on as they are; a quarter only darken what they cover, by how much darker they are than the skin
+    around. Light and tint around the content are brought to the photo's, each time to another degree.
+
+    Args:
+        photos: ``(B, 3, H, W)`` RGB in [0, 1].
+        donors: ``(B, 4, H, W)``, RGB and the content's mask in [0, 1].
+
+    Example:
+        >>> photos, donors = torch.rand(2, 3, 16, 16), torch.rand(2, 4, 16, 16)
+        >>> donors[:, 3] = 0
+        >>> torch.equal(laid_on(photos, donors).pictures, photos)
+        True
+    """
+    pixels, masks = donors[:, :3], donors[:, 3:]
+    masks = gaussian_blur2d(((masks - 0.1) / 0.3).clamp(0, 1), (5, 5), (1.0, 1.0))
+    ring = (dilate(masks, _RING) - masks).clamp(0, 1)
+    theirs, ours = _mean(pixels, ring), _mean(photos, ring)
+    ratio = ((ours + 0.02) / (theirs + 0.02)).clamp(0.5, 2.0)
+    pixels = (pixels * (1 + (ratio - 1) * even(photos))).clamp(0, 1)
+    darker = ((rgb_to_grayscale(pixels) + 0.03) / (rgb_to_grayscale(ours) + 0.03)).clamp(0.05, 1.05)
+    shaded = photos * (1 + masks * (darker - 1))
+    pasted = torch.lerp(photos, pixels, masks)
+    return Drawn(torch.where(even(photos) < _OPAQUE, pasted, shaded).clamp(0, 1), masks)
+
+
+def _mean(pixels: Tensor, weights: Tensor) -> Tensor:
+    return (pixels * weights).sum((2, 3), keepdim=True) / (weights.sum((2, 3), keepdim=True) + 1e-3)

@@ -1,0 +1,299 @@
+"""The objective of native networks: pairs with real targets, and real photos that have none.
+
+Losses: L1 and a Laplacian pyramid (Burt and Adelson, IEEE Transactions on Communications 1983; as a loss: Bojanowski et
+al., ICML 2018) against targets; feature matching (Wang et al., CVPR 2018); a hinge adversarial loss (Lim and Ye,
+arXiv:1705.02894) with a gradient penalty on real pictures (R1: Mescheder et al., ICML 2018).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Self, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mbu_ops.data.capture import mirrored, moved
+from mbu_ops.data.composites import Pairs
+from mbu_ops.functional.grid import grid
+from mbu_ops.functional.mask import dilate, resize
+from mbu_ops.methods.base import Networks, to_signed
+from mbu_ops.methods.blocks import activation
+from mbu_ops.methods.native import Native
+from mbu_ops.objectives.terms import DomainsObjective, LossWeights, check_trains, distances_named
+
+
+@dataclass(frozen=True, slots=True)
+class NativeLossWeights(LossWeights):
+    """Weight of each term; 0 switches a term off. Distances are of pixels in [-1, 1].
+
+    Attributes:
+        reconstruction: the edit of a pair's picture against the photo that it was made of; inside the content five
+            times as much.
+        bands: the same in each band of a Laplacian pyramid, finer ones more.
+        feature_matching: the discriminator's features of both.
+        adversarial: edits should look like real photos without the content.
+        gradient_penalty: of the discriminator on real photos, every 16th step.
+        classifier: a small network that learns to tell the domains should take edits of photos with the content for
+            photos without it.
+        keep: a photo with the content stays as it is outside its grown mask.
+        same: a photo without the content stays as it is.
+        empty: mean mask of such a photo.
+        mask: cross entropy of the mask of a pair's picture; without it, masks collapse.
+        gate: share of the picture that is redrawn.
+        area: how far the mean mask of photos with the content lies outside 4% to 40%.
+    """
+
+    reconstruction: float = 6.0
+    bands: float = 3.0
+    feature_matching: float = 1.0
+    adversarial: float = 0.35
+    gradient_penalty: float = 2.0
+    classifier: float = 0.1
+    keep: float = 5.0
+    same: float = 12.0
+    empty: float = 0.6
+    mask: float = 0.5
+    gate: float = 0.03
+    area: float = 2.0
+
+
+LOSS_WEIGHTS: dict[str, NativeLossWeights] = {"quick": NativeLossWeights()}
+"""The weights that the shipped networks were trained with: there is no paper."""
+
+_BANDS = (3.0, 2.0, 1.5, 1.0)
+"""Weight of each band of the pyramid, from fine to coarse."""
+
+_INSIDE = 4.0
+"""How much more a pixel of the content counts than one beside it."""
+
+_PENALISED = 16
+"""Every so many steps the discriminator's gradient counts."""
+
+_RISE = {"adversarial": 400, "classifier": 1500}
+"""Steps over which a term's weight rises from 0: before, networks to judge by know nothing."""
+
+_GROWN = 6
+"""Pixels around a content's mask in which its photo may change too."""
+
+_AREA = 0.04, 0.4
+
+
+class NativeObjective(DomainsObjective):
+    """Losses of one step, for the networks, the discriminator and the classifier.
+
+    Args:
+        model: the networks.
+        weights: weight of each term.
+        loss: distance of the reconstructions, see :data:`mbu_ops.objectives.terms.DISTANCES`.
+    """
+
+    def __init__(self, model: Native, weights: NativeLossWeights | None = None, loss: str = "l1") -> None:
+        super().__init__()
+        self.model: Any = model
+        self.weights = weights or NativeLossWeights()
+        distances_named(loss)
+        self._power = 2 if loss.startswith("l2") else 1
+        width = model.config.channels
+        self.judge = ScalesDiscriminator(width)
+        self.classifier = _classifier(width)
+        self.steps_done: Tensor
+        self.register_buffer("steps_done", torch.zeros((), dtype=torch.int64))
+
+    @classmethod
+    def build(
+        cls,
+        model: nn.Module,
+        recipe: str,
+        overrides: Mapping[str, float],
+        distance: str,
+        guide_variation: float,  # noqa: ARG003 - there are no guides to vary
+        hard_masks: bool = False,
+    ) -> Self:
+        """Return the objective by names, see :func:`mbu_ops.objectives.build_objective`."""
+        check_trains(cls, Native, model, hard_masks)
+        return cls(cast(Native, model), LossWeights.named(LOSS_WEIGHTS, recipe, overrides), distance)
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Return the parameters that each kind of step updates."""
+        return {
+            "networks": list(self.model.parameters()),
+            "discriminator": list(self.judge.parameters()),
+            "classifier": list(self.classifier.parameters()),
+        }
+
+    def settle(self, model: Networks, *examples: Tensor) -> None:
+        """Do nothing: there is no norm whose statistics to measure."""
+
+    def guides(self, model: Networks, *examples: Tensor) -> None:  # noqa: ARG002
+        """Return None: the networks follow no guides."""
+        return
+
+    def steps(
+        self, pairs: Tensor, with_: Tensor, without: Tensor
+    ) -> Iterator[tuple[str, dict[str, Tensor], dict[str, Tensor]]]:
+        """Yield what to minimise on one batch, in order; update that group before asking for the next.
+
+        Args:
+            pairs: ``(B, 7, H, W)`` in [0, 1], see :class:`mbu_ops.data.composites.Pairs`.
+            with_: ``(B, 4, H, W)``, photos with the content and their masks.
+            without: ``(B, 3, H, W)``, photos without it.
+
+        Yields:
+            The parameter group to update, the weighted terms whose sum is its loss, and measurements for the log.
+        """
+        weights, pair, count = self.weights, Pairs.of(pairs), len(pairs)
+        done = int(self.steps_done)
+        self.steps_done += 1
+        shown, wanted, photos, plain = map(to_signed, (pair.shown, pair.wanted, with_[:, :3], without))
+        if weights.classifier:
+            yield "classifier", {"tells": self._tells(photos, plain)}, {}
+        colour, mask, gate = self.model.planes(torch.cat([pair.shown, with_[:, :3], without]))
+        seen = torch.cat([shown, photos, plain])
+        redrawn = (mask * (1 - gate)).float()
+        edited = torch.lerp(seen, to_signed(colour).float(), redrawn)
+        back, cleared, kept = torch.split(edited, count)
+        masks = torch.split(mask.float(), count)
+        adversarial = self._weight("adversarial", done)
+        if adversarial or weights.feature_matching:
+            fakes = edited[: 2 * count].detach()
+            yield "discriminator", self._judged(torch.cat([plain, wanted]), fakes, done), {}
+        terms: dict[str, Tensor] = {}
+        if weights.reconstruction:
+            terms["reconstruction"] = ((back - wanted).abs() ** self._power * (1 + _INSIDE * pair.masks)).mean()
+        if weights.bands:
+            terms["bands"] = _bands_apart(back, wanted, pair.masks)
+        if adversarial or weights.feature_matching:
+            self.judge.requires_grad_(False)
+            scores, features = self.judge(edited[: 2 * count])
+            if adversarial:
+                terms["adversarial"] = -torch.stack([score.float().mean() for score in scores]).sum()
+            if weights.feature_matching:
+                with torch.no_grad():
+                    real = self.judge(wanted)[1]
+                apart = [F.l1_loss(one[:count].float(), two.float()) for one, two in zip(features, real, strict=True)]
+                terms["feature_matching"] = torch.stack(apart).sum()
+            self.judge.requires_grad_(True)
+        if weights.classifier:
+            self.classifier.requires_grad_(False)
+            terms["classifier"] = F.softplus(self.classifier(moved(mirrored(cleared))).float()).mean()
+            self.classifier.requires_grad_(True)
+        if weights.keep:
+            around = 1 - dilate(((with_[:, 3:] - 0.08) / 0.2).clamp(0, 1), _GROWN)
+            terms["keep"] = ((cleared - photos).abs() * around).mean()
+        if weights.same:
+            terms["same"] = F.l1_loss(kept, plain)
+        if weights.empty:
+            terms["empty"] = masks[2].mean()
+        if weights.mask:
+            truth = (1.2 * pair.masks).clamp(0, 1) * self.model.window
+            with torch.autocast(seen.device.type, enabled=False):
+                terms["mask"] = F.binary_cross_entropy(masks[0].clamp(1e-4, 1 - 1e-4), truth.float())
+        if weights.gate:
+            terms["gate"] = redrawn.mean()
+        covered = masks[1].mean()
+        if weights.area:
+            terms["area"] = F.relu(covered - _AREA[1]) + 4 * F.relu(_AREA[0] - covered)
+        found = {"covered": covered.detach(), "redrawn": redrawn.detach().mean()}
+        yield "networks", {name: self._weight(name, done) * value for name, value in terms.items()}, found
+
+    def _weight(self, name: str, done: int) -> float:
+        rise = min(1.0, done / _RISE[name]) if name in _RISE else 1.0
+        return float(getattr(self.weights, name)) * rise
+
+    def _tells(self, photos: Tensor, plain: Tensor) -> Tensor:
+        """Return the classifier's own loss on real photos; labels are not believed to the last."""
+        logits = self.classifier(moved(mirrored(torch.cat([photos, plain])))).float()
+        truth = torch.cat([logits.new_full((len(photos),), 0.95), logits.new_full((len(plain),), 0.05)])
+        return F.binary_cross_entropy_with_logits(logits, truth)
+
+    def _judged(self, reals: Tensor, fakes: Tensor, done: int) -> dict[str, Tensor]:
+        """Return the discriminator's own loss."""
+        penalised = bool(self.weights.gradient_penalty) and done % _PENALISED == 0
+        with torch.autocast(reals.device.type, enabled=torch.is_autocast_enabled(reals.device.type) and not penalised):
+            reals = reals.detach().requires_grad_(penalised)
+            on_reals, on_fakes = self.judge(reals)[0], self.judge(fakes)[0]
+        hinges = [
+            F.relu(1 - real.float()).mean() + F.relu(1 + fake.float()).mean()
+            for real, fake in zip(on_reals, on_fakes, strict=True)
+        ]
+        terms = {"discriminator": torch.stack(hinges).sum()}
+        if penalised:
+            total = torch.stack([score.flatten(1).mean(1).sum() for score in on_reals]).sum()
+            (slopes,) = torch.autograd.grad(total, reals, create_graph=True)
+            terms["gradient_penalty"] = self.weights.gradient_penalty * slopes.square().flatten(1).sum(1).mean()
+        return terms
+
+    def sheet(self, model: Any, without: Tensor, with_: Tensor) -> Tensor:
+        """Draw photos with the content, their edits, masks and what is redrawn; photos without it, and their edits."""
+        with torch.no_grad():
+            rows: list[Tensor] = []
+            for photos in (with_, without):
+                colour, mask, gate = model.planes(photos)
+                redrawn = mask * (1 - gate)
+                shares = [share.expand(-1, 3, -1, -1) for share in (mask, redrawn)]
+                rows += [photos, torch.lerp(photos, colour, redrawn), *shares]
+            return grid(rows)
+
+
+class ScalesDiscriminator(nn.Module):
+    """Tells edited pictures from real ones at three scales: patches of 16 and of 34 pixels, and larger ones.
+
+    Args:
+        width: channels of its first layer.
+
+    Shape:
+        ``(B, 3, H, W)`` in [-1, 1], H and W at least 16, to three tensors of scores and four of features.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        sizes = (3, width, 2 * width, 4 * width, 4 * width)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(before, after, 4, 2, 1), activation()) for before, after in pairwise(sizes)
+        )
+        self.fine, self.middle = nn.Conv2d(2 * width, 1, 3, 1, 1), nn.Conv2d(4 * width, 1, 3, 1, 1)
+        self.coarse = nn.Sequential(
+            nn.Conv2d(4 * width, 4 * width, 3, 2, 1), activation(), nn.Conv2d(4 * width, 1, 3, 1, 1)
+        )
+
+    def forward(self, pixels: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Return scores, higher for pictures that look real, and features, both from fine to coarse."""
+        features: list[Tensor] = []
+        for block in self.blocks:
+            pixels = block(pixels)
+            features.append(pixels)
+        return [self.fine(features[1]), self.middle(features[2]), self.coarse(features[3])], features
+
+
+def _classifier(width: int) -> nn.Sequential:
+    """Return a network that tells whether a picture shows the content: one logit each."""
+    layers: list[nn.Module] = []
+    sizes = (3, width, 2 * width, 4 * width, 4 * width, 4 * width)
+    for before, after in pairwise(sizes):
+        layers += [nn.Conv2d(before, after, 3, 2, 1), nn.GroupNorm(8, after), activation()]
+    pooled = [nn.AdaptiveAvgPool2d((2, 3)), nn.Flatten(), nn.Dropout(0.3), nn.Linear(6 * sizes[-1], 1), nn.Flatten(0)]
+    return nn.Sequential(*layers, *pooled)
+
+
+def _bands_apart(made: Tensor, wanted: Tensor, inside: Tensor) -> Tensor:
+    """Return how far two pictures are apart in the bands of a Laplacian pyramid, inside a mask more than beside it."""
+    apart, total = made - wanted, made.new_zeros(())
+    for weight in _BANDS[:-1]:
+        low = _blurred(apart)
+        total = total + weight * ((apart - low).abs() * (1 + _INSIDE * _fitted(inside, apart))).mean()
+        apart = F.avg_pool2d(low, 2)
+    return total + _BANDS[-1] * (apart.abs() * (1 + _INSIDE * _fitted(inside, apart))).mean()
+
+
+def _fitted(mask: Tensor, pixels: Tensor) -> Tensor:
+    return resize(mask, (pixels.shape[-2], pixels.shape[-1]))
+
+
+def _blurred(pixels: Tensor) -> Tensor:
+    row = pixels.new_tensor([1.0, 4, 6, 4, 1]) / 16
+    kernel = (row[:, None] * row).expand(pixels.shape[1], 1, 5, 5)
+    return F.conv2d(F.pad(pixels, (2, 2, 2, 2), mode="replicate"), kernel, groups=pixels.shape[1])

@@ -1,0 +1,117 @@
+"""What pairs are made of: where photos show the content, and what draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mbu_ops.data.composites import Composites, Drawn, Pen
+from mbu_ops.data.cutting import Size, height_and_width
+from mbu_ops.errors import PluginError
+from mbu_ops.families.frames import FrameSpec
+from mbu_ops.families.registry import load_target, plugin_code
+from mbu_ops.families.spec import AttributeSpec, FamilySpec
+from mbu_ops.functional.grid import grid
+
+_SHOWN = 8
+
+
+@torch.no_grad()
+def content_masks(
+    segment: Callable[[Tensor], Tensor], pictures: Tensor, frame: FrameSpec, size: Size, batch: int = 32
+) -> Tensor:
+    """Return where pictures show a content, in one of their family's frames.
+
+    Args:
+        segment: finds it: from ``(B, 3, R, R)`` RGB in [0, 1] to ``(B, 1, R, R)`` in [0, 1], such as a
+            :class:`mbu_ops.ops.Segment`.
+        pictures: ``(N, 3, R, R)`` uint8 RGB, of the frame that it sees.
+        frame: the frame wanted, in the sides of that one.
+        size: height and width of the masks.
+        batch: how many pictures are looked at together.
+
+    Returns:
+        ``(N, 1, *size)`` uint8, 255 for sure; beyond the pictures' border it goes on.
+
+    Example:
+        >>> pictures = torch.randint(256, (2, 3, 16, 16), dtype=torch.uint8)
+        >>> eyes = FrameSpec("eyes", within="face", y=0.4, width=0.8, height=0.4)
+        >>> content_masks(lambda images: images[:, :1], pictures, eyes, (8, 16)).shape
+        torch.Size([2, 1, 8, 16])
+    """
+    shift = torch.tensor([[frame.width, 0, 2 * frame.x - 1], [0, frame.height, 2 * frame.y - 1]])
+    masks = []
+    for chunk in torch.split(pictures, batch):
+        soft = segment(chunk.float() / 255).float()
+        shape = [len(chunk), 1, *height_and_width(size)]
+        places = F.affine_grid(shift.expand(len(chunk), 2, 3), shape, align_corners=False)
+        there = F.grid_sample(soft, places, padding_mode="border", align_corners=False)
+        masks.append((there.clamp(0, 1) * 255).round().to(torch.uint8))
+    return torch.cat(masks)
+
+
+def family_pen(family: FamilySpec | None, attribute: AttributeSpec | None, frame: str, size: Size) -> Pen | None:
+    """Return what draws an attribute on photos; None if the family has nothing that does.
+
+    Args:
+        family: the photos' family, if any; its ``pen`` names the function that draws.
+        attribute: what to draw.
+        frame: name of the family's frame that the photos show.
+        size: height and width of the photos.
+
+    Raises:
+        PluginError: if the function cannot be loaded, fails, or returns something else.
+    """
+    if family is None or attribute is None or family.pen is None:
+        return None
+    pen = partial(_drawn, family, load_target(family, "pen"), attribute.name, frame)
+    return None if pen(torch.full((1, 3, *height_and_width(size)), 0.5)) is None else cast(Pen, pen)
+
+
+def _drawn(
+    family: FamilySpec,
+    draw: Callable[[str, Tensor, str], tuple[Tensor, Tensor] | None],
+    name: str,
+    frame: str,
+    photos: Tensor,
+) -> Drawn | None:
+    with plugin_code(family, f"drawing {name}"):
+        drawn = draw(name, photos, frame)
+        if drawn is None:
+            return None
+        pictures, masks = drawn
+    for what, tensor, channels in (("pictures", pictures, 3), ("masks", masks, 1)):
+        wanted = (len(photos), channels, *photos.shape[-2:])
+        got = tuple(tensor.shape) if isinstance(tensor, Tensor) else type(tensor).__name__
+        if got != wanted:
+            raise PluginError(f"family {family.name!r}: expected drawn {what} of shape {wanted}, got {got}")
+        if not bool(((tensor >= 0) & (tensor <= 1)).all()):
+            least, most = (float(end) for end in tensor.aminmax())
+            raise PluginError(f"family {family.name!r}: expected drawn {what} in [0, 1], got {least} to {most}")
+    return Drawn(pictures.to(photos), masks.to(photos))
+
+
+def pairs_sheet(composites: Composites, seed: int = 0) -> Tensor:
+    """Draw what a run would learn from: of each kind of pairs what is shown, what is wanted, and the mask.
+
+    Below them are a training batch's pairs, moved, lit and softened as training sees them.
+
+    Args:
+        composites: the pairs.
+        seed: of the choice.
+
+    Returns:
+        ``(3, height, width)``.
+    """
+    rows: list[Tensor] = []
+    for kind, share in composites.shares:
+        if share:
+            rows += composites.pairs(kind, _SHOWN, seed)
+    batch = composites.batch(_SHOWN, seed, 0)[0]
+    rows += torch.split(batch, [3, 3, 1], 1)
+    return grid([row.expand(-1, 3, -1, -1) for row in rows])
