@@ -80,13 +80,13 @@ def glasses(images: Tensor, frame: str) -> Drawn:
     """
     check_image(images)
     photo, place = images.float(), Place.of(images, frame)
-    style, patches = Style.by_chance(len(photo), photo.device), _patches(len(photo), photo.device)
+    style, patches = Style.by_chance(_turned(photo, place)), _patches(len(photo), photo.device)
     spots = place.sample(patches, place.x / 1.5, place.y / 0.7)
     outline, light = Outline.of(style, place), _Light.of(photo, place)
     solid, reflex = _frame(style, outline), _glare(style, outline)
     alpha = solid.alpha * _hair(photo, style, outline, place)
     colour = _lit(style, light, spots, solid, outline)
-    sigma = _softness(photo) + 0.5 * style.blur.view(-1)
+    sigma = _softness(photo) + 0.35 * style.blur.view(-1)
     soft = softened(torch.cat([alpha, colour * alpha, outline.lens, reflex], 1), sigma)
     alpha, colour, lens, reflex = soft[:, :1], soft[:, 1:4], soft[:, 4:5], soft[:, 5:]
     out = _refracted(photo, style, outline, place)
@@ -126,36 +126,31 @@ def _frame(style: Style, outline: Outline) -> _Frame:
     rim = band(outline.distance, thickness, pixel)
     # seen from the front, an edge of a lens without a rim is a faint line
     bare = torch.maximum(style.bare, (style.below == 0).float() * (1 - above))
-    rim = torch.maximum(rim, bare * 0.35 * band(outline.distance, torch.full_like(style.bar, 0.014), pixel))
-    outside = (outline.distance / pixel + 0.5).clamp(0, 1)
-    middle = outline.u + style.apart  # from the middle of the pair
-    share = middle / style.apart
+    rim = torch.maximum(rim, bare * 0.5 * band(outline.distance, torch.full_like(style.bar, 0.014), pixel))
+    # bars end where a lens begins: the bridge on its inner side, the temple on its outer side
+    outer = (outline.u > 0).float()
+    share = outline.u / style.apart + 1  # from the middle of the pair to the middle of a lens
     bridge_v = outline.v - style.bridge_y - style.bridge_arch * (share**2 - 0.2)
     bridge_thick = style.bar * (1 + style.bridge_flare * share**2)
-    inner = (-outline.u / pixel).clamp(0, 1) * outside
-    bridge = band(bridge_v, bridge_thick, pixel) * inner
-    second_v = outline.v + style.half_height * 0.88
-    second = band(second_v, style.bar, pixel) * inner * style.second_bar
+    # the hinge is thicker than what lies behind it
     beyond = outline.u - style.half_width
     temple_v = outline.v - style.temple_y - style.temple_slope * beyond
-    end = torch.where(outline.side < 0, style.temple_end[:, :1], style.temple_end[:, 1:])
-    temple = band(temple_v, style.temple * (1 - 0.25 * beyond.clamp(0, 1)), pixel) * (outline.u / pixel).clamp(0, 1)
-    temple = temple * outside * torch.sigmoid((end - beyond) / style.temple_fade)
-    pad_u, pad_v = middle - style.apart + style.half_width + 0.02, outline.v - 0.25 * style.half_height
-    pad = (1.2 - ((pad_u / 0.02) ** 2 + (pad_v / 0.055) ** 2) * 0.5).clamp(0, 1) * style.pads * 0.5
-    bars = torch.maximum(torch.maximum(bridge, second), torch.maximum(temple, pad))
-    offset = torch.where(
-        outline.u > 0,
-        2 * temple_v / style.temple,
-        torch.where(second > bridge, second_v / style.bar, bridge_v / bridge_thick),
-    )
-    is_bar = bars > rim
+    temple_thick = style.temple * (1.25 - (4 * beyond).clamp(0, 0.45))
+    end = style.temple_end.mean(1, keepdim=True) + outline.side * style.temple_end.diff(dim=1) / 2
+    offset, thick = bridge_v.lerp(temple_v, outer), bridge_thick.lerp(temple_thick, outer)
+    bars = band(offset, thick, pixel) * torch.sigmoid((end - beyond) / style.temple_fade)
+    second = band(outline.v + style.half_height * 0.88, style.bar, pixel) * style.second_bar * (1 - outer)
+    bars = torch.maximum(bars, second) * (outline.distance / pixel + 0.5).clamp(0, 1)
+    pad_u, pad_v = (beyond + 2 * style.half_width + 0.02) / 0.02, (outline.v - 0.25 * style.half_height) / 0.055
+    bars = torch.maximum(bars, (1.2 - 0.5 * (pad_u**2 + pad_v**2)).clamp(0, 1) * style.pads * 0.5)
+    is_bar = (bars > rim).float()
+    height = (2 * outline.distance / thickness.clamp(min=pixel)).lerp(2 * offset / thick, is_bar).clamp(-1, 1)
     return _Frame(
         torch.maximum(rim, bars),
-        torch.where(is_bar, offset, 2 * outline.distance / thickness.clamp(min=pixel)).clamp(-1, 1),
-        torch.where(is_bar, 0.0, outline.out_x),
-        torch.where(is_bar, 1.0, outline.out_y),
-        style.brow * (1 - above) * (~is_bar),
+        height,
+        outline.out_x * (1 - is_bar),
+        outline.out_y.lerp(torch.ones_like(is_bar), is_bar),
+        style.brow * (1 - above) * (1 - is_bar),
     )
 
 
@@ -182,12 +177,12 @@ class _Light:
         near = place.near
         colour = (photo * near).sum((2, 3), keepdim=True) / near.sum()
         mean = colour.mean(1, keepdim=True).clamp(min=0.02)
-        coarse = place.shrunk(photo, 8)
+        coarse = place.shrunk(photo, 16)
         # skin is redder than the light on it
         cast = (colour / mean).clamp(0.4, 1.6) * torch.tensor([0.8, 1.03, 1.22], device=photo.device).view(1, 3, 1, 1)
         broad = place.shrunk(photo.mean(1, keepdim=True), 2)
         here = F.interpolate(broad, photo.shape[-2:], mode="bilinear", align_corners=False) / mean
-        black = coarse.amin((2, 3), keepdim=True).clamp(max=0.25)
+        black = coarse.amin((2, 3), keepdim=True).clamp(max=0.15)
         white = coarse.amax((1, 2, 3), keepdim=True).clamp(min=0.5)
         return cls(here.clamp(0.55, 1.5), mean, cast.lerp(torch.ones_like(cast), 0.5).clamp(0.7, 1.3), black, white)
 
@@ -201,24 +196,24 @@ def _lit(style: Style, light: _Light, spots: Tensor, frame: _Frame, outline: Out
     metal = torch.maximum(style.metal, thin)
     colour = colour + thin * (0.55 - colour)
     # wires are round, plastic is flat with rounded edges
-    tilt = frame.height * (metal + (1 - metal) * frame.height**4)
+    tilt = frame.height * (metal + (1 - metal) * frame.height**2)
     facing_light = tilt * (frame.across * style.light_x + frame.along * style.light_y)
     upright = (1 - tilt**2).clamp(min=0).sqrt()
     diffuse = 0.55 * upright + facing_light + 0.25 * metal
-    bright = (0.6 + 0.6 * diffuse) * light.here * (0.35 + light.mean).clamp(max=1)
-    # a highlight is a reflection of something: it comes and goes along the rim
-    shine = (facing_light.clamp(min=0) * (1 + metal)) ** 2 * torch.sigmoid(spots[:, 1:2] * 4 + 2 * metal - 0.5)
-    sheen = 0.12 * torch.sigmoid(spots[:, 1:2] * 5 - 1.5)
+    # metal mirrors what is around it, light here and dark there; so does gloss, where it faces the light
+    around = torch.sigmoid(spots[:, 1:2] * 4 + 2 * facing_light - 0.5)
+    bright = (0.6 + 0.6 * diffuse) * light.here * (0.35 + light.mean).clamp(max=1) * (1 + metal * (1.3 * around - 0.6))
+    shine = around * (1.8 * facing_light.clamp(min=0) + 0.9 * around**4)
     # temples get darker on their way back
     back = (outline.u / style.half_width - 1.1).clamp(0, 1) * 0.5
-    colour = colour * light.cast * (bright * (1 - back)).clamp(0, 1.4) + (shine + sheen) * style.gloss * light.white
+    colour = colour * light.cast * (bright * (1 - back)).clamp(0, 1.4) + shine * (1 - back) * style.gloss * light.white
     return light.black * 0.8 + (1 - light.black * 0.8) * colour.clamp(0, 1)
 
 
 def _patches(count: int, device: torch.device) -> Tensor:
-    """Return random patches around 0: tortoise shell, broken highlights and what lenses mirror; ``(N, 3, 20, 44)``."""
-    fine = torch.randn(count, 3, 20, 44, device=device)
-    return F.avg_pool2d(fine, 3, 1, 1) * 2 + F.interpolate(torch.randn(count, 3, 4, 8, device=device), (20, 44)) * 0.5
+    """Return random patches around 0: tortoise shell, broken highlights and what lenses mirror; ``(N, 3, 28, 60)``."""
+    fine, coarse = torch.randn(count, 3, 28, 60, device=device), torch.randn(count, 3, 5, 9, device=device)
+    return blurred(fine) * 1.6 + F.interpolate(coarse, (28, 60), mode="bilinear") * 0.6
 
 
 def _glare(style: Style, outline: Outline) -> Tensor:
@@ -228,14 +223,15 @@ def _glare(style: Style, outline: Outline) -> Tensor:
     # a window with a cross in it
     across, down = (u - x[:, :1]) / size[:, :1], (v - y[:, :1]) / size[:, :1]
     across, down = across + 0.3 * down, down - 0.1 * across
-    pane = torch.sigmoid((1 - across.abs()) * 8) * torch.sigmoid((1 - down.abs()) * 8)
-    pane = pane * torch.sigmoid((torch.minimum(across.abs(), down.abs()) - 0.1) * 25)
+    across, down = across.abs(), down.abs()
+    pane = ((1 - torch.maximum(across, down)) * 4).clamp(0, 1) * ((torch.minimum(across, down) - 0.06) * 8).clamp(0, 1)
     # a lamp or a flash
     lamp = torch.exp(-(((u - x[:, 1:2]) / size[:, 1:2]) ** 2 + ((v - y[:, 1:2]) / (1.3 * size[:, 1:2])) ** 2) * 2)
     # a streak across the lens
-    streak = torch.sigmoid((1 - ((u + v * y[:, 2:] - x[:, 2:]) / (1.5 * size[:, 2:])).abs()) * 5) * 0.7
+    streak = ((1 - ((u + v * y[:, 2:] - x[:, 2:]) / (1.5 * size[:, 2:])).abs()) * 2).clamp(0, 0.7)
     strong = style.glare
-    return torch.stack([pane * strong[:, :1], lamp * strong[:, 1:2], streak * strong[:, 2:]]).amax(0) * outline.lens
+    bright = torch.maximum(torch.maximum(pane * strong[:, :1], lamp * strong[:, 1:2]), streak * strong[:, 2:])
+    return bright * outline.lens
 
 
 def _refracted(photo: Tensor, style: Style, outline: Outline, place: Place) -> Tensor:
@@ -268,17 +264,16 @@ def _through_lenses(
     through = style.through_top + (style.through_bottom - style.through_top) * down
     tint = 1 - through.mean(1, keepdim=True)
     photo = _shadowed(photo, style, place, torch.maximum(alpha, lens * tint * 0.7))
-    # the surroundings: another photo, small and the wrong way round, and a sky above a skyline
-    other = blurred(place.shrunk(photo.roll(1, 0), 40))
-    bulge = 1 + 0.25 * (outline.u / style.half_width) ** 2
+    # the surroundings: another photo on its side, far too soft to be taken for eyes, and a sky above a skyline
+    other = blurred(place.shrunk(photo.roll(1, 0), 16))
     seen = place.sample(
-        other, -outline.u * outline.side / style.half_width * bulge * 0.6, outline.v / style.half_height * 0.9
+        other, outline.v * (0.8 / style.half_height), -outline.u * outline.side * (0.8 / style.half_width)
     )
-    sky = torch.sigmoid((-outline.v / style.half_height + spots[:, 2:3] * 0.6) * 5) * light.white
-    mirrored = (0.6 * seen + 0.4 * sky) * style.mirror_colour
-    surface = style.veil * light.white * (1.2 - 0.6 * down) + style.mirror * (mirrored - 0.15)
-    glass = photo * through * (1 - 0.6 * style.mirror) + surface.clamp(min=0) + light.black * 0.7 * tint
-    return photo + (glass.clamp(0, 1) - photo) * lens, torch.maximum(tint, style.mirror)
+    sky = torch.sigmoid((spots[:, 2:3] * 0.6 - outline.v / style.half_height) * 5) * light.white
+    mirrored = torch.add(sky * 0.5 - 0.2, seen, alpha=0.9) * (style.mirror * style.mirror_colour)
+    surface = torch.add(mirrored.clamp(min=0), style.veil * light.white * (1.2 - 0.6 * down))
+    glass = torch.addcmul(surface + light.black * 0.5 * tint, photo, through * (1 - 0.6 * style.mirror)).clamp(0, 1)
+    return photo.lerp(glass, lens), torch.maximum(tint, style.mirror)
 
 
 def _hair(photo: Tensor, style: Style, outline: Outline, place: Place) -> Tensor:
@@ -290,6 +285,17 @@ def _hair(photo: Tensor, style: Style, outline: Outline, place: Place) -> Tensor
     return 1 - style.behind_hair * hidden
 
 
+def _turned(photo: Tensor, place: Place) -> Tensor:
+    """Return how far heads seem turned to the right, ``(B, 1, 1, 1)``: more skin is seen on the nearer side."""
+    coarse = place.shrunk(photo, 8)
+    x = F.interpolate(place.x, (1, coarse.shape[3]), mode="area")
+    y = F.interpolate(place.y, (coarse.shape[2], 1), mode="area")
+    nose = ((x.abs() < 0.3) & (y.abs() < 0.5)).float()
+    skin = (coarse * nose).sum((2, 3), keepdim=True) / nose.sum().clamp(min=1)
+    like = torch.exp(-(((coarse - skin) / 0.14) ** 2).sum(1, keepdim=True)) * ((x.abs() < 1.3) & (y.abs() < 0.5))
+    return -(like * x).sum((2, 3), keepdim=True) / (like.sum((2, 3), keepdim=True) + 1)
+
+
 def _softness(photo: Tensor) -> Tensor:
     """Return how soft photos are, as pixels of a Gaussian's standard deviation, ``(B,)``.
 
@@ -299,7 +305,7 @@ def _softness(photo: Tensor) -> Tensor:
     grey = photo.mean(1)
     fine = (grey[..., 1:] - grey[..., :-1]).abs().mean((1, 2))
     coarse = (grey[..., 2:] - grey[..., :-2]).abs().mean((1, 2))
-    return (0.4 + (0.575 - fine / coarse.clamp(min=1e-4)) * 22).clamp(0.4, 1.7)
+    return (0.25 + (0.565 - fine / coarse.clamp(min=1e-4)) * 16).clamp(0.25, 1.2)
 
 
 def _grain(photo: Tensor, style: Style) -> Tensor:

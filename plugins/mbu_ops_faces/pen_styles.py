@@ -40,17 +40,20 @@ _OUTLINES: tuple[tuple[float, tuple[Range, ...]], ...] = (
 # weight; red, green, blue, how freely they vary, thickness, opacity, metal or not, mottled or not, gloss
 _MATERIALS: tuple[tuple[float, tuple[Range, ...]], ...] = (
     # black plastic
-    (3.8, ((0, 0.08), (0, 0.08), (0, 0.09), (0.02, 0.02), (0.025, 0.11), (1, 1), (0, 0), (0, 0), (0.05, 0.6))),
+    (3.8, ((0, 0.08), (0, 0.08), (0, 0.09), (0.02, 0.02), (0.02, 0.09), (1, 1), (0, 0), (0, 0), (0.05, 0.6))),
     # brown and grey plastic
     (1.1, ((0.1, 0.42), (0.08, 0.32), (0.06, 0.28), (0.05, 0.05), (0.02, 0.09), (1, 1), (0, 0), (0, 0.3), (0.05, 0.6))),
     # tortoise shell
-    (1.6, ((0.35, 0.8), (0.18, 0.5), (0.05, 0.22), (0.03, 0.03), (0.03, 0.11), (0.8, 1), (0, 0), (0.7, 1), (0.1, 0.6))),
+    (
+        1.6,
+        ((0.35, 0.8), (0.18, 0.5), (0.05, 0.22), (0.03, 0.03), (0.025, 0.09), (0.8, 1), (0, 0), (0.7, 1), (0.1, 0.6)),
+    ),
     # coloured plastic
     (1.3, ((0.1, 0.7), (0.1, 0.6), (0.1, 0.7), (0.3, 0.3), (0.02, 0.1), (0.85, 1), (0, 0), (0, 0.3), (0.1, 0.6))),
     # white and pastel plastic
-    (1.0, ((0.72, 1), (0.68, 0.98), (0.64, 0.96), (0.06, 0.06), (0.025, 0.11), (0.9, 1), (0, 0), (0, 0), (0.1, 0.5))),
+    (1.0, ((0.72, 1), (0.68, 0.98), (0.64, 0.96), (0.06, 0.06), (0.02, 0.085), (0.9, 1), (0, 0), (0, 0), (0.1, 0.5))),
     # clear plastic
-    (1.5, ((0.7, 1), (0.68, 0.98), (0.62, 0.96), (0.05, 0.05), (0.03, 0.11), (0.1, 0.5), (0, 0), (0, 0.2), (0.4, 1))),
+    (1.5, ((0.7, 1), (0.68, 0.98), (0.62, 0.96), (0.05, 0.05), (0.025, 0.09), (0.1, 0.5), (0, 0), (0, 0.2), (0.4, 1))),
     # smoky or honey coloured, translucent
     (
         0.8,
@@ -68,11 +71,13 @@ _MATERIALS: tuple[tuple[float, tuple[Range, ...]], ...] = (
 # through, light on their surface, how much of the surroundings they mirror, colour of the mirror
 _LENSES: tuple[tuple[float, tuple[Range, ...]], ...] = (
     # clear
-    (5.0, ((0.9, 1), (0, 0), (0, 0.06), (0, 0.05), (0, 0.05), (0, 0.3))),
+    (5.2, ((0.9, 1), (0, 0), (0, 0.06), (0, 0.05), (0, 0.05), (0, 0.3))),
     # lightly tinted
     (1.0, ((0.4, 0.85), (0, 0.5), (0.05, 0.7), (0, 0.08), (0, 0.06), (0, 0.3))),
+    # tinted, the eyes seen
+    (0.8, ((0.1, 0.4), (0, 0.3), (0.05, 0.7), (0, 0.06), (0, 0.15), (0, 0.3))),
     # dark
-    (2.3, ((0, 0.08), (0, 0), (0, 0.6), (0, 0.06), (0, 0.25), (0, 0.3))),
+    (2.6, ((0, 0.08), (0, 0), (0, 0.6), (0, 0.04), (0, 0.4), (0, 0.3))),
     # dark at the top
     (1.0, ((0.03, 0.3), (0.15, 0.75), (0.05, 0.6), (0, 0.06), (0, 0.2), (0, 0.3))),
     # mirrored
@@ -236,13 +241,17 @@ class Style:
     grain: Tensor
 
     @classmethod
-    def by_chance(cls, count: int, device: torch.device) -> Style:
+    def by_chance(cls, turned: Tensor) -> Style:
         """Return a pair of glasses for each of some pictures.
 
+        Args:
+            turned: how far each head seems turned to the right, ``(N, 1, 1, 1)`` around 0.
+
         Example:
-            >>> Style.by_chance(3, torch.device("cpu")).through_top.shape
+            >>> Style.by_chance(torch.zeros(3, 1, 1, 1)).through_top.shape
             torch.Size([3, 3, 1, 1])
         """
+        count, device = len(turned), turned.device
         dice = Dice(count, device)
         half_width, aspect, upper, lower, taper, lean, drop, lift = dice.row(_OUTLINES)
         half_height = half_width * aspect
@@ -259,8 +268,8 @@ class Style:
         bar = torch.where(bare > 0, dice.between(0.014, 0.028), thickness * dice.between(0.6, 1.1)).clamp(0.014)
         thick_temple = dice.sometimes(0.25) * (1 - metal) * dice.between(0.04, 0.14)
         temple = torch.where(bare > 0, thin, thickness * dice.between(0.8, 1.5)).clamp(0.018) + thick_temple
-        yaw = dice.between(-1, 1) ** 3 * 0.16
-        turned = torch.cat([yaw, -yaw], 1)
+        yaw = dice.between(-1, 1) ** 3 * 0.1 + turned.clamp(-0.28, 0.28) * dice.between(0.6, 1.1)
+        nearer = torch.cat([yaw, -yaw], 1)
         through, clearer, coloured, veil, mirror, mirror_coloured = dice.row(_LENSES)
         hue = dice.between(0, 1, 3)
         hue = hue / hue.amax(1, keepdim=True)
@@ -269,7 +278,8 @@ class Style:
         usual = usual[dice.one_of((2, 1, 2))]
         hue = torch.where(dice.sometimes(0.6) > 0, usual, hue)
         top = through * (1 - coloured + coloured * hue)
-        glare = dice.between(0, 1, 3) ** 2 * (torch.rand(count, 3, 1, 1, device=device) < 0.3)
+        glare = dice.between(0, 1, 3) ** 1.5 * (dice.between(0, 1, 3) < 0.3)
+        veil = veil + dice.sometimes(0.12) * dice.between(0, 0.25)
         white = 1 - 0.7 * dice.sometimes(0.4) * dice.between(0, 1, 3)
         return cls(
             roll=dice.between(-1, 1) ** 3 * 0.07,
@@ -305,8 +315,9 @@ class Style:
             temple=temple,
             temple_y=-half_height * (dice.between(0.15, 0.85) + 0.6 * lift),
             temple_slope=dice.between(-0.12, 0.16),
-            temple_end=(dice.between(0, 1, 2) ** 2 * 0.5 + 0.04 + 3 * turned.clamp(min=0)),
-            temple_fade=dice.between(0.004, 0.05),
+            # the nearer temple is seen for longer
+            temple_end=0.03 + (dice.between(0, 1, 2) ** 3 * 0.7 + 0.05) * (1 + 8 * nearer).clamp(0, 2.5),
+            temple_fade=dice.between(0.003, 0.02),
             behind_hair=dice.sometimes(0.5),
             through_top=top,
             through_bottom=top + (1 - top) * clearer,
@@ -321,7 +332,7 @@ class Style:
             glare_size=dice.between(0.06, 0.35, 3),
             light_x=dice.between(-0.6, 0.6),
             light_y=dice.between(-0.9, -0.2),
-            shadow=dice.between(0, 0.55) * dice.sometimes(0.75),
+            shadow=dice.between(0, 0.45) * dice.sometimes(0.75),
             shadow_x=dice.between(-0.04, 0.04),
             shadow_y=dice.between(0.015, 0.1),
             shadow_soft=dice.between(0, 1),
