@@ -12,13 +12,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mbu_ops.errors import ConfigurationError
+from mbu_ops.errors import ConfigurationError, ShapeError
 from mbu_ops.functional.check import check_image
-from mbu_ops_faces.pen_places import Outline, Place, band, blurred, softened
+from mbu_ops_faces.pen_places import Outline, Place, band, blurred, ramp, softened
 from mbu_ops_faces.pen_styles import Style
 
 _CLEAR = 0.2
 """How much of the mask a clear lens is: all of the glasses should be found, though there is little to see of it."""
+
+SMALLEST = 16
+"""Fewest pixels of a picture's side: glasses are not seen on smaller ones."""
 
 
 class Drawn(NamedTuple):
@@ -69,7 +72,8 @@ def glasses(images: Tensor, frame: str) -> Drawn:
 
     Raises:
         DTypeError: if they are not floating point.
-        ShapeError: if they have another shape.
+        ShapeError: if they have another shape, or are too small to draw on.
+        FamilyError: if there is no such frame.
         ConfigurationError: if the frame does not show the eyes.
 
     Example:
@@ -79,6 +83,10 @@ def glasses(images: Tensor, frame: str) -> Drawn:
         (torch.Size([2, 3, 48, 112]), torch.Size([2, 1, 48, 112]))
     """
     check_image(images)
+    if min(images.shape[-2:]) < SMALLEST:
+        raise ShapeError(
+            f"expected images of at least {SMALLEST}x{SMALLEST} pixels, got {tuple(images.shape)}: enlarge them"
+        )
     photo, place = images.float(), Place.of(images, frame)
     style, patches = Style.by_chance(_turned(photo, place)), _patches(len(photo), photo.device)
     spots = place.sample(patches, place.x / 1.5, place.y / 0.7)
@@ -121,12 +129,12 @@ class _Frame(NamedTuple):
 def _frame(style: Style, outline: Outline) -> _Frame:
     """Return rims, bridge, temples and nose pads."""
     pixel = outline.pixel
-    above = torch.sigmoid(-(outline.v + 0.12 * style.half_height) / 0.03)
+    above = ramp(-(outline.v + 0.12 * style.half_height) / 0.12)
     thickness = style.thickness * (style.below + (1 - style.below) * above)
-    rim = band(outline.distance, thickness, pixel)
     # seen from the front, an edge of a lens without a rim is a faint line
-    bare = torch.maximum(style.bare, (style.below == 0).float() * (1 - above))
-    rim = torch.maximum(rim, bare * 0.5 * band(outline.distance, torch.full_like(style.bar, 0.014), pixel))
+    bare = (style.bare + (style.below == 0).float() * (1 - above)).clamp(max=1)
+    thickness = torch.maximum(thickness, 0.014 * bare)
+    rim = band(outline.distance, thickness, pixel) * (1 - 0.5 * bare)
     # bars end where a lens begins: the bridge on its inner side, the temple on its outer side
     outer = (outline.u > 0).float()
     share = outline.u / style.apart + 1  # from the middle of the pair to the middle of a lens
@@ -138,7 +146,7 @@ def _frame(style: Style, outline: Outline) -> _Frame:
     temple_thick = style.temple * (1.25 - (4 * beyond).clamp(0, 0.45))
     end = style.temple_end.mean(1, keepdim=True) + outline.side * style.temple_end.diff(dim=1) / 2
     offset, thick = bridge_v.lerp(temple_v, outer), bridge_thick.lerp(temple_thick, outer)
-    bars = band(offset, thick, pixel) * torch.sigmoid((end - beyond) / style.temple_fade)
+    bars = band(offset, thick, pixel) * ramp((end - beyond) / (4 * style.temple_fade))
     second = band(outline.v + style.half_height * 0.88, style.bar, pixel) * style.second_bar * (1 - outer)
     bars = torch.maximum(bars, second) * (outline.distance / pixel + 0.5).clamp(0, 1)
     pad_u, pad_v = (beyond + 2 * style.half_width + 0.02) / 0.02, (outline.v - 0.25 * style.half_height) / 0.055
@@ -189,7 +197,7 @@ class _Light:
 
 def _lit(style: Style, light: _Light, spots: Tensor, frame: _Frame, outline: Outline) -> Tensor:
     """Return the colour of what is solid: its material under the photo's light, with highlights, ``(B, 3, H, W)``."""
-    mottles = torch.sigmoid((spots[:, :1] - 0.1) * 9) * style.mottled
+    mottles = ramp((spots[:, :1] - 0.1) * 2.5) * style.mottled
     colour = style.colour + (style.other_colour - style.colour) * mottles
     # brow lines: plastic above, metal below
     thin = frame.thin.clamp(0, 1)
@@ -201,7 +209,7 @@ def _lit(style: Style, light: _Light, spots: Tensor, frame: _Frame, outline: Out
     upright = (1 - tilt**2).clamp(min=0).sqrt()
     diffuse = 0.55 * upright + facing_light + 0.25 * metal
     # metal mirrors what is around it, light here and dark there; so does gloss, where it faces the light
-    around = torch.sigmoid(spots[:, 1:2] * 4 + 2 * facing_light - 0.5)
+    around = ramp(spots[:, 1:2] + 0.5 * facing_light - 0.1)
     bright = (0.6 + 0.6 * diffuse) * light.here * (0.35 + light.mean).clamp(max=1) * (1 + metal * (1.3 * around - 0.6))
     shine = around * (1.8 * facing_light.clamp(min=0) + 0.9 * around**4)
     # temples get darker on their way back
@@ -212,21 +220,26 @@ def _lit(style: Style, light: _Light, spots: Tensor, frame: _Frame, outline: Out
 
 def _patches(count: int, device: torch.device) -> Tensor:
     """Return random patches around 0: tortoise shell, broken highlights and what lenses mirror; ``(N, 3, 28, 60)``."""
-    fine, coarse = torch.randn(count, 3, 28, 60, device=device), torch.randn(count, 3, 5, 9, device=device)
-    return blurred(fine) * 1.6 + F.interpolate(coarse, (28, 60), mode="bilinear") * 0.6
+    fine, coarse = torch.randn(count, 1, 28, 60, device=device), torch.randn(count, 3, 7, 12, device=device)
+    coarse = F.interpolate(coarse, (28, 60), mode="bilinear")
+    return torch.cat([blurred(fine) * 1.6 + coarse[:, :1] * 0.5, coarse[:, 1:] * 0.7], 1)
 
 
 def _glare(style: Style, outline: Outline) -> Tensor:
     """Return how much of each place a reflection in the lenses hides, ``(B, 1, H, W)``."""
     u, v = outline.u * outline.side / style.half_width, outline.v / style.half_height
     x, y, size = style.glare_x, style.glare_y, style.glare_size
-    # a window with a cross in it
+    # not the same in both lenses
+    u = u + 0.15 * outline.side * style.light_x
+    # a window, with a cross in it or without
     across, down = (u - x[:, :1]) / size[:, :1], (v - y[:, :1]) / size[:, :1]
     across, down = across + 0.3 * down, down - 0.1 * across
     across, down = across.abs(), down.abs()
-    pane = ((1 - torch.maximum(across, down)) * 4).clamp(0, 1) * ((torch.minimum(across, down) - 0.06) * 8).clamp(0, 1)
+    pane = ((1 - torch.maximum(across, down)) * 4).clamp(0, 1) * (
+        (torch.minimum(across, down) - style.glare_bars) * 8
+    ).clamp(0, 1)
     # a lamp or a flash
-    lamp = torch.exp(-(((u - x[:, 1:2]) / size[:, 1:2]) ** 2 + ((v - y[:, 1:2]) / (1.3 * size[:, 1:2])) ** 2) * 2)
+    lamp = (1 - ((u - x[:, 1:2]) / size[:, 1:2]) ** 2 - ((v - y[:, 1:2]) / (1.3 * size[:, 1:2])) ** 2).clamp(min=0)
     # a streak across the lens
     streak = ((1 - ((u + v * y[:, 2:] - x[:, 2:]) / (1.5 * size[:, 2:])).abs()) * 2).clamp(0, 0.7)
     strong = style.glare
@@ -266,13 +279,12 @@ def _through_lenses(
     photo = _shadowed(photo, style, place, torch.maximum(alpha, lens * tint * 0.7))
     # the surroundings: another photo on its side, far too soft to be taken for eyes, and a sky above a skyline
     other = blurred(place.shrunk(photo.roll(1, 0), 16))
-    seen = place.sample(
-        other, outline.v * (0.8 / style.half_height), -outline.u * outline.side * (0.8 / style.half_width)
-    )
-    sky = torch.sigmoid((spots[:, 2:3] * 0.6 - outline.v / style.half_height) * 5) * light.white
-    mirrored = torch.add(sky * 0.5 - 0.2, seen, alpha=0.9) * (style.mirror * style.mirror_colour)
+    across, along = outline.v * (0.35 / style.half_height), outline.u * outline.side * (-0.8 / style.half_width)
+    seen = place.sample(other, across, along)
+    sky = ramp(spots[:, 2:3] * 0.9 - outline.v * (1.3 / style.half_height)) * light.white
+    mirrored = torch.add(sky * 0.7 - 0.35, seen, alpha=0.9) * (style.mirror * style.mirror_colour)
     surface = torch.add(mirrored.clamp(min=0), style.veil * light.white * (1.2 - 0.6 * down))
-    glass = torch.addcmul(surface + light.black * 0.5 * tint, photo, through * (1 - 0.6 * style.mirror)).clamp(0, 1)
+    glass = torch.addcmul(surface + light.black * 0.25 * tint, photo, through * (1 - 0.6 * style.mirror)).clamp(0, 1)
     return photo.lerp(glass, lens), torch.maximum(tint, style.mirror)
 
 
@@ -281,8 +293,8 @@ def _hair(photo: Tensor, style: Style, outline: Outline, place: Place) -> Tensor
     skin = ((place.x.abs() < 0.8) & (place.y > 0.1) & (place.y < 0.5)).float()
     colour = (photo * skin).sum((2, 3), keepdim=True) / skin.sum().clamp(min=1)
     unlike = (photo - colour).abs().mean(1, keepdim=True)
-    hidden = torch.sigmoid((unlike - 0.16) * 30) * torch.sigmoid((outline.u / style.half_width - 1.25) * 20)
-    return 1 - style.behind_hair * hidden
+    hidden = ramp((unlike - 0.16) * 8) * ramp((outline.u / style.half_width - 1.25) * 5)
+    return 1 - hidden * style.behind_hair
 
 
 def _turned(photo: Tensor, place: Place) -> Tensor:

@@ -41,6 +41,8 @@ _OUTLINES: tuple[tuple[float, tuple[Range, ...]], ...] = (
 _MATERIALS: tuple[tuple[float, tuple[Range, ...]], ...] = (
     # black plastic
     (3.8, ((0, 0.08), (0, 0.08), (0, 0.09), (0.02, 0.02), (0.02, 0.09), (1, 1), (0, 0), (0, 0), (0.05, 0.6))),
+    # bold black plastic
+    (1.7, ((0, 0.06), (0, 0.06), (0, 0.07), (0.01, 0.01), (0.06, 0.12), (1, 1), (0, 0), (0, 0), (0.1, 0.9))),
     # brown and grey plastic
     (1.1, ((0.1, 0.42), (0.08, 0.32), (0.06, 0.28), (0.05, 0.05), (0.02, 0.09), (1, 1), (0, 0), (0, 0.3), (0.05, 0.6))),
     # tortoise shell
@@ -49,7 +51,7 @@ _MATERIALS: tuple[tuple[float, tuple[Range, ...]], ...] = (
         ((0.35, 0.8), (0.18, 0.5), (0.05, 0.22), (0.03, 0.03), (0.025, 0.09), (0.8, 1), (0, 0), (0.7, 1), (0.1, 0.6)),
     ),
     # coloured plastic
-    (1.3, ((0.1, 0.7), (0.1, 0.6), (0.1, 0.7), (0.3, 0.3), (0.02, 0.1), (0.85, 1), (0, 0), (0, 0.3), (0.1, 0.6))),
+    (1.0, ((0.1, 0.7), (0.1, 0.6), (0.1, 0.7), (0.3, 0.3), (0.02, 0.1), (0.85, 1), (0, 0), (0, 0.3), (0.1, 0.6))),
     # white and pastel plastic
     (1.0, ((0.72, 1), (0.68, 0.98), (0.64, 0.96), (0.06, 0.06), (0.02, 0.085), (0.9, 1), (0, 0), (0, 0), (0.1, 0.5))),
     # clear plastic
@@ -77,11 +79,11 @@ _LENSES: tuple[tuple[float, tuple[Range, ...]], ...] = (
     # tinted, the eyes seen
     (0.8, ((0.1, 0.4), (0, 0.3), (0.05, 0.7), (0, 0.06), (0, 0.15), (0, 0.3))),
     # dark
-    (2.6, ((0, 0.08), (0, 0), (0, 0.6), (0, 0.04), (0, 0.4), (0, 0.3))),
+    (2.8, ((0, 0.06), (0, 0), (0, 0.6), (0, 0.03), (0, 0.55), (0, 0.3))),
     # dark at the top
-    (1.0, ((0.03, 0.3), (0.15, 0.75), (0.05, 0.6), (0, 0.06), (0, 0.2), (0, 0.3))),
+    (1.0, ((0.02, 0.25), (0.15, 0.75), (0.05, 0.6), (0, 0.05), (0, 0.3), (0, 0.3))),
     # mirrored
-    (0.6, ((0, 0.15), (0, 0.1), (0, 0.5), (0, 0.08), (0.4, 0.9), (0, 1))),
+    (0.6, ((0, 0.15), (0, 0.1), (0, 0.5), (0, 0.08), (0.6, 1), (0, 1))),
 )
 
 
@@ -170,6 +172,7 @@ class Style:
         mirror_colour: colour of that.
         power: how much larger (below 0) or smaller (above 0) the eye appears.
         glare: strength of window-like, round and streaky reflections ``(N, 3, 1, 1)``.
+        glare_bars: how wide the bars of a window are, below 0 where it has none.
         glare_colour: their colour.
         glare_x: where they lie, in half widths of a lens ``(N, 3, 1, 1)``.
         glare_y: where they lie, in half heights.
@@ -227,6 +230,7 @@ class Style:
     mirror_colour: Tensor
     power: Tensor
     glare: Tensor
+    glare_bars: Tensor
     glare_colour: Tensor
     glare_x: Tensor
     glare_y: Tensor
@@ -278,8 +282,9 @@ class Style:
         usual = usual[dice.one_of((2, 1, 2))]
         hue = torch.where(dice.sometimes(0.6) > 0, usual, hue)
         top = through * (1 - coloured + coloured * hue)
-        glare = dice.between(0, 1, 3) ** 1.5 * (dice.between(0, 1, 3) < 0.3)
-        veil = veil + dice.sometimes(0.12) * dice.between(0, 0.25)
+        # what is dark shows reflections best
+        glare = dice.between(0, 1, 3) ** 1.5 * (dice.between(0, 1, 3) < 0.38 - 0.18 * through)
+        veil = veil * dice.between(0, 1) + dice.sometimes(0.1) * dice.between(0, 0.25) * (0.3 + 0.7 * through)
         white = 1 - 0.7 * dice.sometimes(0.4) * dice.between(0, 1, 3)
         return cls(
             roll=dice.between(-1, 1) ** 3 * 0.07,
@@ -316,16 +321,17 @@ class Style:
             temple_y=-half_height * (dice.between(0.15, 0.85) + 0.6 * lift),
             temple_slope=dice.between(-0.12, 0.16),
             # the nearer temple is seen for longer
-            temple_end=0.03 + (dice.between(0, 1, 2) ** 3 * 0.7 + 0.05) * (1 + 8 * nearer).clamp(0, 2.5),
+            temple_end=0.04 + (dice.between(0, 1, 2) ** 2.5 * 0.7 + 0.08) * (1 + 8 * nearer).clamp(0, 2.5),
             temple_fade=dice.between(0.003, 0.02),
-            behind_hair=dice.sometimes(0.5),
+            behind_hair=dice.sometimes(0.4),
             through_top=top,
             through_bottom=top + (1 - top) * clearer,
             veil=veil * dice.between(0.6, 1, 3),
-            mirror=mirror,
+            mirror=mirror * dice.between(0.2, 1),
             mirror_colour=1 - mirror_coloured * dice.between(0, 1, 3),
             power=dice.sometimes(0.4) * dice.between(-0.07, 0.12),
             glare=glare,
+            glare_bars=0.08 - dice.sometimes(0.6),
             glare_colour=white,
             glare_x=dice.between(-0.9, 0.9, 3),
             glare_y=dice.between(-0.9, 0.7, 3),
