@@ -109,7 +109,7 @@ class PairOptions:
         """
         from mbu_ops.data.composites import Composites
         from mbu_ops.ops import Segment
-        from mbu_ops.training.pairs import content_masks, family_pen
+        from mbu_ops.training.pairs import believed, content_masks, family_pen
         from mbu_ops.weights import load_pretrained
 
         name = self._masks_from(source)
@@ -117,21 +117,25 @@ class PairOptions:
             name, verb="segment", content=source.contents[0] if source.attribute else None
         )
         if pretrained.frame == source.frame or (pretrained.frame.is_whole and source.frame.is_whole):
-            pictures, frame = domains.with_, WHOLE_FRAME
+            seen, frame = domains, WHOLE_FRAME
         elif pretrained.frame.is_whole:
             note("reading the pictures again, for the masks")
             size = pretrained.model.config.size
-            pictures, frame = replace(source, frame=WHOLE_FRAME).training(size, _silent).with_, source.frame
+            seen, frame = replace(source, frame=WHOLE_FRAME).training(size, _silent), source.frame
         else:
             raise ConfigurationError(
                 f"expected weights of the frame {source.frame.name!r}, or of the family's first, to find the content "
                 f"with, got {name} of {pretrained.frame.name!r}: name others by --masks-from"
             )
         note(f"finding the content with {name}")
-        masks = content_masks(Segment(pretrained.model), pictures, frame, domains.size)
+        kept, shown = believed(domains, seen, pretrained.presence)
+        wrong = [len(domains.with_) - len(kept.with_), len(domains.without) - len(kept.without)]
+        if any(wrong):
+            note(f"left out, since they seem to be in the wrong folder: {wrong[0]} with and {wrong[1]} without")
+        masks = content_masks(Segment(pretrained.model), seen.with_[shown], frame, domains.size)
         pen = family_pen(source.family, source.attribute, source.frame.name, domains.size)
         shares = self.shares or ((("cut", 3.0), ("drawn", 5.0)) if pen else (("cut", 1.0),))
-        return Composites(domains, masks, shares, pen, masks_from=name)
+        return Composites(kept, masks, shares, pen, masks_from=name)
 
     def _masks_from(self, source: Source) -> str:
         """Return the weights that find the content.

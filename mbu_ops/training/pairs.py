@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -12,13 +13,19 @@ from torch.nn import functional as F
 
 from mbu_ops.data.composites import Composites, Drawn, Pen
 from mbu_ops.data.cutting import Size, height_and_width
+from mbu_ops.data.domains import Domains
+from mbu_ops.data.folder import MINIMUM_IMAGES
 from mbu_ops.errors import PluginError
 from mbu_ops.families.frames import FrameSpec
 from mbu_ops.families.registry import load_target, plugin_code
 from mbu_ops.families.spec import AttributeSpec, FamilySpec
 from mbu_ops.functional.grid import grid
+from mbu_ops.methods.presence import Detector
 
 _SHOWN = 8
+
+_DOUBTFUL = 0.1
+"""A detector that is so sure of the other domain is believed rather than the label."""
 
 
 @torch.no_grad()
@@ -53,6 +60,45 @@ def content_masks(
         there = F.grid_sample(soft, places, padding_mode="border", align_corners=False)
         masks.append((there.clamp(0, 1) * 255).round().to(torch.uint8))
     return torch.cat(masks)
+
+
+@torch.no_grad()
+def believed(domains: Domains, seen: Domains, presence: Detector | None, batch: int = 64) -> tuple[Domains, Tensor]:
+    """Return two domains without the pictures of which a detector says that they are in the wrong one.
+
+    Labels are a few per cent wrong, and a picture that shows the content among those without it teaches that such
+    contents stay.
+
+    Args:
+        domains: the pictures.
+        seen: the same pictures in the frame that the detector sees.
+        presence: the detector; None believes every label.
+        batch: how many pictures are looked at together.
+
+    Returns:
+        The domains, and ``(M,)`` bool: which of the ``with_`` pictures they hold.
+    """
+    if presence is None:
+        return domains, torch.ones(len(domains.with_), dtype=torch.bool)
+    there, not_there = (
+        torch.cat([presence(chunk.float() / 255) for chunk in torch.split(pixels, batch)])
+        for pixels in (seen.with_, seen.without)
+    )
+    with_, without = there >= _DOUBTFUL, not_there <= 1 - _DOUBTFUL
+    if min(int(with_.sum()), int(without.sum())) < MINIMUM_IMAGES:
+        return domains, torch.ones_like(with_)  # a detector of something else
+    odds = domains.without_odds
+    if odds is not None:
+        odds = odds[without.numpy()] / odds[without.numpy()].sum()
+    kept = replace(
+        domains,
+        with_=domains.with_[with_],
+        without=domains.without[without],
+        without_odds=odds,
+        with_traits=None,
+        without_traits=None,
+    )
+    return kept, with_
 
 
 def family_pen(family: FamilySpec | None, attribute: AttributeSpec | None, frame: str, size: Size) -> Pen | None:

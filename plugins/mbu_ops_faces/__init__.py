@@ -76,6 +76,7 @@ family = FamilySpec(
     anatomy=ANATOMY,
     frames=_FRAMES,
     noun="face",
+    pen="mbu_ops_faces.pen:draw",
     weights=read_manifest(__name__, "mbu_ops_checkpoints"),
     aligner="mbu_ops_faces.aligner:pretrained",
     regions="mbu_ops_faces.regions:regions",
