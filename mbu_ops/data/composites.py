@@ -281,7 +281,8 @@ def nearest(without: Tensor, with_: Tensor, usable: Tensor | None = None, count:
     chosen = torch.arange(len(donors)) if usable is None else torch.cat([usable, usable]).nonzero().flatten()
     donors, count = donors[chosen], min(count, len(chosen))
     found = [
-        torch.cdist(part, donors).topk(count, largest=False).indices for part in torch.split(_sketches(without), 512)
+        chosen[torch.cdist(part, donors).topk(count, largest=False).indices]
+        for part in torch.split(_sketches(without), 512)
     ]
     return torch.cat(found)
 
