@@ -37,8 +37,8 @@ _TONE = 20.0
 _SHOWS = 0.02
 """A donor's mask covers at least so much of the frame: from others there is nothing to cut."""
 
-_COARSE, _SHIFT = 4, 6
-"""Donors are moved to where they fit, by up to so many pixels of a picture so many times smaller."""
+_COARSE, _SHIFT = 4, 0.1
+"""Donors are moved to where they fit, as seen in pictures so many times smaller, by up to this share of a side."""
 
 _RING = 8
 """Pixels around a cut content in which its photo's light is compared with the other's."""
@@ -197,9 +197,9 @@ class Composites:
             if flip:
                 pairs, with_, without = (mirrored(one) for one in (pairs, with_, without))
             return (
-                softened(lit(moved(pairs), 2), 2),
-                softened(lit(moved(with_), 1), 1),
-                softened(lit(moved(without), 1), 1),
+                softened(lit(moved(pairs), 2), 2).clamp(0, 1),
+                softened(lit(moved(with_), 1), 1).clamp(0, 1),
+                softened(lit(moved(without), 1), 1).clamp(0, 1),
             )
 
     def pairs(self, kind: str, count: int, seed: int = 0) -> Pairs:
@@ -306,17 +306,17 @@ def fitted(donors: Tensor, photos: Tensor) -> Tensor:
         photos: ``(B, 3, H, W)`` RGB in [0, 1].
 
     Example:
-        >>> photos = torch.rand(2, 3, 48, 64)
+        >>> photos = torch.rand(2, 3, 48, 96)
         >>> torch.allclose(fitted(photos.roll(8, -1), photos)[..., 8:-8], photos[..., 8:-8], atol=1e-4)
         True
     """
     count, (height, width) = len(photos), photos.shape[-2:]
     theirs, ours = _structure(donors[:, :3]), _structure(photos)
-    around = F.pad(theirs, (_SHIFT,) * 4, mode="replicate").transpose(0, 1)
+    reach = [int(_SHIFT * side) for side in ours.shape[-2:]]
+    around = F.pad(theirs, (reach[1], reach[1], reach[0], reach[0]), mode="replicate").transpose(0, 1)
     fits = F.conv2d(around, ours, groups=count).flatten(2)[0]
-    best = fits.argmax(1)
-    side = 2 * _SHIFT + 1
-    down, right = (best // side - _SHIFT).to(photos), (best % side - _SHIFT).to(photos)
+    best, columns = fits.argmax(1), 2 * reach[1] + 1
+    down, right = (best // columns - reach[0]).to(photos), (best % columns - reach[1]).to(photos)
     matrix = torch.eye(2, 3).to(photos).repeat(count, 1, 1)
     matrix[:, 0, 2], matrix[:, 1, 2] = 2 * _COARSE * right / width, 2 * _COARSE * down / height
     places = F.affine_grid(matrix, list(donors.shape), align_corners=False)

@@ -1,0 +1,168 @@
+"""Pairs made of two domains: targets are real photos, and only the content lies between."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from mbu_ops.data.composites import Composites, Drawn, fitted, laid_on, nearest
+from mbu_ops.data.domains import Domains
+from mbu_ops.errors import ConfigurationError, ShapeError
+from mbu_ops.families.placement import Placement
+
+HEIGHT, WIDTH = 32, 48
+
+
+def a_pen(photos: Tensor) -> Drawn:
+    """Draw a green bar."""
+    masks = torch.zeros(len(photos), 1, HEIGHT, WIDTH)
+    masks[..., 10:14, 8:40] = 1
+    green = torch.tensor([0.0, 1.0, 0.0]).view(1, 3, 1, 1)
+    return Drawn(torch.lerp(photos, green.expand_as(photos), masks), masks)
+
+
+@pytest.fixture
+def domains() -> Domains:
+    """Smooth pictures, with a dark bar across those of the second domain."""
+    random = torch.Generator().manual_seed(0)
+    small = torch.rand(20, 3, 4, 6, generator=random)
+    pixels = (torch.nn.functional.interpolate(small, (HEIGHT, WIDTH), mode="bicubic").clamp(0, 1) * 255).byte()
+    pixels[12:, :, 20:24, 10:38] = 5
+    return Domains(without=pixels[:12], with_=pixels[12:], source="smooth")
+
+
+@pytest.fixture
+def masks() -> Tensor:
+    masks = torch.zeros(8, 1, HEIGHT, WIDTH, dtype=torch.uint8)
+    masks[:, :, 19:25, 9:39] = 255
+    return masks
+
+
+def test_a_batch_is_what_the_objective_takes(domains: Domains, masks: Tensor) -> None:
+    pairs, with_, without = Composites(domains, masks).batch(5, seed=1, step=2)
+    assert pairs.shape == (5, 7, HEIGHT, WIDTH)
+    assert with_.shape == (5, 4, HEIGHT, WIDTH)
+    assert without.shape == (5, 3, HEIGHT, WIDTH)
+    for batch in (pairs, with_, without):
+        assert batch.dtype == torch.float32
+        assert 0 <= batch.min() <= batch.max() <= 1
+
+
+def test_a_step_s_batch_is_always_the_same_and_leaves_the_global_seed_alone(domains: Domains, masks: Tensor) -> None:
+    composites = Composites(domains, masks, (("cut", 1.0), ("drawn", 2.0)), a_pen)
+    first = composites.batch(6, seed=1, step=2)
+    torch.manual_seed(0)
+    wanted = torch.rand(1)
+    torch.manual_seed(0)
+    again, other = composites.batch(6, seed=1, step=2), composites.batch(6, seed=1, step=3)
+    assert torch.equal(torch.rand(1), wanted)
+    assert all(torch.equal(*both) for both in zip(first, again, strict=True))
+    assert not torch.equal(first[0], other[0])
+
+
+@pytest.mark.parametrize("kind", ["cut", "drawn"])
+def test_pairs_differ_only_where_the_content_lies(domains: Domains, masks: Tensor, kind: str) -> None:
+    composites = Composites(domains, masks, (("cut", 1.0), ("drawn", 1.0)), a_pen)
+    shown, wanted, where = composites.pairs(kind, 16)
+    outside = (where == 0).expand_as(shown)
+    assert 0.3 < outside.float().mean() < 1
+    assert torch.equal(shown[outside], wanted[outside])
+    assert (shown - wanted)[(where > 0.99).expand_as(shown)].abs().mean() > 0.1
+
+
+def test_targets_are_photos_of_the_first_domain(domains: Domains, masks: Tensor) -> None:
+    wanted = Composites(domains, masks).pairs("cut", 16).wanted
+    known = domains.without.float() / 255
+    assert all((known == one).flatten(1).all(1).any() for one in wanted)
+
+
+def test_shares_are_kept(domains: Domains, masks: Tensor) -> None:
+    drawn: list[int] = []
+
+    def pen(photos: Tensor) -> Drawn:
+        drawn.append(len(photos))
+        return a_pen(photos)
+
+    composites = Composites(domains, masks, (("cut", 1.0), ("drawn", 3.0)), pen)
+    for step in range(10):
+        composites.batch(20, seed=0, step=step)
+    assert 0.6 < sum(drawn) / 200 < 0.9
+    assert composites.facts["pairs"] == {"cut": 0.25, "drawn": 0.75}
+    assert composites.summary.endswith("pairs: 25% cut, 75% drawn")
+
+
+def test_a_share_of_nothing_is_nothing(domains: Domains, masks: Tensor) -> None:
+    composites = Composites(domains, masks, (("cut", 1.0), ("drawn", 0.0)))
+    assert composites.facts["pairs"] == {"cut": 1.0}
+    composites.batch(8, seed=0, step=0)
+
+
+def test_donors_without_a_content_to_cut_are_not_used(domains: Domains, masks: Tensor) -> None:
+    masks[3:] = 0
+    composites = Composites(domains, masks)
+    assert composites.near is not None
+    assert set((composites.near % 8).flatten().tolist()) == {0, 1, 2}
+    assert (composites.pairs("cut", 16).masks.amax((1, 2, 3)) > 0.9).all()
+
+
+def test_donors_look_alike() -> None:
+    photos = torch.randint(256, (6, 3, HEIGHT, WIDTH), dtype=torch.uint8)
+    assert nearest(photos, photos, count=1).flatten().tolist() == list(range(6))
+    without_the_first = torch.tensor([False] + [True] * 5)
+    near = nearest(photos, photos, without_the_first, 3)
+    assert not (near % 6 == 0).any()
+
+
+def test_a_content_is_laid_on_in_the_photos_own_light() -> None:
+    torch.manual_seed(0)
+    photos, donors = torch.full((200, 3, 32, 32), 0.8), torch.full((200, 4, 32, 32), 0.4)
+    donors[:, 3] = 0
+    donors[:, :, 12:20, 12:20] = torch.tensor([0.2, 0.2, 0.2, 1.0]).view(4, 1, 1)
+    middle = laid_on(photos, donors).pictures[..., 14:18, 14:18].mean((1, 2, 3))
+    # the skin around is half as bright as the photo's: the content is up to twice as bright there as at home
+    assert middle.min() > 0.19
+    assert middle.max() < 0.45
+    assert middle.std() > 0.03
+
+
+def test_a_donor_comes_to_where_it_fits() -> None:
+    torch.manual_seed(0)
+    photos = torch.nn.functional.interpolate(torch.rand(4, 3, 24, 32), (96, 128), mode="bilinear")
+    shifted = torch.stack([photos[0].roll(8, -1), photos[1].roll(-8, -2), photos[2], photos[3].roll(12, -1)])
+    for back, photo in zip(fitted(shifted, photos), photos, strict=True):
+        torch.testing.assert_close(back[:, 16:-16, 16:-16], photo[:, 16:-16, 16:-16], atol=1e-4, rtol=0)
+
+
+def test_placements_of_the_attribute_are_applied(domains: Domains, masks: Tensor) -> None:
+    down = replace(domains, with_placement=Placement(down=(0.25, 0.25)), without_placement=Placement(down=(0.25, 0.25)))
+    where = Composites(down, masks).pairs("cut", 8).masks
+    plain = Composites(domains, masks).pairs("cut", 8).masks
+    rows = torch.arange(HEIGHT).view(-1, 1) + 0.5
+    middles = [(one * rows).sum((1, 2, 3)) / one.sum((1, 2, 3)) for one in (plain, where)]
+    assert 4 < (middles[1] - middles[0]).mean() < 9
+    moved = Composites(down, masks).pairs("cut", 8).wanted
+    known = torch.from_numpy(np.roll(domains.without.numpy(), HEIGHT // 4, -2)).float() / 255
+    assert all(((known - one).abs().flatten(1) < 0.01).float().mean(1).max() > 0.7 for one in moved)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "says"),
+    [
+        ({"shares": (("glued", 1.0),)}, ConfigurationError, "expected a kind of pairs .cut, drawn., got 'glued'"),
+        ({"shares": (("cut", -1.0),)}, ConfigurationError, "share of 0 or more"),
+        ({"shares": (("cut", float("nan")),)}, ConfigurationError, "share of 0 or more"),
+        ({"shares": (("cut", 0.0),)}, ConfigurationError, "share above 0"),
+        ({"shares": (("drawn", 1.0),)}, ConfigurationError, "a family that draws"),
+        ({"masks": torch.zeros(7, 1, HEIGHT, WIDTH, dtype=torch.uint8)}, ShapeError, "expected masks of shape"),
+    ],
+)
+def test_what_cannot_work_is_named(
+    domains: Domains, masks: Tensor, change: dict[str, Any], error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        Composites(**{"domains": domains, "masks": masks} | change)

@@ -1,0 +1,178 @@
+"""The objective of native networks: every term against its meaning, the switches, and who learns from what."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from mbu_ops.data.composites import Pairs
+from mbu_ops.errors import ConfigurationError
+from mbu_ops.methods.native import Native, NativeConfig, Planes
+from mbu_ops.objectives import build_objective
+from mbu_ops.objectives.native import LOSS_WEIGHTS, NativeLossWeights, NativeObjective
+from mbu_ops.testing import tiny_maae
+
+CONFIG = NativeConfig(resolution=32, height=16, channels=8, patch=2)
+TERMS = tuple(NativeLossWeights.__dataclass_fields__)
+EVERYTHING = NativeLossWeights(**dict.fromkeys(TERMS, 1.0))
+OF_THE_NETWORKS = set(TERMS) - {"gradient_penalty"}
+Batch = tuple[Tensor, Tensor, Tensor]
+
+
+@pytest.fixture
+def batch() -> Batch:
+    torch.manual_seed(0)
+    wanted, masks = torch.rand(4, 3, 16, 32), torch.zeros(4, 1, 16, 32)
+    masks[..., 5:11, 10:22] = 1
+    shown = torch.where(masks > 0, 1.0, wanted)
+    with_ = torch.cat([torch.where(masks > 0, 1.0, torch.rand(4, 3, 16, 32)), masks], 1)
+    return torch.cat([shown, wanted, masks], 1), with_, torch.rand(4, 3, 16, 32)
+
+
+def objective(weights: NativeLossWeights | None = EVERYTHING, loss: str = "l1") -> NativeObjective:
+    torch.manual_seed(0)
+    return NativeObjective(Native(CONFIG), weights, loss)
+
+
+def steps(one: NativeObjective, batch: Batch, done: int = 10_000) -> dict[str, dict[str, Tensor]]:
+    """Return the terms of each group, of a step after so many others."""
+    one.steps_done.fill_(done)
+    torch.manual_seed(1)
+    return {group: terms for group, terms, _ in one.steps(*batch)}
+
+
+def drawing(one: NativeObjective, batch: Batch, right: bool) -> None:
+    """Make the networks paint what pairs want, and find the content; or white, everywhere."""
+    pairs, with_, _ = batch
+    wanted = torch.cat([Pairs.of(pairs).wanted, with_[:, :3], torch.zeros(4, 3, 16, 32)])
+    where = torch.cat([Pairs.of(pairs).masks, with_[:, 3:], torch.zeros(4, 1, 16, 32)])
+    planes = type(one.model.planes(pairs[:1, :3]))
+    drawn = (
+        planes(wanted, where, 1 - where) if right else planes(*(torch.ones_like(t) for t in (wanted, where)), 0 * where)
+    )
+    one.model.planes = lambda _images: drawn
+
+
+def test_all_terms_are_there_in_their_order(batch: Batch) -> None:
+    one = objective()
+    one.steps_done.fill_(16)
+    groups = [group for group, _, _ in one.steps(*batch)]
+    assert groups == ["classifier", "discriminator", "networks"]
+    assert set(steps(one, batch)["networks"]) == OF_THE_NETWORKS
+    assert set(steps(one, batch, 16)["discriminator"]) == {"discriminator", "gradient_penalty"}
+    assert set(steps(one, batch, 17)["discriminator"]) == {"discriminator"}
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_each_term_can_be_switched_off(batch: Batch, name: str) -> None:
+    terms = steps(objective(replace(EVERYTHING, **{name: 0.0})), batch, 1600)
+    assert name not in {term for some in terms.values() for term in some}
+    assert ("classifier" in terms) == (name != "classifier")
+
+
+def test_without_what_needs_them_nothing_else_learns(batch: Batch) -> None:
+    weights = replace(EVERYTHING, adversarial=0.0, feature_matching=0.0, classifier=0.0)
+    assert set(steps(objective(weights), batch)) == {"networks"}
+
+
+@pytest.mark.parametrize("name", sorted(OF_THE_NETWORKS))
+def test_weights_multiply(batch: Batch, name: str) -> None:
+    single, triple = (
+        steps(objective(replace(EVERYTHING, **{name: factor})), batch)["networks"] for factor in (1.0, 3.0)
+    )
+    torch.testing.assert_close(triple[name], 3 * single[name])
+
+
+def test_what_is_right_costs_nothing(batch: Batch) -> None:
+    one = objective()
+    drawing(one, batch, right=True)
+    terms = steps(one, batch)["networks"]
+    for name in ("reconstruction", "bands", "feature_matching", "keep", "same", "empty", "area"):
+        assert float(terms[name]) == pytest.approx(0, abs=1e-5), name
+    drawing(one, batch, right=False)
+    wrong = steps(one, batch)["networks"]
+    for name in ("reconstruction", "bands", "feature_matching", "keep", "same", "empty", "area", "mask", "gate"):
+        assert float(wrong[name]) > float(terms[name]) + 1e-3, name
+
+
+def test_photos_without_the_content_should_stay_bit_for_bit(batch: Batch) -> None:
+    """A mask on them costs, whatever it shows."""
+    one = objective()
+    drawing(one, batch, right=False)
+    terms = steps(one, batch)["networks"]
+    torch.testing.assert_close(terms["same"], (2 - 2 * batch[2]).mean())
+    assert float(terms["empty"]) == 1
+
+
+def test_l2_is_the_square(batch: Batch) -> None:
+    one, two = objective(), objective(loss="l2")
+    for some in (one, two):
+        drawing(some, batch, right=False)
+    pairs = Pairs.of(batch[0])
+    apart = (2 - 2 * pairs.wanted) * (1 + 4 * pairs.masks) ** 0.5
+    torch.testing.assert_close(steps(two, batch)["networks"]["reconstruction"], apart.square().mean())
+    apart = (2 - 2 * pairs.wanted) * (1 + 4 * pairs.masks)
+    torch.testing.assert_close(steps(one, batch)["networks"]["reconstruction"], apart.mean())
+
+
+def test_networks_that_judge_count_more_and_more(batch: Batch) -> None:
+    one = objective()
+    early, half, late = (steps(one, batch, done)["networks"] for done in (0, 200, 400))
+    assert "adversarial" not in early or float(early["adversarial"]) == 0
+    torch.testing.assert_close(2 * half["adversarial"], late["adversarial"])
+    torch.testing.assert_close(2 * half["classifier"], late["classifier"])
+
+
+def test_every_step_is_counted(batch: Batch) -> None:
+    one = objective()
+    for _ in range(3):
+        list(one.steps(*batch))
+    assert int(one.steps_done) == 3
+    assert int(one.state_dict()["steps_done"]) == 3  # so that a resumed run goes on where it was
+
+
+def test_each_group_learns_from_its_own_terms(batch: Batch) -> None:
+    one = objective()
+    groups = one.parameter_groups()
+    assert sum(map(len, groups.values())) == len(list(one.parameters()))
+    for group, terms, _ in one.steps(*batch):
+        one.zero_grad()
+        torch.stack(list(terms.values())).sum().backward()
+        for name, parameters in groups.items():
+            moved = any(p.grad is not None and bool((p.grad != 0).any()) for p in parameters)
+            assert moved == (name == group), (group, name)
+
+
+def test_it_is_built_by_names() -> None:
+    built = build_objective(Native(CONFIG), "quick", {"gate": 0.5})
+    assert isinstance(built, NativeObjective)
+    assert built.weights == replace(LOSS_WEIGHTS["quick"], gate=0.5)
+    assert built.guides(built.model) is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"recipe": "smile"}, "expected a recipe .quick., got 'smile'"),
+        ({"overrides": {"flow": 1.0}}, "expected a loss term .*, got 'flow'"),
+        ({"distance": "l3"}, "expected a distance"),
+        ({"hard_masks": True}, "hard_masks is for methods"),
+    ],
+)
+def test_what_it_does_not_know_is_named(wrong: dict[str, object], says: str) -> None:
+    options: dict[str, object] = {"recipe": "quick"} | wrong
+    with pytest.raises(ConfigurationError, match=says):
+        build_objective(Native(CONFIG), **options)  # type: ignore[arg-type]
+
+
+def test_it_trains_native_networks_only() -> None:
+    with pytest.raises(ConfigurationError, match="trains the networks of Native, got MAAE"):
+        NativeObjective.build(tiny_maae(), "quick", {}, "l1", 0.0)
+
+
+def test_a_sheet_has_eight_rows(batch: Batch) -> None:
+    pairs, _, without = batch
+    assert objective().sheet(Native(CONFIG).eval(), without, pairs[:, :3]).shape == (3, 8 * 16, 4 * 32)
