@@ -15,7 +15,7 @@ from mbu_ops_faces.pen import Drawn, draw, glasses
 DISTANCE = 40
 """Pixels from pupil to pupil."""
 
-REACH = 10
+REACH = 14
 """Pixels that a shadow, or noise in a lens, may lie beside what was drawn."""
 
 
