@@ -103,11 +103,9 @@ def glasses(images: Tensor, frame: str) -> Drawn:
     # transparent plastic lets its edges be seen more than its middle
     clear = (1 - style.opacity) * (1 - 0.6 * solid.height.abs() ** 3)
     out = torch.addcmul(colour * (1 - clear), out, 1 - alpha * (1 - clear))
-    mask = torch.maximum(torch.maximum(alpha, lens * (_CLEAR + (1 - _CLEAR) * tint)), reflex)
-    out = out + _grain(photo, style) * torch.maximum(alpha, lens * tint)
-    # the photo was compressed with what it shows: what is drawn must leave the same rings around its edges
-    change = (out - photo).mean(1, keepdim=True)
-    out = out + compressed(change, style.step) - change
+    seen = torch.maximum(alpha, lens * tint)
+    mask = torch.maximum(torch.maximum(seen, lens * (_CLEAR + (1 - _CLEAR) * tint)), reflex)
+    out = _worn(out + _grain(photo, style) * seen, seen, style, place)
     return Drawn(out.clamp(0, 1).to(images), mask.clamp(0, 1).to(images))
 
 
@@ -137,7 +135,9 @@ def _frame(style: Style, outline: Outline) -> _Frame:
     # seen from the front, an edge of a lens without a rim is a faint line
     bare = (style.bare + (style.below == 0).float() * (1 - above)).clamp(max=1)
     thickness = torch.maximum(thickness, 0.014 * bare)
-    rim = band(outline.distance, thickness, pixel) * (1 - 0.5 * bare)
+    # where the two sides meet there is no slope to tell a distance by, and no rim
+    apart = ramp((outline.u + style.apart - 0.035) * 50)
+    rim = band(outline.distance, thickness, pixel) * (1 - 0.5 * bare) * apart
     # bars end where a lens begins: the bridge on its inner side, the temple on its outer side
     outer = (outline.u > 0).float()
     share = outline.u / style.apart + 1  # from the middle of the pair to the middle of a lens
@@ -146,7 +146,8 @@ def _frame(style: Style, outline: Outline) -> _Frame:
     # the hinge is thicker than what lies behind it
     beyond = outline.u - style.half_width
     temple_v = outline.v - style.temple_y - style.temple_slope * beyond
-    temple_thick = style.temple * (1.25 - (4 * beyond).clamp(0, 0.45))
+    start = ((outline.u / style.half_width - 0.5) * 2.5).clamp(0.1, 1)
+    temple_thick = style.temple * (1.25 - (4 * beyond).clamp(0, 0.45)) * start
     end = style.temple_end.mean(1, keepdim=True) + outline.side * style.temple_end.diff(dim=1) / 2
     offset, thick = bridge_v.lerp(temple_v, outer), bridge_thick.lerp(temple_thick, outer)
     bars = band(offset, thick, pixel) * ramp((end - beyond) / (4 * style.temple_fade))
@@ -315,6 +316,14 @@ def _turned(photo: Tensor, place: Place) -> Tensor:
     return -(like * x).sum((2, 3), keepdim=True) / (like.sum((2, 3), keepdim=True) + 1)
 
 
+def _worn(out: Tensor, seen: Tensor, style: Style, place: Place) -> Tensor:
+    """Return pictures compressed in and around what was drawn: the photo has such rings around its own edges."""
+    grey = out.mean(1, keepdim=True)
+    around = (place.shrunk(seen, 14) * 4).clamp(0, 1)
+    around = F.interpolate(around, out.shape[-2:], mode="bilinear", align_corners=False)
+    return out + (compressed(grey, style.step) - grey) * around
+
+
 def _softness(photo: Tensor) -> Tensor:
     """Return how soft photos are, as pixels of a Gaussian's standard deviation, ``(B,)``.
 
@@ -331,5 +340,5 @@ def _grain(photo: Tensor, style: Style) -> Tensor:
     """Return noise as strong as the photo's finest detail, ``(B, 1, H, W)``: what is opaque hides the photo's own."""
     grey = photo.mean(1, keepdim=True)
     detail = grey[..., 1:-1] * 2 - grey[..., 2:] - grey[..., :-2]
-    strength = detail.abs().mean((1, 2, 3), keepdim=True).clamp(max=0.03) * 0.4
+    strength = detail.abs().mean((1, 2, 3), keepdim=True).clamp(max=0.03) * 0.2
     return torch.randn_like(grey) * strength * style.grain

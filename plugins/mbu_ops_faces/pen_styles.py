@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 Range = tuple[float, float]
@@ -281,7 +282,7 @@ class Style:
         bar = torch.where(bare > 0, dice.between(0.014, 0.028), thickness * dice.between(0.6, 1.1)).clamp(0.014)
         thick_temple = dice.sometimes(0.25) * (1 - metal) * dice.between(0.04, 0.14)
         temple = torch.where(bare > 0, thin, thickness * dice.between(0.8, 1.5)).clamp(0.018) + thick_temple
-        yaw = dice.between(-1, 1) ** 3 * 0.1 + turned.clamp(-0.28, 0.28) * dice.between(0.6, 1.1)
+        yaw = dice.between(-1, 1) ** 3 * 0.1 + F.softshrink(turned, 0.04).clamp(-0.25, 0.25) * dice.between(0.7, 1.2)
         nearer = torch.cat([yaw, -yaw], 1)
         hue = dice.between(0, 1, 3)
         hue = hue / hue.amax(1, keepdim=True)
