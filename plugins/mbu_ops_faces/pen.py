@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mbu_ops.errors import ShapeError
 from mbu_ops.functional.check import check_image
-from mbu_ops_faces.pen_places import Outline, Place, band, blurred, ramp, softened
+from mbu_ops_faces.pen_places import Outline, Place, band, blurred, compressed, ramp, softened
 from mbu_ops_faces.pen_styles import Style
 
 _CLEAR = 0.2
@@ -94,12 +94,13 @@ def glasses(images: Tensor, frame: str) -> Drawn:
     alpha, colour, lens, reflex = soft[:, :1], soft[:, 1:4], soft[:, 4:5], soft[:, 5:]
     out = _refracted(photo, style, outline, place)
     out, tint = _through_lenses(out, style, outline, light, lens, spots, alpha, place)
-    out = out + (1 - out) * reflex * style.glare_colour * light.white
+    out = out.lerp(style.glare_colour * light.white, reflex)
     # transparent plastic lets its edges be seen more than its middle
     clear = (1 - style.opacity) * (1 - 0.6 * solid.height.abs() ** 3)
-    out = out * (1 - alpha * (1 - clear)) + colour * (1 - clear)
-    mask = torch.maximum(torch.maximum(alpha, lens * (_CLEAR + (1 - _CLEAR) * tint)), reflex)
-    out = out + _grain(photo, style) * torch.maximum(alpha, lens * tint)
+    out = torch.addcmul(colour * (1 - clear), out, 1 - alpha * (1 - clear))
+    seen = torch.maximum(alpha, lens * tint)
+    mask = torch.maximum(torch.maximum(seen, lens * (_CLEAR + (1 - _CLEAR) * tint)), reflex)
+    out = _worn(out + _grain(photo, style) * seen, seen, style, place)
     return Drawn(out.clamp(0, 1).to(images), mask.clamp(0, 1).to(images))
 
 
@@ -129,7 +130,9 @@ def _frame(style: Style, outline: Outline) -> _Frame:
     # seen from the front, an edge of a lens without a rim is a faint line
     bare = (style.bare + (style.below == 0).float() * (1 - above)).clamp(max=1)
     thickness = torch.maximum(thickness, 0.014 * bare)
-    rim = band(outline.distance, thickness, pixel) * (1 - 0.5 * bare)
+    # where the two sides meet there is no slope to tell a distance by, and no rim
+    apart = ramp((outline.u + style.apart - 0.035) * 50)
+    rim = band(outline.distance, thickness, pixel) * (1 - 0.5 * bare) * apart
     # bars end where a lens begins: the bridge on its inner side, the temple on its outer side
     outer = (outline.u > 0).float()
     share = outline.u / style.apart + 1  # from the middle of the pair to the middle of a lens
@@ -138,7 +141,8 @@ def _frame(style: Style, outline: Outline) -> _Frame:
     # the hinge is thicker than what lies behind it
     beyond = outline.u - style.half_width
     temple_v = outline.v - style.temple_y - style.temple_slope * beyond
-    temple_thick = style.temple * (1.25 - (4 * beyond).clamp(0, 0.45))
+    start = ((outline.u / style.half_width - 0.5) * 2.5).clamp(0.1, 1)
+    temple_thick = style.temple * (1.25 - (4 * beyond).clamp(0, 0.45)) * start
     end = style.temple_end.mean(1, keepdim=True) + outline.side * style.temple_end.diff(dim=1) / 2
     offset, thick = bridge_v.lerp(temple_v, outer), bridge_thick.lerp(temple_thick, outer)
     bars = band(offset, thick, pixel) * ramp((end - beyond) / (4 * style.temple_fade))
@@ -193,11 +197,13 @@ class _Light:
 def _lit(style: Style, light: _Light, spots: Tensor, frame: _Frame, outline: Outline) -> Tensor:
     """Return the colour of what is solid: its material under the photo's light, with highlights, ``(B, 3, H, W)``."""
     mottles = ramp((spots[:, :1] - 0.1) * 2.5) * style.mottled
-    colour = style.colour + (style.other_colour - style.colour) * mottles
-    # brow lines: plastic above, metal below
-    thin = frame.thin.clamp(0, 1)
-    metal = torch.maximum(style.metal, thin)
-    colour = colour + thin * (0.55 - colour)
+    colour = torch.addcmul(style.colour, mottles, style.other_colour - style.colour)
+    # brow lines are plastic above and metal below; rivets are metal
+    rivet = (
+        1.5 - ((outline.u - style.half_width - 0.01) / 0.02) ** 2 - ((outline.v - style.temple_y) / 0.012) ** 2
+    ).clamp(0, 1)
+    metal = torch.maximum(style.metal, frame.thin)
+    colour = colour.lerp(torch.full_like(style.colour, 0.65), torch.maximum(frame.thin, rivet * style.rivet))
     # wires are round, plastic is flat with rounded edges
     tilt = frame.height * (metal + (1 - metal) * frame.height**2)
     facing_light = tilt * (frame.across * style.light_x + frame.along * style.light_y)
@@ -209,8 +215,8 @@ def _lit(style: Style, light: _Light, spots: Tensor, frame: _Frame, outline: Out
     shine = around * (1.8 * facing_light.clamp(min=0) + 0.9 * around**4)
     # temples get darker on their way back
     back = (outline.u / style.half_width - 1.1).clamp(0, 1) * 0.5
-    colour = colour * light.cast * (bright * (1 - back)).clamp(0, 1.4) + shine * (1 - back) * style.gloss * light.white
-    return light.black * 0.8 + (1 - light.black * 0.8) * colour.clamp(0, 1)
+    colour = torch.addcmul(shine * (1 - back) * (style.gloss * light.white), colour * light.cast, bright * (1 - back))
+    return torch.addcmul(light.black * 0.8, colour.clamp(0, 1), 1 - light.black * 0.8)
 
 
 def _patches(count: int, device: torch.device) -> Tensor:
@@ -254,7 +260,7 @@ def _shadowed(photo: Tensor, style: Style, place: Place, alpha: Tensor) -> Tenso
     shadow = sharp + (blurred(blurred(sharp)) - sharp) * style.shadow_soft
     shadow = place.moved(shadow, -style.shadow_x, -style.shadow_y)
     red = torch.tensor([0.8, 1.05, 1.1], device=photo.device).view(1, 3, 1, 1)
-    return photo * (1 - (style.shadow * shadow * red).clamp(0, 1))
+    return torch.addcmul(photo, photo * shadow, -style.shadow * red)
 
 
 def _through_lenses(
@@ -269,17 +275,19 @@ def _through_lenses(
 ) -> tuple[Tensor, Tensor]:
     """Return what is seen through lenses and of their surfaces, and how much of each place that hides."""
     down = (outline.v / style.half_height * 0.5 + 0.5).clamp(0, 1)
-    through = style.through_top + (style.through_bottom - style.through_top) * down
+    through = torch.addcmul(style.through_top, down, style.through_bottom - style.through_top)
     tint = 1 - through.mean(1, keepdim=True)
     photo = _shadowed(photo, style, place, torch.maximum(alpha, lens * tint * 0.7))
     # the surroundings: another photo on its side, far too soft to be taken for eyes, and a sky above a skyline
-    other = blurred(place.shrunk(photo.roll(1, 0), 16))
+    other = blurred(place.shrunk(photo.roll(1, 0), 22))
     across, along = outline.v * (0.35 / style.half_height), outline.u * outline.side * (-0.8 / style.half_width)
     seen = place.sample(other, across, along)
     sky = ramp(spots[:, 2:3] * 0.9 - outline.v * (1.3 / style.half_height)) * light.white
     mirrored = torch.add(sky * 0.7 - 0.35, seen, alpha=0.9) * (style.mirror * style.mirror_colour)
-    surface = torch.add(mirrored.clamp(min=0), style.veil * light.white * (1.2 - 0.6 * down))
-    glass = torch.addcmul(surface + light.black * 0.25 * tint, photo, through * (1 - 0.6 * style.mirror)).clamp(0, 1)
+    lamps = ramp((spots[:, :1] - 1.3) * 1.5) * style.lamps
+    surface = torch.addcmul((mirrored + lamps).clamp(min=0), style.veil * light.white, 1.2 - 0.6 * down)
+    glass = torch.addcmul(surface, photo, through * (1 - 0.6 * style.mirror))
+    glass = (glass + light.black * 0.25 * tint).clamp(0, 1)
     return photo.lerp(glass, lens), torch.maximum(tint, style.mirror)
 
 
@@ -303,6 +311,14 @@ def _turned(photo: Tensor, place: Place) -> Tensor:
     return -(like * x).sum((2, 3), keepdim=True) / (like.sum((2, 3), keepdim=True) + 1)
 
 
+def _worn(out: Tensor, seen: Tensor, style: Style, place: Place) -> Tensor:
+    """Return pictures compressed in and around what was drawn: the photo has such rings around its own edges."""
+    grey = out.mean(1, keepdim=True)
+    around = (place.shrunk(seen, 14) * 4).clamp(0, 1)
+    around = F.interpolate(around, out.shape[-2:], mode="bilinear", align_corners=False)
+    return out + (compressed(grey, style.step) - grey) * around
+
+
 def _softness(photo: Tensor) -> Tensor:
     """Return how soft photos are, as pixels of a Gaussian's standard deviation, ``(B,)``.
 
@@ -319,5 +335,5 @@ def _grain(photo: Tensor, style: Style) -> Tensor:
     """Return noise as strong as the photo's finest detail, ``(B, 1, H, W)``: what is opaque hides the photo's own."""
     grey = photo.mean(1, keepdim=True)
     detail = grey[..., 1:-1] * 2 - grey[..., 2:] - grey[..., :-2]
-    strength = detail.abs().mean((1, 2, 3), keepdim=True).clamp(max=0.03) * 0.4
+    strength = detail.abs().mean((1, 2, 3), keepdim=True).clamp(max=0.03) * 0.2
     return torch.randn_like(grey) * strength * style.grain

@@ -54,16 +54,16 @@ class Place:
 
     def sample(self, field: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """Return a field of any size at places from -1 to 1 of it; beyond them its border goes on."""
-        blank = torch.zeros_like(field[:, :1, :1, :1]) + x[:, :1] * 0 + y[:, :1] * 0
-        grid = torch.cat([blank + x, blank + y], 1).permute(0, 2, 3, 1)
+        rows, columns = max(x.shape[2], y.shape[2]), max(x.shape[3], y.shape[3])
+        grid = torch.stack([axis[:, 0].expand(len(field), rows, columns) for axis in (x, y)], -1)
         return F.grid_sample(field, grid, padding_mode="border", align_corners=False)
 
     def moved(self, field: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """Return a field that covers the picture, fetched from so far to the right and so far down."""
         height, width = self.y.shape[2], self.x.shape[3]
-        columns = torch.arange(width, device=x.device).view(1, 1, 1, -1) + 0.5 + x * self.across
-        rows = torch.arange(height, device=x.device).view(1, 1, -1, 1) + 0.5 + y * self.down
-        return self.sample(field, columns * (2 / width) - 1, rows * (2 / height) - 1)
+        columns = (torch.arange(width, device=x.device).view(1, 1, 1, -1) + 0.5) * (2 / width) - 1
+        rows = (torch.arange(height, device=x.device).view(1, 1, -1, 1) + 0.5) * (2 / height) - 1
+        return self.sample(field, columns + x * (2 * self.across / width), rows + y * (2 * self.down / height))
 
     def shrunk(self, field: Tensor, cells: float) -> Tensor:
         """Return a field with so many cells from pupil to pupil."""
@@ -130,7 +130,7 @@ class Outline:
 
 def band(offset: Tensor, thickness: Tensor, pixel: float) -> Tensor:
     """Return how much of each pixel a line covers, whose middle lies so far away; lines may be thinner than a pixel."""
-    return torch.minimum((thickness / 2 - offset.abs()) / pixel + 0.5, thickness / pixel).clamp(0, 1)
+    return torch.minimum(thickness * (0.5 / pixel) + 0.5 - offset.abs() / pixel, thickness / pixel).clamp(0, 1)
 
 
 def ramp(field: Tensor) -> Tensor:
@@ -151,6 +151,24 @@ def blurred(field: Tensor) -> Tensor:
     field = F.pad(field, (1, 1, 1, 1), mode="replicate")
     field = field[..., 1:-1] * 2 + field[..., 2:] + field[..., :-2]
     return (field[..., 1:-1, :] * 2 + field[..., 2:, :] + field[..., :-2, :]) / 16
+
+
+def compressed(field: Tensor, step: Tensor) -> Tensor:
+    """Return a field as JPEG keeps it, in blocks of 8 pixels: edges get rings, faint texture is lost.
+
+    Args:
+        field: ``(B, C, H, W)``.
+        step: by which the lowest frequency is rounded, ``(B, 1, 1, 1)``; above 0.
+    """
+    height, width = field.shape[-2:]
+    padded = F.pad(field, (0, -width % 8, 0, -height % 8), mode="replicate")
+    count, channels, rows, columns = padded.shape
+    order = torch.arange(8, device=field.device)
+    waves = torch.cos(torch.pi / 8 * order[:, None] * (order + 0.5)) / torch.where(order == 0, 8**0.5, 2.0)[:, None]
+    steps = step[..., None, None] * (1 + 0.35 * (order[:, None] + order))
+    blocks = padded.view(count, channels, rows // 8, 8, columns // 8, 8).transpose(3, 4)
+    blocks = waves.T @ ((waves @ blocks @ waves.T / steps).round() * steps) @ waves
+    return blocks.transpose(3, 4).reshape(padded.shape)[..., :height, :width]
 
 
 def softened(field: Tensor, sigma: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 Range = tuple[float, float]
@@ -159,6 +160,7 @@ class Style:
         bridge_flare: how much thicker it is at its ends.
         second_bar: 1 where there is a bar above the bridge.
         pads: 1 where nose pads show.
+        rivet: 1 where rivets show at the hinges.
         temple: thickness of the temples.
         temple_y: where they start.
         temple_slope: how far they go down on their way.
@@ -171,6 +173,7 @@ class Style:
         mirror: how much of the surroundings they mirror.
         mirror_colour: colour of that.
         power: how much larger (below 0) or smaller (above 0) the eye appears.
+        lamps: brightness of small lights that they mirror.
         glare: strength of window-like, round and streaky reflections ``(N, 3, 1, 1)``.
         glare_bars: how wide the bars of a window are, below 0 where it has none.
         glare_colour: their colour.
@@ -185,6 +188,7 @@ class Style:
         shadow_soft: how soft it is.
         blur: how much softer the glasses are than the photo.
         grain: how grainy.
+        step: how strongly they are compressed.
     """
 
     roll: Tensor
@@ -217,6 +221,7 @@ class Style:
     bridge_flare: Tensor
     second_bar: Tensor
     pads: Tensor
+    rivet: Tensor
     temple: Tensor
     temple_y: Tensor
     temple_slope: Tensor
@@ -229,6 +234,7 @@ class Style:
     mirror: Tensor
     mirror_colour: Tensor
     power: Tensor
+    lamps: Tensor
     glare: Tensor
     glare_bars: Tensor
     glare_colour: Tensor
@@ -243,6 +249,7 @@ class Style:
     shadow_soft: Tensor
     blur: Tensor
     grain: Tensor
+    step: Tensor
 
     @classmethod
     def by_chance(cls, turned: Tensor) -> Style:
@@ -257,7 +264,10 @@ class Style:
         """
         count, device = len(turned), turned.device
         dice = Dice(count, device)
+        through, clearer, coloured, veil, mirror, mirror_coloured = dice.row(_LENSES)
         half_width, aspect, upper, lower, taper, lean, drop, lift = dice.row(_OUTLINES)
+        # sunglasses are larger
+        half_width = half_width * (1 + 0.12 * (1 - through) * dice.between(0, 1))
         half_height = half_width * aspect
         red, green, blue, freely, thickness, opacity, metal, mottled, gloss = dice.row(_MATERIALS)
         # one throw for all three channels: most materials differ in lightness rather than in hue
@@ -272,9 +282,8 @@ class Style:
         bar = torch.where(bare > 0, dice.between(0.014, 0.028), thickness * dice.between(0.6, 1.1)).clamp(0.014)
         thick_temple = dice.sometimes(0.25) * (1 - metal) * dice.between(0.04, 0.14)
         temple = torch.where(bare > 0, thin, thickness * dice.between(0.8, 1.5)).clamp(0.018) + thick_temple
-        yaw = dice.between(-1, 1) ** 3 * 0.1 + turned.clamp(-0.28, 0.28) * dice.between(0.6, 1.1)
+        yaw = dice.between(-1, 1) ** 3 * 0.1 + F.softshrink(turned, 0.04).clamp(-0.25, 0.25) * dice.between(0.7, 1.2)
         nearer = torch.cat([yaw, -yaw], 1)
-        through, clearer, coloured, veil, mirror, mirror_coloured = dice.row(_LENSES)
         hue = dice.between(0, 1, 3)
         hue = hue / hue.amax(1, keepdim=True)
         # brown, green and grey are what most lenses are
@@ -317,6 +326,7 @@ class Style:
             bridge_flare=(1 - metal) * dice.between(0, 2.5),
             second_bar=dice.sometimes(0.12) * torch.maximum(metal, dice.sometimes(0.2)),
             pads=torch.maximum(metal, bare) * dice.sometimes(0.7),
+            rivet=dice.sometimes(0.3) * (thickness > 0.04),
             temple=temple,
             temple_y=-half_height * (dice.between(0.15, 0.85) + 0.6 * lift),
             temple_slope=dice.between(-0.12, 0.16),
@@ -330,6 +340,7 @@ class Style:
             mirror=mirror * dice.between(0.2, 1),
             mirror_colour=1 - mirror_coloured * dice.between(0, 1, 3),
             power=dice.sometimes(0.4) * dice.between(-0.07, 0.12),
+            lamps=dice.sometimes(0.25) * dice.between(0.1, 0.8) * (1 - 0.8 * through),
             glare=glare,
             glare_bars=0.08 - dice.sometimes(0.6),
             glare_colour=white,
@@ -344,4 +355,5 @@ class Style:
             shadow_soft=dice.between(0, 1),
             blur=dice.between(0, 0.8),
             grain=dice.between(0.2, 1),
+            step=1e-3 + dice.sometimes(0.7) * dice.between(0, 0.06),
         )
