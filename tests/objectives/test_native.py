@@ -49,10 +49,8 @@ def drawing(one: NativeObjective, batch: Batch, right: bool) -> None:
     pairs, with_, _ = batch
     wanted = torch.cat([Pairs.of(pairs).wanted, with_[:, :3], torch.zeros(4, 3, 16, 32)])
     where = torch.cat([Pairs.of(pairs).masks, with_[:, 3:], torch.zeros(4, 1, 16, 32)])
-    planes = type(one.model.planes(pairs[:1, :3]))
-    drawn = (
-        planes(wanted, where, 1 - where) if right else planes(*(torch.ones_like(t) for t in (wanted, where)), 0 * where)
-    )
+    white = Planes(torch.ones_like(wanted), torch.ones_like(where), torch.zeros_like(where))
+    drawn = Planes(wanted, where, 1 - where) if right else white
     one.model.planes = lambda _images: drawn
 
 

@@ -1,0 +1,97 @@
+"""`mbu-ops train --method native`: pairs made of two folders, shown before and learnt from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mbu_ops.methods import mbu, native
+from mbu_ops.ops.remove import Remove
+from mbu_ops.weights import read_info
+from mbu_ops_cli.app import run
+
+SHORT = ["--config", "tiny", "--steps", "2", "--batch-size", "2", "--quiet", "--threads", "1"]
+
+
+@pytest.fixture(autouse=True)
+def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(mbu.CONFIGS, "tiny", mbu.MBUConfig(16, (4, 8, 12), (4, 8), 3, patch=2))
+    monkeypatch.setitem(
+        native.CONFIGS, "tiny", native.NativeConfig(resolution=32, height=16, channels=8, patch=2, removal_dilation=1)
+    )
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve pictures with a white square and twelve without it; weights that find something in them."""
+    home = tmp_path_factory.mktemp("native")
+    random = np.random.default_rng(0)
+    for name in ("with", "without"):
+        (home / name).mkdir()
+        for index in range(12):
+            pixels = random.integers(0, 200, (20, 20, 3), dtype=np.uint8)
+            if name == "with":
+                pixels[5:9, 5:15] = 255
+            Image.fromarray(pixels).save(home / name / f"{index}.png")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(mbu.CONFIGS, "tiny", mbu.MBUConfig(16, (4, 8, 12), (4, 8), 3, patch=2))
+        assert run([*command(home, home / "finder"), "--method", "mbu", "--coarse-steps", "0"]) == 0
+    return home
+
+
+def command(folders: Path, out: Path, *more: str) -> list[str]:
+    places = ["--with", str(folders / "with"), "--without", str(folders / "without"), "--out", str(out)]
+    return ["train", *places, *SHORT, *more]
+
+
+def test_two_folders_become_a_remover(folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    more = ["--method", "native", "--masks-from", str(folders / "finder"), "--learning-rate-decay", "0.5"]
+    assert run(command(folders, tmp_path / "out", *more)) == 0
+    told = capsys.readouterr()
+    assert told.out.strip() == str(tmp_path / "out" / "weights.safetensors")
+    assert Remove.from_pretrained(tmp_path / "out").model.config.size == (16, 32)
+    training = read_info(tmp_path / "out" / "weights.safetensors").training
+    assert training["pictures"]["pairs"] == {"cut": 1.0}
+    assert training["settings"]["learning_rate_decay"] == 0.5
+    assert (tmp_path / "out" / "samples" / "step_000002.png").exists()
+    more[-2:] = ["--resume", "--learning-rate-decay", "0.5", "--steps", "3"]
+    assert run(command(folders, tmp_path / "out", *more)) == 0
+
+
+def test_pairs_are_shown_before_hours_are_spent(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["--method", "native", "--masks-from", str(folders / "finder"), "--pair", "cut=2", "--preview"]
+    assert run(command(folders, tmp_path / "out", *more)) == 0
+    sheet = tmp_path / "out" / "pairs.png"
+    assert capsys.readouterr().out.strip() == str(sheet)
+    assert Image.open(sheet).size == (8 * 32, 6 * 16)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["pairs.png"]
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--method", "mbu", "--preview"], "mbu learns from no pairs: leave --preview out"),
+        (["--method", "mbu", "--pair", "cut=1"], "mbu learns from no pairs: leave --pair out"),
+        (["--method", "mbu", "--masks-from", "faces/glasses"], "mbu learns from no pairs: leave --masks-from out"),
+        (["--method", "native"], "name some by --masks-from"),
+        (["--method", "native", "--masks-from", "none"], "none"),
+        (["--method", "native", "--masks-from", "FINDER", "--pair", "cut"], "KIND=SHARE"),
+        (["--method", "native", "--masks-from", "FINDER", "--pair", "glued=1"], "expected a kind of pairs"),
+        (["--method", "native", "--masks-from", "FINDER", "--pair", "cut=0"], "share above 0"),
+        (["--method", "native", "--masks-from", "FINDER", "--pair", "drawn=1"], "a family that draws"),
+        (["--method", "native", "--masks-from", "faces/glasses/native-lite"], "by --masks-from"),
+        (["--method", "native", "--hard-masks", "--masks-from", "FINDER"], "hard_masks is for methods"),
+    ],
+)
+def test_what_cannot_work_is_named(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], says: str
+) -> None:
+    more = [str(folders / "finder") if word == "FINDER" else word for word in more]
+    assert run(command(folders, tmp_path / "out", *more)) in (2, 3)  # wrong usage, or no such weights
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "out" / "state.safetensors").exists()

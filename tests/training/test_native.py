@@ -1,0 +1,179 @@
+"""Runs of native networks: pairs made of two domains in, a remover out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+import mbu_ops
+from mbu_ops.data.composites import Composites, Drawn
+from mbu_ops.data.domains import Domains
+from mbu_ops.errors import PluginError, TrainingStateError
+from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
+from mbu_ops.families.spec import AttributeSpec, FamilySpec
+from mbu_ops.methods import native
+from mbu_ops.methods.presence import OwnPresence, Presence
+from mbu_ops.training import pairs as making
+from mbu_ops.training.config import TrainingConfig
+from mbu_ops.training.loop import Labels, Trainer
+
+PLUS = AttributeSpec("plus", "Plus")
+
+
+@pytest.fixture
+def composites(monkeypatch: pytest.MonkeyPatch) -> Composites:
+    """Flat pictures; those of the second domain with a black plus."""
+    small = native.NativeConfig(resolution=32, height=16, channels=8, patch=2, removal_dilation=1)
+    monkeypatch.setitem(native.CONFIGS, "tiny", small)
+    torch.manual_seed(0)
+    shades = (torch.rand(40, 3, 1, 1) * 155 + 100).byte().expand(40, 3, 16, 32).clone()
+    masks = torch.zeros(20, 1, 16, 32, dtype=torch.uint8)
+    masks[..., 6:10, 8:24] = masks[..., 3:13, 14:18] = 255
+    shades[20:] *= masks == 0
+    return Composites(Domains(without=shades[:20], with_=shades[20:], source="shades"), masks)
+
+
+def settings(**changes: object) -> TrainingConfig:
+    short = TrainingConfig(
+        method="native",
+        config="tiny",
+        steps=6,
+        coarse_steps=0,
+        batch_size=4,
+        learning_rate=2e-3,
+        average_decay=0.9,
+        save_every=100,
+        sample_every=100,
+        log_every=1,
+    )
+    return replace(short, **changes)  # type: ignore[arg-type]
+
+
+def trainer(out: Path, composites: Composites, **changes: object) -> Trainer:
+    return Trainer(settings(**changes), composites, out, Labels(("plus",)))
+
+
+def test_a_plus_is_learnt_to_be_removed(tmp_path: Path, composites: Composites) -> None:
+    run = trainer(tmp_path, composites, steps=120, loss_weights=(("adversarial", 0.0), ("classifier", 0.0)))
+    assert run.run()
+    remove = mbu_ops.Remove.from_pretrained(tmp_path)
+    remove.presence = 0.0
+    dark, plain = composites.domains.with_[:8].float() / 255, composites.domains.without[:8].float() / 255
+    where = (composites.masks[:8] > 0).expand_as(dark)
+    cleared = remove(dark)
+    assert cleared[where].mean() > 0.3 > dark[where].mean()
+    assert (cleared - dark)[~where].abs().mean() < 0.05
+    assert (remove(plain) - plain).abs().mean() < 0.03
+    assert isinstance(remove.detector, OwnPresence)
+
+
+def test_an_interrupted_run_ends_with_the_same_weights(tmp_path: Path, composites: Composites) -> None:
+    trainer(tmp_path / "whole", composites).run()
+    trainer(tmp_path / "halves", composites, steps=3).run()
+    again = trainer(tmp_path / "halves", composites)
+    again.resume()
+    assert again.step == 3
+    again.run()
+    whole, halves = (
+        torch.cat([p.flatten() for p in mbu_ops.Remove.from_pretrained(tmp_path / name).model.parameters()])
+        for name in ("whole", "halves")
+    )
+    assert torch.equal(whole, halves)
+
+
+def test_the_learning_rate_falls(tmp_path: Path, composites: Composites) -> None:
+    run = trainer(tmp_path, composites, learning_rate_decay=0.5)
+    run.run()
+    rates = [group["lr"] for group in run.optimisers["networks"].param_groups]
+    assert rates == [pytest.approx(2e-3 * (1 - 0.9 * 2 / 3))]
+
+
+def test_other_pairs_are_another_run(tmp_path: Path, composites: Composites) -> None:
+    trainer(tmp_path, composites, steps=2).run()
+    other = trainer(tmp_path, replace(composites, masks_from="others"), steps=4)
+    with pytest.raises(TrainingStateError, match="other pictures"):
+        other.resume()
+
+
+def test_the_log_names_every_term(tmp_path: Path, composites: Composites) -> None:
+    trainer(tmp_path, composites, steps=2).run()
+    line = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])
+    assert {"reconstruction", "bands", "mask", "discriminator", "covered", "redrawn"} <= set(line)
+
+
+def test_masks_of_a_frame_within_are_cut_out() -> None:
+    pictures = torch.zeros(2, 3, 20, 20, dtype=torch.uint8)
+    pictures[1, 0, 5:10, 10:] = 255
+    quarter = FrameSpec("quarter", within="all", x=0.75, y=0.25, width=0.5, height=0.5)
+    masks = making.content_masks(lambda images: images[:, :1], pictures, quarter, (10, 10))
+    assert masks.dtype == torch.uint8
+    assert not masks[0].any()
+    assert torch.equal(masks[1, 0, 5:], torch.full((5, 10), 255, dtype=torch.uint8))
+    assert not masks[1, 0, :5].any()
+    whole = making.content_masks(lambda images: images[:, :1], pictures, WHOLE_FRAME, (20, 20), batch=1)
+    assert torch.equal(whole[:, 0], pictures[:, 0])
+
+
+class Bright(Presence):
+    """Finds the content in bright pictures."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.mean((1, 2, 3))
+
+
+def test_pictures_that_are_surely_in_the_wrong_domain_are_left_out() -> None:
+    levels = torch.linspace(0, 255, 40).byte().view(-1, 1, 1, 1).expand(-1, 3, 4, 4)
+    domains = Domains(without=levels, with_=levels.flip(0), without_odds=torch.full((40,), 1 / 40).double().numpy())
+    kept, which = making.believed(domains, domains, Bright())
+    assert kept.without.max() <= 0.9 * 255
+    assert kept.with_.min() >= 0.1 * 255 - 1
+    assert len(kept.with_) == int(which.sum()) == 36
+    assert torch.equal(domains.with_[which], kept.with_)
+    assert kept.without_odds is not None
+    assert kept.without_odds.sum() == pytest.approx(1)
+    assert making.believed(domains, domains, None)[0] is domains
+
+
+def test_a_detector_of_something_else_is_not_believed() -> None:
+    dark = torch.zeros(20, 3, 4, 4, dtype=torch.uint8)
+    domains = Domains(without=dark, with_=dark)
+    assert making.believed(domains, domains, Bright())[0] is domains
+
+
+def draw(attribute: str, images: Tensor, frame: str) -> Drawn | None:
+    """Draw a plus, badly where the frame says so."""
+    if attribute != "plus":
+        return None
+    masks = torch.ones_like(images[:, :1])
+    bad = {"tall": images[..., 1:, :], "bright": images + 1}
+    return Drawn(bad.get(frame, images), masks)
+
+
+def a_family() -> FamilySpec:
+    return FamilySpec("signs", attributes=(PLUS, AttributeSpec("minus", "Minus")), pen=f"{__name__}:draw")
+
+
+def test_a_family_draws_what_it_can() -> None:
+    family = a_family()
+    pen = making.family_pen(family, PLUS, "all", (16, 32))
+    assert pen is not None
+    photos = torch.rand(2, 3, 16, 32)
+    assert torch.equal(pen(photos).pictures, photos)
+    assert making.family_pen(family, family.attributes[1], "all", 16) is None
+    assert making.family_pen(None, PLUS, "all", 16) is None
+    assert making.family_pen(replace(family, pen=None), PLUS, "all", 16) is None
+
+
+@pytest.mark.parametrize(("frame", "says"), [("tall", "expected drawn pictures of shape"), ("bright", r"in \[0, 1\]")])
+def test_what_a_pen_does_wrong_is_named(frame: str, says: str) -> None:
+    with pytest.raises(PluginError, match=f"family 'signs'.*{says}"):
+        making.family_pen(a_family(), PLUS, frame, 16)
+
+
+def test_a_sheet_shows_pairs(composites: Composites) -> None:
+    assert making.pairs_sheet(composites).shape == (3, 6 * 16, 8 * 32)
