@@ -12,6 +12,7 @@ import click
 
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.families.frames import WHOLE_FRAME
+from mbu_ops_cli.options import FiniteRange
 from mbu_ops_cli.sources import Source
 
 if TYPE_CHECKING:
@@ -53,6 +54,14 @@ _OPTIONS = (
         help="Trained weights that find the content in pictures (method native).  [default: the family's own]",
     ),
     click.option(
+        "--grow-masks",
+        type=FiniteRange(min=0, max=0.5),
+        default=0.0,
+        show_default=True,
+        help="By which share of the frame's height the masks grow (method native): 0.1 where the content is found by a "
+        "part of it, as a smile by the mouth.",
+    ),
+    click.option(
         "--preview",
         is_flag=True,
         help=f"Write a sheet of pairs to {SHEET} in --out, and train nothing (method native).",
@@ -67,11 +76,13 @@ class PairOptions:
     Attributes:
         shares: of each kind; empty for what there is masks and a pen for.
         masks_from: weights that find the content; None for the family's own.
+        grown: by which share of the frame's height masks grow.
         preview: whether to draw some and train nothing.
     """
 
     shares: tuple[tuple[str, float], ...]
     masks_from: str | None
+    grown: float
     preview: bool
 
     def check(self, method: str, source: object) -> None:
@@ -84,7 +95,12 @@ class PairOptions:
         from mbu_ops.methods import get_method
 
         if "pairs" not in get_method(method).info.aids:
-            for option, given in (("pair", self.shares), ("masks-from", self.masks_from), ("preview", self.preview)):
+            for option, given in (
+                ("pair", self.shares),
+                ("masks-from", self.masks_from),
+                ("grow-masks", self.grown),
+                ("preview", self.preview),
+            ):
                 if given:
                     raise ConfigurationError(f"{method} learns from no pairs: leave --{option} out, or --method native")
             return
@@ -110,12 +126,12 @@ class PairOptions:
         from mbu_ops.data.composites import Composites
         from mbu_ops.ops import Segment
         from mbu_ops.training.pairs import believed, content_masks, family_pen
-        from mbu_ops.weights import load_pretrained
+        from mbu_ops.weights import load_pretrained, resolve
 
         name = self._masks_from(source)
-        pretrained: Any = load_pretrained(
-            name, verb="segment", content=source.contents[0] if source.attribute else None
-        )
+        of_family = resolve(name, verb="segment")[1] is not None  # which names the content too
+        content = None if of_family or source.attribute is None else source.contents[0]
+        pretrained: Any = load_pretrained(name, verb="segment", content=content)
         if pretrained.frame == source.frame or (pretrained.frame.is_whole and source.frame.is_whole):
             seen, frame = domains, WHOLE_FRAME
         elif pretrained.frame.is_whole:
@@ -132,10 +148,12 @@ class PairOptions:
         wrong = [len(domains.with_) - len(kept.with_), len(domains.without) - len(kept.without)]
         if any(wrong):
             note(f"left out, since they seem to be in the wrong folder: {wrong[0]} with and {wrong[1]} without")
-        masks = content_masks(Segment(pretrained.model), seen.with_[shown], frame, domains.size)
+        masks = content_masks(Segment(pretrained.model), seen.with_[shown], frame, domains.size, self.grown)
         pen = family_pen(source.family, source.attribute, source.frame.name, domains.size)
         shares = self.shares or ((("cut", 3.0), ("drawn", 5.0)) if pen else (("cut", 1.0),))
-        return Composites(kept, masks, shares, pen, masks_from=name)
+        return Composites(
+            kept, masks, shares, pen, masks_from=f"{name} grown by {self.grown:g}" if self.grown else name
+        )
 
     def _masks_from(self, source: Source) -> str:
         """Return the weights that find the content.
@@ -165,7 +183,9 @@ def pair_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def with_pairs(**options: Any) -> Any:
-        making = PairOptions(options.pop("pair"), options.pop("masks_from"), options.pop("preview"))
+        making = PairOptions(
+            options.pop("pair"), options.pop("masks_from"), options.pop("grow_masks"), options.pop("preview")
+        )
         return command(making=making, **options)
 
     wrapped: Callable[..., Any] = with_pairs

@@ -8,6 +8,7 @@ from functools import partial
 from typing import cast
 
 import torch
+from kornia.filters import gaussian_blur2d
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -20,6 +21,7 @@ from mbu_ops.families.frames import FrameSpec
 from mbu_ops.families.registry import load_target, plugin_code
 from mbu_ops.families.spec import AttributeSpec, FamilySpec
 from mbu_ops.functional.grid import grid
+from mbu_ops.functional.mask import dilate
 from mbu_ops.methods.presence import Detector
 
 _SHOWN = 8
@@ -30,7 +32,12 @@ _DOUBTFUL = 0.1
 
 @torch.no_grad()
 def content_masks(
-    segment: Callable[[Tensor], Tensor], pictures: Tensor, frame: FrameSpec, size: Size, batch: int = 32
+    segment: Callable[[Tensor], Tensor],
+    pictures: Tensor,
+    frame: FrameSpec,
+    size: Size,
+    grown: float = 0.0,
+    batch: int = 32,
 ) -> Tensor:
     """Return where pictures show a content, in one of their family's frames.
 
@@ -40,6 +47,7 @@ def content_masks(
         pictures: ``(N, 3, R, R)`` uint8 RGB, of the frame that it sees.
         frame: the frame wanted, in the sides of that one.
         size: height and width of the masks.
+        grown: by which share of their height they grow, with a soft rim of half that.
         batch: how many pictures are looked at together.
 
     Returns:
@@ -52,12 +60,14 @@ def content_masks(
         torch.Size([2, 1, 8, 16])
     """
     shift = torch.tensor([[frame.width, 0, 2 * frame.x - 1], [0, frame.height, 2 * frame.y - 1]])
-    masks = []
+    masks, radius = [], round(grown * height_and_width(size)[0])
     for chunk in torch.split(pictures, batch):
         soft = segment(chunk.float() / 255).float()
         shape = [len(chunk), 1, *height_and_width(size)]
         places = F.affine_grid(shift.expand(len(chunk), 2, 3), shape, align_corners=False)
         there = F.grid_sample(soft, places, padding_mode="border", align_corners=False)
+        if radius:
+            there = gaussian_blur2d(dilate(there, radius), (2 * radius + 1,) * 2, (radius / 4,) * 2)
         masks.append((there.clamp(0, 1) * 255).round().to(torch.uint8))
     return torch.cat(masks)
 

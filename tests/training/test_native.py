@@ -177,3 +177,12 @@ def test_what_a_pen_does_wrong_is_named(frame: str, says: str) -> None:
 
 def test_a_sheet_shows_pairs(composites: Composites) -> None:
     assert making.pairs_sheet(composites).shape == (3, 6 * 16, 8 * 32)
+
+
+def test_masks_grow_with_a_soft_rim() -> None:
+    pictures = torch.zeros(1, 3, 40, 40, dtype=torch.uint8)
+    pictures[0, 0, 18:22, 18:22] = 255
+    masks = making.content_masks(lambda images: images[:, :1], pictures, WHOLE_FRAME, 40, grown=0.2)[0, 0]
+    assert masks[20, 20 - 6] == 255
+    assert 50 < masks[20, 20 - 10] < 220
+    assert masks[20, 20 - 18] == 0
