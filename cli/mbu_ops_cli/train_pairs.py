@@ -45,13 +45,19 @@ _OPTIONS = (
         multiple=True,
         metavar="KIND=SHARE",
         callback=numbers,
-        help="How pairs are made (method native): cut out of pictures with the content, or drawn by the family's pen; "
-        "may be given several times.  [default: cut=3 drawn=5, or cut=1 where nothing draws it]",
+        help="How pairs are made (method native): cut out of pictures with the content, drawn by the family's pen, or "
+        "edited (--edits); may be given several times.  [default: cut=3 drawn=5, or cut=1 where nothing draws it]",
     ),
     click.option(
         "--masks-from",
         metavar="NAME_OR_PATH",
         help="Trained weights that find the content in pictures (method native).  [default: the family's own]",
+    ),
+    click.option(
+        "--edits",
+        metavar="STEP",
+        help="Step of a chain that adds the content to pictures, for pairs of the kind edited (method native): "
+        "adjust:smile,strength=1",
     ),
     click.option(
         "--grow-masks",
@@ -69,6 +75,10 @@ _OPTIONS = (
 )
 
 
+_NAMES = ("pair", "masks_from", "edits", "grow_masks", "preview")
+"""The options, in the order of the fields of :class:`PairOptions`."""
+
+
 @dataclass(frozen=True, slots=True)
 class PairOptions:
     """How pairs are made.
@@ -76,12 +86,14 @@ class PairOptions:
     Attributes:
         shares: of each kind; empty for what there is masks and a pen for.
         masks_from: weights that find the content; None for the family's own.
+        edits: step that adds the content, for pairs made of other weights' edits.
         grown: by which share of the frame's height masks grow.
         preview: whether to draw some and train nothing.
     """
 
     shares: tuple[tuple[str, float], ...]
     masks_from: str | None
+    edits: str | None
     grown: float
     preview: bool
 
@@ -98,6 +110,7 @@ class PairOptions:
             for option, given in (
                 ("pair", self.shares),
                 ("masks-from", self.masks_from),
+                ("edits", self.edits),
                 ("grow-masks", self.grown),
                 ("preview", self.preview),
             ):
@@ -108,6 +121,11 @@ class PairOptions:
             from mbu_ops.data.composites import check_shares
 
             check_shares(self.shares)
+        if bool(self.edits) != bool(dict(self.shares).get("edited")):
+            raise ConfigurationError(
+                "pairs of the kind edited need a step that adds the content, and a share: give --edits STEP and --pair "
+                "edited=SHARE, or neither"
+            )
         if isinstance(source, Source):
             self._masks_from(source)
 
@@ -123,9 +141,10 @@ class PairOptions:
             ConfigurationError: if a kind of pairs cannot be made of them.
             WeightsError: if the weights that find the content are not sound, or see another frame.
         """
+        import mbu_ops
         from mbu_ops.data.composites import Composites
         from mbu_ops.ops import Segment
-        from mbu_ops.training.pairs import believed, content_masks, family_pen
+        from mbu_ops.training.pairs import believed, content_masks, edited_photos, family_pen
         from mbu_ops.weights import load_pretrained, resolve
 
         name = self._masks_from(source)
@@ -144,16 +163,20 @@ class PairOptions:
                 f"with, got {name} of {pretrained.frame.name!r}: name others by --masks-from"
             )
         note(f"finding the content with {name}")
-        kept, shown = believed(domains, seen, pretrained.presence)
+        kept, shown, bare = believed(domains, seen, pretrained.presence)
         wrong = [len(domains.with_) - len(kept.with_), len(domains.without) - len(kept.without)]
         if any(wrong):
             note(f"left out, since they seem to be in the wrong folder: {wrong[0]} with and {wrong[1]} without")
         masks = content_masks(Segment(pretrained.model), seen.with_[shown], frame, domains.size, self.grown)
         pen = family_pen(source.family, source.attribute, source.frame.name, domains.size)
         shares = self.shares or ((("cut", 3.0), ("drawn", 5.0)) if pen else (("cut", 1.0),))
-        return Composites(
-            kept, masks, shares, pen, masks_from=f"{name} grown by {self.grown:g}" if self.grown else name
-        )
+        edited = None
+        if self.edits:
+            note(f"editing pictures: {self.edits}")
+            edit = mbu_ops.chain(self.edits, source.family.name if source.family else "faces")
+            edited = edited_photos(edit, seen.without[bare], frame, kept.without)
+        found_by = f"{name} grown by {self.grown:g}" if self.grown else name
+        return Composites(kept, masks, shares, pen, edited, found_by)
 
     def _masks_from(self, source: Source) -> str:
         """Return the weights that find the content.
@@ -183,9 +206,7 @@ def pair_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def with_pairs(**options: Any) -> Any:
-        making = PairOptions(
-            options.pop("pair"), options.pop("masks_from"), options.pop("grow_masks"), options.pop("preview")
-        )
+        making = PairOptions(*(options.pop(name) for name in _NAMES))
         return command(making=making, **options)
 
     wrapped: Callable[..., Any] = with_pairs

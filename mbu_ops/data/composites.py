@@ -1,8 +1,8 @@
 """Pairs whose target is always a real photo: a content laid on a photo that shows none, which is what to get back.
 
-Two folders hold no pairs. These are made of them: a content is *cut* out of another photo, by its mask, or *drawn* by a
-family's pen. Nothing that a network made stands on the side of the target, so that what is learnt from it is sharp. May
-import no network.
+Two folders hold no pairs. These are made of them: a content is *cut* out of another photo, by its mask; *drawn* by a
+family's pen; or put there by other weights' *edits* (back-translation: Sennrich, Haddow and Birch, ACL 2016). Nothing
+that a network made stands on the side of the target, so that what is learnt from it is sharp. May import no network.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from mbu_ops.data.capture import even, lit, mirrored, moved, softened
 from mbu_ops.data.domains import Domains
 from mbu_ops.data.placement import place
 from mbu_ops.errors import ConfigurationError, ShapeError
-from mbu_ops.functional.mask import dilate
+from mbu_ops.functional.mask import change_mask, dilate
 
-KINDS = ("cut", "drawn")
+KINDS = ("cut", "drawn", "edited")
 """How a content can be laid on a photo."""
 
 NEAREST = 40
@@ -63,6 +63,18 @@ Pen = Callable[[Tensor], Drawn]
 """Draws a content on each of some photos, ``(B, 3, H, W)`` RGB in [0, 1]; its randomness is torch's global one."""
 
 
+class Edited(NamedTuple):
+    """What other weights made of some photos.
+
+    Attributes:
+        pictures: ``(K, 3, H, W)`` uint8 RGB, photos with the content.
+        of: ``(K,)`` int64, which ``without`` photo each was made of.
+    """
+
+    pictures: Tensor
+    of: Tensor
+
+
 class Pairs(NamedTuple):
     """Pictures before and after, as training sees them.
 
@@ -91,6 +103,7 @@ class Composites:
         masks: ``(M, 1, H, W)`` uint8, 255 where a ``with_`` photo shows the content.
         shares: how many of the pairs are of each of :data:`KINDS`, as ``(kind, share)``; they need not sum to 1.
         pen: draws the content; needed for ``"drawn"``.
+        edited: photos that other weights have edited; needed for ``"edited"``.
         masks_from: who found the masks, for the weights' metadata.
         near: ``(N, K)`` int64, for each ``without`` photo the donors that look like it; those from ``M`` on mirrored.
 
@@ -103,6 +116,7 @@ class Composites:
     masks: Tensor
     shares: tuple[tuple[str, float], ...] = (("cut", 1.0),)
     pen: Pen | None = None
+    edited: Edited | None = None
     masks_from: str = ""
     near: Tensor | None = None
 
@@ -117,6 +131,10 @@ class Composites:
             raise ConfigurationError(
                 "expected a family that draws the content for pairs of the kind 'drawn', got none: leave them out "
                 "(cut=1)"
+            )
+        if self.edited is None and dict(self.shares).get("edited"):
+            raise ConfigurationError(
+                "expected edited photos for pairs of the kind 'edited', got none: name a step that adds the content"
             )
         if self.near is None:
             object.__setattr__(self, "near", nearest(self.domains.without, photos, self._donors))
@@ -216,6 +234,8 @@ class Composites:
             return Pairs.of(self._made(kind, count, random))
 
     def _made(self, kind: str, count: int, random: np.random.Generator) -> Tensor:
+        if kind == "edited":
+            return self._made_of_edits(count, random)
         targets = self._targets(count, random)
         photos = self._of_without(targets, random)
         if kind == "drawn":
@@ -226,6 +246,14 @@ class Composites:
         donors = self._of_with(self.near[targets, one_of], random)
         laid = laid_on(photos, moved(fitted(donors, photos)))
         return torch.cat([laid.pictures, photos, laid.masks], 1)
+
+    def _made_of_edits(self, count: int, random: np.random.Generator) -> Tensor:
+        assert self.edited is not None  # noqa: S101 - checked when it was made
+        chosen = torch.from_numpy(random.integers(len(self.edited.of), size=count))
+        both = [self.edited.pictures[chosen], self.domains.without[self.edited.of[chosen]]]
+        shown, wanted = torch.split(place(torch.cat(both, 1) / 255, self.domains.without_placement, random), 3, 1)
+        # softened before both are: no trace of the network that edited may tell
+        return torch.cat([softened(shown), wanted, change_mask(wanted, shown)], 1)
 
     def _targets(self, count: int, random: np.random.Generator) -> Tensor:
         return torch.from_numpy(random.choice(len(self.domains.without), count, p=self.domains.without_odds))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import cast
@@ -12,7 +12,7 @@ from kornia.filters import gaussian_blur2d
 from torch import Tensor
 from torch.nn import functional as F
 
-from mbu_ops.data.composites import Composites, Drawn, Pen
+from mbu_ops.data.composites import Composites, Drawn, Edited, Pen
 from mbu_ops.data.cutting import Size, height_and_width
 from mbu_ops.data.domains import Domains
 from mbu_ops.data.folder import MINIMUM_IMAGES
@@ -59,13 +59,9 @@ def content_masks(
         >>> content_masks(lambda images: images[:, :1], pictures, eyes, (8, 16)).shape
         torch.Size([2, 1, 8, 16])
     """
-    shift = torch.tensor([[frame.width, 0, 2 * frame.x - 1], [0, frame.height, 2 * frame.y - 1]])
     masks, radius = [], round(grown * height_and_width(size)[0])
     for chunk in torch.split(pictures, batch):
-        soft = segment(chunk.float() / 255).float()
-        shape = [len(chunk), 1, *height_and_width(size)]
-        places = F.affine_grid(shift.expand(len(chunk), 2, 3), shape, align_corners=False)
-        there = F.grid_sample(soft, places, padding_mode="border", align_corners=False)
+        there = _within(segment(chunk.float() / 255).float(), frame, height_and_width(size))
         if radius:
             there = gaussian_blur2d(dilate(there, radius), (2 * radius + 1,) * 2, (radius / 4,) * 2)
         masks.append((there.clamp(0, 1) * 255).round().to(torch.uint8))
@@ -73,7 +69,57 @@ def content_masks(
 
 
 @torch.no_grad()
-def believed(domains: Domains, seen: Domains, presence: Detector | None, batch: int = 64) -> tuple[Domains, Tensor]:
+def edited_photos(
+    edit: Callable[[Tensor], Tensor],
+    seen: Tensor,
+    frame: FrameSpec,
+    photos: Tensor,
+    limit: int = 2000,
+    seed: int = 0,
+    batch: int = 32,
+) -> Edited:
+    """Return photos with what other weights change in them.
+
+    The change is enlarged and added to the photos, whose own pixels stay under it.
+
+    Args:
+        edit: adds the content: from ``(B, 3, R, R)`` RGB in [0, 1] to the same, such as :func:`mbu_ops.chain`.
+        seen: ``(N, 3, R, R)`` uint8 RGB, the photos in the frame that it sees.
+        frame: the frame of the photos, in the sides of that one.
+        photos: ``(N, 3, H, W)`` uint8 RGB without the content.
+        limit: edit at most so many.
+        seed: of the choice.
+        batch: how many are edited together.
+
+    Example:
+        >>> from mbu_ops.families.frames import WHOLE_FRAME
+        >>> seen, photos = (torch.randint(256, (3, 3, side, side), dtype=torch.uint8) for side in (8, 16))
+        >>> edited = edited_photos(lambda images: images, seen, WHOLE_FRAME, photos)
+        >>> torch.equal(edited.pictures, photos[edited.of])
+        True
+    """
+    generator = torch.Generator().manual_seed(seed)
+    of = torch.randperm(len(photos), generator=generator)[:limit]
+    pictures = []
+    for chosen in torch.split(of, batch):
+        before = seen[chosen].float() / 255
+        change = _within(edit(before).float() - before, frame, photos.shape[-2:])
+        made = (photos[chosen].float() / 255 + change).clamp(0, 1)
+        pictures.append((made * 255).round().to(torch.uint8))
+    return Edited(torch.cat(pictures), of)
+
+
+def _within(planes: Tensor, frame: FrameSpec, size: Sequence[int]) -> Tensor:
+    """Return what one of a family's frames shows of planes of its first; beyond their border it goes on."""
+    shift = torch.tensor([[frame.width, 0, 2 * frame.x - 1], [0, frame.height, 2 * frame.y - 1]])
+    places = F.affine_grid(shift.expand(len(planes), 2, 3), [len(planes), planes.shape[1], *size], align_corners=False)
+    return F.grid_sample(planes, places, padding_mode="border", align_corners=False)
+
+
+@torch.no_grad()
+def believed(
+    domains: Domains, seen: Domains, presence: Detector | None, batch: int = 64
+) -> tuple[Domains, Tensor, Tensor]:
     """Return two domains without the pictures of which a detector says that they are in the wrong one.
 
     Labels are a few per cent wrong, and a picture that shows the content among those without it teaches that such
@@ -86,17 +132,18 @@ def believed(domains: Domains, seen: Domains, presence: Detector | None, batch: 
         batch: how many pictures are looked at together.
 
     Returns:
-        The domains, and ``(M,)`` bool: which of the ``with_`` pictures they hold.
+        The domains, and which of the pictures they hold: ``(M,)`` bool of ``with_``, ``(N,)`` of ``without``.
     """
     if presence is None:
-        return domains, torch.ones(len(domains.with_), dtype=torch.bool)
+        everything = [torch.ones(len(pixels), dtype=torch.bool) for pixels in (domains.with_, domains.without)]
+        return domains, everything[0], everything[1]
     there, not_there = (
         torch.cat([presence(chunk.float() / 255) for chunk in torch.split(pixels, batch)])
         for pixels in (seen.with_, seen.without)
     )
     with_, without = there >= _DOUBTFUL, not_there <= 1 - _DOUBTFUL
     if min(int(with_.sum()), int(without.sum())) < MINIMUM_IMAGES:
-        return domains, torch.ones_like(with_)  # a detector of something else
+        return domains, torch.ones_like(with_), torch.ones_like(without)  # a detector of something else
     odds = domains.without_odds
     if odds is not None:
         odds = odds[without.numpy()] / odds[without.numpy()].sum()
@@ -108,7 +155,7 @@ def believed(domains: Domains, seen: Domains, presence: Detector | None, batch: 
         with_traits=None,
         without_traits=None,
     )
-    return kept, with_
+    return kept, with_, without
 
 
 def family_pen(family: FamilySpec | None, attribute: AttributeSpec | None, frame: str, size: Size) -> Pen | None:

@@ -61,6 +61,16 @@ def test_two_folders_become_a_remover(folders: Path, tmp_path: Path, capsys: pyt
     assert run(command(folders, tmp_path / "out", *more)) == 0
 
 
+def test_other_weights_edits_can_be_learnt_from(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finder = str(folders / "finder")
+    more = ["--method", "native", "--masks-from", finder, "--edits", f"add:{finder}", "--pair", "edited=1", "--preview"]
+    assert run(command(folders, tmp_path / "out", *more)) == 0
+    assert Image.open(tmp_path / "out" / "pairs.png").size == (8 * 32, 6 * 16)
+    assert f"editing pictures: add:{finder}" in capsys.readouterr().err
+
+
 def test_pairs_are_shown_before_hours_are_spent(
     folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -82,6 +92,9 @@ def test_pairs_are_shown_before_hours_are_spent(
         (["--method", "native", "--masks-from", "none"], "none"),
         (["--method", "native", "--masks-from", "FINDER", "--pair", "cut"], "KIND=SHARE"),
         (["--method", "native", "--masks-from", "FINDER", "--pair", "glued=1"], "expected a kind of pairs"),
+        (["--method", "native", "--masks-from", "FINDER", "--pair", "edited=1"], "give --edits STEP and --pair"),
+        (["--method", "native", "--masks-from", "FINDER", "--edits", "add:glasses"], "give --edits STEP and --pair"),
+        (["--method", "mbu", "--edits", "add:glasses"], "leave --edits out"),
         (["--method", "native", "--masks-from", "FINDER", "--pair", "cut=0"], "share above 0"),
         (["--method", "native", "--masks-from", "FINDER", "--pair", "drawn=1"], "a family that draws"),
         (["--method", "native", "--masks-from", "faces/glasses/native-lite"], "by --masks-from"),

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mbu_ops.data.composites import Composites, Drawn, fitted, laid_on, nearest
+from mbu_ops.data.composites import Composites, Drawn, Edited, fitted, laid_on, nearest
 from mbu_ops.data.domains import Domains
 from mbu_ops.errors import ConfigurationError, ShapeError
 from mbu_ops.families.placement import Placement
@@ -102,6 +102,19 @@ def test_a_share_of_nothing_is_nothing(domains: Domains, masks: Tensor) -> None:
     composites.batch(8, seed=0, step=0)
 
 
+def test_edits_of_other_weights_stand_on_the_side_of_the_input_only(domains: Domains, masks: Tensor) -> None:
+    of = torch.tensor([4, 1, 7])
+    made = domains.without[of].clone()
+    made[:, :, 8:16, 12:30] = 255
+    composites = Composites(domains, masks, (("edited", 1.0),), edited=Edited(made, of))
+    shown, wanted, where = composites.pairs("edited", 12)
+    known = domains.without[of].float() / 255
+    assert all((known == one).flatten(1).all(1).any() for one in wanted)
+    inside, outside = where[..., 10:14, 15:27], torch.cat([where[..., :4, :], where[..., 22:, :]], -2)
+    assert inside.mean() > 0.5 > 0.1 > outside.mean()
+    assert (shown - wanted)[..., 10:14, 15:27].mean() > 0.2
+
+
 def test_donors_without_a_content_to_cut_are_not_used(domains: Domains, masks: Tensor) -> None:
     masks[3:] = 0
     composites = Composites(domains, masks)
@@ -153,11 +166,12 @@ def test_placements_of_the_attribute_are_applied(domains: Domains, masks: Tensor
 @pytest.mark.parametrize(
     ("change", "error", "says"),
     [
-        ({"shares": (("glued", 1.0),)}, ConfigurationError, "expected a kind of pairs .cut, drawn., got 'glued'"),
+        ({"shares": (("glued", 1.0),)}, ConfigurationError, "kind of pairs .cut, drawn, edited., got 'glued'"),
         ({"shares": (("cut", -1.0),)}, ConfigurationError, "share of 0 or more"),
         ({"shares": (("cut", float("nan")),)}, ConfigurationError, "share of 0 or more"),
         ({"shares": (("cut", 0.0),)}, ConfigurationError, "share above 0"),
         ({"shares": (("drawn", 1.0),)}, ConfigurationError, "a family that draws"),
+        ({"shares": (("edited", 1.0),)}, ConfigurationError, "a step that adds"),
         ({"masks": torch.zeros(7, 1, HEIGHT, WIDTH, dtype=torch.uint8)}, ShapeError, "expected masks of shape"),
     ],
 )

@@ -129,11 +129,12 @@ class Bright(Presence):
 def test_pictures_that_are_surely_in_the_wrong_domain_are_left_out() -> None:
     levels = torch.linspace(0, 255, 40).byte().view(-1, 1, 1, 1).expand(-1, 3, 4, 4)
     domains = Domains(without=levels, with_=levels.flip(0), without_odds=torch.full((40,), 1 / 40).double().numpy())
-    kept, which = making.believed(domains, domains, Bright())
+    kept, which, bare = making.believed(domains, domains, Bright())
     assert kept.without.max() <= 0.9 * 255
     assert kept.with_.min() >= 0.1 * 255 - 1
     assert len(kept.with_) == int(which.sum()) == 36
     assert torch.equal(domains.with_[which], kept.with_)
+    assert torch.equal(domains.without[bare], kept.without)
     assert kept.without_odds is not None
     assert kept.without_odds.sum() == pytest.approx(1)
     assert making.believed(domains, domains, None)[0] is domains
@@ -183,6 +184,24 @@ def test_masks_grow_with_a_soft_rim() -> None:
     pictures = torch.zeros(1, 3, 40, 40, dtype=torch.uint8)
     pictures[0, 0, 18:22, 18:22] = 255
     masks = making.content_masks(lambda images: images[:, :1], pictures, WHOLE_FRAME, 40, grown=0.2)[0, 0]
-    assert masks[20, 20 - 6] == 255
+    assert masks[20, 20 - 6] > 240
     assert 50 < masks[20, 20 - 10] < 220
     assert masks[20, 20 - 18] == 0
+
+
+def test_edits_are_cut_to_the_frame_and_laid_on_the_photos() -> None:
+    seen, photos = (torch.full((5, 3, side, side), 100, dtype=torch.uint8) for side in (20, 40))
+    photos += torch.arange(5, dtype=torch.uint8).view(5, 1, 1, 1)
+    half = FrameSpec("half", within="all", x=0.5, y=0.75, width=1.0, height=0.5)
+
+    def edit(images: Tensor) -> Tensor:
+        images = images.clone()
+        images[:, 0, 15:] += 0.2  # the lower half of the frame
+        return images
+
+    edited = making.edited_photos(edit, seen, half, photos, limit=3, batch=2)
+    assert len(edited.of.unique()) == 3
+    change = edited.pictures.float() - photos[edited.of].float()
+    assert change[:, 1:].abs().max() == 0
+    assert change[:, 0, :18].abs().max() == 0
+    torch.testing.assert_close(change[:, 0, 22:], torch.full((3, 18, 40), 51.0))
