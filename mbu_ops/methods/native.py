@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops.functional.detail import agreement
 from mbu_ops.functional.layer import Layer, Moved
 from mbu_ops.methods.base import Networks, to_signed, to_unit
 from mbu_ops.methods.blocks import activation
@@ -171,12 +172,14 @@ class Native(Networks):
             image: ``(B, 3, H, W)`` RGB in [0, 1].
 
         Returns:
-            A layer whose mask, in [0, 1], is the share of pixels that are redrawn; the rest are the image's own.
+            A layer whose mask, in [0, 1], is the share of pixels that are redrawn; the rest are the image's own. What
+            is finer than the frame's pixels stays where redrawn pixels show the image's structure: the grain of skin.
         """
         colour, mask, gate = self.planes(image)
         redrawn = mask * (1 - gate)
+        hidden = redrawn * (1 - agreement(colour, image))
         # blended here as in training: the mask's ramp says where, and not how much
-        return Layer(redrawn, redrawn * (colour - image), Moved(1 - redrawn, low=image))
+        return Layer(redrawn, redrawn * (colour - image), Moved(1 - hidden, low=image))
 
     def presence(self, image: Tensor) -> Tensor:
         """Return how likely the image shows the content, ``(B,)`` in [0, 1]: by how much of the frame is redrawn.

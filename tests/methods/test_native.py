@@ -16,7 +16,7 @@ from mbu_ops.frames.box import Box
 from mbu_ops.frames.framed import Framed
 from mbu_ops.functional.render import render
 from mbu_ops.methods import get_method
-from mbu_ops.methods.native import CONFIGS, Native
+from mbu_ops.methods.native import CONFIGS, Native, Planes
 from mbu_ops.methods.presence import OwnPresence, Presence
 from mbu_ops.testing import OpTester, tiny_native
 from mbu_ops.weights import WeightsInfo, load, save
@@ -162,3 +162,20 @@ def test_sizes_that_cannot_work_are_refused(wrong: dict[str, Any], expected: str
     values = Native.config_to_dict(CONFIGS["eyes"]) | wrong
     with pytest.raises(ConfigurationError, match=expected):
         Native.config_from_dict(values)
+
+
+def test_redrawn_pixels_keep_what_is_finer_where_structures_agree() -> None:
+    """A darker copy of the photo keeps its grain; flat colours in place of a pattern do not."""
+    model, torch_grain = tiny_native(), 0.02 * torch.randn(1, 1, 128, 128)
+    plain = torch.full((1, 3, 128, 128), 0.6)
+    stripes = plain + 0.3 * torch.sin(torch.arange(128) / 8).view(1, 1, 1, 128)
+
+    def grain_left(photo: torch.Tensor) -> torch.Tensor:
+        size = model.config.size
+        white = torch.ones(1, 1, *size)
+        model.planes = lambda _image: Planes(torch.full((1, 3, *size), 0.4), white, 0 * white)  # type: ignore[method-assign]
+        pictures = [mbu_ops.Remove(model)(one) for one in (photo + torch_grain, photo)]
+        return (pictures[0] - pictures[1])[..., 24:-24, 24:-24].std() / torch_grain.std()
+
+    assert grain_left(plain) > 0.5
+    assert grain_left(stripes) < 0.4
