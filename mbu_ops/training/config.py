@@ -105,7 +105,7 @@ class TrainingConfig:
 
         Example:
             >>> settings = TrainingConfig(steps=100, coarse_steps=0, learning_rate_decay=0.5)
-            >>> [settings.rate_at(step) for step in (0, 50, 75, 100)]
+            >>> [round(settings.rate_at(step), 6) for step in (0, 50, 75, 100)]
             [1.0, 1.0, 0.55, 0.1]
         """
         falling = self.learning_rate_decay * self.steps
