@@ -54,8 +54,9 @@ def test_steps_take_the_weights_that_can_do_them() -> None:
     assert methods("translate:glasses adjust:hair_women,strength=-0.5 remove:glasses") == ["didd", "maae", "native"]
 
 
-def test_smiles_and_hair_are_added_and_removed_by_the_dial() -> None:
-    assert methods("remove:smile add:smile remove:hair_women add:hair_women") == 4 * ["maae"]
+def test_smiles_and_hair_are_added_by_the_dial_and_hair_is_removed_by_it() -> None:
+    assert methods("add:smile remove:hair_women add:hair_women") == 3 * ["maae"]
+    assert methods("remove:glasses remove:smile remove:facial_hair remove:handbags/handle") == 4 * ["native"]
     # a dial follows no guide: who names one wants what it shows
     assert methods("add:smile,guide=0 swap:smile interpolate:smile,to=1 segment:smile") == 4 * ["mbu"]
     assert methods("remove:smile,method=mbu add:smile,guide=0,method=maae") == ["mbu", "maae"]
@@ -64,7 +65,7 @@ def test_smiles_and_hair_are_added_and_removed_by_the_dial() -> None:
 @pytest.mark.parametrize("op", [Transfer, Swap, Interpolate])
 def test_ops_that_are_shown_guides_take_weights_that_follow_them(op: type[Op]) -> None:
     assert op.from_pretrained("faces/smile").model.info.follows_guides
-    assert Remove.from_pretrained("faces/smile").model.info.name == "maae"
+    assert Remove.from_pretrained("faces/smile").model.info.name == "native"
 
 
 def methods(steps: str) -> list[str]:
