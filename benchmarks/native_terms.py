@@ -1,4 +1,4 @@
-"""What each loss term, kind of pair and part of a native network is for: each left out once, at equal wall time.
+"""What each loss term of native networks is for: each left out once, at equal wall time.
 
     python benchmarks/native_terms.py [--seconds 90] [--attribute avatars/beard] [--side 64] [--terms mask gate]
 
@@ -34,8 +34,8 @@ TERMS = [field.name for field in fields(NativeLossWeights)]
 
 def train(
     composites: Composites, weights: NativeLossWeights, config: NativeConfig, seconds: float, seed: int
-) -> Native:
-    """Return the average of networks that learnt for so many seconds."""
+) -> tuple[Native, int]:
+    """Return the average of networks that learnt for so many seconds, and the steps that they took."""
     torch.manual_seed(seed)
     objective = NativeObjective(Native(config), weights).train()
     groups = objective.parameter_groups()
@@ -51,9 +51,7 @@ def train(
             optimisers[name].step()
         average.update_parameters(objective.model)
         step += 1
-    model: Native = average.module.eval()
-    model.steps = step  # type: ignore[assignment]
-    return model
+    return average.module.eval(), step
 
 
 @torch.no_grad()
@@ -101,9 +99,9 @@ def main() -> None:
     variants = {"nothing": NativeLossWeights()}
     variants |= {name: replace(NativeLossWeights(), **{name: 0.0}) for name in options.terms or TERMS}
     for name, weights in variants.items():
-        model = train(composites, weights, config, options.seconds, options.seed)
+        model, steps = train(composites, weights, config, options.seconds, options.seed)
         found = graded(model, with_, without, where)
-        print("| {} | {} | {:.1f} | {:.0%} | {:.2f} | {:.1%} |".format(name, model.steps, *found), flush=True)
+        print("| {} | {} | {:.1f} | {:.0%} | {:.2f} | {:.1%} |".format(name, steps, *found), flush=True)
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ if TYPE_CHECKING:
     "--removal-dilation",
     type=click.IntRange(min=1),
     help="How far removals with these weights grow the mask, in pixels of the frame; may change with --resume.  "
-    "[default: 2]",
+    "[default: 2; 1 for native]",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Of the first weights and of every batch.")
 @click.option("--save-every", type=click.IntRange(min=1), help="Steps between states.")

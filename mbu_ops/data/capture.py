@@ -6,6 +6,8 @@ randomness is torch's global one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from kornia.enhance import jpeg_codec_differentiable
 from torch import Tensor
@@ -88,10 +90,9 @@ def softened(pixels: Tensor, pictures: int = 1) -> Tensor:
     return _joined(shown, others)
 
 
-def even(pixels: Tensor, draw: object = torch.rand) -> Tensor:
+def even(pixels: Tensor, draw: Callable[..., Tensor] = torch.rand) -> Tensor:
     """Return a number for each picture, ``(B, 1, 1, 1)``: from 0 to 1, or as ``draw`` draws it."""
-    drawn: Tensor = draw(len(pixels), 1, 1, 1)  # type: ignore[operator]
-    return drawn.to(pixels)
+    return draw(len(pixels), 1, 1, 1).to(pixels)
 
 
 def _compressed(pixels: Tensor, quality: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ that a network made stands on the side of the target, so that what is learnt fro
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -118,7 +118,7 @@ class Composites:
     pen: Pen | None = None
     edited: Edited | None = None
     masks_from: str = ""
-    near: Tensor | None = None
+    near: Tensor = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_shares(self.shares)
@@ -136,8 +136,7 @@ class Composites:
             raise ConfigurationError(
                 "expected edited photos for pairs of the kind 'edited', got none: name a step that adds the content"
             )
-        if self.near is None:
-            object.__setattr__(self, "near", nearest(self.domains.without, photos, self._donors))
+        object.__setattr__(self, "near", nearest(self.domains.without, photos, self._donors))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -241,7 +240,6 @@ class Composites:
         if kind == "drawn":
             assert self.pen is not None  # noqa: S101 - checked when it was made
             return torch.cat([(drawn := self.pen(photos)).pictures, photos, drawn.masks], 1)
-        assert self.near is not None  # noqa: S101 - found when it was made
         one_of = torch.from_numpy(random.integers(self.near.shape[1], size=count))
         donors = self._of_with(self.near[targets, one_of], random)
         laid = laid_on(photos, moved(fitted(donors, photos)))

@@ -37,7 +37,8 @@ class TrainingConfig:
         flip: whether to mirror half of the images.
         pairs: how pairs are made, for methods that learn from such: ``(kind, share)``, see
             :class:`mbu_ops.data.composites.Composites`; empty for what there is masks and a pen for.
-        removal_dilation: how far the masks of removals grow with the exported weights, in pixels of the frame.
+        removal_dilation: how far the masks of removals grow with the exported weights, in pixels of the frame; None for
+            what the configuration says.
         seed: seed of the first weights and of every batch.
         save_every: steps between two states on disk.
         sample_every: steps between two sample sheets.
@@ -62,7 +63,7 @@ class TrainingConfig:
     average_decay: float = 0.999
     flip: bool = True
     pairs: tuple[tuple[str, float], ...] = ()
-    removal_dilation: int = 2
+    removal_dilation: int | None = None
     seed: int = 0
     save_every: int = 500
     sample_every: int = 1_000
@@ -78,10 +79,11 @@ class TrainingConfig:
             "save_every",
             "sample_every",
             "log_every",
-            "removal_dilation",
         ):
             if not getattr(self, name) > 0:
                 raise ConfigurationError(f"{name} must be above 0, got {getattr(self, name)}")
+        if self.removal_dilation is not None and not self.removal_dilation > 0:
+            raise ConfigurationError(f"removal_dilation must be above 0, got {self.removal_dilation}")
         if not 0 <= self.guide_variation < 10:
             raise ConfigurationError(f"guide_variation must be at least 0 and below 10, got {self.guide_variation}")
         if not 0 <= self.learning_rate_decay <= 1:

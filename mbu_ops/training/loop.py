@@ -251,7 +251,8 @@ class Trainer:
             TrainingStateError: if they cannot be written.
         """
         model = self._settled()
-        model.config = replace(model.config, removal_dilation=self.config.removal_dilation)
+        if self.config.removal_dilation is not None:
+            model.config = replace(model.config, removal_dilation=self.config.removal_dilation)
         path = self.out / WEIGHTS
         guides = self.objective.guides(model, *self._examples(self.pictures))
         training = {

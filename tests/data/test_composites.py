@@ -118,7 +118,6 @@ def test_edits_of_other_weights_stand_on_the_side_of_the_input_only(domains: Dom
 def test_donors_without_a_content_to_cut_are_not_used(domains: Domains, masks: Tensor) -> None:
     masks[3:] = 0
     composites = Composites(domains, masks)
-    assert composites.near is not None
     assert set((composites.near % 8).flatten().tolist()) == {0, 1, 2}
     assert (composites.pairs("cut", 16).masks.amax((1, 2, 3)) > 0.9).all()
 

@@ -70,6 +70,7 @@ def test_a_plus_is_learnt_to_be_removed(tmp_path: Path, composites: Composites) 
     assert (cleared - dark)[~where].abs().mean() < 0.05
     assert (remove(plain) - plain).abs().mean() < 0.03
     assert isinstance(remove.detector, OwnPresence)
+    assert remove.dilation == 1  # what the configuration says
 
 
 def test_an_interrupted_run_ends_with_the_same_weights(tmp_path: Path, composites: Composites) -> None:
