@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any, Self, cast
 
 import torch
+from kornia.filters import filter2d_separable
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -294,6 +295,5 @@ def _fitted(mask: Tensor, pixels: Tensor) -> Tensor:
 
 
 def _blurred(pixels: Tensor) -> Tensor:
-    row = pixels.new_tensor([1.0, 4, 6, 4, 1]) / 16
-    kernel = (row[:, None] * row).expand(pixels.shape[1], 1, 5, 5)
-    return F.conv2d(F.pad(pixels, (2, 2, 2, 2), mode="replicate"), kernel, groups=pixels.shape[1])
+    row = pixels.new_tensor([[1.0, 4, 6, 4, 1]]) / 16
+    return filter2d_separable(pixels, row, row, border_type="replicate")

@@ -10,7 +10,6 @@ from typing import cast
 import torch
 from kornia.filters import gaussian_blur2d
 from torch import Tensor
-from torch.nn import functional as F
 
 from mbu_ops.data.composites import Composites, Drawn, Edited, Pen
 from mbu_ops.data.cutting import Size, height_and_width
@@ -22,6 +21,7 @@ from mbu_ops.families.registry import load_target, plugin_code
 from mbu_ops.families.spec import AttributeSpec, FamilySpec
 from mbu_ops.functional.grid import grid
 from mbu_ops.functional.mask import dilate
+from mbu_ops.functional.similarity import Rectangle, extract
 from mbu_ops.methods.presence import Detector
 
 _SHOWN = 8
@@ -111,9 +111,9 @@ def edited_photos(
 
 def _within(planes: Tensor, frame: FrameSpec, size: Sequence[int]) -> Tensor:
     """Return what one of a family's frames shows of planes of its first; beyond their border it goes on."""
-    shift = torch.tensor([[frame.width, 0, 2 * frame.x - 1], [0, frame.height, 2 * frame.y - 1]])
-    places = F.affine_grid(shift.expand(len(planes), 2, 3), [len(planes), planes.shape[1], *size], align_corners=False)
-    return F.grid_sample(planes, places, padding_mode="border", align_corners=False)
+    height, width = planes.shape[-2:]
+    where = Rectangle(frame.x * width, frame.y * height, frame.width * width, frame.height * height)
+    return extract(planes, where, (size[0], size[1]))
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mbu_ops.data.composites import Drawn
 from mbu_ops.errors import ShapeError
 from mbu_ops.functional.check import check_image
 from mbu_ops_faces.pen_places import Outline, Place, band, blurred, compressed, ramp, softened
@@ -22,18 +23,6 @@ _CLEAR = 0.2
 
 SMALLEST = 16
 """Fewest pixels of a picture's side: glasses are not seen on smaller ones."""
-
-
-class Drawn(NamedTuple):
-    """Photos with something drawn on them.
-
-    Attributes:
-        pictures: ``(B, 3, H, W)`` in [0, 1].
-        masks: ``(B, 1, H, W)`` in [0, 1], how much of each pixel the drawing is; its shadow is not in it.
-    """
-
-    pictures: Tensor
-    masks: Tensor
 
 
 def draw(attribute: str, images: Tensor, frame: str) -> Drawn | None:
