@@ -38,6 +38,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "parsing": "mbu_ops.methods.parsing:Parsing",
         "portrait": "mbu_ops.methods.portrait:Portrait",
         "native": "mbu_ops.methods.native:Native",
+        "native_dial": "mbu_ops.methods.native_dial:NativeDial",
     },
 }
 """This distribution's own entries: they are there whatever the state of its installed metadata."""

@@ -196,6 +196,19 @@ class Networks(nn.Module, ABC):
         form: type[nn.Module] | None = vars(type(self)).get("inference")
         return self if form is None else form(self)
 
+    @classmethod
+    def continued(cls, trained: nn.Module, config: Any) -> Networks | None:
+        """Return networks to train that begin with what trained ones know.
+
+        Args:
+            trained: of any method.
+            config: the sizes wanted, one of this class's configurations.
+
+        Returns:
+            None if the trained ones are of another method, or have other sizes.
+        """
+        return trained if type(trained) is cls and trained.config == config else None
+
     # -- resolution ---------------------------------------------------------------------------------------------------
 
     def stems(self) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ CVPR 2016; Wu and He, ECCV 2018).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.functional.detail import agreement
 from mbu_ops.functional.layer import Layer, Moved
+from mbu_ops.functional.mask import resize
 from mbu_ops.methods.base import Networks, to_signed, to_unit
 from mbu_ops.methods.blocks import activation
 from mbu_ops.methods.config import NetworkConfig
@@ -38,6 +39,9 @@ _LEAST = 0.01
 
 _HALVINGS = 2
 
+_FARTHEST = 0.125
+"""A flow takes pixels from so many sides of the frame away, at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class NativeConfig(NetworkConfig):
@@ -47,11 +51,13 @@ class NativeConfig(NetworkConfig):
         resolution: width of the frame, in pixels; regions need not be square.
         height: height of the frame, in pixels.
         channels: of the first level, a multiple of 8; each of the two levels below has twice as many.
+        flow: whether the photo's own pixels move, by a flow of one arrow for each position of the lowest level.
     """
 
     resolution: int = 224
     height: int = 96
     channels: int = 32
+    flow: bool = False
 
     def __post_init__(self) -> None:
         step = self.patch << _HALVINGS
@@ -94,11 +100,70 @@ class Planes(NamedTuple):
         colour: ``(B, 3, H, W)`` RGB in [0, 1], what shows where the photo's own pixels give way.
         mask: ``(B, 1, H, W)`` in [0, 1], where the content is.
         gate: ``(B, 1, H, W)`` in [0, 1], where the photo's own pixels show all the same.
+        flow: ``(B, 2, h, w)`` in sides of the frame, from where the photo's own pixels are taken, see
+            :class:`mbu_ops.functional.layer.Moved`; 0 beside the mask. None where nothing moves.
     """
 
     colour: Tensor
     mask: Tensor
     gate: Tensor
+    flow: Tensor | None = None
+
+    @property
+    def redrawn(self) -> Tensor:
+        """``(B, 1, H, W)`` in [0, 1], the share of each pixel that is drawn anew."""
+        return self.mask * (1 - self.gate)
+
+    @property
+    def presence(self) -> Tensor:
+        """``(B,)`` in [0, 1], how likely there is something to edit, by how much of the frame is redrawn."""
+        share = self.redrawn.mean((1, 2, 3))
+        return share / (share + _LEAST)
+
+    def float(self) -> Planes:
+        """Return the planes in single precision, in which training blends and compares pixels."""
+        return Planes(*(None if plane is None else plane.float() for plane in self))  # type: ignore[arg-type]
+
+    def scaled(self, strength: Tensor) -> Planes:
+        """Return the planes of a part of the edit: at 0 nothing is redrawn or moved.
+
+        Args:
+            strength: ``(B,)``, 0 or more; beyond 1 flows exaggerate, and no more than all can be redrawn.
+        """
+        share = strength.to(self.mask.dtype).view(-1, 1, 1, 1)
+        return self._replace(
+            mask=(self.mask * share).clamp(max=1), flow=None if self.flow is None else self.flow * share
+        )
+
+    def moved(self, image: Tensor) -> Tensor:
+        """Return the image's own pixels where the flow puts them, ``(B, 3, H, W)``."""
+        return image if self.flow is None else Moved(torch.ones_like(self.mask), self.flow).seen(image)
+
+    def shown(self, image: Tensor) -> Tensor:
+        """Return the edit at the frame's resolution, as training sees it.
+
+        Args:
+            image: ``(B, 3, H, W)`` RGB in [0, 1].
+        """
+        return torch.lerp(self.moved(image), self.colour, self.redrawn)
+
+    def layer(self, image: Tensor) -> Layer:
+        """Return the edit for photos of any size.
+
+        What is finer than the frame's pixels stays where redrawn pixels show the image's structure: the grain of skin.
+
+        Args:
+            image: ``(B, 3, H, W)`` RGB in [0, 1].
+        """
+        own, redrawn = self.moved(image), self.redrawn
+        hidden, changed = redrawn * (1 - agreement(self.colour, own)), redrawn
+        if self.flow is not None:
+            height, width = image.shape[-2:]
+            pixels = self.flow * self.flow.new_tensor([width, height]).view(-1, 1, 1)
+            stirred = resize(pixels.square().sum(1, keepdim=True).sqrt().clamp(max=1), (height, width))
+            changed = 1 - (1 - redrawn) * (1 - stirred)
+        # blended here as in training: the mask's ramp says where, and not how much
+        return Layer(changed, redrawn * (self.colour - own), Moved(1 - hidden, self.flow, low=own))
 
 
 class Native(Networks):
@@ -154,11 +219,24 @@ class Native(Networks):
             )
         )
         self.paint = nn.Conv2d(width, 5 * patch**2, 3, 1, 1)
+        self.arrows = nn.Conv2d(deepest, 2, 3, 1, 1) if self.config.flow else None
         self.register_buffer("window", _window(*self.config.size), persistent=False)
         # at first little is content, and what is shows the photo: training begins with edits that change nothing
         with torch.no_grad():
+            if self.arrows is not None:
+                self.arrows.weight.zero_()
+                self.arrows.bias.zero_()  # type: ignore[union-attr]
             self.paint.bias[3 * patch**2 : 4 * patch**2].fill_(-2)  # type: ignore[index]
             self.paint.bias[4 * patch**2 :].fill_(1)  # type: ignore[index]
+
+    @classmethod
+    def continued(cls, trained: nn.Module, config: Any) -> Native | None:
+        """Return networks that begin as trained ones, also where these moved no pixels."""
+        if not isinstance(trained, Native) or replace(trained.config, flow=config.flow) != config:
+            return None
+        model = cls(config)
+        model.load_state_dict(trained.state_dict(), strict=False)  # a flow that is new moves nothing at first
+        return model
 
     @property
     def code_shape(self) -> tuple[int, int, int]:
@@ -172,27 +250,21 @@ class Native(Networks):
             image: ``(B, 3, H, W)`` RGB in [0, 1].
 
         Returns:
-            A layer whose mask, in [0, 1], is the share of pixels that are redrawn; the rest are the image's own. What
-            is finer than the frame's pixels stays where redrawn pixels show the image's structure: the grain of skin.
+            A layer whose mask, in [0, 1], is the share of pixels that are redrawn or moved; the rest are the image's
+            own.
         """
-        colour, mask, gate = self.planes(image)
-        redrawn = mask * (1 - gate)
-        hidden = redrawn * (1 - agreement(colour, image))
-        # blended here as in training: the mask's ramp says where, and not how much
-        return Layer(redrawn, redrawn * (colour - image), Moved(1 - hidden, low=image))
+        return self.planes(image).layer(image)
 
     def presence(self, image: Tensor) -> Tensor:
         """Return how likely the image shows the content, ``(B,)`` in [0, 1]: by how much of the frame is redrawn.
 
         One hundredth of it is as good as not there, or there: 0.5.
         """
-        _, mask, gate = self.planes(image)
-        share = (mask * (1 - gate)).mean((1, 2, 3))
-        return share / (share + _LEAST)
+        return self.planes(image).presence
 
     def segment(self, image: Tensor) -> Tensor:
         """Return where the content is, ``(B, 1, H, W)`` in [0, 1]."""
-        return self.planes(image)[1]
+        return self.planes(image).mask
 
     def planes(self, image: Tensor) -> Planes:
         """Return what the edit is made of: what training asks for.
@@ -202,12 +274,17 @@ class Native(Networks):
         """
         first = self.stem(F.pixel_unshuffle(to_signed(image), self.config.patch))
         second = self.down[0](first)
-        features = self.middle(self.down[1](second))
+        lowest = features = self.middle(self.down[1](second))
         for shrink, merge, skipped in zip(self.shrink, self.merge, (second, first), strict=True):
             grown = F.interpolate(shrink(features), scale_factor=2.0)
             features = merge(torch.cat([grown, skipped], 1))
         colour, mask, gate = torch.split(F.pixel_shuffle(self.paint(features), self.config.patch), [3, 1, 1], 1)
-        return Planes(to_unit(colour.tanh()), mask.sigmoid() * self.window, gate.sigmoid())
+        mask = mask.sigmoid() * self.window
+        flow = None
+        if self.arrows is not None:
+            # by the mask, so that nothing tears where it ends
+            flow = _FARTHEST * self.arrows(lowest).tanh() * F.avg_pool2d(mask, self.config.patch << _HALVINGS)
+        return Planes(to_unit(colour.tanh()), mask, gate.sigmoid(), flow)
 
 
 def _convolution(before: int, after: int, halves: bool = False) -> nn.Sequential:

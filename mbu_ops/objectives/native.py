@@ -36,7 +36,8 @@ class NativeLossWeights(LossWeights):
             times as much.
         bands: the same in each band of a Laplacian pyramid, finer ones more.
         feature_matching: the discriminator's features of both.
-        adversarial: edits should look like real photos without the content.
+        adversarial: edits of pairs' pictures should look like real photos without the content.
+        unpaired: edits of photos with the content, which have no target, should too.
         gradient_penalty: of the discriminator on real photos, every 16th step.
         classifier: a small network that learns to tell the domains should take edits of photos with the content for
             photos without it.
@@ -46,12 +47,15 @@ class NativeLossWeights(LossWeights):
         mask: cross entropy of the mask of a pair's picture; without it, masks collapse.
         gate: share of the picture that is redrawn.
         area: how far the mean mask of photos with the content lies outside 4% to 40%.
+        flow: of networks that move pixels: how unlike neighbouring arrows are, how long they are, and whether they fold
+            the photo.
     """
 
     reconstruction: float = 6.0
     bands: float = 3.0
     feature_matching: float = 1.0
-    adversarial: float = 0.35
+    adversarial: float = 0.175
+    unpaired: float = 0.175
     gradient_penalty: float = 2.0
     classifier: float = 0.1
     keep: float = 5.0
@@ -60,6 +64,7 @@ class NativeLossWeights(LossWeights):
     mask: float = 0.5
     gate: float = 0.03
     area: float = 2.0
+    flow: float = 1.0
 
 
 LOSS_WEIGHTS: dict[str, NativeLossWeights] = {"quick": NativeLossWeights()}
@@ -74,13 +79,16 @@ _INSIDE = 4.0
 _PENALISED = 16
 """Every so many steps the discriminator's gradient counts."""
 
-_RISE = {"adversarial": 400, "classifier": 1500}
+_RISE = {"adversarial": 400, "unpaired": 400, "classifier": 1500}
 """Steps over which a term's weight rises from 0: before, networks to judge by know nothing."""
 
 _GROWN = 6
 """Pixels around a content's mask in which its photo may change too."""
 
 _AREA = 0.04, 0.4
+
+_LEAST_AREA = 0.2
+"""A flow that leaves less than this of a cell's area is about to fold the photo."""
 
 
 class NativeObjective(DomainsObjective):
@@ -149,29 +157,31 @@ class NativeObjective(DomainsObjective):
         weights, pair, count = self.weights, Pairs.of(pairs), len(pairs)
         done = int(self.steps_done)
         self.steps_done += 1
-        shown, wanted, photos, plain = map(to_signed, (pair.shown, pair.wanted, with_[:, :3], without))
+        wanted, photos, plain = map(to_signed, (pair.wanted, with_[:, :3], without))
         if weights.classifier:
             yield "classifier", {"tells": self._tells(photos, plain)}, {}
-        colour, mask, gate = self.model.planes(torch.cat([pair.shown, with_[:, :3], without]))
-        seen = torch.cat([shown, photos, plain])
-        redrawn = (mask * (1 - gate)).float()
-        edited = torch.lerp(seen, to_signed(colour).float(), redrawn)
+        images = torch.cat([pair.shown, with_[:, :3], without])
+        planes = self.model.planes(images).float()
+        redrawn, edited = planes.redrawn, to_signed(planes.shown(images))
         back, cleared, kept = torch.split(edited, count)
-        masks = torch.split(mask.float(), count)
-        adversarial = self._weight("adversarial", done)
-        if adversarial or weights.feature_matching:
-            fakes = edited[: 2 * count].detach()
-            yield "discriminator", self._judged(torch.cat([plain, wanted]), fakes, done), {}
+        masks = torch.split(planes.mask, count)
+        fakes = {"adversarial": back} | ({"unpaired": cleared} if weights.unpaired else {})
+        judges = bool(weights.adversarial or weights.unpaired or weights.feature_matching)
+        if judges:
+            judged = torch.cat(list(fakes.values()))
+            yield "discriminator", self._judged(torch.cat([plain, wanted]), judged.detach(), done), {}
         terms: dict[str, Tensor] = {}
         if weights.reconstruction:
             terms["reconstruction"] = ((back - wanted).abs() ** self._power * (1 + _INSIDE * pair.masks)).mean()
         if weights.bands:
             terms["bands"] = _bands_apart(back, wanted, pair.masks)
-        if adversarial or weights.feature_matching:
+        if judges:
             self.judge.requires_grad_(False)
-            scores, features = self.judge(edited[: 2 * count])
-            if adversarial:
-                terms["adversarial"] = -torch.stack([score.float().mean() for score in scores]).sum()
+            scores, features = self.judge(judged)
+            for number, name in enumerate(fakes):
+                if getattr(weights, name):
+                    mine = slice(number * count, (number + 1) * count)
+                    terms[name] = -torch.stack([score[mine].float().mean() for score in scores]).sum()
             if weights.feature_matching:
                 with torch.no_grad():
                     real = self.judge(wanted)[1]
@@ -191,10 +201,12 @@ class NativeObjective(DomainsObjective):
             terms["empty"] = masks[2].mean()
         if weights.mask:
             truth = (1.2 * pair.masks).clamp(0, 1) * self.model.window
-            with torch.autocast(seen.device.type, enabled=False):
+            with torch.autocast(images.device.type, enabled=False):
                 terms["mask"] = F.binary_cross_entropy(masks[0].clamp(1e-4, 1 - 1e-4), truth.float())
         if weights.gate:
             terms["gate"] = redrawn.mean()
+        if weights.flow and planes.flow is not None:
+            terms["flow"] = _unruly(planes.flow)
         covered = masks[1].mean()
         if weights.area:
             terms["area"] = F.relu(covered - _AREA[1]) + 4 * F.relu(_AREA[0] - covered)
@@ -233,10 +245,9 @@ class NativeObjective(DomainsObjective):
         with torch.no_grad():
             rows: list[Tensor] = []
             for photos in (with_, without):
-                colour, mask, gate = model.planes(photos)
-                redrawn = mask * (1 - gate)
-                shares = [share.expand(-1, 3, -1, -1) for share in (mask, redrawn)]
-                rows += [photos, torch.lerp(photos, colour, redrawn), *shares]
+                planes = model.planes(photos)
+                shares = [share.expand(-1, 3, -1, -1) for share in (planes.mask, planes.redrawn)]
+                rows += [photos, planes.shown(photos), *shares]
             return grid(rows)
 
 
@@ -288,6 +299,16 @@ def _bands_apart(made: Tensor, wanted: Tensor, inside: Tensor) -> Tensor:
         total = total + weight * ((apart - low).abs() * (1 + _INSIDE * _fitted(inside, apart))).mean()
         apart = F.avg_pool2d(low, 2)
     return total + _BANDS[-1] * (apart.abs() * (1 + _INSIDE * _fitted(inside, apart))).mean()
+
+
+def _unruly(flow: Tensor) -> Tensor:
+    """Return how far a flow ``(B, 2, h, w)``, in sides of the frame, is from a smooth and short one without folds."""
+    height, width = flow.shape[-2:]
+    cells = flow * flow.new_tensor([width, height]).view(-1, 1, 1)  # in steps from arrow to arrow
+    right, down = cells[..., :-1, 1:] - cells[..., :-1, :-1], cells[..., 1:, :-1] - cells[..., :-1, :-1]
+    area = (1 + right[:, 0]) * (1 + down[:, 1]) - right[:, 1] * down[:, 0]
+    rough = (right.square() + down.square()).sum(1).mean()
+    return 0.1 * rough + 0.01 * cells.square().sum(1).mean() + F.relu(_LEAST_AREA - area).mean()
 
 
 def _fitted(mask: Tensor, pixels: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -9,6 +11,7 @@ from mbu_ops.methods.didd import DIDD, DIDDConfig
 from mbu_ops.methods.maae import MAAE, MAAEConfig
 from mbu_ops.methods.mbu import MBU, MBUConfig, to_signed
 from mbu_ops.methods.native import Native, NativeConfig
+from mbu_ops.methods.native_dial import NativeDial
 from mbu_ops.methods.parsing import Parsing, ParsingConfig
 from mbu_ops.methods.portrait import Portrait, PortraitConfig
 from mbu_ops.methods.presence import WIDTHS, Presence
@@ -175,17 +178,46 @@ def tiny_native(seed: int = 0, dtype: torch.dtype = torch.float32) -> Native:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = Native(TINY_NATIVE).eval()
-        images = torch.rand(64, 3, *TINY_NATIVE.size)
+        _draw_somewhere(model)
+    return model.to(dtype)
+
+
+@torch.no_grad()
+def tiny_native_dial(seed: int = 0, dtype: torch.dtype = torch.float32) -> NativeDial:
+    """Return an untrained native dial in eval mode that moves and redraws pixels in some places only.
+
+    The same seed gives the same network; the global random state is left alone.
+
+    Args:
+        seed: of the weights.
+        dtype: of the weights.
+
+    Example:
+        >>> layer = tiny_native_dial().adjust(torch.rand(2, 3, 16, 16), torch.tensor([-1.0, 1.0]))
+        >>> bool(layer.own.flow.abs().max() > 0.001)
+        True
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = NativeDial(replace(TINY_NATIVE, flow=True)).eval()
+        for network in (model.less, model.more):
+            assert network.arrows is not None  # noqa: S101
+            nn.init.normal_(network.arrows.weight, std=0.03)
+            _draw_somewhere(network)
+    return model.to(dtype)
+
+
+def _draw_somewhere(model: Native) -> None:
+    """Spread the logits of a native network's mask over about -12 to 6: mostly background."""
+    images = torch.rand(64, 3, *TINY_NATIVE.size)
     model.window.fill_(1)  # a frame of so few pixels is all rim
     paint, block = model.paint, TINY_NATIVE.patch**2
     paint.weight *= 20
-    # spread the mask's logits over about -12 to 6: mostly background
     logits = torch.logit(model.segment(images), eps=1e-6)
     mask, scale = slice(3 * block, 4 * block), 4 / logits.std()  # after three colours
     assert paint.bias is not None  # noqa: S101
     paint.weight[mask] *= scale
     paint.bias[mask] = (paint.bias[mask] - logits.mean()) * scale - 4
-    return model.to(dtype)
 
 
 @torch.no_grad()

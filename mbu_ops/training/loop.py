@@ -177,13 +177,14 @@ class Trainer:
         """
         pretrained = weights.load(weights.resolve(name_or_path)[0])  # all of it, whatever its contents
         first = self.objective.model.config
-        if pretrained.info.method != self.config.method or pretrained.model.config != first:
+        model = self._method.continued(pretrained.model, first)
+        if model is None:
             raise ConfigurationError(
                 f"expected weights of {self.config.method} with the sizes this run begins with, {first}, got "
                 f"{pretrained.info.method} with {pretrained.model.config}: choose another --config, or --coarse-steps "
                 "0 for weights of the full resolution"
             )
-        self._set_networks(pretrained.model.train())
+        self._set_networks(model.train().requires_grad_())
         self._origin = dict(pretrained.info.training)
 
     def _refine(self) -> None:

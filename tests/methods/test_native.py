@@ -84,7 +84,7 @@ def test_what_no_mask_covers_is_the_photo_bit_for_bit() -> None:
 def test_a_layer_blends_as_in_training() -> None:
     """Colours show by the mask's share times the closed gate, whatever ramp the op puts on the mask."""
     model, image = tiny_native(), torch.rand(2, 3, 16, 16)
-    colour, mask, gate = model.planes(image)
+    colour, mask, gate, _ = model.planes(image)
     wanted = torch.lerp(image, colour, mask * (1 - gate))
     torch.testing.assert_close(render(image, model.remove(image)).raw, wanted)
 
@@ -127,7 +127,7 @@ def test_weights_name_their_frame_and_edit_only_there(tmp_path: Path) -> None:
 
 def test_it_says_itself_whether_there_is_something_to_do(tmp_path: Path) -> None:
     model, images = tiny_native(), torch.rand(4, 3, 16, 16)
-    _, mask, gate = model.planes(images)
+    _, mask, gate, _ = model.planes(images)
     share = (mask * (1 - gate)).mean((1, 2, 3))
     assert torch.equal((model.presence(images) >= 0.5), share >= 0.01)
     info = WeightsInfo("native", model.config_to_dict(model.config), 16, family="faces", attributes=("glasses",))

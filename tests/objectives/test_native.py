@@ -12,10 +12,10 @@ from mbu_ops.data.composites import Pairs
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods.native import Native, NativeConfig, Planes
 from mbu_ops.objectives import build_objective
-from mbu_ops.objectives.native import LOSS_WEIGHTS, NativeLossWeights, NativeObjective
+from mbu_ops.objectives.native import LOSS_WEIGHTS, NativeLossWeights, NativeObjective, _unruly
 from mbu_ops.testing import tiny_maae
 
-CONFIG = NativeConfig(resolution=32, height=16, channels=8, patch=2)
+CONFIG = NativeConfig(resolution=32, height=16, channels=8, patch=2, flow=True)
 TERMS = tuple(NativeLossWeights.__dataclass_fields__)
 EVERYTHING = NativeLossWeights(**dict.fromkeys(TERMS, 1.0))
 OF_THE_NETWORKS = set(TERMS) - {"gradient_penalty"}
@@ -34,7 +34,10 @@ def batch() -> Batch:
 
 def objective(weights: NativeLossWeights | None = EVERYTHING, loss: str = "l1") -> NativeObjective:
     torch.manual_seed(0)
-    return NativeObjective(Native(CONFIG), weights, loss)
+    model = Native(CONFIG)
+    assert model.arrows is not None
+    torch.nn.init.normal_(model.arrows.weight, std=0.3)
+    return NativeObjective(model, weights, loss)
 
 
 def steps(one: NativeObjective, batch: Batch, done: int = 10_000) -> dict[str, dict[str, Tensor]]:
@@ -72,7 +75,7 @@ def test_each_term_can_be_switched_off(batch: Batch, name: str) -> None:
 
 
 def test_without_what_needs_them_nothing_else_learns(batch: Batch) -> None:
-    weights = replace(EVERYTHING, adversarial=0.0, feature_matching=0.0, classifier=0.0)
+    weights = replace(EVERYTHING, adversarial=0.0, unpaired=0.0, feature_matching=0.0, classifier=0.0)
     assert set(steps(objective(weights), batch)) == {"networks"}
 
 
@@ -119,9 +122,40 @@ def test_l2_is_the_square(batch: Batch) -> None:
 def test_networks_that_judge_count_more_and_more(batch: Batch) -> None:
     one = objective()
     early, half, late = (steps(one, batch, done)["networks"] for done in (0, 200, 400))
-    assert "adversarial" not in early or float(early["adversarial"]) == 0
-    torch.testing.assert_close(2 * half["adversarial"], late["adversarial"])
+    assert float(early["adversarial"].detach()) == 0
+    for name in ("adversarial", "unpaired"):
+        torch.testing.assert_close(2 * half[name], late[name])
     torch.testing.assert_close(2 * half["classifier"], late["classifier"])
+
+
+@pytest.mark.parametrize("name", ["adversarial", "unpaired"])
+def test_pairs_and_photos_are_judged_apart(batch: Batch, name: str) -> None:
+    """A term of one of them gives the other's pictures no gradient."""
+    one = objective(replace(NativeLossWeights(**dict.fromkeys(TERMS, 0.0)), **{name: 1.0}))
+    one.steps_done.fill_(10_000)
+    shown, photos = (part.clone().requires_grad_() for part in batch[:2])
+    (*_, (group, terms, _)) = one.steps(shown, photos, batch[2])
+    assert (group, list(terms)) == ("networks", [name])
+    terms[name].backward()
+    for part, judged in ((shown, "adversarial"), (photos, "unpaired")):
+        assert (part.grad is not None and bool(part.grad.any())) == (judged == name)
+
+
+def test_flows_that_are_rough_long_or_fold_cost() -> None:
+    still = torch.zeros(1, 2, 4, 8)
+    assert float(_unruly(still)) == 0
+    shift, shear, fold = still.clone(), still.clone(), still.clone()
+    shift[:, 0] = 1 / 8  # by one cell
+    shear[:, 0] = torch.arange(4).view(-1, 1) / 32  # a quarter of a cell more in every row
+    fold[:, 0] = -2 * torch.arange(8) / 8  # mirrors the photo
+    assert float(_unruly(shift)) == pytest.approx(0.01)
+    assert float(_unruly(shear)) == pytest.approx(0.1 / 16 + 0.01 * (0 + 1 + 4 + 9) / 16 / 4)
+    assert float(_unruly(fold)) > 0.1 * 4 + 1.2  # an area of -1, where 0.2 is the least
+
+
+def test_networks_that_move_nothing_have_no_term_for_it(batch: Batch) -> None:
+    still = NativeObjective(Native(replace(CONFIG, flow=False)), EVERYTHING)
+    assert set(steps(still, batch)["networks"]) == OF_THE_NETWORKS - {"flow"}
 
 
 def test_every_step_is_counted(batch: Batch) -> None:
@@ -155,7 +189,7 @@ def test_it_is_built_by_names() -> None:
     ("wrong", "says"),
     [
         ({"recipe": "smile"}, "expected a recipe .quick., got 'smile'"),
-        ({"overrides": {"flow": 1.0}}, "expected a loss term .*, got 'flow'"),
+        ({"overrides": {"warp": 1.0}}, "expected a loss term .*, got 'warp'"),
         ({"distance": "l3"}, "expected a distance"),
         ({"hard_masks": True}, "hard_masks is for methods"),
     ],

@@ -1,0 +1,123 @@
+"""The objective of native dials: each direction learns as native networks do, and the second from the first's edits.
+
+What puts a content on has no cut or drawn pairs: those would teach it the seams. Its pairs are photos with the content,
+and what the other direction made of them: the target is a real photo again (back-translation: Sennrich, Haddow and
+Birch, ACL 2016).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self, cast
+
+import torch
+from torch import Tensor, nn
+
+from mbu_ops.data.capture import softened
+from mbu_ops.functional.grid import grid
+from mbu_ops.functional.mask import change_mask
+from mbu_ops.methods.base import Networks
+from mbu_ops.methods.native_dial import NativeDial
+from mbu_ops.objectives.native import NativeLossWeights, NativeObjective
+from mbu_ops.objectives.terms import DomainsObjective, LossWeights, check_trains
+
+_LEARNT_FROM = 0.5
+"""How sure a removal must be that there was something to do, for its photo to be learnt from."""
+
+
+@dataclass(frozen=True, slots=True)
+class NativeDialLossWeights(NativeLossWeights):
+    """Weights of both directions' terms, see :class:`mbu_ops.objectives.native.NativeLossWeights`.
+
+    Attributes:
+        less: of all that the network for less learns; with 0 it stays as it is.
+        more: of all that the network for more learns.
+    """
+
+    less: float = 1.0
+    more: float = 1.0
+
+
+LOSS_WEIGHTS: dict[str, NativeDialLossWeights] = {"quick": NativeDialLossWeights()}
+
+
+class NativeDialObjective(DomainsObjective):
+    """Losses of one step, for both networks with a discriminator and a classifier each.
+
+    Args:
+        model: the networks.
+        weights: weight of each term.
+        loss: distance of the reconstructions, see :data:`mbu_ops.objectives.terms.DISTANCES`.
+    """
+
+    def __init__(self, model: NativeDial, weights: NativeDialLossWeights | None = None, loss: str = "l1") -> None:
+        super().__init__()
+        self.model: Any = model
+        self.weights = weights or NativeDialLossWeights()
+        self.less, self.more = (NativeObjective(one, self.weights, loss) for one in (model.less, model.more))
+
+    @classmethod
+    def build(
+        cls,
+        model: nn.Module,
+        recipe: str,
+        overrides: Mapping[str, float],
+        distance: str,
+        guide_variation: float,  # noqa: ARG003 - there are no guides to vary
+        hard_masks: bool = False,
+    ) -> Self:
+        """Return the objective by names, see :func:`mbu_ops.objectives.build_objective`."""
+        check_trains(cls, NativeDial, model, hard_masks)
+        return cls(cast(NativeDial, model), LossWeights.named(LOSS_WEIGHTS, recipe, overrides), distance)
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Return the parameters that each kind of step updates."""
+        less, more = self.less.parameter_groups(), self.more.parameter_groups()
+        return {name: less[name] + more[name] for name in less}
+
+    def settle(self, model: Networks, *examples: Tensor) -> None:
+        """Do nothing: there is no norm whose statistics to measure."""
+
+    def guides(self, model: Networks, *examples: Tensor) -> None:  # noqa: ARG002
+        """Return None: the networks follow no guides."""
+        return
+
+    def steps(
+        self, pairs: Tensor, with_: Tensor, without: Tensor
+    ) -> Iterator[tuple[str, dict[str, Tensor], dict[str, Tensor]]]:
+        """Yield what to minimise, as :meth:`mbu_ops.objectives.native.NativeObjective.steps` does."""
+        photos = with_[:, :3]
+        # where a content will lie on a photo nobody knows: nothing is kept by a mask
+        anywhere = torch.cat([without, torch.ones_like(without[:, :1])], 1)
+        batches = {"less": (pairs, with_, without), "more": (self._removed(photos), anywhere, photos)}
+        for name, batch in batches.items():
+            if weight := getattr(self.weights, name):
+                for group, terms, found in getattr(self, name).steps(*batch):
+                    weighted = {f"{name} {term}": weight * value for term, value in terms.items()}
+                    yield group, weighted, {f"{name} {what}": value for what, value in found.items()}
+
+    @torch.no_grad()
+    def _removed(self, photos: Tensor) -> Tensor:
+        """Return pairs ``(B, 7, H, W)``: photos with the content, and what the removal makes of them.
+
+        Photos of which it sees nothing to remove are left out, for others twice.
+        """
+        planes = self.model.less.planes(photos).float()
+        removed = planes.shown(photos).clamp(0, 1)
+        there = planes.presence >= _LEARNT_FROM
+        chosen = there.nonzero().flatten() if bool(there.any()) else torch.arange(len(photos), device=photos.device)
+        chosen = chosen.repeat(len(photos))[: len(photos)]
+        shown, wanted = removed[chosen], photos[chosen]
+        # softened once more: no trace of the network that removed may tell
+        return torch.cat([softened(shown), wanted, change_mask(wanted, shown)], 1)
+
+    def sheet(self, model: Any, without: Tensor, with_: Tensor) -> Tensor:
+        """Draw photos with the content, and removed; photos without it, and added at half and at full strength."""
+        with torch.no_grad():
+            put_on = model.more.planes(without)
+            half = put_on.scaled(torch.full((len(without),), 0.5).to(without))
+            shares = [share.expand(-1, 3, -1, -1) for share in (put_on.mask, put_on.redrawn)]
+            removed = model.less.planes(with_).shown(with_)
+            again = model.more.planes(removed).shown(removed)
+            return grid([with_, removed, again, without, half.shown(without), put_on.shown(without), *shares])
