@@ -13,7 +13,7 @@ import click
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.families.frames import WHOLE_FRAME
 from mbu_ops_cli.options import FiniteRange
-from mbu_ops_cli.sources import Source
+from mbu_ops_cli.sources import FOLDER, Source
 
 if TYPE_CHECKING:
     from mbu_ops.data.composites import Composites
@@ -54,6 +54,12 @@ _OPTIONS = (
         help="Trained weights that find the content in pictures (method native).  [default: the family's own]",
     ),
     click.option(
+        "--masks",
+        type=FOLDER,
+        help="Folder of hand-made masks (method native): NAME.png for the picture NAME with the content, white where "
+        "it is. Pictures without one get masks by --masks-from.",
+    ),
+    click.option(
         "--edits",
         metavar="STEP",
         help="Step of a chain that adds the content to pictures, for pairs of the kind edited (method native): "
@@ -75,7 +81,7 @@ _OPTIONS = (
 )
 
 
-_NAMES = ("pair", "masks_from", "edits", "grow_masks", "preview")
+_NAMES = ("pair", "masks_from", "masks", "edits", "grow_masks", "preview")
 """The options, in the order of the fields of :class:`PairOptions`."""
 
 
@@ -86,6 +92,7 @@ class PairOptions:
     Attributes:
         shares: of each kind; empty for what there is masks and a pen for.
         masks_from: weights that find the content; None for the family's own.
+        masks: folder of hand-made masks.
         edits: step that adds the content, for pairs made of other weights' edits.
         grown: by which share of the frame's height masks grow.
         preview: whether to draw some and train nothing.
@@ -93,6 +100,7 @@ class PairOptions:
 
     shares: tuple[tuple[str, float], ...]
     masks_from: str | None
+    masks: Path | None
     edits: str | None
     grown: float
     preview: bool
@@ -110,6 +118,7 @@ class PairOptions:
             for option, given in (
                 ("pair", self.shares),
                 ("masks-from", self.masks_from),
+                ("masks", self.masks),
                 ("edits", self.edits),
                 ("grow-masks", self.grown),
                 ("preview", self.preview),
@@ -141,33 +150,47 @@ class PairOptions:
             ConfigurationError: if a kind of pairs cannot be made of them.
             WeightsError: if the weights that find the content are not sound, or see another frame.
         """
+        import torch
+
         import mbu_ops
         from mbu_ops.data.composites import Composites
+        from mbu_ops.data.handmade import handmade_masks
         from mbu_ops.ops import Segment
         from mbu_ops.training.pairs import believed, content_masks, edited_photos, family_pen
-        from mbu_ops.weights import load_pretrained, resolve
 
         name = self._masks_from(source)
-        of_family = resolve(name, verb="segment")[1] is not None  # which names the content too
-        content = None if of_family or source.attribute is None else source.contents[0]
-        pretrained: Any = load_pretrained(name, verb="segment", content=content)
-        if pretrained.frame == source.frame or (pretrained.frame.is_whole and source.frame.is_whole):
-            seen, frame = domains, WHOLE_FRAME
-        elif pretrained.frame.is_whole:
+        finder = None if name is None else _finder(name, source)
+        seen, frame = domains, WHOLE_FRAME
+        if not source.frame.is_whole and (self.edits if finder is None else finder.frame.is_whole):
             note("reading the pictures again, for the masks")
-            size = pretrained.model.config.size
+            size = domains.resolution if finder is None else finder.model.config.size
             seen, frame = replace(source, frame=WHOLE_FRAME).training(size, _silent), source.frame
-        else:
-            raise ConfigurationError(
-                f"expected weights of the frame {source.frame.name!r}, or of the family's first, to find the content "
-                f"with, got {name} of {pretrained.frame.name!r}: name others by --masks-from"
-            )
-        note(f"finding the content with {name}")
-        kept, shown, bare = believed(domains, seen, pretrained.presence)
+        if name is not None:
+            note(f"finding the content with {name}")
+        kept, shown, bare = believed(domains, seen, finder and finder.presence)
         wrong = [len(domains.with_) - len(kept.with_), len(domains.without) - len(kept.without)]
         if any(wrong):
             note(f"left out, since they seem to be in the wrong folder: {wrong[0]} with and {wrong[1]} without")
-        masks = content_masks(Segment(pretrained.model), seen.with_[shown], frame, domains.size, self.grown)
+        masks = (
+            torch.zeros_like(kept.with_[:, :1])
+            if finder is None
+            else content_masks(Segment(finder.model), seen.with_[shown], frame, domains.size, self.grown)
+        )
+        found_by = f"{name} grown by {self.grown:g}" if self.grown else name or ""
+        if self.masks is not None:
+            if not kept.with_pictures:
+                raise ConfigurationError(
+                    "hand-made masks fit pictures that are cut already, and no photos in which faces are looked for "
+                    "first: leave --masks out, or cut the pictures and add --no-align"
+                )
+            made, of = handmade_masks(self.masks, kept.with_pictures, domains.size, source.frame)
+            if finder is None and len(of) < len(masks):
+                raise ConfigurationError(
+                    f"expected a hand-made mask for each of {len(masks)} pictures with the content, got {len(of)}: "
+                    "name weights that find it in the others by --masks-from"
+                )
+            masks[of] = made
+            found_by = ", ".join(filter(None, [f"{len(of)} made by hand", found_by]))
         pen = family_pen(source.family, source.attribute, source.frame.name, domains.size)
         shares = self.shares or ((("cut", 3.0), ("drawn", 5.0)) if pen else (("cut", 1.0),))
         edited = None
@@ -175,16 +198,17 @@ class PairOptions:
             note(f"editing pictures: {self.edits}")
             edit = mbu_ops.chain(self.edits, source.family.name if source.family else "faces")
             edited = edited_photos(edit, seen.without[bare], frame, kept.without)
-        found_by = f"{name} grown by {self.grown:g}" if self.grown else name
         return Composites(kept, masks, shares, pen, edited, found_by)
 
-    def _masks_from(self, source: Source) -> str:
-        """Return the weights that find the content.
+    def _masks_from(self, source: Source) -> str | None:
+        """Return the weights that find the content; None if there are only hand-made masks.
 
         Raises:
-            WeightsError: if there are none, or none of that name.
+            ConfigurationError: if there are neither.
+            WeightsError: if there are none of that name.
         """
         from mbu_ops.families.choice import weights_for
+        from mbu_ops.methods import get_method
         from mbu_ops.weights import resolve
 
         if self.masks_from is not None:
@@ -193,12 +217,35 @@ class PairOptions:
         family, attribute = source.family, source.attribute
         if family is not None and attribute is not None:
             for spec in weights_for(family, attribute.name, verb="segment"):
-                if not {spec.frame, None} - {source.frame.name, None} and spec.method != "native":
+                # what learnt from pairs itself learnt from masks of others
+                learnt = "pairs" in get_method(spec.method).info.aids
+                if not {spec.frame, None} - {source.frame.name, None} and not learnt:
                     return f"{family.name}/{attribute.name}/{spec.id}"
+        if self.masks is not None:
+            return None
         raise ConfigurationError(
             "expected weights that find the content in the pictures, the family has none: name some by --masks-from, "
-            "such as the folder that mbu-ops train --method mbu wrote"
+            "such as the folder that mbu-ops train --method mbu wrote, or give hand-made --masks"
         )
+
+
+def _finder(name: str, source: Source) -> Any:
+    """Return weights that find the content, :class:`mbu_ops.weights.Pretrained`.
+
+    Raises:
+        ConfigurationError: if they see another frame than the pictures', and not the family's first.
+    """
+    from mbu_ops.weights import load_pretrained, resolve
+
+    of_family = resolve(name, verb="segment")[1] is not None  # which names the content too
+    content = None if of_family or source.attribute is None else source.contents[0]
+    found: Any = load_pretrained(name, verb="segment", content=content)
+    if found.frame != source.frame and not found.frame.is_whole:
+        raise ConfigurationError(
+            f"expected weights of the frame {source.frame.name!r}, or of the family's first, to find the content with, "
+            f"got {name} of {found.frame.name!r}: name others by --masks-from"
+        )
+    return found
 
 
 def pair_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mbu_ops.data.celeba import FACE_FRAME, WHOLE, CelebA, Partition, Share, balancing_weights
-from mbu_ops.data.cutting import Sides, Size
+from mbu_ops.data.cutting import Picture, Sides, Size
 from mbu_ops.data.folder import MINIMUM_IMAGES, find_files, held_out, load_files, load_folders
 from mbu_ops.data.pairs import drawn_pairs, found_regions
 from mbu_ops.data.photos import Photos, Unused
@@ -46,6 +46,8 @@ class Domains:
         first_frames: where the family's first frame lies in folders that say so themselves, as fractions.
         with_traits: what else is known of ``with_`` images, or None.
         without_traits: the same of ``without`` images.
+        with_pictures: the files that ``with_`` images were cut out of, in their order; empty where they were drawn, or
+            found in photos.
     """
 
     without: Tensor
@@ -63,6 +65,7 @@ class Domains:
     first_frames: tuple[Sides, ...] = ()
     with_traits: Traits | None = None
     without_traits: Traits | None = None
+    with_pictures: tuple[Picture, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -147,15 +150,16 @@ class Domains:
 
         unused = Unused()
 
-        def load(folders: Sequence[Path]) -> Tensor:
+        def load(folders: Sequence[Path]) -> tuple[Tensor, tuple[Picture, ...]]:
             if photos is None:
                 return load_folders(folders, size, report, keep, frame)
             pixels, missing = load_photos(folders, photos, size, report, keep, frame)
             unused.include(missing)
-            return pixels
+            return pixels, ()
 
         folders = {"without": without, "with": with_} | ({"neither": neither} if neither else {})
-        pixels = {side: load(some) for side, some in folders.items()}
+        loaded = {side: load(some) for side, some in folders.items()}
+        pixels = {side: some for side, (some, _) in loaded.items()}
         if unused and report is not None:
             report(str(unused))
         return cls(
@@ -169,6 +173,7 @@ class Domains:
             without_placement=attribute.without_placement if attribute else None,
             frame=_name(frame),
             found="" if photos is None else photos.which,
+            with_pictures=loaded["with"][1],
         )
 
     @classmethod
@@ -202,6 +207,7 @@ class Domains:
         """
         sets = [CelebA.read(folder) for folder in folders]
         pixels: dict[str, Tensor] = {}
+        files: dict[str, tuple[Picture, ...]] = {}
         traits: dict[str, Traits] = {}
         rules = {"with": attribute.with_rule, "without": attribute.without_rule, "neither": attribute.neither_rule}
         for side, rule in rules.items():
@@ -213,6 +219,7 @@ class Domains:
             chosen = [indices[:limit] for indices in matching]
             pictures = [file for one, indices in zip(sets, chosen, strict=True) for file in one.pictures(indices)]
             pixels[side], kept = load_files(pictures, size, frame, report)
+            files[side] = tuple(pictures[index] for index in kept)
             labels = [one.columns(attribute.balance)[indices] for one, indices in zip(sets, chosen, strict=True)]
             people = [one.people[indices] for one, indices in zip(sets, chosen, strict=True)]
             traits[side] = Traits(np.concatenate(labels)[kept], np.concatenate(people)[kept])
@@ -230,6 +237,7 @@ class Domains:
             first_frames=tuple(one.frame for one in sets if one.frame != FACE_FRAME),
             with_traits=traits["with"],
             without_traits=traits["without"],
+            with_pictures=files["with"],
         )
 
     @classmethod

@@ -97,7 +97,7 @@ def load_folders(
     report: Callable[[str], None] | None = None,
     keep: Callable[[Path], bool] | None = None,
     frame: FrameSpec = WHOLE_FRAME,
-) -> Tensor:
+) -> tuple[Tensor, tuple[Picture, ...]]:
     """Decode every image in some folders; the largest centred square of each is the family's first frame.
 
     Args:
@@ -107,10 +107,15 @@ def load_folders(
         keep: which files to read; all of them when ``None``.
         frame: which of the family's frames to keep, in the sides of its first.
 
+    Returns:
+        ``(N, 3, *size)`` uint8 RGB, and the N files.
+
     Raises:
         DataError: if a folder is missing, or they hold too few readable images.
     """
-    return load_files(map(Picture, find_files(folders, keep)), size, frame, report)[0]
+    files = [Picture(path) for path in find_files(folders, keep)]
+    pixels, kept = load_files(files, size, frame, report)
+    return pixels, tuple(files[index] for index in kept)
 
 
 def held_out(path: Path, share: float) -> bool:

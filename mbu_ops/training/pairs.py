@@ -150,6 +150,7 @@ def believed(
     kept = replace(
         domains,
         with_=domains.with_[with_],
+        with_pictures=tuple(one for one, kept in zip(domains.with_pictures, with_.tolist(), strict=False) if kept),
         without=domains.without[without],
         without_odds=odds,
         with_traits=None,

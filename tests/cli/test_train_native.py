@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from mbu_ops.methods import mbu, native
+from mbu_ops.methods import mbu, native, native_dial
+from mbu_ops.ops.adjust import Adjust
 from mbu_ops.ops.remove import Remove
-from mbu_ops.weights import read_info
+from mbu_ops.weights import load, read_info
 from mbu_ops_cli.app import run
 
 SHORT = ["--config", "tiny", "--steps", "2", "--batch-size", "2", "--quiet", "--threads", "1"]
@@ -19,9 +22,9 @@ SHORT = ["--config", "tiny", "--steps", "2", "--batch-size", "2", "--quiet", "--
 @pytest.fixture(autouse=True)
 def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(mbu.CONFIGS, "tiny", mbu.MBUConfig(16, (4, 8, 12), (4, 8), 3, patch=2))
-    monkeypatch.setitem(
-        native.CONFIGS, "tiny", native.NativeConfig(resolution=32, height=16, channels=8, patch=2, removal_dilation=1)
-    )
+    small = native.NativeConfig(resolution=32, height=16, channels=8, patch=2, removal_dilation=1)
+    monkeypatch.setitem(native.CONFIGS, "tiny", small)
+    monkeypatch.setitem(native_dial.CONFIGS, "tiny", replace(small, flow=True))
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +85,52 @@ def test_pairs_are_shown_before_hours_are_spent(
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["pairs.png"]
 
 
+def test_hand_made_masks_need_no_weights(folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    white = np.zeros((20, 20), np.uint8)
+    white[5:9, 5:15] = 255
+    for index in range(12):
+        Image.fromarray(white).save(masks / f"{index}.png")
+    more = ["--method", "native", "--masks", str(masks)]
+    assert run(command(folders, tmp_path / "out", *more)) == 0
+    training = read_info(tmp_path / "out" / "weights.safetensors").training
+    assert training["pictures"]["masks"] == "12 made by hand"
+    (masks / "7.png").unlink()
+    capsys.readouterr()
+    assert run(command(folders, tmp_path / "other", *more)) == 2
+    assert "for each of 12 pictures with the content, got 11: name weights" in capsys.readouterr().err
+    more += ["--masks-from", str(folders / "finder")]
+    assert run(command(folders, tmp_path / "both", *more)) == 0
+    training = read_info(tmp_path / "both" / "weights.safetensors").training
+    assert training["pictures"]["masks"] == f"11 made by hand, {folders / 'finder'}"
+
+
+@pytest.mark.parametrize("method", ["native_dial"])
+def test_a_dial_is_trained_and_goes_on(folders: Path, tmp_path: Path, method: str) -> None:
+    more = ["--method", method, "--masks-from", str(folders / "finder")]
+    assert run(command(folders, tmp_path / "out", *more)) == 0
+    adjust = Adjust.from_pretrained(tmp_path / "out")
+    photo = torch.rand(1, 3, 16, 32)
+    assert torch.equal(adjust(photo, 0.0), photo)
+    more[-2:] += ["--resume", "--steps", "3"]
+    assert run(command(folders, tmp_path / "out", *more)) == 0
+
+
+def test_a_dial_begins_with_a_remover(folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    finder = ["--masks-from", str(folders / "finder")]
+    assert run(command(folders, tmp_path / "remover", "--method", "native", *finder)) == 0
+    more = ["--method", "native_dial", *finder, "--from", str(tmp_path / "remover"), "--loss", "less=0"]
+    assert run(command(folders, tmp_path / "dial", *more)) == 0
+    remover, dial = (load(tmp_path / name / "weights.safetensors").model for name in ("remover", "dial"))
+    photo = torch.rand(1, 3, 16, 32)
+    torch.testing.assert_close(dial.remove(photo).bias, remover.remove(photo).bias)
+    more[1] = "native"
+    more[5] = str(folders / "finder")
+    assert run(command(folders, tmp_path / "wrong", *more[:6])) == 2
+    assert "expected weights of native" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("more", "says"),
     [
@@ -89,6 +138,8 @@ def test_pairs_are_shown_before_hours_are_spent(
         (["--method", "mbu", "--pair", "cut=1"], "mbu learns from no pairs: leave --pair out"),
         (["--method", "mbu", "--masks-from", "faces/glasses"], "mbu learns from no pairs: leave --masks-from out"),
         (["--method", "native"], "name some by --masks-from"),
+        (["--method", "mbu", "--masks", "masks"], "mbu learns from no pairs: leave --masks out"),
+        (["--method", "native", "--masks", "nowhere"], "expected a folder of masks, got 'nowhere'"),
         (["--method", "native", "--masks-from", "none"], "none"),
         (["--method", "native", "--masks-from", "FINDER", "--pair", "cut"], "KIND=SHARE"),
         (["--method", "native", "--masks-from", "FINDER", "--pair", "glued=1"], "expected a kind of pairs"),

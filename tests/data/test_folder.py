@@ -24,7 +24,8 @@ def test_the_largest_centred_square_is_kept(tmp_path):
     picture = np.zeros((30, 50, 3), np.uint8)
     picture[:, 10:40] = 255  # exactly the centred square
     Image.fromarray(picture).save(folder / "9.png")
-    pixels = load_folders([folder], 16)
+    pixels, files = load_folders([folder], 16)
+    assert [file.path.name for file in files] == [f"{index}.png" for index in (*range(8), 9)]
     assert pixels.shape == (9, 3, 16, 16)
     assert pixels.dtype == torch.uint8
     assert pixels[-1].min() > 230  # the filter looks a little past the edge
@@ -34,7 +35,7 @@ def test_a_broken_picture_is_skipped_and_named(tmp_path):
     folder = fill(tmp_path, 9)
     (folder / "broken.jpg").write_bytes((folder / "0.png").read_bytes()[:60])
     lines = []
-    assert len(load_folders([folder], 16, lines.append)) == 9
+    assert len(load_folders([folder], 16, lines.append)[0]) == 9
     assert len(lines) == 1
     assert "broken.jpg" in lines[0]
 

@@ -73,6 +73,27 @@ def test_each_way_is_its_own_network() -> None:
         torch.testing.assert_close(layer.one(index).mask, way.mask)
 
 
+def test_a_batch_that_goes_one_way_asks_one_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, images = tiny_native_dial(), torch.rand(2, 3, *SIZE)
+    mixed = model.adjust(images, torch.tensor([0.5, -0.5]))
+    for network, strength, index in ((model.less, 0.5, 0), (model.more, -0.5, 1)):
+        with monkeypatch.context() as patch:
+            patch.setattr(network, "planes", None)
+            layer = model.adjust(images, torch.full((2,), strength))
+        torch.testing.assert_close(layer.one(index).bias, mixed.one(index).bias)
+
+
+@pytest.mark.parametrize("model", [tiny_native(), tiny_native_dial()], ids=["native", "dial"])
+def test_the_fast_form_draws_the_same_and_does_not_learn(model: Any) -> None:
+    image, form = torch.rand(3, 3, *SIZE), model.for_inference()
+    assert type(form) is type(model)
+    assert not any(weight.requires_grad for weight in form.parameters())
+    assert all(weight.requires_grad for weight in model.parameters())
+    ours, theirs = model.remove(image), form.remove(image)
+    torch.testing.assert_close(theirs.bias, ours.bias, atol=1e-4, rtol=0)
+    torch.testing.assert_close(theirs.mask, ours.mask, atol=1e-3, rtol=0)
+
+
 def test_strength_0_is_the_photo_bit_for_bit_and_half_is_half() -> None:
     model, photo = tiny_native_dial(), torch.rand(1, 3, 50, 40)
     adjust = mbu_ops.Adjust(model)
