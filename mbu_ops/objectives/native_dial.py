@@ -1,8 +1,8 @@
-"""The objective of native dials: each direction learns as native networks do, and the second from the first's edits.
+"""The objective of native dials: each direction learns as native networks do, and from the other's edits.
 
 What puts a content on has no cut or drawn pairs: those would teach it the seams. Its pairs are photos with the content,
 and what the other direction made of them: the target is a real photo again (back-translation: Sennrich, Haddow and
-Birch, ACL 2016).
+Birch, ACL 2016). What takes it away learns from cut and drawn pairs, and in the same way.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mbu_ops.objectives.native import NativeLossWeights, NativeObjective
 from mbu_ops.objectives.terms import DomainsObjective, LossWeights, check_trains
 
 _LEARNT_FROM = 0.5
-"""How sure a removal must be that there was something to do, for its photo to be learnt from."""
+"""How sure an edit must be that there was something to do, for its photo to be learnt from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +87,19 @@ class NativeDialObjective(DomainsObjective):
         self, pairs: Tensor, with_: Tensor, without: Tensor
     ) -> Iterator[tuple[str, dict[str, Tensor], dict[str, Tensor]]]:
         """Yield what to minimise, as :meth:`mbu_ops.objectives.native.NativeObjective.steps` does."""
-        photos = with_[:, :3]
+        photos, count = with_[:, :3], len(pairs)
+        removed, put_on = self._edited(self.model.less, photos), self._edited(self.model.more, without)
+        if not len(removed):
+            removed = self._edited(self.model.less, photos, all_of_them=True)
+        # half of what less learns from is what more put on, as soon as it does
+        taught = put_on[: count // 2]
+        pairs = torch.cat([pairs[: count - len(taught)], taught])
         # where a content will lie on a photo nobody knows: nothing is kept by a mask
         anywhere = torch.cat([without, torch.ones_like(without[:, :1])], 1)
-        batches = {"less": (pairs, with_, without), "more": (self._removed(photos), anywhere, photos)}
+        batches = {
+            "less": (pairs, with_, without),
+            "more": (removed.repeat(count, 1, 1, 1)[:count], anywhere, photos),
+        }
         for name, batch in batches.items():
             if weight := getattr(self.weights, name):
                 for group, terms, found in getattr(self, name).steps(*batch):
@@ -98,19 +107,17 @@ class NativeDialObjective(DomainsObjective):
                     yield group, weighted, {f"{name} {what}": value for what, value in found.items()}
 
     @torch.no_grad()
-    def _removed(self, photos: Tensor) -> Tensor:
-        """Return pairs ``(B, 7, H, W)``: photos with the content, and what the removal makes of them.
+    def _edited(self, network: Any, photos: Tensor, all_of_them: bool = False) -> Tensor:
+        """Return pairs ``(K, 7, H, W)``: photos, and what one of the networks makes of them.
 
-        Photos of which it sees nothing to remove are left out, for others twice.
+        Photos on which it sees nothing to do are left out.
         """
-        planes = self.model.less.planes(photos).float()
-        removed = planes.shown(photos).clamp(0, 1)
-        there = planes.presence >= _LEARNT_FROM
-        chosen = there.nonzero().flatten() if bool(there.any()) else torch.arange(len(photos), device=photos.device)
-        chosen = chosen.repeat(len(photos))[: len(photos)]
-        shown, wanted = removed[chosen], photos[chosen]
-        # softened once more: no trace of the network that removed may tell
-        return torch.cat([softened(shown), wanted, change_mask(wanted, shown)], 1)
+        planes = network.planes(photos).float()
+        shown = planes.shown(photos).clamp(0, 1)
+        chosen = (planes.presence >= _LEARNT_FROM) | all_of_them
+        shown, wanted = shown[chosen], photos[chosen]
+        # softened once more: no trace of the network that edited may tell
+        return torch.cat([softened(shown) if len(shown) else shown, wanted, change_mask(wanted, shown)], 1)
 
     def sheet(self, model: Any, without: Tensor, with_: Tensor) -> Tensor:
         """Draw photos with the content, and removed; photos without it, and added at half and at full strength."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mbu_ops.data.composites import Pairs
 from mbu_ops.errors import ConfigurationError
-from mbu_ops.methods.native import NativeConfig, Planes
+from mbu_ops.methods.native import Native, NativeConfig, Planes
 from mbu_ops.methods.native_dial import NativeDial
 from mbu_ops.objectives import build_objective
 from mbu_ops.objectives.native_dial import LOSS_WEIGHTS, NativeDialLossWeights, NativeDialObjective
@@ -58,26 +58,46 @@ def test_weights_of_a_way_multiply(batch: Batch) -> None:
     torch.testing.assert_close(3 * once["more same"], thrice["more same"])
 
 
-def test_more_is_learnt_from_what_less_removed(batch: Batch) -> None:
-    """Targets are the photos; one in which nothing was there is passed over."""
-    one = objective()
-    photos = batch[1][:, :3]
+def draw(network: Native, mask: Tensor, shade: float) -> None:
+    """Make a network paint a mask on the first of its photos, as many as there are masks, in a shade of grey."""
+    mask = mask.clone()
+    network.planes = lambda photos: Planes(torch.full_like(photos, shade), mask[: len(photos)], 0 * mask[: len(photos)])  # type: ignore[method-assign]
+
+
+def learnt(one: NativeDialObjective, batch: Batch, monkeypatch: pytest.MonkeyPatch) -> dict[str, Pairs]:
+    """Return the pairs that each network would learn from."""
+    seen: dict[str, Pairs] = {}
+    for name in ("less", "more"):
+        monkeypatch.setattr(
+            getattr(one, name), "steps", lambda pairs, *_, name=name: seen.update({name: Pairs.of(pairs)}) or ()
+        )
+    list(one.steps(*batch))
+    return seen
+
+
+def test_each_learns_from_what_the_other_did(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Targets are photos; those on which there was nothing to do are passed over."""
+    one, (pairs, with_, without) = objective(), batch
     mask = torch.zeros(4, 1, 16, 32)
     mask[:3, :, 4:12, 8:24] = 1
-    one.model.less.planes = lambda _photos: Planes(torch.zeros_like(photos), mask, torch.zeros_like(mask))
-    pairs = Pairs.of(one._removed(photos))
-    assert torch.equal(pairs.wanted, photos[[0, 1, 2, 0]])
-    inside, outside = pairs.masks[..., 6:10, 10:22], pairs.masks[..., :1, :]
-    assert inside.min() > 0.5
-    assert outside.max() < 0.01
-    assert pairs.shown[..., 6:10, 10:22].mean() < 0.1
+    draw(one.model.less, mask, 0.0)
+    draw(one.model.more, mask.flip(0), 1.0)
+    seen = learnt(one, batch, monkeypatch)
+    assert torch.equal(seen["more"].wanted, with_[[0, 1, 2, 0], :3])
+    assert torch.equal(seen["less"].wanted, torch.cat([pairs[:2, 3:6], without[[1, 2]]]))
+    for which, brightest in ((seen["more"], 0.1), (Pairs(*(part[2:] for part in seen["less"])), 1.1)):
+        assert which.masks[..., 6:10, 10:22].min() > 0.3
+        assert which.masks[..., :1, :].max() < 0.01
+        assert brightest - 0.3 < which.shown[..., 6:10, 10:22].mean() < brightest
 
 
-def test_where_nothing_is_removed_it_still_learns(batch: Batch) -> None:
-    one, photos = objective(), batch[1][:, :3]
-    still = torch.zeros(4, 1, 16, 32)
-    one.model.less.planes = lambda _photos: Planes(photos, still, still)
-    assert torch.equal(Pairs.of(one._removed(photos)).wanted, photos)
+def test_where_nothing_is_done_it_still_learns(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, still = objective(), torch.zeros(4, 1, 16, 32)
+    for network in (one.model.less, one.model.more):
+        draw(network, still, 0.0)
+    seen = learnt(one, batch, monkeypatch)
+    assert torch.equal(seen["more"].wanted, batch[1][:, :3])
+    assert torch.equal(seen["less"].wanted, batch[0][:, 3:6])
 
 
 def test_it_is_built_by_names() -> None:
