@@ -242,7 +242,9 @@ class Native(Networks):
     def for_inference(self) -> Native:
         """Return networks that draw the same, but for rounding, in less time, and cannot be trained."""
         # nothing to fold: group norm depends on the image
-        return deepcopy(self).eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        form = deepcopy(self).eval().requires_grad_(False)
+        form.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return form
 
     @property
     def code_shape(self) -> tuple[int, int, int]:
