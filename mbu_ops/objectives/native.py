@@ -7,10 +7,10 @@ arXiv:1705.02894) with a gradient penalty on real pictures (R1: Mescheder et al.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Self, cast
+from typing import Any
 
 import torch
 from kornia.filters import filter2d_separable
@@ -24,7 +24,7 @@ from mbu_ops.functional.mask import dilate, resize
 from mbu_ops.methods.base import Networks, to_signed
 from mbu_ops.methods.blocks import activation
 from mbu_ops.methods.native import Native
-from mbu_ops.objectives.terms import DomainsObjective, LossWeights, check_trains, distances_named
+from mbu_ops.objectives.terms import DomainsObjective, LossWeights, distances_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,9 @@ class NativeObjective(DomainsObjective):
         loss: distance of the reconstructions, see :data:`mbu_ops.objectives.terms.DISTANCES`.
     """
 
+    network = Native
+    recipes = LOSS_WEIGHTS
+
     def __init__(self, model: Native, weights: NativeLossWeights | None = None, loss: str = "l1") -> None:
         super().__init__()
         self.model: Any = model
@@ -111,20 +114,6 @@ class NativeObjective(DomainsObjective):
         self.classifier = _classifier(width)
         self.steps_done: Tensor
         self.register_buffer("steps_done", torch.zeros((), dtype=torch.int64))
-
-    @classmethod
-    def build(
-        cls,
-        model: nn.Module,
-        recipe: str,
-        overrides: Mapping[str, float],
-        distance: str,
-        guide_variation: float,  # noqa: ARG003 - there are no guides to vary
-        hard_masks: bool = False,
-    ) -> Self:
-        """Return the objective by names, see :func:`mbu_ops.objectives.build_objective`."""
-        check_trains(cls, Native, model, hard_masks)
-        return cls(cast(Native, model), LossWeights.named(LOSS_WEIGHTS, recipe, overrides), distance)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters that each kind of step updates."""

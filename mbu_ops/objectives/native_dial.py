@@ -7,9 +7,9 @@ Birch, ACL 2016). What takes it away learns from cut and drawn pairs, and in the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from mbu_ops.functional.mask import change_mask
 from mbu_ops.methods.base import Networks
 from mbu_ops.methods.native_dial import NativeDial
 from mbu_ops.objectives.native import NativeLossWeights, NativeObjective
-from mbu_ops.objectives.terms import DomainsObjective, LossWeights, check_trains
+from mbu_ops.objectives.terms import DomainsObjective
 
 _LEARNT_FROM = 0.5
 """How sure an edit must be that there was something to do, for its photo to be learnt from."""
@@ -51,25 +51,14 @@ class NativeDialObjective(DomainsObjective):
         loss: distance of the reconstructions, see :data:`mbu_ops.objectives.terms.DISTANCES`.
     """
 
+    network = NativeDial
+    recipes = LOSS_WEIGHTS
+
     def __init__(self, model: NativeDial, weights: NativeDialLossWeights | None = None, loss: str = "l1") -> None:
         super().__init__()
         self.model: Any = model
         self.weights = weights or NativeDialLossWeights()
         self.less, self.more = (NativeObjective(one, self.weights, loss) for one in (model.less, model.more))
-
-    @classmethod
-    def build(
-        cls,
-        model: nn.Module,
-        recipe: str,
-        overrides: Mapping[str, float],
-        distance: str,
-        guide_variation: float,  # noqa: ARG003 - there are no guides to vary
-        hard_masks: bool = False,
-    ) -> Self:
-        """Return the objective by names, see :func:`mbu_ops.objectives.build_objective`."""
-        check_trains(cls, NativeDial, model, hard_masks)
-        return cls(cast(NativeDial, model), LossWeights.named(LOSS_WEIGHTS, recipe, overrides), distance)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters that each kind of step updates."""

@@ -87,7 +87,29 @@ def check_trains(objective: type, network: type[Networks], model: nn.Module, har
 
 
 class DomainsObjective(nn.Module):
-    """What the objectives of networks share that learn from images without a content and with it."""
+    """What the objectives of networks share that learn from images without a content and with it.
+
+    A subclass that is not built from a distance and weights alone has a ``build`` of its own.
+    """
+
+    network: ClassVar[type[Networks]]
+    recipes: ClassVar[Mapping[str, LossWeights]]
+
+    @classmethod
+    def build(
+        cls,
+        model: nn.Module,
+        recipe: str,
+        overrides: Mapping[str, float],
+        distance: str,
+        guide_variation: float,  # noqa: ARG003 - for objectives that are shown guides
+        hard_masks: bool = False,
+    ) -> Self:
+        """Return the objective by names, see :func:`mbu_ops.objectives.build_objective`."""
+        check_trains(cls, cls.network, model, hard_masks)
+        kind: Any = cls
+        objective: Self = kind(model, LossWeights.named(cls.recipes, recipe, overrides), distance)
+        return objective
 
     def guides(self, model: Any, without: Tensor, with_: Tensor) -> Tensor | None:
         """Return default guide codes: a few of the contents that the training images show."""
@@ -111,9 +133,6 @@ class ContentObjective(DomainsObjective):
         guide_variation: how strongly to vary the image that the separate encoder sees, see :class:`GuideVariation`;
             0 in the papers.
     """
-
-    network: ClassVar[type[Networks]]
-    recipes: ClassVar[Mapping[str, LossWeights]]
 
     def __init__(self, model: Networks, loss: str, guide_variation: float) -> None:
         super().__init__()
