@@ -7,7 +7,7 @@ Birch, ACL 2016). What takes it away learns from cut and drawn pairs, and in the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,9 @@ from mbu_ops.methods.base import Networks
 from mbu_ops.methods.native_dial import NativeDial
 from mbu_ops.objectives.native import NativeLossWeights, NativeObjective
 from mbu_ops.objectives.terms import DomainsObjective
+
+Step = tuple[str, dict[str, Tensor], dict[str, Tensor]]
+"""A parameter group, the weighted terms whose sum is its loss, and measurements."""
 
 _LEARNT_FROM = 0.5
 """How sure an edit must be that there was something to do, for its photo to be learnt from."""
@@ -72,28 +75,22 @@ class NativeDialObjective(DomainsObjective):
         """Return None: the networks follow no guides."""
         return
 
-    def steps(
-        self, pairs: Tensor, with_: Tensor, without: Tensor
-    ) -> Iterator[tuple[str, dict[str, Tensor], dict[str, Tensor]]]:
+    def steps(self, pairs: Tensor, with_: Tensor, without: Tensor) -> Iterator[Step]:
         """Yield what to minimise, as :meth:`mbu_ops.objectives.native.NativeObjective.steps` does."""
-        photos, count = with_[:, :3], len(pairs)
-        removed, put_on = self._edited(self.model.less, photos), self._edited(self.model.more, without)
-        if not len(removed):
-            removed = self._edited(self.model.less, photos, all_of_them=True)
-        # half of what less learns from is what more put on, as soon as it does
-        taught = put_on[: count // 2]
-        pairs = torch.cat([pairs[: count - len(taught)], taught])
-        # where a content will lie on a photo nobody knows: nothing is kept by a mask
-        anywhere = torch.cat([without, torch.ones_like(without[:, :1])], 1)
-        batches = {
-            "less": (pairs, with_, without),
-            "more": (removed.repeat(count, 1, 1, 1)[:count], anywhere, photos),
-        }
-        for name, batch in batches.items():
-            if weight := getattr(self.weights, name):
-                for group, terms, found in getattr(self, name).steps(*batch):
-                    weighted = {f"{name} {term}": weight * value for term, value in terms.items()}
-                    yield group, weighted, {f"{name} {what}": value for what, value in found.items()}
+        photos, count, weights = with_[:, :3], len(pairs), self.weights
+        if weights.less:
+            # half of what it learns from is what the other put on, as soon as that does
+            taught = self._edited(self.model.more, without)[: count // 2]
+            batch = torch.cat([pairs[: count - len(taught)], taught]), with_, without
+            yield from _named("less", weights.less, self.less.steps(*batch))
+        if weights.more:
+            removed = self._edited(self.model.less, photos)
+            if not len(removed):
+                removed = self._edited(self.model.less, photos, all_of_them=True)
+            # where a content will lie on a photo nobody knows: nothing is kept by a mask
+            anywhere = torch.cat([without, torch.ones_like(without[:, :1])], 1)
+            batch = removed.repeat(count, 1, 1, 1)[:count], anywhere, photos
+            yield from _named("more", weights.more, self.more.steps(*batch))
 
     @torch.no_grad()
     def _edited(self, network: Any, photos: Tensor, all_of_them: bool = False) -> Tensor:
@@ -117,3 +114,10 @@ class NativeDialObjective(DomainsObjective):
             removed = model.less.planes(with_).shown(with_)
             again = model.more.planes(removed).shown(removed)
             return grid([with_, removed, again, without, half.shown(without), put_on.shown(without), *shares])
+
+
+def _named(name: str, weight: float, steps: Iterable[Step]) -> Iterator[Step]:
+    """Yield the steps of one of the networks, its terms weighted and named after it."""
+    for group, terms, found in steps:
+        weighted = {f"{name} {term}": weight * value for term, value in terms.items()}
+        yield group, weighted, {f"{name} {what}": value for what, value in found.items()}
