@@ -1,8 +1,9 @@
 """Methods: one paper, one file. Importing this room imports no method, and not torch.
 
 What they are built from, each of which may import those before it: ``info`` and ``config``, without torch; ``base``;
-``check``. ``blocks``, ``mbu_config``, ``inference`` and ``networks``, in this order, are for methods to share. A method
-imports what it needs of these, and no other method; portraits contain a parser.
+``check``. ``blocks``, ``unet``, ``mbu_config``, ``inference`` and ``networks``, in this order, are for methods to
+share. A method imports what it needs of these, and no other method; portraits contain a parser, and native dials two
+native networks.
 """
 
 from __future__ import annotations

@@ -3,9 +3,6 @@
 The network draws no picture. It predicts a layer: where the content is, colours for what it hides, and a gate that
 keeps the photo's own pixels or gives way to those colours. The layer is rendered on the photo at any size, so what is
 kept is as sharp as the photo, and what no mask covers is the photo bit for bit.
-
-Source: U-Net (Ronneberger, Fischer, Brox, MICCAI 2015, arXiv:1505.04597); residual blocks and group norm (He et al.,
-CVPR 2016; Wu and He, ECCV 2018).
 """
 
 from __future__ import annotations
@@ -23,22 +20,17 @@ from mbu_ops.functional.detail import agreement
 from mbu_ops.functional.layer import Layer, Moved
 from mbu_ops.functional.mask import resize
 from mbu_ops.methods.base import Networks, to_signed, to_unit
-from mbu_ops.methods.blocks import activation
 from mbu_ops.methods.config import NetworkConfig
 from mbu_ops.methods.info import MethodInfo
+from mbu_ops.methods.unet import GROUPS, HALVINGS, UNet
 
 __all__ = ["CONFIGS", "Native", "NativeConfig", "Planes"]
-
-_GROUPS = 8
-"""Channels are normalised in so many groups."""
 
 _RIM = 8
 """Over so many pixels a mask fades to the border of the frame, which may cut the content."""
 
 _LEAST = 0.01
 """Share of the frame that is redrawn where the content is as likely there as not."""
-
-_HALVINGS = 2
 
 _FARTHEST = 0.125
 """A flow takes pixels from so many sides of the frame away, at most."""
@@ -61,14 +53,14 @@ class NativeConfig(NetworkConfig):
     flow: bool = False
 
     def __post_init__(self) -> None:
-        step = self.patch << _HALVINGS
+        step = self.patch << HALVINGS
         if self.resolution % step or self.height % step:
             raise ConfigurationError(
-                f"resolution and height must be multiples of patch * 2**{_HALVINGS} = {step}, got {self.resolution} "
+                f"resolution and height must be multiples of patch * 2**{HALVINGS} = {step}, got {self.resolution} "
                 f"and {self.height}"
             )
-        if self.channels % _GROUPS:
-            raise ConfigurationError(f"channels must be a multiple of {_GROUPS}, got {self.channels}")
+        if self.channels % GROUPS:
+            raise ConfigurationError(f"channels must be a multiple of {GROUPS}, got {self.channels}")
 
     @property
     def size(self) -> tuple[int, int]:
@@ -167,7 +159,7 @@ class Planes(NamedTuple):
         return Layer(changed, redrawn * (self.colour - own), Moved(1 - hidden, self.flow, low=own))
 
 
-class Native(Networks):
+class Native(UNet, Networks):
     """A network that removes one content from a region and keeps the photo's own pixels wherever it can.
 
     Every public verb takes and returns pixels in [0, 1] at ``config.size``.
@@ -197,30 +189,9 @@ class Native(Networks):
 
     def __init__(self, config: NativeConfig | str = "lite") -> None:
         super().__init__(config)
-        width, patch = self.config.channels, self.config.patch
-        self.stem = nn.Sequential(nn.Conv2d(3 * patch**2, width, 3, 1, 1), activation())
-        self.down = nn.ModuleList(
-            nn.Sequential(_convolution(before, 2 * before, halves=True), _Residual(2 * before))
-            for before in (width, 2 * width)
-        )
-        deepest = 4 * width
-        self.middle = nn.Sequential(
-            nn.Conv2d(deepest, deepest, 3, 1, 2, 2),
-            activation(),
-            nn.Conv2d(deepest, deepest, 3, 1, 4, 4),
-            activation(),
-            _Residual(deepest),
-            _Residual(deepest),
-        )
-        self.shrink = nn.ModuleList((_convolution(deepest, 2 * width), _convolution(2 * width, width)))
-        self.merge = nn.ModuleList(
-            (
-                nn.Sequential(_convolution(4 * width, 2 * width), _Residual(2 * width)),
-                nn.Sequential(_convolution(2 * width, width), nn.Conv2d(width, width, 3, 1, 1), activation()),
-            )
-        )
-        self.paint = nn.Conv2d(width, 5 * patch**2, 3, 1, 1)
-        self.arrows = nn.Conv2d(deepest, 2, 3, 1, 1) if self.config.flow else None
+        patch = self.config.patch
+        self.make_layers(self.config.channels, patch, inputs=3, outputs=5)
+        self.arrows = nn.Conv2d(4 * self.config.channels, 2, 3, 1, 1) if self.config.flow else None
         self.register_buffer("window", _window(*self.config.size), persistent=False)
         # at first little is content, and what is shows the photo: training begins with edits that change nothing
         with torch.no_grad():
@@ -280,37 +251,14 @@ class Native(Networks):
         Args:
             image: ``(B, 3, H, W)`` RGB in [0, 1].
         """
-        first = self.stem(F.pixel_unshuffle(to_signed(image), self.config.patch))
-        second = self.down[0](first)
-        lowest = features = self.middle(self.down[1](second))
-        for shrink, merge, skipped in zip(self.shrink, self.merge, (second, first), strict=True):
-            grown = F.interpolate(shrink(features), scale_factor=2.0)
-            features = merge(torch.cat([grown, skipped], 1))
-        colour, mask, gate = torch.split(F.pixel_shuffle(self.paint(features), self.config.patch), [3, 1, 1], 1)
+        first, second, lowest = self.down_to(to_signed(image))
+        colour, mask, gate = torch.split(self.up_to(first, second, lowest), [3, 1, 1], 1)
         mask = mask.sigmoid() * self.window
         flow = None
         if self.arrows is not None:
             # by the mask, so that nothing tears where it ends
-            flow = _FARTHEST * self.arrows(lowest).tanh() * F.avg_pool2d(mask, self.config.patch << _HALVINGS)
+            flow = _FARTHEST * self.arrows(lowest).tanh() * F.avg_pool2d(mask, self.config.patch << HALVINGS)
         return Planes(to_unit(colour.tanh()), mask, gate.sigmoid(), flow)
-
-
-def _convolution(before: int, after: int, halves: bool = False) -> nn.Sequential:
-    """Return a 3x3 convolution, or a 4x4 one that halves the resolution, with its norm and activation."""
-    kernel, stride = (4, 2) if halves else (3, 1)
-    return nn.Sequential(nn.Conv2d(before, after, kernel, stride, 1), nn.GroupNorm(_GROUPS, after), activation())
-
-
-class _Residual(nn.Module):
-    """Two convolutions beside a shortcut."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(_convolution(width, width), nn.Conv2d(width, width, 3, 1, 1))
-
-    def forward(self, features: Tensor) -> Tensor:
-        result: Tensor = features + self.body(features)
-        return result
 
 
 def _window(height: int, width: int) -> Tensor:

@@ -19,9 +19,10 @@ SHARED: dict[str, set[str]] = {
     "mbu_config": {"config"},
     "inference": {"blocks", "info", "mbu_config"},
     "networks": {"base", "blocks", "mbu_config"},
+    "unet": {"blocks"},
 }
 """Each file that methods share, and what it may import."""
-COMPONENTS = {"portrait": {"parsing"}}
+COMPONENTS = {"portrait": {"parsing"}, "native_dial": {"native"}}
 """Methods that contain other methods."""
 
 
