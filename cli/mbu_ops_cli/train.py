@@ -311,7 +311,7 @@ def _aided(
         if pictures.with_regions is None:
             note(f"{name} learns without its background loss: no family says where its edits belong")
     if "pairs" in aids and isinstance(source, Source) and isinstance(pictures, Domains):
-        return making.composites(pictures, source, note), found
+        return making.composites(pictures, source, note, "reverse" in aids), found
     if "parser" in aids and isinstance(source, LabelledSource):
         found["parser"] = load_pretrained(parser or source.parser, method="parsing", whole=True).model
     return pictures, found

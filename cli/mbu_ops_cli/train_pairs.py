@@ -138,13 +138,17 @@ class PairOptions:
         if isinstance(source, Source):
             self._masks_from(source)
 
-    def composites(self, domains: Domains, source: Source, note: Callable[[str], None]) -> Composites:
+    def composites(
+        self, domains: Domains, source: Source, note: Callable[[str], None], both_ways: bool = False
+    ) -> Composites:
         """Return pairs made of training pictures.
 
         Args:
             domains: the pictures.
             source: where they came from.
             note: told what is done.
+            both_ways: whether to make pairs the other way too, where the weights that find the content find its place
+                also in pictures without it, as a mouth is found that does not smile.
 
         Raises:
             ConfigurationError: if a kind of pairs cannot be made of them.
@@ -153,7 +157,7 @@ class PairOptions:
         import torch
 
         import mbu_ops
-        from mbu_ops.data.composites import Composites
+        from mbu_ops.data.composites import Composites, shows_enough
         from mbu_ops.data.handmade import handmade_masks
         from mbu_ops.ops import Segment
         from mbu_ops.training.pairs import believed, content_masks, edited_photos, family_pen
@@ -198,7 +202,12 @@ class PairOptions:
             note(f"editing pictures: {self.edits}")
             edit = mbu_ops.chain(self.edits, source.family.name if source.family else "faces")
             edited = edited_photos(edit, seen.without[bare], frame, kept.without)
-        return Composites(kept, masks, shares, pen, edited, found_by)
+        reverse = None
+        if both_ways and finder is not None:
+            places = content_masks(Segment(finder.model), seen.without[bare], frame, domains.size, self.grown)
+            if shows_enough(places).float().mean() > 0.5:
+                reverse = Composites(kept.exchanged, places)
+        return Composites(kept, masks, shares, pen, edited, found_by, reverse)
 
     def _masks_from(self, source: Source) -> str | None:
         """Return the weights that find the content; None if there are only hand-made masks.

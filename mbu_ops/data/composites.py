@@ -105,6 +105,8 @@ class Composites:
         pen: draws the content; needed for ``"drawn"``.
         edited: photos that other weights have edited; needed for ``"edited"``.
         masks_from: who found the masks, for the weights' metadata.
+        reverse: pairs of the same photos the other way: photos *with* the content, on which a place that shows none was
+            laid. For methods that also put the content on.
         near: ``(N, K)`` int64, for each ``without`` photo the donors that look like it; those from ``M`` on mirrored.
 
     Raises:
@@ -118,6 +120,7 @@ class Composites:
     pen: Pen | None = None
     edited: Edited | None = None
     masks_from: str = ""
+    reverse: Composites | None = None
     near: Tensor = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -166,12 +169,13 @@ class Composites:
     @property
     def facts(self) -> dict[str, object]:
         """What the photos are, and how pairs are made, as JSON holds it."""
-        return self.domains.facts | {"pairs": self._odds, "masks": self.masks_from}
+        both = {} if self.reverse is None else {"reverse": self.reverse._odds}
+        return self.domains.facts | {"pairs": self._odds, "masks": self.masks_from} | both
 
     @property
     def _donors(self) -> Tensor:
         """Return ``(M,)`` bool: which photos show enough of the content to cut it out; all where none does."""
-        shows = self.masks.float().mean((1, 2, 3)) / 255 >= _SHOWS
+        shows = shows_enough(self.masks)
         return shows if bool(shows.any()) else torch.ones_like(shows)
 
     @property
@@ -199,25 +203,19 @@ class Composites:
         Returns:
             Float32 in [0, 1]: pairs ``(size, 7, H, W)``, see :class:`Pairs`; photos with the content and their masks
             ``(size, 4, H, W)``; and photos without it ``(size, 3, H, W)``. Each is moved, lit, softened and
-            compressed in its own way, a pair's two pictures in the same.
+            compressed in its own way, a pair's two pictures in the same. With a ``reverse`` also its pairs.
         """
         random = np.random.default_rng((seed, step))
         domains = self.domains
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(random.integers(2**31)))
-            kinds = list(self._odds)
-            chosen = np.sort(random.choice(len(kinds), size, p=[self._odds[kind] for kind in kinds]))
-            parts = [self._made(kinds[which], int((chosen == which).sum()), random) for which in np.unique(chosen)]
-            pairs = torch.cat(parts)
+            pairs = self._mixed(size, random, flip)
             with_ = self._of_with(torch.from_numpy(random.integers(len(domains.with_), size=size)), random)
             without = self._of_without(self._targets(size, random), random)
             if flip:
-                pairs, with_, without = (mirrored(one) for one in (pairs, with_, without))
-            return (
-                softened(lit(moved(pairs), 2), 2).clamp(0, 1),
-                softened(lit(moved(with_), 1), 1).clamp(0, 1),
-                softened(lit(moved(without), 1), 1).clamp(0, 1),
-            )
+                with_, without = mirrored(with_), mirrored(without)
+            batches = pairs, *(softened(lit(moved(one), 1), 1).clamp(0, 1) for one in (with_, without))
+            return batches if self.reverse is None else (*batches, self.reverse._mixed(size, random, flip))
 
     def pairs(self, kind: str, count: int, seed: int = 0) -> Pairs:
         """Return pairs of one kind, as they are before they are moved, lit and softened.
@@ -231,6 +229,14 @@ class Composites:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return Pairs.of(self._made(kind, count, random))
+
+    def _mixed(self, size: int, random: np.random.Generator, flip: bool) -> Tensor:
+        """Return pairs of all kinds as training sees them, ``(size, 7, H, W)``."""
+        kinds = list(self._odds)
+        chosen = np.sort(random.choice(len(kinds), size, p=[self._odds[kind] for kind in kinds]))
+        parts = [self._made(kinds[which], int((chosen == which).sum()), random) for which in np.unique(chosen)]
+        pairs = torch.cat(parts)
+        return softened(lit(moved(mirrored(pairs) if flip else pairs), 2), 2).clamp(0, 1)
 
     def _made(self, kind: str, count: int, random: np.random.Generator) -> Tensor:
         if kind == "edited":
@@ -266,6 +272,11 @@ class Composites:
         photos = torch.cat([self.domains.with_[indices % count], self.masks[indices % count]], 1).float() / 255
         photos = torch.where((indices >= count).view(-1, 1, 1, 1), photos.flip(-1), photos)
         return place(photos, self.domains.with_placement, random)
+
+
+def shows_enough(masks: Tensor) -> Tensor:
+    """Return which masks, ``(N, 1, H, W)`` uint8, cover enough of the frame to cut something out: ``(N,)`` bool."""
+    return masks.float().mean((1, 2, 3)) / 255 >= _SHOWS
 
 
 def check_shares(shares: Collection[tuple[str, float]]) -> None:

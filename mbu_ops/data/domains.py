@@ -82,6 +82,23 @@ class Domains:
     def anatomy(self) -> None:
         """None: nobody said what their pixels show."""
 
+    @property
+    def exchanged(self) -> Domains:
+        """The same images, those with the content in place of those without it."""
+        return replace(
+            self,
+            without=self.with_,
+            with_=self.without,
+            without_odds=None,
+            with_placement=self.without_placement,
+            without_placement=self.with_placement,
+            with_regions=self.without_regions,
+            without_regions=self.with_regions,
+            with_traits=self.without_traits,
+            without_traits=self.with_traits,
+            with_pictures=(),
+        )
+
     def examples(self, limit: int) -> tuple[Tensor, ...]:
         """Return the first images of both domains, ``without`` first, ``(n, 3, H, W)`` float32 RGB in [0, 1]."""
         return self.without[:limit].float() / 255, self.with_[:limit].float() / 255

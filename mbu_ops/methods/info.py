@@ -38,7 +38,7 @@ class MethodInfo:
         refines: whether training may begin at half the resolution, see :meth:`mbu_ops.methods.base.Networks.refined`.
         draws: whether the networks draw pictures; some only read them.
         aids: what training asks of a family, where it has it: ``"identity"``, ``"regions"`` or ``"parser"``; or
-            ``"pairs"``, which are made of its pictures.
+            ``"pairs"``, which are made of its pictures, and ``"reverse"`` such the other way.
         swaps_at_once: whether ``swap`` is one function of its own; otherwise to swap is to remove, then to transfer.
 
     Raises:

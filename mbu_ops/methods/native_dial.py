@@ -53,7 +53,7 @@ class NativeDial(Networks):
         objective="mbu_ops.objectives.native_dial:NativeDialObjective",
         follows_guides=False,
         refines=False,
-        aids=frozenset({"pairs"}),
+        aids=frozenset({"pairs", "reverse"}),
     )
     configs = CONFIGS
     config: NativeConfig

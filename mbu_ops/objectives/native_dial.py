@@ -1,8 +1,8 @@
 """The objective of native dials: each direction learns as native networks do, and from the other's edits.
 
-What puts a content on has no cut or drawn pairs: those would teach it the seams. Its pairs are photos with the content,
-and what the other direction made of them: the target is a real photo again (back-translation: Sennrich, Haddow and
-Birch, ACL 2016). What takes it away learns from cut and drawn pairs, and in the same way.
+What one makes of photos is what the other learns from: the target is the photo again (back-translation: Sennrich,
+Haddow and Birch, ACL 2016). Half of the pairs are such, the others are laid on photos; what puts a content on has those
+only where its place was found in photos without it.
 """
 
 from __future__ import annotations
@@ -75,8 +75,15 @@ class NativeDialObjective(DomainsObjective):
         """Return None: the networks follow no guides."""
         return
 
-    def steps(self, pairs: Tensor, with_: Tensor, without: Tensor) -> Iterator[Step]:
-        """Yield what to minimise, as :meth:`mbu_ops.objectives.native.NativeObjective.steps` does."""
+    def steps(self, pairs: Tensor, with_: Tensor, without: Tensor, reverse: Tensor | None = None) -> Iterator[Step]:
+        """Yield what to minimise, as :meth:`mbu_ops.objectives.native.NativeObjective.steps` does.
+
+        Args:
+            pairs: see there.
+            with_: see there.
+            without: see there.
+            reverse: ``(B, 7, H, W)``, photos with the content, and without it as something was laid on.
+        """
         photos, count, weights = with_[:, :3], len(pairs), self.weights
         if weights.less:
             # half of what it learns from is what the other put on, as soon as that does
@@ -84,12 +91,15 @@ class NativeDialObjective(DomainsObjective):
             batch = torch.cat([pairs[: count - len(taught)], taught]), with_, without
             yield from _named("less", weights.less, self.less.steps(*batch))
         if weights.more:
-            removed = self._edited(self.model.less, photos)
-            if not len(removed):
-                removed = self._edited(self.model.less, photos, all_of_them=True)
+            taught = self._edited(self.model.less, photos)
+            if reverse is not None:
+                taught = taught[: count // 2]
+                taught = torch.cat([reverse[: count - len(taught)], taught])
+            elif not len(taught):
+                taught = self._edited(self.model.less, photos, all_of_them=True)
             # where a content will lie on a photo nobody knows: nothing is kept by a mask
             anywhere = torch.cat([without, torch.ones_like(without[:, :1])], 1)
-            batch = removed.repeat(count, 1, 1, 1)[:count], anywhere, photos
+            batch = taught.repeat(count, 1, 1, 1)[:count], anywhere, photos
             yield from _named("more", weights.more, self.more.steps(*batch))
 
     @torch.no_grad()

@@ -11,7 +11,7 @@ import torch
 from kornia.filters import gaussian_blur2d
 from torch import Tensor
 
-from mbu_ops.data.composites import Composites, Drawn, Edited, Pen
+from mbu_ops.data.composites import Composites, Drawn, Edited, Pairs, Pen
 from mbu_ops.data.cutting import Size, height_and_width
 from mbu_ops.data.domains import Domains
 from mbu_ops.data.folder import MINIMUM_IMAGES
@@ -203,7 +203,8 @@ def _drawn(
 def pairs_sheet(composites: Composites, seed: int = 0) -> Tensor:
     """Draw what a run would learn from: of each kind of pairs what is shown, what is wanted, and the mask.
 
-    Below them are a training batch's pairs, moved, lit and softened as training sees them.
+    Pairs the other way come after them. Below are a training batch's pairs, moved, lit and softened as training sees
+    them.
 
     Args:
         composites: the pairs.
@@ -216,6 +217,7 @@ def pairs_sheet(composites: Composites, seed: int = 0) -> Tensor:
     for kind, share in composites.shares:
         if share:
             rows += composites.pairs(kind, _SHOWN, seed)
-    batch = composites.batch(_SHOWN, seed, 0)[0]
-    rows += torch.split(batch, [3, 3, 1], 1)
+    if composites.reverse is not None:
+        rows += composites.reverse.pairs("cut", _SHOWN, seed)
+    rows += Pairs.of(composites.batch(_SHOWN, seed, 0)[0])
     return grid([row.expand(-1, 3, -1, -1) for row in rows])

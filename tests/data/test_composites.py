@@ -179,3 +179,22 @@ def test_what_cannot_work_is_named(
 ) -> None:
     with pytest.raises(error, match=says):
         Composites(**{"domains": domains, "masks": masks} | change)
+
+
+def test_pairs_the_other_way_have_photos_with_the_content_as_targets(domains: Domains, masks: Tensor) -> None:
+    """A bar of skin is laid over the dark one: what to get back is the photo with it."""
+    places = masks[:1].expand(12, -1, -1, -1).clone()
+    reverse = Composites(domains.exchanged, places)
+    both = Composites(domains, masks, reverse=reverse)
+    *usual, back = both.batch(6, seed=1, step=2)
+    assert len(usual) == 3
+    assert back.shape == (6, 7, HEIGHT, WIDTH)
+    for one, alone in zip(usual, Composites(domains, masks).batch(6, seed=1, step=2), strict=True):
+        assert torch.equal(one, alone)
+    pairs = reverse.pairs("cut", 8)
+    photos = {photo.numpy().tobytes() for photo in domains.with_}
+    assert all((255 * wanted).round().byte().numpy().tobytes() in photos for wanted in pairs.wanted)
+    middle = pairs.masks[..., 20:24, 14:34]
+    assert middle.mean() > 0.5
+    assert (pairs.shown - pairs.wanted)[..., 20:24, 14:34].mean() > 0.1
+    assert both.facts["reverse"] == {"cut": 1.0}
