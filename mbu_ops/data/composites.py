@@ -8,7 +8,7 @@ that a network made stands on the side of the target, so that what is learnt fro
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -107,6 +107,7 @@ class Composites:
         masks_from: who found the masks, for the weights' metadata.
         reverse: pairs of the same photos the other way: photos *with* the content, on which a place that shows none was
             laid. For methods that also put the content on.
+        views: whether batches hold another view of each pair's content, for methods that follow guides.
         near: ``(N, K)`` int64, for each ``without`` photo the donors that look like it; those from ``M`` on mirrored.
 
     Raises:
@@ -121,6 +122,7 @@ class Composites:
     edited: Edited | None = None
     masks_from: str = ""
     reverse: Composites | None = None
+    views: bool = False
     near: Tensor = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -183,9 +185,9 @@ class Composites:
         total = sum(share for _, share in self.shares)
         return {kind: round(share / total, 6) for kind, share in self.shares if share}
 
-    def with_aids(self, aids: Collection[str]) -> Composites:  # noqa: ARG002 - the protocol's
-        """Return them as they are: pairs are what was asked for."""
-        return self
+    def with_aids(self, aids: Collection[str]) -> Composites:
+        """Return the same pairs, with another view of each content if a method asks for it."""
+        return self if self.views == ("views" in aids) else replace(self, views="views" in aids)
 
     def examples(self, limit: int) -> tuple[Tensor, ...]:
         """Return the first photos of both domains, see :meth:`mbu_ops.data.domains.Domains.examples`."""
@@ -203,19 +205,21 @@ class Composites:
         Returns:
             Float32 in [0, 1]: pairs ``(size, 7, H, W)``, see :class:`Pairs`; photos with the content and their masks
             ``(size, 4, H, W)``; and photos without it ``(size, 3, H, W)``. Each is moved, lit, softened and
-            compressed in its own way, a pair's two pictures in the same. With a ``reverse`` also its pairs.
+            compressed in its own way, a pair's two pictures in the same. With a ``reverse`` also its pairs; with
+            ``views`` also ``(size, 4, H, W)``, a picture of each pair's content elsewhere, and its mask.
         """
         random = np.random.default_rng((seed, step))
         domains = self.domains
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(random.integers(2**31)))
-            pairs = self._mixed(size, random, flip)
+            pairs, *views = self._mixed(size, random, flip)
             with_ = self._of_with(torch.from_numpy(random.integers(len(domains.with_), size=size)), random)
             without = self._of_without(self._targets(size, random), random)
             if flip:
                 with_, without = mirrored(with_), mirrored(without)
             batches = pairs, *(softened(lit(moved(one), 1), 1).clamp(0, 1) for one in (with_, without))
-            return batches if self.reverse is None else (*batches, self.reverse._mixed(size, random, flip))
+            reverse = () if self.reverse is None else self.reverse._mixed(size, random, flip)[:1]
+            return (*batches, *views, *reverse)
 
     def pairs(self, kind: str, count: int, seed: int = 0) -> Pairs:
         """Return pairs of one kind, as they are before they are moved, lit and softened.
@@ -228,15 +232,20 @@ class Composites:
         random = np.random.default_rng(seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return Pairs.of(self._made(kind, count, random))
+            return Pairs.of(self._made(kind, count, random)[:, :7])
 
-    def _mixed(self, size: int, random: np.random.Generator, flip: bool) -> Tensor:
-        """Return pairs of all kinds as training sees them, ``(size, 7, H, W)``."""
+    def _mixed(self, size: int, random: np.random.Generator, flip: bool) -> tuple[Tensor, ...]:
+        """Return pairs of all kinds as training sees them, ``(size, 7, H, W)``, and the views of their contents."""
         kinds = list(self._odds)
         chosen = np.sort(random.choice(len(kinds), size, p=[self._odds[kind] for kind in kinds]))
         parts = [self._made(kinds[which], int((chosen == which).sum()), random) for which in np.unique(chosen)]
-        pairs = torch.cat(parts)
-        return softened(lit(moved(mirrored(pairs) if flip else pairs), 2), 2).clamp(0, 1)
+        both = torch.cat(parts)
+        both = mirrored(both) if flip else both
+        pairs = softened(lit(moved(both[:, :7]), 2), 2).clamp(0, 1)
+        if not self.views:
+            return (pairs,)
+        # far from where it lies in the pair: nothing may be copied in place
+        return pairs, softened(lit(moved(moved(both[:, 7:])), 1), 1).clamp(0, 1)
 
     def _made(self, kind: str, count: int, random: np.random.Generator) -> Tensor:
         if kind == "edited":
@@ -245,11 +254,20 @@ class Composites:
         photos = self._of_without(targets, random)
         if kind == "drawn":
             assert self.pen is not None  # noqa: S101 - checked when it was made
-            return torch.cat([(drawn := self.pen(photos)).pictures, photos, drawn.masks], 1)
+            seed = int(random.integers(2**31))
+            # the same things on other photos
+            others = (photos, self._of_without(self._targets(count, random), random))[: 1 + self.views]
+            pictures = []
+            for some in others:
+                torch.manual_seed(seed)
+                pictures.append(self.pen(some))
+            drawn, *again = pictures
+            views = [part for one in again for part in one]
+            return torch.cat([drawn.pictures, photos, drawn.masks, *views], 1)
         one_of = torch.from_numpy(random.integers(self.near.shape[1], size=count))
         donors = self._of_with(self.near[targets, one_of], random)
         laid = laid_on(photos, moved(fitted(donors, photos)))
-        return torch.cat([laid.pictures, photos, laid.masks], 1)
+        return torch.cat([laid.pictures, photos, laid.masks, *([donors] if self.views else [])], 1)
 
     def _made_of_edits(self, count: int, random: np.random.Generator) -> Tensor:
         assert self.edited is not None  # noqa: S101 - checked when it was made
@@ -257,7 +275,8 @@ class Composites:
         both = [self.edited.pictures[chosen], self.domains.without[self.edited.of[chosen]]]
         shown, wanted = torch.split(place(torch.cat(both, 1) / 255, self.domains.without_placement, random), 3, 1)
         # softened before both are: no trace of the network that edited may tell
-        return torch.cat([softened(shown), wanted, change_mask(wanted, shown)], 1)
+        changed = change_mask(wanted, shown)
+        return torch.cat([softened(shown), wanted, changed, *([shown, changed] if self.views else [])], 1)
 
     def _targets(self, count: int, random: np.random.Generator) -> Tensor:
         return torch.from_numpy(random.choice(len(self.domains.without), count, p=self.domains.without_odds))

@@ -39,6 +39,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "portrait": "mbu_ops.methods.portrait:Portrait",
         "native": "mbu_ops.methods.native:Native",
         "native_dial": "mbu_ops.methods.native_dial:NativeDial",
+        "native_guided": "mbu_ops.methods.native_guided:NativeGuided",
     },
 }
 """This distribution's own entries: they are there whatever the state of its installed metadata."""

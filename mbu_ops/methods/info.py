@@ -38,7 +38,10 @@ class MethodInfo:
         refines: whether training may begin at half the resolution, see :meth:`mbu_ops.methods.base.Networks.refined`.
         draws: whether the networks draw pictures; some only read them.
         aids: what training asks of a family, where it has it: ``"identity"``, ``"regions"`` or ``"parser"``; or
-            ``"pairs"``, which are made of its pictures, and ``"reverse"`` such the other way.
+            ``"pairs"``, which are made of its pictures, ``"reverse"`` such the other way, and ``"views"`` other
+            views of what lies between a pair's pictures.
+        takes_pixels: whether edits take a guide photo's own pixels. A guide's code then begins with its picture as the
+            networks see it, three channels, which stands in where the photo is not at hand.
         swaps_at_once: whether ``swap`` is one function of its own; otherwise to swap is to remove, then to transfer.
 
     Raises:
@@ -60,6 +63,7 @@ class MethodInfo:
     refines: bool = True
     draws: bool = True
     aids: frozenset[str] = frozenset()
+    takes_pixels: bool = False
     swaps_at_once: bool = False
 
     def __post_init__(self) -> None:
@@ -70,7 +74,7 @@ class MethodInfo:
         counts = self.contents is None or (type(self.contents) is int and self.contents > 0)
         self._expect(counts, "a positive whole number, or None", "contents")
         self._expect(self.learns_from in LEARNS_FROM, " or ".join(map(repr, LEARNS_FROM)), "learns_from")
-        for field in ("follows_guides", "mirrors", "refines", "draws", "swaps_at_once"):
+        for field in ("follows_guides", "mirrors", "refines", "draws", "takes_pixels", "swaps_at_once"):
             self._expect(isinstance(getattr(self, field), bool), "True or False", field)
         self._expect(_is_names(self.aids), "a frozenset of names", "aids")
         if self.swaps_at_once and "swap" not in self.verbs:

@@ -192,7 +192,7 @@ class Native(UNet, Networks):
         patch = self.config.patch
         self.make_layers(self.config.channels, patch, inputs=3, outputs=5)
         self.arrows = nn.Conv2d(4 * self.config.channels, 2, 3, 1, 1) if self.config.flow else None
-        self.register_buffer("window", _window(*self.config.size), persistent=False)
+        self.register_buffer("window", faded(*self.config.size), persistent=False)
         # at first little is content, and what is shows the photo: training begins with edits that change nothing
         with torch.no_grad():
             if self.arrows is not None:
@@ -261,8 +261,8 @@ class Native(UNet, Networks):
         return Planes(to_unit(colour.tanh()), mask, gate.sigmoid(), flow)
 
 
-def _window(height: int, width: int) -> Tensor:
-    """Return ``(1, 1, H, W)``: 1 inside, and a ramp to 0 at the border."""
+def faded(height: int, width: int) -> Tensor:
+    """Return what masks are multiplied by, ``(1, 1, H, W)``: 1 inside, and a ramp to 0 at the border."""
     rows, columns = (torch.arange(side) + 0.5 for side in (height, width))
     rows, columns = torch.minimum(rows, height - rows), torch.minimum(columns, width - columns)
     return (torch.minimum(rows[:, None], columns) / _RIM).clamp(0, 1)[None, None]

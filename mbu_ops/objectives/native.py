@@ -7,7 +7,7 @@ arXiv:1705.02894) with a gradient penalty on real pictures (R1: Mescheder et al.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -70,10 +70,13 @@ class NativeLossWeights(LossWeights):
 LOSS_WEIGHTS: dict[str, NativeLossWeights] = {"quick": NativeLossWeights()}
 """The weights that the shipped networks were trained with: there is no paper."""
 
+Step = tuple[str, dict[str, Tensor], dict[str, Tensor]]
+"""A parameter group, the weighted terms whose sum is its loss, and measurements."""
+
 _BANDS = (3.0, 2.0, 1.5, 1.0)
 """Weight of each band of the pyramid, from fine to coarse."""
 
-_INSIDE = 4.0
+INSIDE = 4.0
 """How much more a pixel of the content counts than one beside it."""
 
 _PENALISED = 16
@@ -82,7 +85,7 @@ _PENALISED = 16
 _RISE = {"adversarial": 400, "unpaired": 400, "classifier": 1500}
 """Steps over which a term's weight rises from 0: before, networks to judge by know nothing."""
 
-_GROWN = 6
+GROWN = 6
 """Pixels around a content's mask in which its photo may change too."""
 
 _AREA = 0.04, 0.4
@@ -91,7 +94,18 @@ _LEAST_AREA = 0.2
 """A flow that leaves less than this of a cell's area is about to fold the photo."""
 
 
-class NativeObjective(DomainsObjective):
+class PairsObjective(DomainsObjective):
+    """What the objectives of native networks share: no norm has statistics to measure, and no guide is a photo."""
+
+    def settle(self, model: Networks, *examples: Tensor) -> None:
+        """Do nothing."""
+
+    def guides(self, model: Networks, *examples: Tensor) -> None:  # noqa: ARG002
+        """Return None: the networks follow no guides, or their codes are photos of people, which must not ship."""
+        return
+
+
+class NativeObjective(PairsObjective):
     """Losses of one step, for the networks, the discriminator and the classifier.
 
     Args:
@@ -123,16 +137,7 @@ class NativeObjective(DomainsObjective):
             "classifier": list(self.classifier.parameters()),
         }
 
-    def settle(self, model: Networks, *examples: Tensor) -> None:
-        """Do nothing: there is no norm whose statistics to measure."""
-
-    def guides(self, model: Networks, *examples: Tensor) -> None:  # noqa: ARG002
-        """Return None: the networks follow no guides."""
-        return
-
-    def steps(
-        self, pairs: Tensor, with_: Tensor, without: Tensor
-    ) -> Iterator[tuple[str, dict[str, Tensor], dict[str, Tensor]]]:
+    def steps(self, pairs: Tensor, with_: Tensor, without: Tensor) -> Iterator[Step]:
         """Yield what to minimise on one batch, in order; update that group before asking for the next.
 
         Args:
@@ -161,28 +166,17 @@ class NativeObjective(DomainsObjective):
             yield "discriminator", self._judged(torch.cat([plain, wanted]), judged.detach(), done), {}
         terms: dict[str, Tensor] = {}
         if weights.reconstruction:
-            terms["reconstruction"] = ((back - wanted).abs() ** self._power * (1 + _INSIDE * pair.masks)).mean()
+            terms["reconstruction"] = ((back - wanted).abs() ** self._power * (1 + INSIDE * pair.masks)).mean()
         if weights.bands:
-            terms["bands"] = _bands_apart(back, wanted, pair.masks)
+            terms["bands"] = bands_apart(back, wanted, pair.masks)
         if judges:
-            self.judge.requires_grad_(False)
-            scores, features = self.judge(judged)
-            for number, name in enumerate(fakes):
-                if getattr(weights, name):
-                    mine = slice(number * count, (number + 1) * count)
-                    terms[name] = -torch.stack([score[mine].float().mean() for score in scores]).sum()
-            if weights.feature_matching:
-                with torch.no_grad():
-                    real = self.judge(wanted)[1]
-                apart = [F.l1_loss(one[:count].float(), two.float()) for one, two in zip(features, real, strict=True)]
-                terms["feature_matching"] = torch.stack(apart).sum()
-            self.judge.requires_grad_(True)
+            terms |= self._seen_by_judge(fakes, judged, wanted)
         if weights.classifier:
             self.classifier.requires_grad_(False)
             terms["classifier"] = F.softplus(self.classifier(moved(mirrored(cleared))).float()).mean()
             self.classifier.requires_grad_(True)
         if weights.keep:
-            around = 1 - dilate(((with_[:, 3:] - 0.08) / 0.2).clamp(0, 1), _GROWN)
+            around = 1 - dilate(((with_[:, 3:] - 0.08) / 0.2).clamp(0, 1), GROWN)
             terms["keep"] = ((cleared - photos).abs() * around).mean()
         if weights.same:
             terms["same"] = F.l1_loss(kept, plain)
@@ -195,12 +189,31 @@ class NativeObjective(DomainsObjective):
         if weights.gate:
             terms["gate"] = redrawn.mean()
         if weights.flow and planes.flow is not None:
-            terms["flow"] = _unruly(planes.flow)
+            terms["flow"] = unruly(planes.flow)
         covered = masks[1].mean()
         if weights.area:
             terms["area"] = F.relu(covered - _AREA[1]) + 4 * F.relu(_AREA[0] - covered)
         found = {"covered": covered.detach(), "redrawn": redrawn.detach().mean()}
         yield "networks", {name: self._weight(name, done) * value for name, value in terms.items()}, found
+
+    def _seen_by_judge(self, fakes: Mapping[str, Tensor], judged: Tensor, wanted: Tensor) -> dict[str, Tensor]:
+        """Return what the discriminator says of edits, which are the same joined, and of the first ones' targets."""
+        terms: dict[str, Tensor] = {}
+        self.judge.requires_grad_(False)
+        scores, features = self.judge(judged)
+        start = 0
+        for name, edits in fakes.items():
+            if getattr(self.weights, name):
+                mine = slice(start, start + len(edits))
+                terms[name] = -torch.stack([score[mine].float().mean() for score in scores]).sum()
+            start += len(edits)
+        if self.weights.feature_matching:
+            with torch.no_grad():
+                real = self.judge(wanted)[1]
+            apart = [F.l1_loss(one[: len(two)].float(), two.float()) for one, two in zip(features, real, strict=True)]
+            terms["feature_matching"] = torch.stack(apart).sum()
+        self.judge.requires_grad_(True)
+        return terms
 
     def _weight(self, name: str, done: int) -> float:
         rise = min(1.0, done / _RISE[name]) if name in _RISE else 1.0
@@ -238,6 +251,13 @@ class NativeObjective(DomainsObjective):
                 shares = [share.expand(-1, 3, -1, -1) for share in (planes.mask, planes.redrawn)]
                 rows += [photos, planes.shown(photos), *shares]
             return grid(rows)
+
+
+def named(name: str, weight: float, steps: Iterable[Step]) -> Iterator[Step]:
+    """Yield the steps of one of several networks, its terms weighted and named after it."""
+    for group, terms, found in steps:
+        weighted = {f"{name} {term}": weight * value for term, value in terms.items()}
+        yield group, weighted, {f"{name} {what}": value for what, value in found.items()}
 
 
 class ScalesDiscriminator(nn.Module):
@@ -280,17 +300,17 @@ def _classifier(width: int) -> nn.Sequential:
     return nn.Sequential(*layers, *pooled)
 
 
-def _bands_apart(made: Tensor, wanted: Tensor, inside: Tensor) -> Tensor:
+def bands_apart(made: Tensor, wanted: Tensor, inside: Tensor) -> Tensor:
     """Return how far two pictures are apart in the bands of a Laplacian pyramid, inside a mask more than beside it."""
     apart, total = made - wanted, made.new_zeros(())
     for weight in _BANDS[:-1]:
         low = _blurred(apart)
-        total = total + weight * ((apart - low).abs() * (1 + _INSIDE * _fitted(inside, apart))).mean()
+        total = total + weight * ((apart - low).abs() * (1 + INSIDE * _fitted(inside, apart))).mean()
         apart = F.avg_pool2d(low, 2)
-    return total + _BANDS[-1] * (apart.abs() * (1 + _INSIDE * _fitted(inside, apart))).mean()
+    return total + _BANDS[-1] * (apart.abs() * (1 + INSIDE * _fitted(inside, apart))).mean()
 
 
-def _unruly(flow: Tensor) -> Tensor:
+def unruly(flow: Tensor) -> Tensor:
     """Return how far a flow ``(B, 2, h, w)``, in sides of the frame, is from a smooth and short one without folds."""
     height, width = flow.shape[-2:]
     cells = flow * flow.new_tensor([width, height]).view(-1, 1, 1)  # in steps from arrow to arrow

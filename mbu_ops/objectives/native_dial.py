@@ -7,7 +7,7 @@ only where its place was found in photos without it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +17,8 @@ from torch import Tensor, nn
 from mbu_ops.data.capture import softened
 from mbu_ops.functional.grid import grid
 from mbu_ops.functional.mask import change_mask
-from mbu_ops.methods.base import Networks
 from mbu_ops.methods.native_dial import NativeDial
-from mbu_ops.objectives.native import NativeLossWeights, NativeObjective
-from mbu_ops.objectives.terms import DomainsObjective
-
-Step = tuple[str, dict[str, Tensor], dict[str, Tensor]]
-"""A parameter group, the weighted terms whose sum is its loss, and measurements."""
+from mbu_ops.objectives.native import NativeLossWeights, NativeObjective, PairsObjective, Step, named
 
 _LEARNT_FROM = 0.5
 """How sure an edit must be that there was something to do, for its photo to be learnt from."""
@@ -45,7 +40,7 @@ class NativeDialLossWeights(NativeLossWeights):
 LOSS_WEIGHTS: dict[str, NativeDialLossWeights] = {"quick": NativeDialLossWeights()}
 
 
-class NativeDialObjective(DomainsObjective):
+class NativeDialObjective(PairsObjective):
     """Losses of one step, for both networks with a discriminator and a classifier each.
 
     Args:
@@ -68,13 +63,6 @@ class NativeDialObjective(DomainsObjective):
         less, more = self.less.parameter_groups(), self.more.parameter_groups()
         return {name: less[name] + more[name] for name in less}
 
-    def settle(self, model: Networks, *examples: Tensor) -> None:
-        """Do nothing: there is no norm whose statistics to measure."""
-
-    def guides(self, model: Networks, *examples: Tensor) -> None:  # noqa: ARG002
-        """Return None: the networks follow no guides."""
-        return
-
     def steps(self, pairs: Tensor, with_: Tensor, without: Tensor, reverse: Tensor | None = None) -> Iterator[Step]:
         """Yield what to minimise, as :meth:`mbu_ops.objectives.native.NativeObjective.steps` does.
 
@@ -89,7 +77,7 @@ class NativeDialObjective(DomainsObjective):
             # half of what it learns from is what the other put on, as soon as that does
             taught = self._edited(self.model.more, without)[: count // 2]
             batch = torch.cat([pairs[: count - len(taught)], taught]), with_, without
-            yield from _named("less", weights.less, self.less.steps(*batch))
+            yield from named("less", weights.less, self.less.steps(*batch))
         if weights.more:
             taught = self._edited(self.model.less, photos)
             if reverse is not None:
@@ -100,7 +88,7 @@ class NativeDialObjective(DomainsObjective):
             # where a content will lie on a photo nobody knows: nothing is kept by a mask
             anywhere = torch.cat([without, torch.ones_like(without[:, :1])], 1)
             batch = taught.repeat(count, 1, 1, 1)[:count], anywhere, photos
-            yield from _named("more", weights.more, self.more.steps(*batch))
+            yield from named("more", weights.more, self.more.steps(*batch))
 
     @torch.no_grad()
     def _edited(self, network: Any, photos: Tensor, all_of_them: bool = False) -> Tensor:
@@ -124,10 +112,3 @@ class NativeDialObjective(DomainsObjective):
             removed = model.less.planes(with_).shown(with_)
             again = model.more.planes(removed).shown(removed)
             return grid([with_, removed, again, without, half.shown(without), put_on.shown(without), *shares])
-
-
-def _named(name: str, weight: float, steps: Iterable[Step]) -> Iterator[Step]:
-    """Yield the steps of one of the networks, its terms weighted and named after it."""
-    for group, terms, found in steps:
-        weighted = {f"{name} {term}": weight * value for term, value in terms.items()}
-        yield group, weighted, {f"{name} {what}": value for what, value in found.items()}

@@ -43,9 +43,14 @@ class GuidedOp(EditOp):
         Args:
             image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
             code: ``(1, C, S, S)`` for all images, or ``(B, C, S, S)``, as :attr:`encode` gives it.
-            guide: the guide picture, for weights that take its own pixels.
+            guide: the guide picture, for weights that take its own pixels; the small one in the code by default.
         """
-        return edit_whole(self.model, image, self.passes(code), self.detail, guide, self.decision)
+        pictured = self.pictured(code) if guide is None else guide
+        return edit_whole(self.model, image, self.passes(code), self.detail, pictured, self.decision)
+
+    def pictured(self, code: Tensor) -> Tensor | None:
+        """Return the guide picture that a code begins with, where weights take a guide's own pixels."""
+        return code[:, :3] if self.model.info.takes_pixels else None
 
     def picture(self, *inputs: Tensor) -> Tensor | None:  # noqa: ARG002 - mostly there is none
         """Return the guide picture among what :attr:`encode` takes, if its own pixels may be taken."""
@@ -180,7 +185,9 @@ class Bound(BoundBase):
     @property
     def guide(self) -> Tensor | None:
         """The guide picture, where its own pixels may be taken."""
-        return self.picture if self.code is not None else self.op.picture(*self.inputs)
+        if self.code is None:
+            return self.op.picture(*self.inputs)
+        return self.op.pictured(self.code) if self.picture is None else self.picture
 
     @property
     def told_each(self) -> bool:

@@ -248,7 +248,10 @@ def _module(plan: StepPlan, pretrained: Pretrained) -> nn.Module:
             f"{', '.join(grammar_words(model.info.verbs))}"
         )
     codes = [_code(pretrained, guide) for guide in plan.guides]
-    return _knowing(op_class(plan.verb).for_step(model, plan.own_options, codes), pretrained)
+    module = op_class(plan.verb).for_step(model, plan.own_options, codes)
+    if model.info.takes_pixels and len(codes) == 1 and not isinstance(plan.guides[0], int):
+        module.picture = _picture(pretrained, plan.guides[0])
+    return _knowing(module, pretrained)
 
 
 def _knowing(module: nn.Module, pretrained: Pretrained) -> nn.Module:
@@ -290,7 +293,6 @@ def op_class(verb: Verb) -> type[Op]:
 def _code(pretrained: Pretrained, guide: ImageFile | Tensor | int) -> Tensor:
     import torch
 
-    from mbu_ops.images import ImageFile
     from mbu_ops.ops.method import to_frame
 
     model: Any = pretrained.model
@@ -301,7 +303,14 @@ def _code(pretrained: Pretrained, guide: ImageFile | Tensor | int) -> Tensor:
         raise ConfigurationError(
             f"{pretrained.info.method} follows no guide: leave the picture out, or use another method"
         )
-    image = guide.to_tensor()[None] if isinstance(guide, ImageFile) else guide
     with torch.no_grad():
-        code: Tensor = model.encode_guide(to_frame(model, image.to(next(iter(model.parameters())).device), "guide"))
+        code: Tensor = model.encode_guide(to_frame(model, _picture(pretrained, guide), "guide"))
     return code
+
+
+def _picture(pretrained: Pretrained, guide: ImageFile | Tensor) -> Tensor:
+    """Return a guide picture ``(1, 3, h, w)``, where the weights are."""
+    from mbu_ops.images import ImageFile
+
+    image = guide.to_tensor()[None] if isinstance(guide, ImageFile) else guide
+    return image.to(next(iter(pretrained.model.parameters())).device)

@@ -12,6 +12,7 @@ from mbu_ops.methods.maae import MAAE, MAAEConfig
 from mbu_ops.methods.mbu import MBU, MBUConfig, to_signed
 from mbu_ops.methods.native import Native, NativeConfig
 from mbu_ops.methods.native_dial import NativeDial
+from mbu_ops.methods.native_guided import NativeGuided
 from mbu_ops.methods.parsing import Parsing, ParsingConfig
 from mbu_ops.methods.portrait import Portrait, PortraitConfig
 from mbu_ops.methods.presence import WIDTHS, Presence
@@ -207,13 +208,44 @@ def tiny_native_dial(seed: int = 0, dtype: torch.dtype = torch.float32) -> Nativ
     return model.to(dtype)
 
 
+@torch.no_grad()
+def tiny_native_guided(seed: int = 0, dtype: torch.dtype = torch.float32) -> NativeGuided:
+    """Return an untrained guided native network in eval mode that takes pixels of guides in some places only.
+
+    The same seed gives the same network; the global random state is left alone.
+
+    Args:
+        seed: of the weights.
+        dtype: of the weights.
+
+    Example:
+        >>> model, images = tiny_native_guided(), torch.rand(2, 3, 16, 16)
+        >>> bool(model.transfer(images, model.encode_guide(images.flip(0))).guide.gain.max() > 0.1)
+        True
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = NativeGuided(TINY_NATIVE).eval()
+        _draw_somewhere(model.less)
+        adder, images = model.adder, torch.rand(64, 3, *TINY_NATIVE.size)
+        nn.init.normal_(adder.arrows.weight, std=0.03)
+        adder.window.fill_(1)
+        adder.paint.weight *= 20
+        _spread_mask(adder.paint, adder(images, model.encode_guide(images.flip(0))).mask)
+    return model.to(dtype)
+
+
 def _draw_somewhere(model: Native) -> None:
-    """Spread the logits of a native network's mask over about -12 to 6: mostly background."""
+    """Let a native network redraw pixels in some places only."""
     images = torch.rand(64, 3, *TINY_NATIVE.size)
     model.window.fill_(1)  # a frame of so few pixels is all rim
-    paint, block = model.paint, TINY_NATIVE.patch**2
-    paint.weight *= 20
-    logits = torch.logit(model.segment(images), eps=1e-6)
+    model.paint.weight *= 20
+    _spread_mask(model.paint, model.segment(images))
+
+
+def _spread_mask(paint: nn.Conv2d, masks: torch.Tensor) -> None:
+    """Spread the logits of masks that a layer writes over about -12 to 6: mostly background."""
+    block, logits = TINY_NATIVE.patch**2, torch.logit(masks, eps=1e-6)
     mask, scale = slice(3 * block, 4 * block), 4 / logits.std()  # after three colours
     assert paint.bias is not None  # noqa: S101
     paint.weight[mask] *= scale

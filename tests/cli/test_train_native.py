@@ -13,6 +13,7 @@ from PIL import Image
 from mbu_ops.methods import mbu, native, native_dial
 from mbu_ops.ops.adjust import Adjust
 from mbu_ops.ops.remove import Remove
+from mbu_ops.ops.transfer import Transfer
 from mbu_ops.weights import load, read_info
 from mbu_ops_cli.app import run
 
@@ -106,9 +107,19 @@ def test_hand_made_masks_need_no_weights(folders: Path, tmp_path: Path, capsys: 
     assert training["pictures"]["masks"] == f"11 made by hand, {folders / 'finder'}"
 
 
-@pytest.mark.parametrize("method", ["native_dial"])
-def test_a_dial_is_trained_and_goes_on(folders: Path, tmp_path: Path, method: str) -> None:
-    more = ["--method", method, "--masks-from", str(folders / "finder")]
+def test_what_follows_guides_is_trained(folders: Path, tmp_path: Path) -> None:
+    more = ["--method", "native_guided", "--masks-from", str(folders / "finder")]
+    assert run(command(folders, tmp_path / "out", *more)) == 0
+    add = Transfer.from_pretrained(tmp_path / "out")
+    add.presence = 0.0
+    photo, guide = torch.rand(2, 1, 3, 40, 60)
+    assert add(photo, guide).shape == photo.shape
+    more[-2:] += ["--resume", "--steps", "3"]
+    assert run(command(folders, tmp_path / "out", *more)) == 0
+
+
+def test_a_dial_is_trained_and_goes_on(folders: Path, tmp_path: Path) -> None:
+    more = ["--method", "native_dial", "--masks-from", str(folders / "finder")]
     assert run(command(folders, tmp_path / "out", *more)) == 0
     adjust = Adjust.from_pretrained(tmp_path / "out")
     photo = torch.rand(1, 3, 16, 32)

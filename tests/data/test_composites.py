@@ -198,3 +198,22 @@ def test_pairs_the_other_way_have_photos_with_the_content_as_targets(domains: Do
     assert middle.mean() > 0.5
     assert (pairs.shown - pairs.wanted)[..., 20:24, 14:34].mean() > 0.1
     assert both.facts["reverse"] == {"cut": 1.0}
+
+
+@pytest.mark.parametrize("kind", ["cut", "drawn", "edited"])
+def test_views_show_a_pairs_content_elsewhere(domains: Domains, masks: Tensor, kind: str) -> None:
+    edited = Edited((domains.without // 2).clone(), torch.arange(12))
+    plain = Composites(domains, masks, ((kind, 1.0),), a_pen, edited)
+    composites = plain.with_aids({"pairs", "views"})
+    assert plain.with_aids({"pairs"}) is plain
+    assert composites.with_aids({"views"}) is composites
+    *usual, views = composites.batch(6, seed=1, step=2)
+    assert [part.shape[1] for part in (*usual, views)] == [7, 4, 3, 4]
+    assert 0 <= views.min() <= views.max() <= 1
+    pictures, where = views[:, :3], views[:, 3:] > 0.9
+    assert where.any()
+    if kind == "drawn":  # the same green bar, on another photo
+        green = pictures.permute(0, 2, 3, 1)[where[:, 0]].mean(0)
+        assert green[1] > green[0] + 0.3
+        assert green[1] > green[2] + 0.3
+        assert not torch.allclose(pictures, usual[0][:, :3], atol=0.1)

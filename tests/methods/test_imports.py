@@ -22,7 +22,7 @@ SHARED: dict[str, set[str]] = {
     "unet": {"blocks"},
 }
 """Each file that methods share, and what it may import."""
-COMPONENTS = {"portrait": {"parsing"}, "native_dial": {"native"}}
+COMPONENTS = {"portrait": {"parsing"}, "native_dial": {"native"}, "native_guided": {"native"}}
 """Methods that contain other methods."""
 
 

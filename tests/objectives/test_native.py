@@ -12,7 +12,7 @@ from mbu_ops.data.composites import Pairs
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods.native import Native, NativeConfig, Planes
 from mbu_ops.objectives import build_objective
-from mbu_ops.objectives.native import LOSS_WEIGHTS, NativeLossWeights, NativeObjective, _unruly
+from mbu_ops.objectives.native import LOSS_WEIGHTS, NativeLossWeights, NativeObjective, unruly
 from mbu_ops.testing import tiny_maae
 
 CONFIG = NativeConfig(resolution=32, height=16, channels=8, patch=2, flow=True)
@@ -143,14 +143,14 @@ def test_pairs_and_photos_are_judged_apart(batch: Batch, name: str) -> None:
 
 def test_flows_that_are_rough_long_or_fold_cost() -> None:
     still = torch.zeros(1, 2, 4, 8)
-    assert float(_unruly(still)) == 0
+    assert float(unruly(still)) == 0
     shift, shear, fold = still.clone(), still.clone(), still.clone()
     shift[:, 0] = 1 / 8  # by one cell
     shear[:, 0] = torch.arange(4).view(-1, 1) / 32  # a quarter of a cell more in every row
     fold[:, 0] = -2 * torch.arange(8) / 8  # mirrors the photo
-    assert float(_unruly(shift)) == pytest.approx(0.01)
-    assert float(_unruly(shear)) == pytest.approx(0.1 / 16 + 0.01 * (0 + 1 + 4 + 9) / 16 / 4)
-    assert float(_unruly(fold)) > 0.1 * 4 + 1.2  # an area of -1, where 0.2 is the least
+    assert float(unruly(shift)) == pytest.approx(0.01)
+    assert float(unruly(shear)) == pytest.approx(0.1 / 16 + 0.01 * (0 + 1 + 4 + 9) / 16 / 4)
+    assert float(unruly(fold)) > 0.1 * 4 + 1.2  # an area of -1, where 0.2 is the least
 
 
 def test_networks_that_move_nothing_have_no_term_for_it(batch: Batch) -> None:

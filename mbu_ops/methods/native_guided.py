@@ -1,0 +1,247 @@
+"""Native, with a guide: this pair of glasses, this beard, out of a guide photo's own pixels.
+
+A :class:`mbu_ops.methods.native.Native` takes a content off; beside it a second network sees a photo and a guide, and
+says for each pixel what shows there: the photo's own pixels, moved; the guide's own pixels, moved to where they belong
+and brought to the photo's light; or colours that it draws. All three are rendered at the pictures' own sharpness.
+
+Sources: U-Net and norms as of Native; one affine map and a coarse flow to align a picture: spatial transformers
+(Jaderberg et al., NeurIPS 2015, arXiv:1506.02025).
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mbu_ops.functional.layer import Layer, Moved
+from mbu_ops.functional.mask import resize
+from mbu_ops.methods.base import Networks, to_signed, to_unit
+from mbu_ops.methods.info import MethodInfo
+from mbu_ops.methods.native import CONFIGS, Native, NativeConfig, faded
+from mbu_ops.methods.unet import HALVINGS, UNet
+
+__all__ = ["CONFIGS", "Adder", "GuidedPlanes", "NativeGuided"]
+
+_OWN_FARTHEST, _GUIDE_FARTHEST = 0.125, 0.15
+"""Flows take pixels from so many sides of the frame away, at most; the guide's beside its affine map."""
+
+_AFFINE = 0.4
+"""How far the affine map of a guide may be from the identity, in half sides of the frame."""
+
+_LIGHT = 0.7
+"""Natural logarithm of the largest factor by which a guide is made brighter or darker."""
+
+
+class GuidedPlanes(NamedTuple):
+    """What the network says of each pixel of its frame.
+
+    Attributes:
+        colour: ``(B, 3, H, W)`` RGB in [0, 1], drawn.
+        mask: ``(B, 1, H, W)`` in [0, 1], where the content lies.
+        shares: ``(B, 3, H, W)``, of the photo's own pixels, the guide's and drawn ones under the mask; their sum is 1.
+        flow: ``(B, 2, h, w)`` in sides of the frame, from where the photo's own pixels are taken; 0 beside the mask.
+        guide_flow: ``(B, 2, h, w)``, the same of the guide's.
+        light: ``(B, 3, h, w)``, factors that bring the guide to the photo's light.
+    """
+
+    colour: Tensor
+    mask: Tensor
+    shares: Tensor
+    flow: Tensor
+    guide_flow: Tensor
+    light: Tensor
+
+    @property
+    def _lit(self) -> Tensor:
+        """``(B, 3, H, W)``: how much of the guide's pixels shows, with their light."""
+        taken = self.mask * self.shares[:, 1:2]
+        return taken * resize(self.light, (taken.shape[-2], taken.shape[-1]))
+
+    def float(self) -> GuidedPlanes:
+        """Return the planes in single precision, in which training blends and compares pixels."""
+        return GuidedPlanes(*(plane.float() for plane in self))
+
+    def taken(self, guide: Tensor) -> Tensor:
+        """Return the guide's pixels where they belong, in the photo's light, ``(B, 3, H, W)``.
+
+        Args:
+            guide: ``(B, 3, H, W)`` RGB in [0, 1].
+        """
+        moved = Moved(torch.ones_like(self.mask), self.guide_flow).seen(guide)
+        return moved * resize(self.light, (moved.shape[-2], moved.shape[-1]))
+
+    def shown(self, image: Tensor, guide: Tensor) -> Tensor:
+        """Return the edit at the frame's resolution, as training sees it.
+
+        Args:
+            image: ``(B, 3, H, W)`` RGB in [0, 1].
+            guide: the same.
+        """
+        own = Moved(torch.ones_like(self.mask), self.flow).seen(image)
+        theirs, drawn = self.shares[:, 1:2], self.shares[:, 2:]
+        return own + self.mask * (theirs * (self.taken(guide) - own) + drawn * (self.colour - own))
+
+    def layer(self, image: Tensor) -> Layer:
+        """Return the edit for photos and guides of any size.
+
+        Args:
+            image: ``(B, 3, H, W)`` RGB in [0, 1].
+        """
+        height, width = image.shape[-2:]
+        hidden = self.mask * (1 - self.shares[:, :1])
+        pixels = self.flow * self.flow.new_tensor([width, height]).view(-1, 1, 1)
+        stirred = resize(pixels.square().sum(1, keepdim=True).sqrt().clamp(max=1), (height, width))
+        return Layer(
+            1 - (1 - hidden) * (1 - stirred),
+            self.mask * self.shares[:, 2:] * self.colour,
+            Moved(1 - hidden, self.flow),
+            Moved(self._lit, self.guide_flow),
+        )
+
+
+class Adder(UNet):
+    """The network that puts a guide's content on a photo.
+
+    Args:
+        config: its sizes.
+
+    Shape:
+        Photos ``(B, 3, H, W)`` RGB in [0, 1], and guides' codes ``(B, 4, H, W)``: their pictures, and where they show
+        the content.
+    """
+
+    window: Tensor
+
+    def __init__(self, config: NativeConfig) -> None:
+        super().__init__()
+        self.make_layers(config.channels, config.patch, inputs=7, outputs=7, beside=4)
+        deepest = 4 * config.channels
+        self.place = nn.Linear(deepest, 6)
+        self.arrows = nn.Conv2d(deepest, 2 + 2 + 3, 3, 1, 1)
+        self.register_buffer("window", faded(*config.size), persistent=False)
+        block = config.patch**2
+        with torch.no_grad():
+            # at first a guide lies where it lies, in its own light, and little of it shows
+            for layer in (self.place, self.arrows):
+                layer.weight.zero_()
+                layer.bias.zero_()  # type: ignore[union-attr]
+            self.paint.bias[3 * block : 4 * block].fill_(-2)  # type: ignore[index]
+            self.paint.bias[6 * block :].fill_(-1)  # type: ignore[index]
+
+    def forward(self, image: Tensor, code: Tensor) -> GuidedPlanes:
+        """Return what shows where."""
+        picture, where = code[:, :3], code[:, 3:]
+        first, second, lowest = self.down_to(torch.cat([to_signed(image), to_signed(picture), where], 1))
+        own, guide, light = torch.split(self.arrows(lowest).tanh(), [2, 2, 3], 1)
+        guide_flow = self._affine(lowest) + _GUIDE_FARTHEST * guide
+        # what is drawn must fit what is taken: the last level sees the guide where it will lie
+        moved = Moved(torch.ones_like(where), guide_flow).seen(code)
+        written = self.up_to(first, second, lowest, moved)
+        colour, mask, shares = torch.split(written, [3, 1, 3], 1)
+        mask = mask.sigmoid() * self.window
+        flow = _OWN_FARTHEST * own * F.avg_pool2d(mask, self.patch << HALVINGS)
+        return GuidedPlanes(to_unit(colour.tanh()), mask, shares.softmax(1), flow, guide_flow, (_LIGHT * light).exp())
+
+    def _affine(self, lowest: Tensor) -> Tensor:
+        """Return the flow of one affine map for each image, ``(B, 2, h, w)`` in sides of the frame."""
+        across, down, shift = (_AFFINE / 2 * self.place(lowest.mean((2, 3))).tanh()).view(-1, 2, 3, 1, 1).unbind(2)
+        height, width = lowest.shape[-2:]
+        y, x = (2 * (torch.arange(side).to(lowest) + 0.5) / side - 1 for side in (height, width))
+        flow: Tensor = across * x + down * y[:, None] + shift
+        return flow
+
+
+class NativeGuided(Networks):
+    """A native network that takes a content off, and an adder that puts a guide's on.
+
+    Every public verb takes and returns pixels in [0, 1] at ``config.size``. A guide's code is its picture at that size,
+    and where it shows the content: what is rendered takes the guide photo's own pixels where it is at hand.
+
+    Args:
+        config: sizes of each of the two; a name from :data:`CONFIGS` or a
+            :class:`mbu_ops.methods.native.NativeConfig`.
+
+    Example:
+        >>> import torch
+        >>> model = NativeGuided("eyes").eval()
+        >>> image, guide = torch.rand(2, 2, 3, 96, 224)
+        >>> layer = model.transfer(image, model.encode_guide(guide))
+        >>> layer.guide.gain.shape, layer.guide.flow.shape
+        (torch.Size([2, 3, 96, 224]), torch.Size([2, 2, 12, 28]))
+    """
+
+    info = MethodInfo(
+        name="native_guided",
+        verbs=frozenset({"transfer", "swap", "remove", "segment", "interpolate"}),
+        objective="mbu_ops.objectives.native_guided:NativeGuidedObjective",
+        refines=False,
+        takes_pixels=True,
+        aids=frozenset({"pairs", "views"}),
+    )
+    configs = CONFIGS
+    config: NativeConfig
+
+    def __init__(self, config: NativeConfig | str = "lite") -> None:
+        super().__init__(config)
+        self.less, self.adder = Native(self.config), Adder(self.config)
+
+    @classmethod
+    def continued(cls, trained: nn.Module, config: Any) -> Networks | None:
+        """Return networks that begin as trained ones; with a remover's the adder begins at random."""
+        if not isinstance(trained, Native):
+            return super().continued(trained, config)
+        less = Native.continued(trained, config)
+        if less is None:
+            return None
+        model = cls(config)
+        model.less = less
+        return model
+
+    def for_inference(self) -> NativeGuided:
+        """Return networks that draw the same, but for rounding, in less time, and cannot be trained."""
+        form = deepcopy(self).eval().requires_grad_(False)
+        form.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return form
+
+    @property
+    def code_shape(self) -> tuple[int, int, int]:
+        """Shape of one guide code: a picture and its mask."""
+        return 4, *self.config.size
+
+    def encode_guide(self, guide: Tensor) -> Tensor:
+        """Return a guide's picture and where it shows the content, ``(B, 4, H, W)``.
+
+        Args:
+            guide: ``(B, 3, H, W)`` RGB in [0, 1].
+        """
+        return torch.cat([guide, self.less.segment(guide).to(guide.dtype)], 1)
+
+    def transfer(self, image: Tensor, code: Tensor) -> Layer:
+        """Return a guide's content as it would sit on the image; it takes pixels of the guide.
+
+        Args:
+            image: ``(B, 3, H, W)`` RGB in [0, 1].
+            code: ``(B, 4, H, W)``, see :meth:`encode_guide`.
+        """
+        return self.planes(image, code).layer(image)
+
+    def planes(self, image: Tensor, code: Tensor) -> GuidedPlanes:
+        """Return what the addition is made of: what training asks for; arguments as of :meth:`transfer`."""
+        planes: GuidedPlanes = self.adder(image, code)
+        return planes
+
+    def remove(self, image: Tensor) -> Layer:
+        """Return the image free of content, where its content is."""
+        return self.less.remove(image)
+
+    def segment(self, image: Tensor) -> Tensor:
+        """Return where the content is, ``(B, 1, H, W)`` in [0, 1]."""
+        return self.less.segment(image)
+
+    def presence(self, image: Tensor) -> Tensor:
+        """Return how likely the image shows the content, ``(B,)`` in [0, 1]: by how much would be removed."""
+        return self.less.presence(image)

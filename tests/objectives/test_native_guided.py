@@ -1,0 +1,120 @@
+"""The objective of guided native networks: what adds learns from other views of one content."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from mbu_ops.errors import ConfigurationError
+from mbu_ops.methods.native import NativeConfig
+from mbu_ops.methods.native_guided import GuidedPlanes, NativeGuided
+from mbu_ops.objectives import build_objective
+from mbu_ops.objectives.native_guided import LOSS_WEIGHTS, NativeGuidedLossWeights, NativeGuidedObjective
+from mbu_ops.testing import tiny_native
+
+CONFIG = NativeConfig(resolution=32, height=16, channels=8, patch=2)
+OF_THE_ADDER = {
+    f"adder {name}"
+    for name in (
+        "reconstruction",
+        "bands",
+        "adversarial",
+        "unpaired",
+        "feature_matching",
+        "keep",
+        "mask",
+        "gate",
+        "flow",
+        "light",
+    )
+}
+Batch = tuple[Tensor, ...]
+
+
+@pytest.fixture
+def batch() -> Batch:
+    torch.manual_seed(0)
+    mask = torch.zeros(4, 1, 16, 32)
+    mask[..., 5:11, 10:22] = 1
+    photos, views = torch.rand(3, 4, 3, 16, 32), torch.rand(4, 4, 16, 32)
+    shown = torch.where(mask > 0, 1.0, photos[0])
+    return torch.cat([shown, photos[0], mask], 1), torch.cat([photos[1], mask], 1), photos[2], views
+
+
+def objective(**weights: float) -> NativeGuidedObjective:
+    torch.manual_seed(0)
+    return NativeGuidedObjective(NativeGuided(CONFIG), replace(NativeGuidedLossWeights(), **weights))
+
+
+def of_the_adder(one: NativeGuidedObjective, batch: Batch) -> dict[str, Tensor]:
+    one.adder.steps_done.fill_(10_000)
+    torch.manual_seed(1)
+    return {
+        name: value for group, terms, _ in one.steps(*batch) if group == "networks" for name, value in terms.items()
+    }
+
+
+def test_both_networks_learn(batch: Batch) -> None:
+    one = objective()
+    assert [group for group, _, _ in one.steps(*batch)] == [
+        *("classifier", "discriminator", "networks"),
+        *("discriminator", "networks"),
+    ]
+    # but for the classifier of what adds, which nothing needs
+    unused = len(list(one.adder.classifier.parameters()))
+    assert sum(map(len, one.parameter_groups().values())) == len(list(one.parameters())) - unused
+    assert set(of_the_adder(objective(less=0.0), batch)) == OF_THE_ADDER
+
+
+@pytest.mark.parametrize(("left_out", "learns"), [("less", "adder"), ("adder", "less")])
+def test_a_network_without_weight_stays_as_it_is(batch: Batch, left_out: str, learns: str) -> None:
+    one = objective(**{left_out: 0.0})
+    for _, terms, _ in one.steps(*batch):
+        torch.stack(list(terms.values())).sum().backward()
+    touched = {
+        name: any(p.grad is not None for p in getattr(one.model, name).parameters()) for name in ("less", "adder")
+    }
+    assert touched == {left_out: False, learns: True}
+
+
+@pytest.mark.parametrize("name", sorted(OF_THE_ADDER))
+def test_each_term_can_be_switched_off_and_weighted(batch: Batch, name: str) -> None:
+    term = name.removeprefix("adder ")
+    assert name not in of_the_adder(objective(less=0.0, **{term: 0.0}), batch)
+    once, thrice = (of_the_adder(objective(less=0.0, **{term: weight}), batch)[name] for weight in (1.0, 3.0))
+    torch.testing.assert_close(thrice, 3 * once)
+
+
+def test_what_is_right_costs_nothing(batch: Batch) -> None:
+    """Drawn: what a pair shows, the photo with the content, and nothing on a photo without it."""
+    pairs, with_, without, _ = batch
+    one = objective(less=0.0)
+    still, none = torch.zeros(12, 2, 2, 4), torch.zeros(12, 1, 16, 32)
+    wanted = torch.cat([pairs[:, :3], with_[:, :3], without])
+    for mask, right in ((torch.cat([torch.ones(8, 1, 16, 32), none[:4]]), True), (none, False)):
+        shares = torch.cat([none, none, none + 1], 1)
+        one.model.adder.forward = lambda _image, _code, mask=mask, shares=shares: GuidedPlanes(
+            wanted, mask, shares, still, still, still.new_ones(12, 3, 2, 4)
+        )
+        terms = of_the_adder(one, batch)
+        for name in ("reconstruction", "bands", "feature_matching"):
+            assert (float(terms[f"adder {name}"].detach()) < 1e-5) == right, name
+        assert float(terms["adder keep"].detach()) == 0
+        assert float(terms["adder flow"].detach()) == float(terms["adder light"].detach()) == 0
+
+
+def test_it_is_built_by_names() -> None:
+    built = build_objective(NativeGuided(CONFIG), "quick", {"less": 0.0})
+    assert isinstance(built, NativeGuidedObjective)
+    assert built.weights == replace(LOSS_WEIGHTS["quick"], less=0.0)
+    assert built.guides(built.model) is None
+    with pytest.raises(ConfigurationError, match="trains the networks of NativeGuided, got Native"):
+        NativeGuidedObjective.build(tiny_native(), "quick", {}, "l1", 0.0)
+
+
+def test_a_sheet_shows_three_guides_each(batch: Batch) -> None:
+    sheet = objective().sheet(NativeGuided(CONFIG).eval(), batch[2], batch[1][:, :3])
+    assert sheet.shape == (3, 11 * 16, 4 * 32)
