@@ -11,9 +11,10 @@ import torch
 from kornia.filters import gaussian_blur2d
 from torch import Tensor
 
-from mbu_ops.data.composites import Composites, Drawn, Edited, Pairs, Pen
+from mbu_ops.data.composites import Composites, Edited, Pairs, Pen
 from mbu_ops.data.cutting import Size, height_and_width
 from mbu_ops.data.domains import Domains
+from mbu_ops.data.donors import Drawn
 from mbu_ops.data.folder import MINIMUM_IMAGES
 from mbu_ops.errors import PluginError
 from mbu_ops.families.frames import FrameSpec

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mbu_ops.data.composites import Drawn
+from mbu_ops.data.donors import Drawn
 from mbu_ops.errors import ShapeError
 from mbu_ops.functional.check import check_image
 from mbu_ops_faces.pen_places import Outline, Place, band, blurred, compressed, ramp, softened

@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from mbu_ops.data.composites import Composites, Drawn, Edited, fitted, laid_on, nearest
+from mbu_ops.data.composites import Composites, Edited
 from mbu_ops.data.domains import Domains
+from mbu_ops.data.donors import Drawn, fitted, laid_on, nearest
 from mbu_ops.errors import ConfigurationError, ShapeError
 from mbu_ops.families.placement import Placement
 

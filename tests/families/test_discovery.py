@@ -43,7 +43,7 @@ def test_extras_and_nested_objects_are_read(install: Install) -> None:
 def test_groups_are_apart(install: Install) -> None:
     install("methods-plugin", "[mbu_ops.methods]\nother = some_method:Other\n[mbu_ops.families.x]\na = b:c\n")
     assert names() == ["faces", "handbags"]
-    ours = ["didd", "maae", "mbu", "native", "parsing", "portrait", "press"]
+    ours = ["didd", "maae", "mbu", "native", "native_dial", "native_guided", "parsing", "portrait", "press"]
     assert [plugin.name for plugin in discover(METHODS).plugins] == sorted([*ours, "other"])
 
 

@@ -70,7 +70,18 @@ def another(install: Callable[..., Path]) -> Callable[[str], type]:
 
 def test_a_plugin_brings_a_method(another: Callable[[str], type]) -> None:
     method = another(SOUND)
-    assert method_names() == ("another", "didd", "maae", "mbu", "native", "parsing", "portrait", "press")
+    assert method_names() == (
+        "another",
+        "didd",
+        "maae",
+        "mbu",
+        "native",
+        "native_dial",
+        "native_guided",
+        "parsing",
+        "portrait",
+        "press",
+    )
     assert get_method("another") is method
     assert issubclass(method, Networks)
 

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 import mbu_ops
-from mbu_ops.data.composites import Composites, Drawn
+from mbu_ops.data.composites import Composites
 from mbu_ops.data.domains import Domains
+from mbu_ops.data.donors import Drawn
 from mbu_ops.errors import PluginError, TrainingStateError
 from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
 from mbu_ops.families.spec import AttributeSpec, FamilySpec

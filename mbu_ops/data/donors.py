@@ -1,0 +1,146 @@
+"""Contents of other photos, laid on photos: who lends them, where they fit, in whose light. May import no network."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from kornia.color import rgb_to_grayscale
+from kornia.filters import gaussian_blur2d
+from torch import Tensor
+from torch.nn import functional as F
+
+from mbu_ops.data.capture import even
+from mbu_ops.functional.mask import dilate
+
+NEAREST = 40
+"""A photo's donors are so many of those that look most like it: the same way, and with skin as light."""
+
+_SKETCH = 12, 16
+_TONE = 20.0
+"""How much the mean colour counts beside the sketch's structure."""
+
+_COARSE, _SHIFT = 4, 0.1
+"""Donors are moved to where they fit, as seen in pictures so many times smaller, by up to this share of a side."""
+
+_RING = 8
+"""Pixels around a cut content in which its photo's light is compared with the other's."""
+
+_OPAQUE = 0.75
+"""Share of the contents that are laid on as they are; the others only darken, as stubble and shadows do."""
+
+
+class Drawn(NamedTuple):
+    """What a pen drew.
+
+    Attributes:
+        pictures: ``(B, 3, H, W)`` RGB in [0, 1], the photos with the content.
+        masks: ``(B, 1, H, W)`` in [0, 1]: how much of each pixel is the content's.
+    """
+
+    pictures: Tensor
+    masks: Tensor
+
+
+@torch.no_grad()
+def nearest(without: Tensor, with_: Tensor, usable: Tensor | None = None, count: int = NEAREST) -> Tensor:
+    """Return for each photo without a content those photos with it that look most like it.
+
+    Compared are small grey sketches, which show which way a head is turned, and mean colours.
+
+    Args:
+        without: ``(N, 3, H, W)`` uint8 RGB.
+        with_: ``(M, 3, H, W)`` uint8 RGB.
+        usable: ``(M,)`` bool, which of them to use; all when ``None``.
+        count: how many donors a photo gets.
+
+    Returns:
+        ``(N, min(count, 2 * M))`` int64: up to ``M`` the photos as they are, from there on mirrored.
+
+    Example:
+        >>> photos = torch.randint(256, (5, 3, 24, 32), dtype=torch.uint8)
+        >>> nearest(photos, photos.flip(-1), count=1).flatten().tolist()
+        [5, 6, 7, 8, 9]
+    """
+    donors = torch.cat([_sketches(with_), _sketches(with_.flip(-1))])
+    chosen = torch.arange(len(donors)) if usable is None else torch.cat([usable, usable]).nonzero().flatten()
+    donors, count = donors[chosen], min(count, len(chosen))
+    found = [
+        chosen[torch.cdist(part, donors).topk(count, largest=False).indices]
+        for part in torch.split(_sketches(without), 512)
+    ]
+    return torch.cat(found)
+
+
+def _sketches(photos: Tensor) -> Tensor:
+    """Return ``(N, D)``: grey structure at a few pixels, and the mean colour."""
+    parts = []
+    for chunk in torch.split(photos, 256):
+        pixels = chunk.float() / 255
+        small = F.interpolate(rgb_to_grayscale(pixels), _SKETCH, mode="area").flatten(1)
+        small = (small - small.mean(1, keepdim=True)) / (small.std(1, keepdim=True) + 0.02)
+        parts.append(torch.cat([small, _TONE * pixels.mean((2, 3))], 1))
+    return torch.cat(parts)
+
+
+def fitted(donors: Tensor, photos: Tensor) -> Tensor:
+    """Return other photos moved to where their structure fits photos best.
+
+    Args:
+        donors: ``(B, C, H, W)``, RGB in [0, 1] first.
+        photos: ``(B, 3, H, W)`` RGB in [0, 1].
+
+    Example:
+        >>> photos = torch.rand(2, 3, 48, 96)
+        >>> torch.allclose(fitted(photos.roll(8, -1), photos)[..., 8:-8], photos[..., 8:-8], atol=1e-4)
+        True
+    """
+    count, (height, width) = len(photos), photos.shape[-2:]
+    theirs, ours = _structure(donors[:, :3]), _structure(photos)
+    reach = [int(_SHIFT * side) for side in ours.shape[-2:]]
+    around = F.pad(theirs, (reach[1], reach[1], reach[0], reach[0]), mode="replicate").transpose(0, 1)
+    fits = F.conv2d(around, ours, groups=count).flatten(2)[0]
+    best, columns = fits.argmax(1), 2 * reach[1] + 1
+    down, right = (best // columns - reach[0]).to(photos), (best % columns - reach[1]).to(photos)
+    matrix = torch.eye(2, 3).to(photos).repeat(count, 1, 1)
+    matrix[:, 0, 2], matrix[:, 1, 2] = 2 * _COARSE * right / width, 2 * _COARSE * down / height
+    places = F.affine_grid(matrix, list(donors.shape), align_corners=False)
+    return F.grid_sample(donors, places, padding_mode="border", align_corners=False)
+
+
+def _structure(pixels: Tensor) -> Tensor:
+    """Return ``(B, 1, h, w)``: what is brighter or darker than around it, in few pixels."""
+    grey = F.avg_pool2d(rgb_to_grayscale(pixels), _COARSE)
+    return grey - F.avg_pool2d(grey, 9, 1, 4, count_include_pad=False)
+
+
+def laid_on(photos: Tensor, donors: Tensor) -> Drawn:
+    """Return photos with the contents of other photos laid on them, in their own light.
+
+    Most are laid on as they are; a quarter only darken what they cover, by how much darker they are than the skin
+    around. Light and tint around the content are brought to the photo's, each time to another degree.
+
+    Args:
+        photos: ``(B, 3, H, W)`` RGB in [0, 1].
+        donors: ``(B, 4, H, W)``, RGB and the content's mask in [0, 1].
+
+    Example:
+        >>> photos, donors = torch.rand(2, 3, 16, 16), torch.rand(2, 4, 16, 16)
+        >>> donors[:, 3] = 0
+        >>> torch.equal(laid_on(photos, donors).pictures, photos)
+        True
+    """
+    pixels, masks = donors[:, :3], donors[:, 3:]
+    masks = gaussian_blur2d(((masks - 0.1) / 0.3).clamp(0, 1), (5, 5), (1.0, 1.0))
+    ring = (dilate(masks, _RING) - masks).clamp(0, 1)
+    theirs, ours = _mean(pixels, ring), _mean(photos, ring)
+    ratio = ((ours + 0.02) / (theirs + 0.02)).clamp(0.5, 2.0)
+    pixels = (pixels * (1 + (ratio - 1) * even(photos))).clamp(0, 1)
+    darker = ((rgb_to_grayscale(pixels) + 0.03) / (rgb_to_grayscale(ours) + 0.03)).clamp(0.05, 1.05)
+    shaded = photos * (1 + masks * (darker - 1))
+    pasted = torch.lerp(photos, pixels, masks)
+    return Drawn(torch.where(even(photos) < _OPAQUE, pasted, shaded).clamp(0, 1), masks)
+
+
+def _mean(pixels: Tensor, weights: Tensor) -> Tensor:
+    return (pixels * weights).sum((2, 3), keepdim=True) / (weights.sum((2, 3), keepdim=True) + 1e-3)
