@@ -15,6 +15,7 @@ from torch import Tensor
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.frames.box import Box
 from mbu_ops.frames.framed import Framed
+from mbu_ops.ops.bound import Bound
 from mbu_ops.ops.edit import Edit
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.segment import Segment
@@ -56,7 +57,7 @@ class Regions:
             return cls(None, removed.mask > 0)
         chosen = _Choice.of(examples, seed).guides
         transfer = Transfer.from_pretrained(weights, content=content)
-        added = in_chunks(transfer.edit, examples.without, examples.with_[chosen])
+        added = in_chunks(guided(transfer), examples.without, examples.with_[chosen])
         return cls(added.mask > 0, removed.mask > 0)
 
 
@@ -182,15 +183,16 @@ class Edits:
         transfer = Transfer.from_pretrained(weights, content=content)
         choice = _Choice.of(examples, seed)
         guides = with_[choice.few]
-        few = [transfer.edit(without[:FEW], guide[None].expand(len(without[:FEW]), -1, -1, -1)) for guide in guides]
+        add = guided(transfer)
+        few = [add(without[:FEW], guide[None].expand(len(without[:FEW]), -1, -1, -1)) for guide in guides]
         codes = () if transfer.default_guides is None else transfer.default_guides
         report()
-        added = in_chunks(transfer.edit, without, with_[choice.guides])
+        added = in_chunks(add, without, with_[choice.guides])
         report()
         defaults = [in_chunks(partial(with_code, transfer, code[None]), without).image for code in codes]
         swaps = "swap" in transfer.model.info.verbs
-        swapped = in_chunks(transfer.edit, removed.image, with_[choice.swaps]).image if swaps else None
-        idle_added = in_chunks(transfer.edit, with_, with_[choice.swaps]).image
+        swapped = in_chunks(add, removed.image, with_[choice.swaps]).image if swaps else None
+        idle_added = in_chunks(add, with_, with_[choice.swaps]).image
         report()
         return cls(
             added=added,
@@ -211,11 +213,30 @@ def _adds(weights: str | Path, content: str | None) -> bool:
     return "transfer" in cast("Method", load_pretrained(weights, content=content).model).info.verbs
 
 
-def placed(op: Remove | Segment) -> Callable[[Tensor], Edit]:
+def placed(op: Remove | Segment | Bound) -> Callable[[Tensor], Edit]:
     """Return an op's edit of the family's first frame, in which its own frame may be a part."""
     if op.frame.is_whole:
         return op.edit
-    return lambda images: Framed(op, Box(0, 0, images.shape[-1], images.shape[-2])).edit(images)
+    return lambda images: Framed(op, _all_of(images)).edit(images)
+
+
+def guided(transfer: Transfer) -> Callable[[Tensor, Tensor], Edit]:
+    """Return the edit of images with a guide each; both show the family's first frame, see :func:`placed`."""
+    if transfer.frame.is_whole:
+        return transfer.edit
+
+    def edit(images: Tensor, guides: Tensor) -> Edit:
+        parts = []
+        for image, guide in zip(torch.split(images, 1), torch.split(guides, 1), strict=True):
+            seen = _all_of(guide).part(transfer.frame).cut(guide)
+            parts.append(placed(transfer.bind(seen))(image))
+        return Edit(*(torch.cat(part) for part in zip(*parts, strict=True)))
+
+    return edit
+
+
+def _all_of(images: Tensor) -> Box:
+    return Box(0, 0, images.shape[-1], images.shape[-2])
 
 
 def in_chunks(edit: Callable[..., Edit], *images: Tensor) -> Edit:
@@ -226,4 +247,4 @@ def in_chunks(edit: Callable[..., Edit], *images: Tensor) -> Edit:
 
 def with_code(transfer: Transfer, code: Tensor, images: Tensor) -> Edit:
     """Return the edit of images with one code; its arguments can be bound from the left."""
-    return transfer.edit_code(images, code)
+    return placed(transfer.bind(code=code))(images)

@@ -25,7 +25,7 @@ from mbu_ops.evaluation.distances import (
     rank_correlation,
     retrieved_guides,
 )
-from mbu_ops.evaluation.edits import FEW, Edits, Regions, in_chunks, with_code
+from mbu_ops.evaluation.edits import FEW, Edits, Regions, in_chunks, placed, with_code
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.figures import (
     Figure,
@@ -143,7 +143,9 @@ def measure(
         figures += _looks(examples, edits, instruments.features)
     figures += [*_difference_of_guides(edits), *_truth(examples, edits, threshold)]
     pretrained = load_pretrained(weights, content=content)
-    figures += [*_dial(pretrained.model, examples, instruments.judge), *_cost(weights, pretrained.model, examples)]
+    if "adjust" in cast("Method", pretrained.model).info.verbs:
+        figures += _dial(Adjust.from_pretrained(weights, content=content), examples, instruments.judge)
+    figures += _cost(weights, pretrained.model, examples)
     report()
     return figures
 
@@ -288,14 +290,11 @@ def _truth(examples: Examples, edits: Edits, threshold: float) -> list[Figure]:
     return figures
 
 
-def _dial(model: nn.Module, examples: Examples, judge: Judge) -> list[Figure]:
+def _dial(adjust: Adjust, examples: Examples, judge: Judge) -> list[Figure]:
     """Turn a dial on a few images of either kind, and compare its strengths with what the judge makes of them."""
-    if "adjust" not in cast("Method", model).info.verbs:
-        return []
     few = torch.cat([examples.without[:FEW], examples.with_[:FEW]])
-    adjust = Adjust(model)
     strengths = torch.linspace(-1, 1, DIAL)
-    said = torch.stack([judge(adjust(few, float(strength))) for strength in strengths])
+    said = torch.stack([judge(placed(adjust.bind(float(strength)))(few).image) for strength in strengths])
     with contextlib.suppress(ConfigurationError):  # without torchmetrics
         ranks = rank_correlation(strengths[:, None].expand(-1, len(few)), said)
         return [mean("dial", f"rank correlation of {DIAL} strengths and judge", ranks)]

@@ -1,0 +1,72 @@
+"""Edits as they are measured: in the frame that the weights were trained on, which may be a part of the pictures'."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from mbu_ops.evaluation.edits import Edits, Regions, placed
+from mbu_ops.evaluation.examples import Examples
+from mbu_ops.frames.box import Box
+from mbu_ops.frames.framed import Framed
+from mbu_ops.ops.adjust import Adjust
+from mbu_ops.ops.transfer import Transfer
+from mbu_ops.testing import tiny_native_dial, tiny_native_guided
+from mbu_ops.weights import WeightsInfo, save
+
+SIDE = 170
+
+
+def saved(path: Path, model: torch.nn.Module, method: str) -> Path:
+    values = model.config_to_dict(model.config)  # type: ignore[operator, arg-type]
+    save(path, model, WeightsInfo(method, values, 16, family="faces", attributes=("glasses",), frame="eyes"))
+    return path
+
+
+def examples() -> Examples:
+    torch.manual_seed(0)
+    return Examples(without=torch.rand(3, 3, SIDE, SIDE), with_=torch.rand(4, 3, SIDE, SIDE))
+
+
+def rows_changed(images: torch.Tensor, before: torch.Tensor) -> tuple[int, int]:
+    rows = (images != before).flatten(0, 1).any(0).any(1).nonzero().flatten()
+    return int(rows.min()), int(rows.max())
+
+
+def test_what_is_added_lies_in_the_weights_frame(tmp_path: Path) -> None:
+    """Eyes of a face of 170 pixels lie around row 75; a network that saw all of it would change all of it."""
+    path, people = saved(tmp_path / "guided.safetensors", tiny_native_guided(), "native_guided"), examples()
+    edits, regions = Edits.make(path, people), Regions.of(path, people)
+    assert edits.added is not None
+    assert edits.guided is not None
+    assert edits.idle_added is not None
+    assert edits.swapped is not None
+    for images, before in (
+        (edits.added.image, people.without),
+        (edits.idle_added, people.with_),
+        (edits.swapped, people.with_),
+        (edits.guided[:, 0], people.without),
+    ):
+        first, last = rows_changed(images, before)
+        assert 75 - 24 <= first < last <= 75 + 24
+    assert regions.add is not None
+    assert torch.equal(regions.add, edits.added.mask > 0)
+
+
+def test_guides_are_cut_to_the_weights_frame_too(tmp_path: Path) -> None:
+    path, people = saved(tmp_path / "guided.safetensors", tiny_native_guided(), "native_guided"), examples()
+    edits, add = Edits.make(path, people, seed=3), Transfer.from_pretrained(path)
+    box = Box(0, 0, SIDE, SIDE)
+    assert edits.guides is not None
+    assert edits.guided is not None
+    region = box.part(add.frame).cut(edits.guides[:1])
+    wanted = Framed(add.bind(region), box)(people.without[:1])
+    torch.testing.assert_close(edits.guided[0, :1], wanted)
+
+
+def test_dials_turn_in_the_weights_frame(tmp_path: Path) -> None:
+    adjust = Adjust.from_pretrained(saved(tmp_path / "dial.safetensors", tiny_native_dial(), "native_dial"))
+    images = examples().without
+    first, last = rows_changed(placed(adjust.bind(1.0))(images).image, images)
+    assert 75 - 24 <= first < last <= 75 + 24
