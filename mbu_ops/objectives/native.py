@@ -100,9 +100,9 @@ class PairsObjective(DomainsObjective):
     def settle(self, model: Networks, *examples: Tensor) -> None:
         """Do nothing."""
 
-    def guides(self, model: Networks, *examples: Tensor) -> None:  # noqa: ARG002
+    def guides(self, model: Networks, *examples: Tensor) -> Tensor | None:  # noqa: ARG002
         """Return None: the networks follow no guides, or their codes are photos of people, which must not ship."""
-        return
+        return None
 
 
 class NativeObjective(PairsObjective):

@@ -63,6 +63,11 @@ class NativeDialObjective(PairsObjective):
         less, more = self.less.parameter_groups(), self.more.parameter_groups()
         return {name: less[name] + more[name] for name in less}
 
+    def guides(self, model: Any, *examples: Tensor) -> Tensor:
+        """Return the one code that all guides have: full strength."""
+        code: Tensor = model.encode_guide(examples[0][:1])
+        return code
+
     def steps(self, pairs: Tensor, with_: Tensor, without: Tensor, reverse: Tensor | None = None) -> Iterator[Step]:
         """Yield what to minimise, as :meth:`mbu_ops.objectives.native.NativeObjective.steps` does.
 

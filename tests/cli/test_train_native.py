@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+import mbu_ops
 from mbu_ops.methods import mbu, native, native_dial
 from mbu_ops.ops.adjust import Adjust
 from mbu_ops.ops.remove import Remove
@@ -124,6 +125,7 @@ def test_a_dial_is_trained_and_goes_on(folders: Path, tmp_path: Path) -> None:
     adjust = Adjust.from_pretrained(tmp_path / "out")
     photo = torch.rand(1, 3, 16, 32)
     assert torch.equal(adjust(photo, 0.0), photo)
+    assert mbu_ops.chain(f"add:{tmp_path / 'out'}", family=None)(photo).shape == photo.shape  # without a guide
     more[-2:] += ["--resume", "--steps", "3"]
     assert run(command(folders, tmp_path / "out", *more)) == 0
 

@@ -116,7 +116,7 @@ def test_it_is_built_by_names() -> None:
     built = build_objective(NativeDial(CONFIG), "quick", {"less": 0.5})
     assert isinstance(built, NativeDialObjective)
     assert built.weights == replace(LOSS_WEIGHTS["quick"], less=0.5)
-    assert built.guides(built.model) is None
+    assert built.guides(built.model, torch.rand(2, 3, 16, 32)).flatten().tolist() == [1.0]
     with pytest.raises(ConfigurationError, match="trains the networks of NativeDial, got Native"):
         NativeDialObjective.build(tiny_native(), "quick", {}, "l1", 0.0)
 
