@@ -126,6 +126,8 @@ CONFIGS: dict[str, MAAEConfig] = {
 def receptive_field(position: int, convolutions: Sequence[Convolution], side: int) -> tuple[int, int]:
     """Return which inputs along one axis an output position sees, first and last, borders' padding not counted.
 
+    Of a position that sees padding alone the last is the one before the first.
+
     Found from the last convolution back to the first: output ``i`` sees inputs ``i * stride - padding`` and the
     ``kernel - 1`` after it (the paper's section 3.2).
 
@@ -145,8 +147,12 @@ def receptive_field(position: int, convolutions: Sequence[Convolution], side: in
         sides.append((sides[-1] + 2 * padding - kernel) // stride + 1)
     first = last = position
     for (kernel, stride, padding), inputs in zip(reversed(convolutions), reversed(sides[:-1]), strict=True):
-        first = max(0, first * stride - padding)
-        last = min(inputs - 1, last * stride - padding + kernel - 1)
+        first, last = first * stride - padding, last * stride - padding + kernel - 1
+        if last < 0:
+            return 0, -1  # it sees nothing but the padding before the inputs
+        if first >= inputs:
+            return side, side - 1  # or after them
+        first, last = max(0, first), min(inputs - 1, last)
     return first, last
 
 
