@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -212,10 +212,7 @@ class Native(UNet, Networks):
 
     def for_inference(self) -> Native:
         """Return networks that draw the same, but for rounding, in less time, and cannot be trained."""
-        # nothing to fold: group norm depends on the image
-        form = deepcopy(self).eval().requires_grad_(False)
-        form.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return form
+        return _fast(self)
 
     @property
     def code_shape(self) -> tuple[int, int, int]:
@@ -259,6 +256,63 @@ class Native(UNet, Networks):
             # by the mask, so that nothing tears where it ends
             flow = _FARTHEST * self.arrows(lowest).tanh() * F.avg_pool2d(mask, self.config.patch << HALVINGS)
         return Planes(to_unit(colour.tanh()), mask, gate.sigmoid(), flow)
+
+
+class WithRemover(Networks):
+    """What methods share that put a content on, and whose removing half is a :class:`Native`.
+
+    Args:
+        config: sizes of each network.
+    """
+
+    configs = CONFIGS
+    config: NativeConfig
+
+    def __init__(self, config: NativeConfig | str = "lite") -> None:
+        super().__init__(config)
+        self.less = Native(self.config)
+
+    @classmethod
+    def continued(cls, trained: nn.Module, config: Any) -> Networks | None:
+        """Return networks that begin as trained ones: as their like, or as a remover."""
+        if not isinstance(trained, Native):
+            return super().continued(trained, config)
+        remover = Native.continued(trained, config)
+        if remover is None:
+            return None
+        model = cls(config)
+        model.begin_as(remover)
+        return model
+
+    def begin_as(self, remover: Native) -> None:
+        """Take over what a remover knows."""
+        self.less = remover
+
+    def for_inference(self) -> Self:
+        """Return networks that draw the same, but for rounding, in less time, and cannot be trained."""
+        return _fast(self)
+
+    def remove(self, image: Tensor) -> Layer:
+        """Return the image free of content, where its content is."""
+        return self.less.remove(image)
+
+    def segment(self, image: Tensor) -> Tensor:
+        """Return where the content is, ``(B, 1, H, W)`` in [0, 1]."""
+        return self.less.segment(image)
+
+    def presence(self, image: Tensor) -> Tensor:
+        """Return how likely the image shows the content, ``(B,)`` in [0, 1]: by how much would be removed."""
+        return self.less.presence(image)
+
+
+Form = TypeVar("Form", bound=nn.Module)
+
+
+def _fast(model: Form) -> Form:
+    """Return a copy whose weights lie as a CPU reads them fastest; group norm depends on the image: nothing folds."""
+    form = deepcopy(model).eval().requires_grad_(False)
+    form.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return form
 
 
 def faded(height: int, width: int) -> Tensor:

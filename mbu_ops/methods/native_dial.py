@@ -12,16 +12,14 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mbu_ops.functional.layer import Layer
-from mbu_ops.methods.base import Networks
 from mbu_ops.methods.info import MethodInfo
 from mbu_ops.methods.native import CONFIGS as ONE_WAY
-from mbu_ops.methods.native import Native, NativeConfig, Planes
+from mbu_ops.methods.native import Native, NativeConfig, Planes, WithRemover
 
 __all__ = ["CONFIGS", "NativeDial"]
 
@@ -29,7 +27,7 @@ CONFIGS: dict[str, NativeConfig] = {name: replace(config, flow=True) for name, c
 """Those of :mod:`mbu_ops.methods.native`, with a flow."""
 
 
-class NativeDial(Networks):
+class NativeDial(WithRemover):
     """Two native networks: for less of a content, and for more.
 
     Every public verb takes and returns pixels in [0, 1] at ``config.size``. Its code for a content is one number an
@@ -56,29 +54,15 @@ class NativeDial(Networks):
         aids=frozenset({"pairs", "reverse"}),
     )
     configs = CONFIGS
-    config: NativeConfig
 
     def __init__(self, config: NativeConfig | str = "lite") -> None:
         super().__init__(config)
-        self.less, self.more = Native(self.config), Native(self.config)
+        self.more = Native(self.config)
 
-    @classmethod
-    def continued(cls, trained: nn.Module, config: Any) -> Networks | None:
-        """Return networks that begin as trained ones; both ways as one that can only remove: it can draw the place."""
-        if not isinstance(trained, Native):
-            return super().continued(trained, config)
-        both = [Native.continued(trained, config) for _ in range(2)]
-        if None in both:
-            return None
-        model = cls(config)
-        model.less, model.more = both  # type: ignore[assignment]
-        return model
-
-    def for_inference(self) -> NativeDial:
-        """Return networks that draw the same, but for rounding, in less time, and cannot be trained."""
-        form = deepcopy(self).eval()
-        form.less, form.more = self.less.for_inference(), self.more.for_inference()
-        return form.requires_grad_(False)
+    def begin_as(self, remover: Native) -> None:
+        """Take over what a remover knows, for both ways: it can draw the place."""
+        super().begin_as(remover)
+        self.more = deepcopy(remover)
 
     @property
     def code_shape(self) -> tuple[int, int, int]:
@@ -109,15 +93,3 @@ class NativeDial(Networks):
     def transfer(self, image: Tensor, code: Tensor) -> Layer:
         """Return the image at a code's strength; ``(B, 1, 1, 1)`` from :meth:`encode_guide`, or a share of it."""
         return self.more.planes(image).scaled(code.flatten()).layer(image)
-
-    def remove(self, image: Tensor) -> Layer:
-        """Return the image at strength -1."""
-        return self.less.remove(image)
-
-    def segment(self, image: Tensor) -> Tensor:
-        """Return where the content is, ``(B, 1, H, W)`` in [0, 1]."""
-        return self.less.segment(image)
-
-    def presence(self, image: Tensor) -> Tensor:
-        """Return how likely the image shows the content, ``(B,)`` in [0, 1]: by how much would be removed."""
-        return self.less.presence(image)

@@ -10,8 +10,7 @@ Sources: U-Net and norms as of Native; one affine map and a coarse flow to align
 
 from __future__ import annotations
 
-from copy import deepcopy
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,9 +18,9 @@ from torch.nn import functional as F
 
 from mbu_ops.functional.layer import Layer, Moved
 from mbu_ops.functional.mask import resize
-from mbu_ops.methods.base import Networks, to_signed, to_unit
+from mbu_ops.methods.base import to_signed, to_unit
 from mbu_ops.methods.info import MethodInfo
-from mbu_ops.methods.native import CONFIGS, Native, NativeConfig, faded
+from mbu_ops.methods.native import CONFIGS, NativeConfig, WithRemover, faded
 from mbu_ops.methods.unet import HALVINGS, UNet
 
 __all__ = ["CONFIGS", "Adder", "GuidedPlanes", "NativeGuided"]
@@ -155,7 +154,7 @@ class Adder(UNet):
         return flow
 
 
-class NativeGuided(Networks):
+class NativeGuided(WithRemover):
     """A native network that takes a content off, and an adder that puts a guide's on.
 
     Every public verb takes and returns pixels in [0, 1] at ``config.size``. A guide's code is its picture at that size,
@@ -182,30 +181,10 @@ class NativeGuided(Networks):
         takes_pixels=True,
         aids=frozenset({"pairs", "views"}),
     )
-    configs = CONFIGS
-    config: NativeConfig
 
     def __init__(self, config: NativeConfig | str = "lite") -> None:
         super().__init__(config)
-        self.less, self.adder = Native(self.config), Adder(self.config)
-
-    @classmethod
-    def continued(cls, trained: nn.Module, config: Any) -> Networks | None:
-        """Return networks that begin as trained ones; with a remover's the adder begins at random."""
-        if not isinstance(trained, Native):
-            return super().continued(trained, config)
-        less = Native.continued(trained, config)
-        if less is None:
-            return None
-        model = cls(config)
-        model.less = less
-        return model
-
-    def for_inference(self) -> NativeGuided:
-        """Return networks that draw the same, but for rounding, in less time, and cannot be trained."""
-        form = deepcopy(self).eval().requires_grad_(False)
-        form.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return form
+        self.adder = Adder(self.config)
 
     @property
     def code_shape(self) -> tuple[int, int, int]:
@@ -233,15 +212,3 @@ class NativeGuided(Networks):
         """Return what the addition is made of: what training asks for; arguments as of :meth:`transfer`."""
         planes: GuidedPlanes = self.adder(image, code)
         return planes
-
-    def remove(self, image: Tensor) -> Layer:
-        """Return the image free of content, where its content is."""
-        return self.less.remove(image)
-
-    def segment(self, image: Tensor) -> Tensor:
-        """Return where the content is, ``(B, 1, H, W)`` in [0, 1]."""
-        return self.less.segment(image)
-
-    def presence(self, image: Tensor) -> Tensor:
-        """Return how likely the image shows the content, ``(B,)`` in [0, 1]: by how much would be removed."""
-        return self.less.presence(image)

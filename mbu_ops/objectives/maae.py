@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Self, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,6 @@ from mbu_ops.objectives.terms import (
     DomainsObjective,
     ImageDiscriminator,
     LossWeights,
-    check_trains,
     distances_named,
 )
 
@@ -67,6 +66,9 @@ class MAAEObjective(DomainsObjective):
         identity: describes whose picture it is, frozen; without it there is no identity loss.
     """
 
+    network = MAAE
+    recipes = LOSS_WEIGHTS
+
     def __init__(
         self, model: MAAE, weights: MAAELossWeights | None = None, loss: str = "l1", identity: nn.Module | None = None
     ) -> None:
@@ -78,21 +80,6 @@ class MAAEObjective(DomainsObjective):
         self._distance = distances_named(loss)[0]
         # in a tuple, out of this module's state: it is no part of what is learnt
         self._identity = (identity.eval().requires_grad_(False) if identity is not None else None,)
-
-    @classmethod
-    def build(
-        cls,
-        model: nn.Module,
-        recipe: str,
-        overrides: Mapping[str, float],
-        distance: str,
-        guide_variation: float,  # noqa: ARG003 - there are no guides to vary
-        hard_masks: bool = False,
-        identity: nn.Module | None = None,
-    ) -> Self:
-        """Return the objective by names, see :func:`mbu_ops.objectives.build_objective`."""
-        check_trains(cls, MAAE, model, hard_masks)
-        return cls(cast(MAAE, model), LossWeights.named(LOSS_WEIGHTS, recipe, overrides), distance, identity)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters that each kind of step updates."""

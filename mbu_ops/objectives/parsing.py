@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self, cast
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from mbu_ops.functional.grid import grid
 from mbu_ops.functional.palette import palette_image, spread_palette
 from mbu_ops.methods.parsing import Parsing
-from mbu_ops.objectives.terms import LossWeights, check_trains
+from mbu_ops.objectives.terms import BuiltByNames, LossWeights
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ LOSS_WEIGHTS: dict[str, ParsingLossWeights] = {
 """The published loss; and ``quick``, ours, in which eyes and lips count too in runs of an hour."""
 
 
-class ParsingObjective(nn.Module):
+class ParsingObjective(BuiltByNames):
     """Losses of one step.
 
     Args:
@@ -44,24 +44,13 @@ class ParsingObjective(nn.Module):
         weights: weight of each term.
     """
 
+    network = Parsing
+    recipes = LOSS_WEIGHTS
+
     def __init__(self, model: Parsing, weights: ParsingLossWeights | None = None) -> None:
         super().__init__()
         self.model: Any = model
         self.weights = weights or ParsingLossWeights()
-
-    @classmethod
-    def build(
-        cls,
-        model: nn.Module,
-        recipe: str,
-        overrides: Mapping[str, float],
-        distance: str,  # noqa: ARG003 - there is nothing to reconstruct
-        guide_variation: float,  # noqa: ARG003 - nor are there guides to vary
-        hard_masks: bool = False,
-    ) -> Self:
-        """Return the objective by names, see :func:`mbu_ops.objectives.build_objective`."""
-        check_trains(cls, Parsing, model, hard_masks)
-        return cls(cast(Parsing, model), LossWeights.named(LOSS_WEIGHTS, recipe, overrides))
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters that each kind of step updates."""

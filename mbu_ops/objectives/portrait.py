@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ from mbu_ops.methods.base import to_signed, to_unit
 from mbu_ops.methods.parsing import Parsing
 from mbu_ops.methods.portrait import Portrait
 from mbu_ops.objectives.guides import choose_guides
-from mbu_ops.objectives.terms import ImageDiscriminator, LossWeights, check_trains, distances_named
+from mbu_ops.objectives.terms import BuiltByNames, ImageDiscriminator, LossWeights, distances_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ HIDDEN_BORDERS = 0.3
 can be drawn when an edited mask takes the hair away."""
 
 
-class PortraitObjective(nn.Module):
+class PortraitObjective(BuiltByNames):
     """Losses of a paired step (source and target are one picture) and of an unpaired one (they are two).
 
     Args:
@@ -69,6 +69,9 @@ class PortraitObjective(nn.Module):
     Raises:
         ConfigurationError: if that network has other sizes.
     """
+
+    network = Portrait
+    recipes = LOSS_WEIGHTS
 
     def __init__(
         self,
@@ -96,22 +99,6 @@ class PortraitObjective(nn.Module):
             for _ in range(2)
         )
         model.parser.requires_grad_(False)
-
-    @classmethod
-    def build(
-        cls,
-        model: nn.Module,
-        recipe: str,
-        overrides: Mapping[str, float],
-        distance: str,
-        guide_variation: float,
-        hard_masks: bool = False,
-        parser: nn.Module | None = None,
-    ) -> Self:
-        """Return the objective by names, see :func:`mbu_ops.objectives.build_objective`."""
-        check_trains(cls, Portrait, model, hard_masks)
-        weights = LossWeights.named(LOSS_WEIGHTS, recipe, overrides)
-        return cls(cast(Portrait, model), weights, distance, cast("Parsing | None", parser), guide_variation)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters that each kind of step updates."""

@@ -86,10 +86,12 @@ def check_trains(objective: type, network: type[Networks], model: nn.Module, har
         raise ConfigurationError(f"hard_masks is for methods that learn masks; {network.info.name} does not")
 
 
-class DomainsObjective(nn.Module):
-    """What the objectives of networks share that learn from images without a content and with it.
+class BuiltByNames(nn.Module):
+    """An objective that is built by names: of what it is built with it takes what its constructor has a place for.
 
-    A subclass that is not built from a distance and weights alone has a ``build`` of its own.
+    Attributes:
+        network: whose networks it trains.
+        recipes: its loss weights, by name.
     """
 
     network: ClassVar[type[Networks]]
@@ -102,14 +104,22 @@ class DomainsObjective(nn.Module):
         recipe: str,
         overrides: Mapping[str, float],
         distance: str,
-        guide_variation: float,  # noqa: ARG003 - for objectives that are shown guides
+        guide_variation: float,
         hard_masks: bool = False,
+        **aids: nn.Module,
     ) -> Self:
         """Return the objective by names, see :func:`mbu_ops.objectives.build_objective`."""
         check_trains(cls, cls.network, model, hard_masks)
+        given = {"loss": distance, "guide_variation": guide_variation, "hard_masks": hard_masks, **aids}
+        places = signature(cls).parameters
         kind: Any = cls
-        objective: Self = kind(model, LossWeights.named(cls.recipes, recipe, overrides), distance)
+        weights = LossWeights.named(cls.recipes, recipe, overrides)
+        objective: Self = kind(model, weights, **{name: value for name, value in given.items() if name in places})
         return objective
+
+
+class DomainsObjective(BuiltByNames):
+    """What the objectives of networks share that learn from images without a content and with it."""
 
     def guides(self, model: Any, without: Tensor, with_: Tensor) -> Tensor | None:
         """Return default guide codes: a few of the contents that the training images show."""
@@ -140,24 +150,6 @@ class ContentObjective(DomainsObjective):
         self.discriminator = LatentDiscriminator(cast(MBUConfig, model.config))
         self.vary_guide = GuideVariation(guide_variation) if guide_variation else nn.Identity()
         self._distance, self._self_blend_distance = distances_named(loss)
-
-    @classmethod
-    def build(
-        cls,
-        model: nn.Module,
-        recipe: str,
-        overrides: Mapping[str, float],
-        distance: str,
-        guide_variation: float,
-        hard_masks: bool = False,
-    ) -> Self:
-        """Return the objective by names, see :func:`mbu_ops.objectives.build_objective`."""
-        check_trains(cls, cls.network, model, hard_masks)
-        kind: Any = cls
-        options = {"hard_masks": True} if hard_masks else {}
-        weights = LossWeights.named(cls.recipes, recipe, overrides)
-        objective: Self = kind(model, weights, distance, guide_variation, **options)
-        return objective
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters that each kind of step updates."""
