@@ -7,6 +7,10 @@ class MBUOpsError(Exception):
     """Base of all errors of this library: the message says what was expected, what came, and what to do."""
 
 
+class GuideWarning(UserWarning):
+    """A guide picture that may not show what is to be taken from it; the edit is made all the same."""
+
+
 class ConfigurationError(MBUOpsError, ValueError):
     """A setting, or a combination of settings, that cannot work."""
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from mbu_ops import __version__
-from mbu_ops.errors import MBUOpsError, PluginError, WeightsError
+from mbu_ops.errors import GuideWarning, MBUOpsError, PluginError, WeightsError
 
 OK, SOME_FAILED, USAGE, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -72,7 +73,9 @@ def run(args: Sequence[str] | None = None) -> int:
         0 = done, 1 = some inputs failed, 2 = wrong usage, 3 = a plugin or weights cannot be used, 130 = interrupted.
     """
     try:
-        code = cli.main(args, prog_name="mbu-ops", standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            code = cli.main(args, prog_name="mbu-ops", standalone_mode=False)
     except click.Abort:
         click.echo("mbu-ops: interrupted; files already written are whole", err=True)
         return INTERRUPTED
@@ -86,6 +89,17 @@ def run(args: Sequence[str] | None = None) -> int:
         click.echo(f"mbu-ops: {error}", err=True)
         return SOME_FAILED
     return code if isinstance(code, int) else OK
+
+
+_show_others = warnings.showwarning
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    """Say what is amiss with a guide in one line, without the line of code that noticed it."""
+    if issubclass(category, GuideWarning):
+        click.echo(f"mbu-ops: {message}", err=True)
+    else:
+        _show_others(message, category, *where, **more)
 
 
 def exit_code(error: MBUOpsError) -> int:

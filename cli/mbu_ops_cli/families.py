@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from mbu_ops.families import (
     AttributeSpec,
     BrokenPlugin,
     FamilySpec,
+    GuideSpec,
     SampleSpec,
     WeightSpec,
     broken,
@@ -85,6 +87,37 @@ def show(name: str, as_json: bool) -> None:
     click.echo("samples" if family.samples else "samples: none")
     for sample in family.samples:
         click.echo(f"  {sample.name:<24} {sample.credit}")
+    for name, count in Counter(guide.attribute for guide in family.guides).items():
+        click.echo(f"guides: {count} of {name} (mbu-ops families guides {family.name}/{name})")
+
+
+@families.command()
+@click.argument("attribute")
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Picture to write: all of them in the order of their numbers.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace an --out that exists.")
+@json_option
+def guides(attribute: str, out: Path | None, overwrite: bool, as_json: bool) -> None:
+    """List the pictures that come with a family for ATTRIBUTE, such as glasses: what guide=NUMBER puts on."""
+    family, plan = parse_attribute(attribute)
+    found = [guide for guide in family.guides if guide.attribute == plan.name]
+    if not found:
+        raise ConfigurationError(f"the family {family.name!r} has no guide pictures of {plan.name}: name one of yours")
+    if out is not None:
+        from mbu_ops_cli.guides import write_guides
+
+        write_guides(found, out, overwrite)
+    if as_json:
+        echo_json([_guide(guide) | {"number": number} for number, guide in enumerate(found)])
+        return
+    for number, guide in enumerate(found):
+        click.echo(f"{number:>3}  {guide.name:<20} {guide.title} ({guide.credit})")
+    if out is not None:
+        click.echo(str(out))
 
 
 @families.command()
@@ -181,6 +214,7 @@ def _family(family: FamilySpec) -> dict[str, object]:
         "attributes": [_attribute(attribute) | {"first": _first(family, attribute)} for attribute in family.attributes],
         "weights": [_weight(weight) | {"flaw": flaw(family, weight)} for weight in family.weights],
         "samples": [_sample(sample) for sample in family.samples],
+        "guides": [_guide(guide) for guide in family.guides],
         "finds_places": family.aligner is not None,
         "draws_pictures": family.pictures is not None,
         "derives_masks": family.masks is not None,
@@ -217,6 +251,17 @@ def _weight(weight: WeightSpec) -> dict[str, object]:
 
 def _sample(sample: SampleSpec) -> dict[str, object]:
     return {"name": sample.name, "credit": sample.credit, "attributes": list(sample.attributes), "box": sample.box}
+
+
+def _guide(guide: GuideSpec) -> dict[str, object]:
+    return {
+        "name": guide.name,
+        "title": guide.title,
+        "attribute": guide.attribute,
+        "frame": guide.frame,
+        "file": str(guide.locate()),
+        "credit": guide.credit,
+    }
 
 
 def _broken(entry: BrokenPlugin) -> dict[str, object]:

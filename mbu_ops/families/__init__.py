@@ -3,6 +3,7 @@
 from mbu_ops.families.choice import weights_for
 from mbu_ops.families.discovery import BrokenPlugin
 from mbu_ops.families.frames import FrameSpec
+from mbu_ops.families.guides import GuideSpec
 from mbu_ops.families.manifest import read_manifest
 from mbu_ops.families.parts import Anatomy, ComponentSpec, PartSpec
 from mbu_ops.families.placement import Placement
@@ -18,6 +19,7 @@ __all__ = [
     "ComponentSpec",
     "FamilySpec",
     "FrameSpec",
+    "GuideSpec",
     "PartSpec",
     "Placement",
     "Rule",

@@ -11,6 +11,9 @@ from mbu_ops.families.names import NAME
 LABEL = re.compile(r"!?[A-Za-z0-9_]+\Z")
 """What a label looks like; with ``!`` it means that the label is absent."""
 
+MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
+"""What the name of an importable package looks like."""
+
 
 def check_name(what: str, name: object) -> None:
     """Check a name of a family, an attribute, a method or a frame."""

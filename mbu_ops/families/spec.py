@@ -17,6 +17,7 @@ from typing import Self
 from mbu_ops.errors import ConfigurationError, FamilyError
 from mbu_ops.families.checks import (
     LABEL,
+    MODULE,
     check_file,
     check_first,
     check_flag,
@@ -28,6 +29,7 @@ from mbu_ops.families.checks import (
     check_unique,
 )
 from mbu_ops.families.frames import FrameSpec, check_frames, find_frame
+from mbu_ops.families.guides import GuideSpec
 from mbu_ops.families.parts import Anatomy
 from mbu_ops.families.placement import Placement
 from mbu_ops.families.rules import Rule, contradictory
@@ -38,7 +40,6 @@ API_VERSION = 1
 _WEIGHT_ID = re.compile(r"[a-z0-9][a-z0-9_.-]*\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _NOUN = re.compile(r"[^\W\d_]+([ -][^\W\d_]+)*\Z")
-_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*\Z")
 
 
@@ -212,7 +213,7 @@ class WeightSpec:
         if type(self.size) is not int or self.size <= 0:
             raise ConfigurationError(f"{where}: size must be a positive number of bytes, got {self.size!r}")
         check_text(where, "licence", self.licence)
-        check_pattern(where, "package", self.package, _MODULE)
+        check_pattern(where, "package", self.package, MODULE)
         check_tuple(where, "verbs", self.verbs, str)
         check_first(where, self.first_for, self.verbs)
         check_flag(where, "follows_guides", self.follows_guides)
@@ -260,7 +261,7 @@ class SampleSpec:
         where = f"sample {self.name!r}"
         check_name("sample name", self.name)
         check_file(where, self.file)
-        check_pattern(where, "package", self.package, _MODULE)
+        check_pattern(where, "package", self.package, MODULE)
         check_text(where, "credit", self.credit)
         check_tuple(where, "attributes", self.attributes, str)
         if self.box is not None:
@@ -288,6 +289,8 @@ class FamilySpec:
         attributes: what can be added and removed.
         weights: trained weights; the first that fits is the default, see :func:`mbu_ops.families.weights_for`.
         samples: pictures to try it on; the first is the demo's.
+        guides: pictures of contents, which ``add`` and ``swap`` take where weights hold no codes and nobody names a
+            guide; the first of an attribute is its default.
         aligner: ``"module:name"`` of a function that returns what finds the places to edit in a photo, an
             :class:`mbu_ops.frames.frame.Aligner`; None where pictures are edited whole.
         pictures: ``"module:name"`` of a function ``(attribute, partition, count, resolution)`` that draws
@@ -324,6 +327,7 @@ class FamilySpec:
     attributes: tuple[AttributeSpec, ...] = ()
     weights: tuple[WeightSpec, ...] = ()
     samples: tuple[SampleSpec, ...] = ()
+    guides: tuple[GuideSpec, ...] = ()
     aligner: str | None = None
     pictures: str | None = None
     masks: str | None = None
@@ -349,6 +353,7 @@ class FamilySpec:
         check_tuple(where, "attributes", self.attributes, AttributeSpec)
         check_tuple(where, "weights", self.weights, WeightSpec)
         check_tuple(where, "samples", self.samples, SampleSpec)
+        check_tuple(where, "guides", self.guides, GuideSpec)
         if type(self.anatomy) not in (Anatomy, type(None)):
             raise ConfigurationError(f"{where}: anatomy must be an Anatomy or None, got {self.anatomy!r}")
         for field in ("aligner", "pictures", "masks", "pen", "identity", "judges", "regions"):
@@ -358,16 +363,19 @@ class FamilySpec:
         check_unique(where, "weights", [f"{name}/{spec.id}" for spec in self.weights for name in spec.attributes])
         check_unique(where, "first_for", [f"{n}/{v}" for w in self.weights for n in w.attributes for v in w.first_for])
         check_unique(where, "sample", [sample.name for sample in self.samples])
+        check_unique(where, "guide", [f"{guide.attribute}/{guide.name}" for guide in self.guides])
         check_tuple(where, "frames", self.frames, FrameSpec)
         check_frames(self.frames)
-        for weight in self.weights:
+        framed = [(f"weights {weight.id!r}", weight.frame) for weight in self.weights]
+        for owner, frame in (*framed, *((f"guide {guide.name!r}", guide.frame) for guide in self.guides)):
             try:
-                self.frame(weight.frame)
+                self.frame(frame)
             except FamilyError as error:
-                raise ConfigurationError(f"{where}: weights {weight.id!r}: {error}") from None
+                raise ConfigurationError(f"{where}: {owner}: {error}") from None
         known = {attribute.name for attribute in self.attributes}
         named = [(f"weights {weight.id!r}", weight.attributes) for weight in self.weights]
         named += [(f"sample {sample.name!r}", sample.attributes) for sample in self.samples]
+        named += [(f"guide {guide.name!r}", (guide.attribute,)) for guide in self.guides]
         for owner, attributes in named:
             if unknown := sorted(set(attributes) - known):
                 raise ConfigurationError(f"{where}: {owner} names attributes it lacks: {', '.join(unknown)}")

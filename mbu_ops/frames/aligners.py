@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mbu_ops.errors import ConfigurationError, FamilyError, FrameError, PluginError, is_out_of_memory
+from mbu_ops.errors import ConfigurationError, FamilyError, FrameError, GuideWarning, PluginError, is_out_of_memory
 from mbu_ops.families import FamilySpec, get_family
 from mbu_ops.families.names import with_article
 from mbu_ops.families.registry import frame_of, load_target, plugin_code
@@ -137,6 +138,8 @@ def align_guides(
 ) -> tuple[StepPlan, ...]:
     """Return the steps with every guide picture cut to the step's frame of the largest place that the aligner finds.
 
+    A thing that is cut out on a transparent ground shows no place: it is laid where the family's own guides have it.
+
     Args:
         plans: the steps.
         aligner: the family's, which finds it.
@@ -144,27 +147,60 @@ def align_guides(
 
     Raises:
         FrameError: if there is nothing in a guide.
+
+    Warns:
+        GuideWarning: if a guide shows the place with less than half of the pixels that the networks see.
     """
+    from mbu_ops.images import ImageFile
+    from mbu_ops.methods import get_method
 
     def cut(plan: StepPlan, guide: ImageFile | Tensor | int) -> Tensor | int:
         if isinstance(guide, int):
             return guide
-        photo = (guide.to_tensor()[None] if isinstance(guide, ImageFile) else guide).to(device)
-        places = aligner.find(photo)
-        if not places:
-            raise FrameError(
-                f"expected {with_article(aligner.noun)} in the guide picture of {str(plan.step)!r}, found none; choose "
-                f"another picture, or cut each picture to its {aligner.noun} and add --no-align"
-            )
-        frame = frame_of(plan.info.family, plan.info.frame)
-        part = places[0].part(frame)
-        if not part.rectangle.touches(photo.shape[-2], photo.shape[-1]):
-            raise FrameError(
-                f"expected the frame {frame.name!r} of the {aligner.noun} inside the guide picture of "
-                f"{str(plan.step)!r}, it lies outside; choose another picture"
-            )
-        return part.cut(photo)
-
-    from mbu_ops.images import ImageFile
+        if isinstance(guide, ImageFile):
+            if guide.is_cut_out and get_method(plan.info.method).info.takes_pixels:
+                return _laid(plan, guide).to(device)
+            guide = guide.to_tensor()[None]
+        return _cut(plan, guide.to(device), aligner)
 
     return tuple(replace(plan, guides=tuple(cut(plan, guide) for guide in plan.guides)) for plan in plans)
+
+
+def _cut(plan: StepPlan, photo: Tensor, aligner: GuardedAligner) -> Tensor:
+    """Return the step's frame of the largest place in a guide photo."""
+    places = aligner.find(photo)
+    if not places:
+        raise FrameError(
+            f"expected {with_article(aligner.noun)} in the guide picture of {str(plan.step)!r}, found none; choose "
+            f"another picture, or cut each picture to its {aligner.noun} and add --no-align"
+        )
+    frame = frame_of(plan.info.family, plan.info.frame)
+    part = places[0].part(frame)
+    if not part.rectangle.touches(photo.shape[-2], photo.shape[-1]):
+        raise FrameError(
+            f"expected the frame {frame.name!r} of the {aligner.noun} inside the guide picture of "
+            f"{str(plan.step)!r}, it lies outside; choose another picture"
+        )
+    if part.rectangle.width < plan.info.resolution / 2:
+        shown = aligner.noun if frame.is_whole else frame.name
+        warnings.warn(
+            f"the guide picture of {str(plan.step)!r} shows the {shown} in {part.rectangle.width:.0f} pixels, "
+            f"less than half of the {plan.info.resolution} that networks see: a larger picture gives a sharper edit",
+            GuideWarning,
+            stacklevel=2,
+        )
+    return part.cut(photo)
+
+
+def _laid(plan: StepPlan, guide: ImageFile) -> Tensor:
+    """Return a cut-out where the family's own guides of the step's attribute lie in its frame."""
+    from mbu_ops.frames.cut_outs import laid_like
+    from mbu_ops.weights import pixels_of, read_guide, shipped_guides
+
+    for example in shipped_guides(plan.info):
+        if (picture := read_guide(example)).is_cut_out:
+            return laid_like(pixels_of(guide, True), pixels_of(picture, True))
+    raise FrameError(
+        f"expected a photo as the guide of {str(plan.step)!r}, got a picture with a transparent ground, and the family "
+        f"{plan.info.family!r} has none to tell where such things lie: use a photo that shows one"
+    )

@@ -27,3 +27,18 @@ def blend(image: Tensor, raw: Tensor, mask: Tensor) -> Tensor:
         tensor([[0.0000, 0.2500]])
     """
     return torch.lerp(image, raw, mask)
+
+
+def on_plain(cut_outs: Tensor) -> Tensor:
+    """Return cut-outs on plain grey, ``(B, 3, H, W)``.
+
+    Args:
+        cut_outs: ``(B, 4, H, W)`` in [0, 1], RGB and alpha.
+
+    Example:
+        >>> import torch
+        >>> on_plain(torch.tensor([1.0, 0.0, 0.0, 0.5]).view(1, 4, 1, 1)).flatten()
+        tensor([0.7500, 0.2500, 0.2500])
+    """
+    pixels, alpha = cut_outs[:, :3], cut_outs[:, 3:]
+    return torch.lerp(torch.full_like(pixels, 0.5), pixels, alpha)

@@ -113,6 +113,24 @@ class ImageFile:
         """
         return self.pixels if self.pixels.dtype == np.uint8 else (self.pixels >> 8).astype(np.uint8)
 
+    @property
+    def is_cut_out(self) -> bool:
+        """Whether some of the picture is transparent.
+
+        Example:
+            >>> ImageFile(np.zeros((1, 1, 3), np.uint8), np.zeros((1, 1), np.uint8), ImageKind(alpha=True)).is_cut_out
+            True
+        """
+        return self.alpha is not None and bool((self.alpha < np.iinfo(self.alpha.dtype).max).any())
+
+    def alpha_tensor(self) -> torch.Tensor:
+        """Return how opaque each pixel is, ``(1, H, W)`` float32 in [0, 1]."""
+        import torch
+
+        if self.alpha is None:
+            return torch.ones(1, self.height, self.width)
+        return torch.from_numpy(self.alpha.astype(np.int32))[None] / float(np.iinfo(self.alpha.dtype).max)
+
     def to_tensor(self, dtype: torch.dtype | None = None) -> torch.Tensor:
         """Return the pixels as an op wants them.
 

@@ -195,8 +195,10 @@ class NativeGuided(WithRemover):
         """Return a guide's picture and where it shows the content, ``(B, 4, H, W)``.
 
         Args:
-            guide: ``(B, 3, H, W)`` RGB in [0, 1].
+            guide: ``(B, 3, H, W)`` RGB in [0, 1]; with a fourth channel, that says where the content is.
         """
+        if guide.shape[1] == 4:
+            return guide
         return torch.cat([guide, self.less.segment(guide).to(guide.dtype)], 1)
 
     def transfer(self, image: Tensor, code: Tensor) -> Layer:

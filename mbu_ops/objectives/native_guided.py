@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mbu_ops.data.capture import lit, moved, softened
+from mbu_ops.data.capture import even, lit, moved, softened
 from mbu_ops.data.composites import Pairs
 from mbu_ops.functional.grid import grid
 from mbu_ops.functional.layer import Moved
@@ -33,6 +33,9 @@ from mbu_ops.objectives.native import (
     named,
     unruly,
 )
+
+_CUT_OUT = 0.25
+"""Share of the laid-on contents whose guide is the content alone, as pictures with an alpha channel show it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,23 @@ class NativeGuidedObjective(PairsObjective):
             return grid(rows)
 
 
+def alone(guides: Tensor) -> Tensor:
+    """Return contents cut out of their pictures, each on one colour.
+
+    Args:
+        guides: ``(B, 4, H, W)`` in [0, 1], RGB pictures and where they show the content.
+
+    Example:
+        >>> guides = torch.rand(2, 4, 16, 16)
+        >>> guides[:, 3] = 0
+        >>> alone(guides)[:, :3].std((2, 3)).max().item()
+        0.0
+    """
+    pictures, masks = guides[:, :3], guides[:, 3:]
+    colour = torch.rand(len(guides), 3, 1, 1).to(guides)
+    return torch.cat([torch.lerp(colour.expand_as(pictures), pictures, masks), masks], 1)
+
+
 class _AdderObjective(NativeObjective):
     """Losses of what adds: the terms of a remover, with pairs the other way."""
 
@@ -123,8 +143,9 @@ class _AdderObjective(NativeObjective):
         with torch.no_grad():
             removed = self.model.less.planes(photos).float().shown(photos).clamp(0, 1)
             others = softened(lit(moved(moved(photos))))
-            guides = torch.cat([views[:, :3], others, others.roll(1, 0)])
-            codes = self.model.encode_guide(guides).float()
+            codes = self.model.encode_guide(torch.cat([views[:, :3], others, others.roll(1, 0)])).float()
+            codes[:count] = torch.where(even(views) < _CUT_OUT, alone(views), codes[:count])
+            guides = codes[:, :3]
         images = torch.cat([pair.wanted, softened(removed), without])
         targets = to_signed(torch.cat([pair.shown, photos]))
         planes = self.model.planes(images, codes).float()

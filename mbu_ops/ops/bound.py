@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
@@ -16,6 +17,9 @@ from mbu_ops.ops.edit import Edit, compose, edit_with
 from mbu_ops.ops.method import Method, expand_code
 from mbu_ops.ops.one_input import Decision, OneInput, Pass, edit_whole
 from mbu_ops.ops.options import OptionValue
+
+if TYPE_CHECKING:
+    from mbu_ops.weights import Pretrained, WeightsInfo
 
 
 class GuidedOp(EditOp):
@@ -31,6 +35,22 @@ class GuidedOp(EditOp):
     """
 
     encode: Callable[..., Tensor]
+    _info: WeightsInfo | None = None
+
+    def know(self, pretrained: Pretrained) -> None:
+        """Take over what a weights file says beside its networks, and which pictures are its default guides."""
+        super().know(pretrained)
+        self._info = pretrained.info
+
+    @property
+    def first_guide(self) -> Tensor | None:
+        """The picture that the weights' family has for their first guide, ``(1, 3 or 4, h, w)``; None without one."""
+        from mbu_ops.weights import pixels_of, read_guide, shipped_guides
+
+        shipped = () if self._info is None else shipped_guides(self._info)
+        if not shipped:
+            return None
+        return pixels_of(read_guide(shipped[0]), self.model.info.takes_pixels).to(next(self.parameters()).device)
 
     @classmethod
     def for_step(cls, model: nn.Module, options: Mapping[str, OptionValue], codes: Sequence[Tensor]) -> nn.Module:
@@ -70,7 +90,7 @@ class GuidedOp(EditOp):
 def choose_inputs(
     op: GuidedOp, inputs: tuple[Tensor, ...], code: Tensor | None
 ) -> tuple[tuple[Tensor, ...], Tensor | None]:
-    """Return what to bind: the inputs, the code, or the op's first default code.
+    """Return what to bind: the inputs, the code, or the op's first default guide: its code, or its picture.
 
     Raises:
         ConfigurationError: if both are given, or neither and the op has no default guides.
@@ -79,6 +99,8 @@ def choose_inputs(
         raise ConfigurationError("expected a guide or a code, got both: leave one of them out")
     if inputs or code is not None:
         return inputs, code
+    if op.guides is None and (picture := op.first_guide) is not None:
+        return (picture,), None
     if op.guides is None:
         raise ConfigurationError(
             f"expected a guide or a code, got neither, and these weights have no default guides: call "

@@ -13,7 +13,7 @@ from mbu_ops.functional.check import check_fits, check_floating, check_image
 from mbu_ops.functional.layer import Layer
 from mbu_ops.functional.render import Edit
 from mbu_ops.ops.bound import Bound, GuidedOp
-from mbu_ops.ops.method import to_frame
+from mbu_ops.ops.method import check_guide, encode_guide
 from mbu_ops.ops.options import OptionValue
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Interpolate(GuidedOp):
         """Return the result with its mask and raw pixels; arguments and errors as in :meth:`forward`."""
         check_image(image)
         for name, guide in (("first", first), ("second", second)):
-            check_image(guide, name)
+            check_guide(self.model, guide, name)
             check_fits(image, guide, name)
         if isinstance(amount, Tensor) and amount.ndim == 1:
             check_fits(image, amount, "amount")
@@ -131,9 +131,7 @@ class Interpolate(GuidedOp):
         Returns:
             ``(N, C, S, S)`` in the weights' dtype.
         """
-        first_code = self.model.encode_guide(to_frame(self.model, first, "first"))
-        second_code = self.model.encode_guide(to_frame(self.model, second, "second"))
-        return mix(first_code, second_code, amount)
+        return mix(encode_guide(self.model, first, "first"), encode_guide(self.model, second, "second"), amount)
 
     def predict(self, seen: Tensor, code: Tensor) -> Layer:
         """Return the content of a code, from :meth:`encode` or :func:`mix`, as it would sit on the image."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mbu_ops.errors import DeviceError
+from mbu_ops.functional.blend import on_plain
 from mbu_ops.functional.check import check_code, check_fits, check_image
 from mbu_ops.functional.mask import resize
 
@@ -131,6 +132,51 @@ def to_frame(model: Method, image: Tensor, name: str = "image") -> Tensor:
             ".to(device)"
         )
     return resize(image.to(weight.dtype), model.config.size)
+
+
+def check_guide(model: Method, guide: Tensor, name: str = "guide") -> None:
+    """Check that a tensor can be a batch of guides: RGB, or with an alpha channel where the model takes their pixels.
+
+    Args:
+        model: the method.
+        guide: expected ``(B, 3, H, W)`` or, of a thing cut out on a transparent ground, ``(B, 4, H, W)``.
+        name: what to call it in errors.
+
+    Raises:
+        DTypeError: if it holds no floating-point numbers.
+        ShapeError: if it has another shape, or is empty.
+    """
+    check_image(guide[:, :3] if is_cut_out(model, guide) else guide, name)
+
+
+def is_cut_out(model: Method, guide: Tensor) -> bool:
+    """Return whether guides have an alpha channel that the model can use."""
+    return bool(model.info.takes_pixels) and guide.ndim == 4 and guide.shape[1] == 4
+
+
+def encode_guide(model: Method, guide: Tensor, name: str = "guide") -> Tensor:
+    """Return the code of guides of any size.
+
+    Args:
+        model: the method.
+        guide: ``(N, 3, h, w)`` RGB in [0, 1]; or ``(N, 4, h, w)``, see :func:`check_guide`.
+        name: what to call it in errors.
+
+    Raises:
+        DTypeError: see :func:`check_guide`.
+        ShapeError: the same.
+        DeviceError: if it is not where the weights are.
+    """
+    check_guide(model, guide, name)
+    if not is_cut_out(model, guide):
+        return model.encode_guide(to_frame(model, guide, name))
+    seen = to_frame(model, on_plain(guide), name)
+    return model.encode_guide(torch.cat([seen, resize(guide[:, 3:].to(seen.dtype), model.config.size)], 1))
+
+
+def shown_guide(guide: Tensor) -> Tensor:
+    """Return the pixels of guides that edits take, ``(N, 3, h, w)``: cut-outs on plain grey, as networks see them."""
+    return on_plain(guide) if guide.shape[1] == 4 else guide
 
 
 def expand_code(model: Method, image: Tensor, code: Tensor) -> Tensor:

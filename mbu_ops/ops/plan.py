@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mbu_ops.errors import ConfigurationError, FamilyError, UnsupportedVerbError, WeightsError
+from mbu_ops.errors import ConfigurationError, FamilyError, GuideWarning, UnsupportedVerbError, WeightsError
 from mbu_ops.families import discovery, parse_attribute
 from mbu_ops.families.discovery import BrokenPlugin, Plugin
 from mbu_ops.families.names import did_you_mean
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from mbu_ops.ops.bound import Chain
     from mbu_ops.ops.options import OptionValue
     from mbu_ops.weights import Pretrained, WeightsInfo
+
+_SHOWN = 0.5
+"""Guides that show the content less likely than this are warned of."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,12 +155,13 @@ def _guide(
     source: str | os.PathLike[str] | Tensor | float, example: str, name: str, info: WeightsInfo
 ) -> ImageFile | Tensor | int:
     if isinstance(source, int | float):
-        if not info.guides:
+        from mbu_ops.weights import guide_count
+
+        count = guide_count(info)
+        if not count:
             raise WeightsError(f"the weights {name!r} hold no default guide; name a picture, as in {example}")
-        if source >= info.guides:
-            raise WeightsError(
-                f"the weights {name!r} hold the default guides 0 to {info.guides - 1}, got guide {source}"
-            )
+        if source >= count:
+            raise WeightsError(f"the weights {name!r} have the default guides 0 to {count - 1}, got guide {source}")
         return int(source)
     if isinstance(source, str | os.PathLike):
         from mbu_ops.images import read
@@ -236,21 +241,23 @@ def _together(plans: Sequence[StepPlan], pretrained: Pretrained) -> nn.Module:
     for plan in plans:
         content = pretrained.for_content(plan.content, plan.path)
         index = pretrained.info.attributes.index(str(plan.content))
-        changes[index] = _code(content, plan.guides[0]) if plan.guides else None
+        changes[index] = _code(content, plan, 0) if plan.guides else None
     return _knowing(Redraw(pretrained.model, changes), pretrained)
 
 
 def _module(plan: StepPlan, pretrained: Pretrained) -> nn.Module:
+    from mbu_ops.ops.method import shown_guide
+
     model: Any = pretrained.model
     if plan.verb.call not in model.info.verbs:
         raise UnsupportedVerbError(
             f"expected a method that can {plan.verb.name}, got {model.info.name}, which can "
             f"{', '.join(grammar_words(model.info.verbs))}"
         )
-    codes = [_code(pretrained, guide) for guide in plan.guides]
+    codes = [_code(pretrained, plan, number) for number in range(len(plan.guides))]
     module = op_class(plan.verb).for_step(model, plan.own_options, codes)
-    if model.info.takes_pixels and len(codes) == 1 and not isinstance(plan.guides[0], int):
-        module.picture = _picture(pretrained, plan.guides[0])
+    if model.info.takes_pixels and len(codes) == 1 and (picture := _picture(pretrained, plan.guides[0])) is not None:
+        module.picture = shown_guide(picture)
     return _knowing(module, pretrained)
 
 
@@ -290,27 +297,51 @@ def op_class(verb: Verb) -> type[Op]:
     return found
 
 
-def _code(pretrained: Pretrained, guide: ImageFile | Tensor | int) -> Tensor:
+def _code(pretrained: Pretrained, plan: StepPlan, number: int) -> Tensor:
+    """Return the code of one of a step's guides.
+
+    Warns:
+        GuideWarning: if a guide photo seems not to show the content.
+    """
     import torch
 
-    from mbu_ops.ops.method import to_frame
+    from mbu_ops.ops.method import encode_guide
 
     model: Any = pretrained.model
-    if isinstance(guide, int):
-        assert pretrained.guides is not None  # noqa: S101  (the plan saw that the file holds them)
+    guide = plan.guides[number]
+    picture = _picture(pretrained, guide)
+    if picture is None:
+        assert pretrained.guides is not None  # noqa: S101  (the plan saw that there is one)
+        assert isinstance(guide, int)  # noqa: S101  (all else has a picture)
         return pretrained.guides[guide : guide + 1]
     if not model.info.follows_guides:
         raise ConfigurationError(
             f"{pretrained.info.method} follows no guide: leave the picture out, or use another method"
         )
     with torch.no_grad():
-        code: Tensor = model.encode_guide(to_frame(model, _picture(pretrained, guide), "guide"))
+        code = encode_guide(model, picture)
+        tells = None if isinstance(guide, int) or picture.shape[1] == 4 else pretrained.presence
+        if tells is not None and (there := float(tells(picture).min())) < _SHOWN:
+            warnings.warn(
+                f"the guide picture of {str(plan.step)!r} seems to show none (presence {there:.2f}), so that "
+                "little or nothing may be added: choose one that shows it",
+                GuideWarning,
+                stacklevel=2,
+            )
     return code
 
 
-def _picture(pretrained: Pretrained, guide: ImageFile | Tensor) -> Tensor:
-    """Return a guide picture ``(1, 3, h, w)``, where the weights are."""
+def _picture(pretrained: Pretrained, guide: ImageFile | Tensor | int) -> Tensor | None:
+    """Return a guide picture ``(1, 3 or 4, h, w)``, where the weights are; None for a code that the weights hold."""
     from mbu_ops.images import ImageFile
+    from mbu_ops.weights import pixels_of, read_guide, shipped_guides
 
-    image = guide.to_tensor()[None] if isinstance(guide, ImageFile) else guide
-    return image.to(next(iter(pretrained.model.parameters())).device)
+    model: Any = pretrained.model
+    if isinstance(guide, int):
+        if pretrained.guides is not None:
+            return None
+        guide = read_guide(shipped_guides(pretrained.info)[guide])
+    if isinstance(guide, ImageFile):
+        guide = pixels_of(guide, model.info.takes_pixels)
+    weight = next(iter(model.parameters()))
+    return guide.to(weight.device)

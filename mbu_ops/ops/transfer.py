@@ -10,7 +10,7 @@ from mbu_ops.functional.check import check_fits, check_image
 from mbu_ops.functional.layer import Layer
 from mbu_ops.functional.render import Edit
 from mbu_ops.ops.bound import Bound, GuidedOp, choose_inputs
-from mbu_ops.ops.method import to_frame
+from mbu_ops.ops.method import check_guide, encode_guide, shown_guide
 
 if TYPE_CHECKING:
     from mbu_ops.methods.presence import Doing
@@ -57,7 +57,8 @@ class Transfer(GuidedOp):
 
         Args:
             image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
-            guide: ``(1, 3, h, w)`` for all images, or ``(B, 3, h, w)``, RGB in [0, 1]; any size.
+            guide: ``(1, 3, h, w)`` for all images, or ``(B, 3, h, w)``, RGB in [0, 1]; any size. For weights that take
+                a guide's own pixels also with a fourth channel, alpha: the thing alone on a transparent ground.
 
         Returns:
             Same shape and dtype as ``image``.
@@ -72,24 +73,24 @@ class Transfer(GuidedOp):
     def edit(self, image: Tensor, guide: Tensor) -> Edit:
         """Return the result with its mask and raw pixels; arguments and errors as in :meth:`forward`."""
         check_image(image)
-        check_image(guide, "guide")
+        check_guide(self.model, guide)
         check_fits(image, guide, "guide")
-        return self.edit_code(image, self.encode(guide), guide)
+        return self.edit_code(image, self.encode(guide), shown_guide(guide))
 
     def encode(self, guide: Tensor) -> Tensor:
         """Return what guides show, to be used any number of times.
 
         Args:
-            guide: ``(N, 3, h, w)`` RGB in [0, 1], floating point.
+            guide: ``(N, 3, h, w)`` RGB in [0, 1], floating point; or with alpha, as in :meth:`forward`.
 
         Returns:
             ``(N, C, S, S)`` in the weights' dtype.
         """
-        return self.model.encode_guide(to_frame(self.model, guide, "guide"))
+        return encode_guide(self.model, guide)
 
     def picture(self, *inputs: Tensor) -> Tensor | None:
         """Return the guide."""
-        return inputs[0]
+        return shown_guide(inputs[0])
 
     def predict(self, seen: Tensor, code: Tensor) -> Layer:
         """Return a code's content as it would sit on the image."""

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 HEAVY = ("torch", "kornia", "accelerate")
 """What a family's module must not import: ``mbu-ops --help`` lists every family."""
 
+SMALLEST_GUIDE = 16
+"""Fewest pixels of a guide picture's side."""
+
 ROUNDING = 1e-3
 """How far resizing may carry a mask out of [0, 1]."""
 
@@ -67,8 +70,11 @@ def check_weights(family: FamilySpec) -> list[str]:
         if unknown := sorted(set(spec.verbs) - get_method(info.method).info.verbs):
             problems.append(f"{name}: it lists verbs that {info.method} has not: {', '.join(unknown)}")
         guided = [verb for verb, count in _chain_verbs(spec.method, spec.verbs).items() if count]
-        if guided and not info.guides:
-            problems.append(f"{name}: it holds no default guide codes, so that {guided[0]} needs a guide")
+        if guided and not weights.guide_count(info):
+            problems.append(
+                f"{name}: it holds no default guide codes and the family has no guides for it, so that {guided[0]} "
+                "needs a guide"
+            )
         if info.family != family.name:
             problems.append(f"{name}: the file says that it belongs to the family {info.family!r}")
     return problems
@@ -85,6 +91,25 @@ def check_samples(family: FamilySpec) -> list[str]:
             continue
         if sample.box and not (sample.box[2] <= width and sample.box[3] <= height):
             problems.append(f"sample {sample.name}: its box {sample.box} reaches outside {width}x{height} pixels")
+    return problems
+
+
+def check_guides(family: FamilySpec) -> list[str]:
+    """Every guide picture is there, can be read, and is large enough to see something on."""
+    problems = []
+    for guide in family.guides:
+        try:
+            picture = weights.read_guide(guide)
+        except MBUOpsError as error:
+            problems.append(str(error))
+            continue
+        if min(picture.height, picture.width) < SMALLEST_GUIDE:
+            problems.append(
+                f"guide {guide.attribute}/{guide.name}: expected at least {SMALLEST_GUIDE} pixels a side, got "
+                f"{picture.width}x{picture.height}"
+            )
+        if picture.alpha is not None and not picture.alpha.any():
+            problems.append(f"guide {guide.attribute}/{guide.name}: it is transparent all over")
     return problems
 
 
@@ -225,9 +250,10 @@ def _try_weights(names: Mapping[str, str], method: str, verbs: Collection[str] =
     problems = []
     for attribute, name in names.items():
         for verb, guides in tried:
-            if guides and not pretrained.info.guides:
+            count = weights.guide_count(pretrained.info)
+            if guides and not count:
                 continue  # the check of weights says so
-            second = (("to", pretrained.info.guides - 1),) if guides == 2 else ()
+            second = (("to", count - 1),) if guides == 2 else ()
             step = StepSpec(verb, None, name, options=(("content", attribute), *second))
             try:
                 (plan,) = ChainSpec((step,)).plan()
@@ -281,6 +307,7 @@ CHECKS: dict[str, Callable[[FamilySpec], list[str]]] = {
     "attributes": check_attributes,
     "weights": check_weights,
     "samples": check_samples,
+    "guides": check_guides,
     "aligner": check_aligner,
     "frames": check_frames,
     "pictures": check_pictures,

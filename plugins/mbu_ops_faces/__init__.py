@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mbu_ops.families import AttributeSpec, FamilySpec, FrameSpec, SampleSpec, read_manifest
+from mbu_ops_faces.guides import GUIDES
 from mbu_ops_faces.parts import ANATOMY
 
 _BEARDED = tuple(("Male", "!5_o_Clock_Shadow", sign) for sign in ("Mustache", "Goatee", "!No_Beard"))
@@ -78,6 +79,7 @@ family = FamilySpec(
     noun="face",
     pen="mbu_ops_faces.pen:draw",
     weights=read_manifest(__name__, "mbu_ops_checkpoints"),
+    guides=GUIDES,
     aligner="mbu_ops_faces.aligner:pretrained",
     regions="mbu_ops_faces.regions:regions",
     identity="mbu_ops.evaluation.networks.face_descriptor:pretrained",

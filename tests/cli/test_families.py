@@ -6,6 +6,7 @@ import sys
 from types import ModuleType
 
 import pytest
+from PIL import Image
 
 from mbu_ops.families import FrameSpec, discovery, get_family, refresh
 from mbu_ops_cli.app import run
@@ -168,3 +169,30 @@ def test_weights_show_the_frame_that_they_were_trained_on(pets, monkeypatch, cap
     assert reason in capsys.readouterr().err
     assert run(["families", "check", "pets", "--json"]) == 3
     assert reason in json.loads(capsys.readouterr().out)["weights"][0]
+
+
+def test_guides_are_listed_and_drawn_side_by_side(tmp_path, capsys):
+    sheet = tmp_path / "sheet.png"
+    assert run(["families", "guides", "glasses", "-o", str(sheet)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:2] == ["0", "square"]
+    assert lines[-1] == str(sheet)
+    with Image.open(sheet) as picture:
+        assert picture.size == (4 * 320, 4 * (137 + 20))
+    assert run(["families", "guides", "glasses", "-o", str(sheet)]) == 2
+    assert run(["families", "guides", "glasses", "-o", str(sheet), "--overwrite"]) == 0
+    capsys.readouterr()
+    assert run(["families", "guides", "eyeglasses", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [guide["number"] for guide in listed] == list(range(len(listed)))
+    assert listed[0]["credit"].endswith("CC0")
+
+
+def test_an_attribute_without_guides_says_so(capsys):
+    assert run(["families", "guides", "mouth"]) == 2
+    assert "has no guide pictures of mouth" in capsys.readouterr().err
+
+
+def test_a_family_says_how_many_guides_it_has(capsys):
+    assert run(["families", "show", "faces"]) == 0
+    assert "of glasses (mbu-ops families guides faces/glasses)" in capsys.readouterr().out

@@ -16,6 +16,7 @@ from mbu_ops.families import (
     AttributeSpec,
     FamilySpec,
     FrameSpec,
+    GuideSpec,
     Placement,
     SampleSpec,
     WeightSpec,
@@ -26,7 +27,8 @@ from mbu_ops.families import (
 HAT = AttributeSpec("hat", "Hat", aliases=("cap",))
 WEIGHTS = WeightSpec("hat-1", "mbu", ("hat",), "hat.safetensors", "0" * 64, 10, "research")
 SAMPLE = SampleSpec("someone", "samples/a.jpg", "some_package", "public domain", (0, 0, 4, 4), ("hat",))
-FAMILY = FamilySpec("pets", title="Pets", attributes=(HAT,), weights=(WEIGHTS,), samples=(SAMPLE,))
+GUIDE = GuideSpec("top_hat", "Top hat", "hat", "guides/top_hat.png", "some_package", "CC0")
+FAMILY = FamilySpec("pets", title="Pets", attributes=(HAT,), weights=(WEIGHTS,), samples=(SAMPLE,), guides=(GUIDE,))
 
 
 def test_specs_are_frozen_and_hashable() -> None:
@@ -35,7 +37,7 @@ def test_specs_are_frozen_and_hashable() -> None:
         FAMILY.name = "other"  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("spec", [HAT, WEIGHTS, SAMPLE, FAMILY])
+@pytest.mark.parametrize("spec", [HAT, WEIGHTS, SAMPLE, GUIDE, FAMILY])
 @pytest.mark.parametrize("name", ["", "Hat", "a-b c", "../x", "é", "hat\n", 3, None])
 def test_names_are_plain(spec: object, name: object) -> None:
     field = "id" if isinstance(spec, WeightSpec) else "name"
@@ -47,6 +49,20 @@ BAD: dict[str, Callable[[], object]] = {
     "aliases as text": lambda: dataclasses.replace(HAT, aliases="cap"),
     "aliases as a list": lambda: dataclasses.replace(HAT, aliases=["cap"]),
     "an alias with a space": lambda: dataclasses.replace(HAT, aliases=("a cap",)),
+    "a guide without a title": lambda: dataclasses.replace(GUIDE, title=""),
+    "a guide without a credit": lambda: dataclasses.replace(GUIDE, credit=" "),
+    "a guide anywhere on the disk": lambda: dataclasses.replace(GUIDE, file="../guide.png"),
+    "a guide in no package": lambda: dataclasses.replace(GUIDE, package="some package"),
+    "a guide of an attribute with a space": lambda: dataclasses.replace(GUIDE, attribute="a hat"),
+    "a guide of a frame with a space": lambda: dataclasses.replace(GUIDE, frame="a hat"),
+    "a guide of a frame that is not there": lambda: dataclasses.replace(
+        FAMILY, guides=(dataclasses.replace(GUIDE, frame="ear"),)
+    ),
+    "a guide of an attribute that is not there": lambda: dataclasses.replace(
+        FAMILY, guides=(dataclasses.replace(GUIDE, attribute="tail"),)
+    ),
+    "guides as a list": lambda: dataclasses.replace(FAMILY, guides=[GUIDE]),
+    "two guides of one name": lambda: dataclasses.replace(FAMILY, guides=(GUIDE, GUIDE)),
     "no title": lambda: dataclasses.replace(HAT, title=" "),
     "a rule that is text": lambda: dataclasses.replace(HAT, with_rule="Hat"),
     "a rule one tuple short": lambda: dataclasses.replace(HAT, with_rule=("Hat",)),

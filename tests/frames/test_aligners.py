@@ -6,14 +6,16 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import mbu_ops
-from mbu_ops.errors import ConfigurationError, FamilyError, FrameError, PluginError
+from mbu_ops.errors import ConfigurationError, FamilyError, FrameError, GuideWarning, PluginError
 from mbu_ops.families import FamilySpec, FrameSpec, get_family
 from mbu_ops.frames.aligners import GuardedAligner, align_guides, family_to_align
 from mbu_ops.frames.frame import Frame
+from mbu_ops.images import ImageFile, ImageKind
 from mbu_ops.ops.plan import StepPlan
 from mbu_ops.ops.step import StepSpec
 from mbu_ops.weights import WeightsInfo
@@ -154,7 +156,7 @@ def test_guides_are_cut_to_the_largest_place(install: Install) -> None:
     family = family_of(install, "{module}:good")
     guarded = GuardedAligner(family, mbu_ops.aligner(family))
     photo = torch.rand(1, 3, 20, 30)
-    (plan,) = plans("pets")
+    plan = dataclasses.replace(plans("pets")[0], info=WeightsInfo("mbu", {}, 8, family="pets"))
     (aligned,) = align_guides([dataclasses.replace(plan, guides=(photo, 2))], guarded)
     assert torch.equal(aligned.guides[0], Frame(5, 6, 7).cut(photo))
     assert aligned.guides[1] == 2
@@ -173,7 +175,7 @@ def test_a_guide_without_anything_is_called_so_in_the_family_s_word(install: Ins
 
 def test_a_guide_is_cut_by_the_frame_of_the_step(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
     guarded = GuardedAligner(family := family_of(install, "{module}:good"), mbu_ops.aligner(family))
-    (plan,), photo = plans("pets"), torch.rand(1, 3, 20, 30)
+    plan, photo = dataclasses.replace(plans("pets")[0], info=WeightsInfo("mbu", {}, 8)), torch.rand(1, 3, 20, 30)
     for spec, inside in (
         (FrameSpec("paw", within="pet", y=0.6, width=0.5), True),
         (FrameSpec("ear", "pet", y=-3), False),
@@ -185,6 +187,49 @@ def test_a_guide_is_cut_by_the_frame_of_the_step(install: Install, monkeypatch: 
         else:
             with pytest.raises(FrameError, match=r"frame 'ear' of the .* inside the guide picture of 'remove:x'"):
                 align_guides(guided, guarded)
+
+
+GLASSES = WeightsInfo("native_guided", {}, 224, family="faces", attributes=("glasses",), frame="eyes")
+ALPHA = np.zeros((60, 100), np.uint8)
+ALPHA[20:40, 10:90] = 200
+CUT_OUT = ImageFile(np.full((60, 100, 3), 90, np.uint8), ALPHA, ImageKind(alpha=True))
+
+
+def guided_by(info: WeightsInfo, picture: ImageFile) -> StepPlan:
+    return StepPlan(StepSpec("add", None, "x"), "x", Path("x"), info, None, "glasses", (picture,))
+
+
+def test_a_cut_out_is_laid_where_the_family_s_own_lie(install: Install) -> None:
+    blind = GuardedAligner(family := family_of(install, "{module}:blind"), mbu_ops.aligner(family))
+    (aligned,) = align_guides([guided_by(GLASSES, CUT_OUT)], blind)
+    (laid,) = aligned.guides
+    assert laid.shape[:2] == (1, 4)
+    assert laid.shape[3] / laid.shape[2] == pytest.approx(224 / 96, rel=0.02)
+    wide = (laid[0, 3] > 0.5).any(0).nonzero().flatten()
+    assert int(wide[-1] - wide[0]) + 1 == pytest.approx(80, abs=2)  # at its own pixels
+    assert float(wide.float().mean()) / laid.shape[3] == pytest.approx(0.5, abs=0.06)
+
+
+def test_a_cut_out_needs_another_one_to_be_laid_like(install: Install) -> None:
+    blind = GuardedAligner(family := family_of(install, "{module}:blind"), mbu_ops.aligner(family))
+    smile = dataclasses.replace(GLASSES, attributes=("smile",))
+    with pytest.raises(FrameError, match="expected a photo as the guide of 'add:x', got a picture with a transparent"):
+        align_guides([guided_by(smile, CUT_OUT)], blind)
+
+
+def test_methods_that_take_no_pixels_see_a_photo_in_a_cut_out(install: Install) -> None:
+    guarded = GuardedAligner(family := family_of(install, "{module}:good"), mbu_ops.aligner(family))
+    info = WeightsInfo("mbu", {}, 4, family="pets")
+    (aligned,) = align_guides([guided_by(info, CUT_OUT)], guarded)
+    assert aligned.guides[0].shape[:2] == (1, 3)
+
+
+def test_small_guides_are_warned_of(install: Install) -> None:
+    guarded = GuardedAligner(family := family_of(install, "{module}:good"), mbu_ops.aligner(family))
+    (plan,) = plans("pets")
+    guided = dataclasses.replace(plan, guides=(torch.rand(1, 3, 20, 30),))
+    with pytest.warns(GuideWarning, match=r"'remove:x' shows the .* in 7 pixels, less than half of the 16"):
+        align_guides([guided], guarded)
 
 
 def test_asking_which_family_aligns_builds_nothing(install: Install) -> None:

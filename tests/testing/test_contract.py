@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,13 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from mbu_ops.families import AttributeSpec, FamilySpec, FrameSpec, SampleSpec, WeightSpec, refresh
+from mbu_ops.families import AttributeSpec, FamilySpec, FrameSpec, GuideSpec, SampleSpec, WeightSpec, refresh
 from mbu_ops.frames.box import Box
 from mbu_ops.frames.frame import Frame
 from mbu_ops.ops import Remove, Segment, plan
 from mbu_ops.ops.edit import Edit
 from mbu_ops.testing import tiny_didd, tiny_maae, tiny_mbu, tiny_parsing
-from mbu_ops.testing.contract import check_aligner, check_edits, check_frames, check_weights
+from mbu_ops.testing.contract import check_aligner, check_edits, check_frames, check_guides, check_weights
 from mbu_ops.weights import WeightsInfo, save, store
 
 from ..tiny_faces import register
@@ -168,7 +169,10 @@ def test_default_guides_are_asked_of_weights_whose_verbs_need_them(
     assert check_weights(family) == check_edits(family) == []
     family = dolls(trained(tiny_mbu(), ("segment", "swap"), guides=0))
     (problem,) = check_weights(family)
-    assert problem == "dolls/hat/dolls-mbu: it holds no default guide codes, so that swap needs a guide"
+    assert problem == (
+        "dolls/hat/dolls-mbu: it holds no default guide codes and the family has no guides for it, "
+        "so that swap needs a guide"
+    )
     assert check_edits(family) == []
 
 
@@ -226,6 +230,22 @@ def samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tu
     Image.fromarray(np.full((30, 40, 3), 90, np.uint8)).save(package / "one.png")
     monkeypatch.syspath_prepend(package.parent)
     return lambda box=None: (SampleSpec("one", "one.png", "doll_pictures", "drawn by the tests", box),)
+
+
+def test_guides_can_be_read_and_show_something(
+    dolls: Make, samples: Callable[..., tuple[SampleSpec, ...]], tmp_path: Path
+) -> None:
+    (sample,) = samples()
+    good = GuideSpec("one", "One", "hat", "one.png", sample.package, "drawn by the tests")
+    assert check_guides(replace(dolls(), guides=(good,))) == []
+    package = tmp_path / "site" / sample.package
+    Image.fromarray(np.zeros((30, 40, 4), np.uint8)).save(package / "clear.png")
+    Image.fromarray(np.zeros((9, 40, 3), np.uint8)).save(package / "low.png")
+    named = [replace(good, name=name, file=f"{name}.png") for name in ("missing", "clear", "low")]
+    missing, clear, low = check_guides(replace(dolls(), guides=tuple(named)))
+    assert "guide hat/missing: expected a picture" in missing
+    assert clear == "guide hat/clear: it is transparent all over"
+    assert low == "guide hat/low: expected at least 16 pixels a side, got 40x9"
 
 
 FRAMES = (FrameSpec("doll"), FrameSpec("hat", within="doll", y=0.2, width=0.6, height=0.4))

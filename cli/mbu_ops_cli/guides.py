@@ -1,0 +1,51 @@
+"""A contact sheet of a family's guide pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from mbu_ops import images
+from mbu_ops.families import GuideSpec
+from mbu_ops.weights import read_guide
+
+COLUMNS, WIDTH, LINE = 4, 320, 20
+"""Pictures in a row, the width of each, and the height of the line that names it, in pixels."""
+
+
+def write_guides(guides: Sequence[GuideSpec], path: Path, overwrite: bool) -> None:
+    """Write all guide pictures side by side, each with its number and title; transparent ones on white.
+
+    Args:
+        guides: the pictures.
+        path: where to.
+        overwrite: whether an existing file may be replaced.
+
+    Raises:
+        ImageFileError: if it exists, or cannot be written.
+        PluginError: if a guide's picture cannot be read.
+    """
+    cells = [_cell(number, guide) for number, guide in enumerate(guides)]
+    height = max(cell.height for cell in cells)
+    rows = math.ceil(len(cells) / COLUMNS)
+    sheet = Image.new("RGB", (WIDTH * min(COLUMNS, len(cells)), height * rows), "white")
+    for number, cell in enumerate(cells):
+        sheet.paste(cell, (number % COLUMNS * WIDTH, number // COLUMNS * height))
+    images.write(path, np.asarray(sheet), overwrite=overwrite)
+
+
+def _cell(number: int, guide: GuideSpec) -> Image.Image:
+    picture = read_guide(guide)
+    pixels = Image.fromarray(picture.in_8_bits())
+    if picture.alpha is not None:
+        alpha = picture.alpha if picture.alpha.dtype == np.uint8 else (picture.alpha >> 8).astype(np.uint8)
+        pixels = Image.composite(pixels, Image.new("RGB", pixels.size, "white"), Image.fromarray(alpha))
+    pixels = pixels.resize((WIDTH, max(1, round(WIDTH * picture.height / picture.width))), Image.Resampling.LANCZOS)
+    cell = Image.new("RGB", (WIDTH, pixels.height + LINE), "white")
+    cell.paste(pixels, (0, 0))
+    ImageDraw.Draw(cell).text((4, pixels.height + 3), f"{number}  {guide.title}", fill="black")
+    return cell

@@ -1,0 +1,115 @@
+"""Guides as pictures: photos, things on a transparent ground, and those that come with a family."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import mbu_ops
+from mbu_ops.errors import GuideWarning, ShapeError, WeightsError
+from mbu_ops.methods.presence import OwnPresence
+from mbu_ops.ops.method import encode_guide
+from mbu_ops.testing import tiny_mbu, tiny_native_guided
+from mbu_ops.weights import WeightsInfo, pixels_of, read_guide, save, shipped_guides
+
+
+def saved(path: Path, tells: bool = False, **info: object) -> Path:
+    model = tiny_native_guided()
+    config = model.config_to_dict(model.config)
+    given = WeightsInfo("native_guided", config, model.config.resolution, "faces", ("glasses",), frame="eyes")
+    presence = OwnPresence(model) if tells else None  # without, every image is edited
+    save(path, model, replace(given, **info), dtype=torch.float32, presence=presence)  # type: ignore[arg-type]
+    return path
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    return saved(tmp_path / "glasses.safetensors")
+
+
+RANDOM = torch.Generator().manual_seed(0)
+IMAGE, CUT_OUT = torch.rand(1, 3, 40, 72, generator=RANDOM), torch.rand(1, 4, 50, 90, generator=RANDOM)
+
+
+def test_alpha_says_where_the_content_is() -> None:
+    model = tiny_native_guided()
+    code = encode_guide(model, CUT_OUT)
+    assert code.shape == (1, 4, *model.config.size)
+    clear = encode_guide(model, torch.cat([CUT_OUT[:, :3], torch.zeros_like(CUT_OUT[:, 3:])], 1))
+    assert torch.allclose(clear[:, :3], torch.full_like(clear[:, :3], 0.5))
+    assert not clear[:, 3].any()
+
+
+def test_an_op_takes_what_is_opaque_from_its_own_pixels() -> None:
+    add = mbu_ops.Transfer(tiny_native_guided())
+    opaque = torch.cat([CUT_OUT[:, :3], torch.ones_like(CUT_OUT[:, 3:])], 1)
+    once = add.edit(IMAGE, opaque)
+    again = add.edit_code(IMAGE, encode_guide(add.model, opaque), CUT_OUT[:, :3])
+    assert torch.allclose(once.image, again.image, atol=1e-6)
+    assert torch.allclose(add.bind(opaque)(IMAGE), once.image, atol=1e-6)
+    assert not torch.allclose(add(IMAGE, CUT_OUT), once.image, atol=1e-3)
+
+
+def test_methods_that_take_no_pixels_take_no_alpha() -> None:
+    with pytest.raises(ShapeError, match="drop an alpha channel"):
+        mbu_ops.Transfer(tiny_mbu())(IMAGE, CUT_OUT)
+
+
+def test_mixtures_take_alpha_too() -> None:
+    mixed = mbu_ops.Interpolate(tiny_native_guided())(IMAGE, CUT_OUT, CUT_OUT[:, :3], 0.5)
+    assert mixed.shape == IMAGE.shape
+
+
+def test_a_number_is_a_picture_of_the_family(weights: Path) -> None:
+    picture = read_guide(shipped_guides(WeightsInfo("x", {}, 1, "faces", ("glasses",), frame="eyes"))[2])
+    numbered = mbu_ops.chain(f"add:{weights},guide=2")(IMAGE)
+    given = mbu_ops.Transfer.from_pretrained(weights)(IMAGE, pixels_of(picture, True))
+    assert torch.allclose(numbered, given, atol=1e-6)
+    assert not torch.equal(numbered, mbu_ops.chain(f"add:{weights}")(IMAGE))
+
+
+def test_an_op_without_a_guide_takes_the_first(weights: Path) -> None:
+    bound = mbu_ops.Transfer.from_pretrained(weights).bind()
+    assert torch.allclose(bound(IMAGE), mbu_ops.chain(f"add:{weights}")(IMAGE), atol=1e-6)
+
+
+def test_numbers_end_where_the_pictures_do(weights: Path) -> None:
+    with pytest.raises(WeightsError, match="have the default guides 0 to 13, got guide 99"):
+        mbu_ops.chain(f"add:{weights},guide=99")
+
+
+def test_weights_of_no_family_have_none(tmp_path: Path) -> None:
+    weights = saved(tmp_path / "alone.safetensors", family=None, frame=None)
+    with pytest.raises(WeightsError, match="hold no default guide"):
+        mbu_ops.chain(f"add:{weights}")
+    with pytest.raises(mbu_ops.errors.ConfigurationError, match="no default guides"):
+        mbu_ops.Transfer.from_pretrained(weights).bind()
+
+
+def test_a_picture_with_alpha_is_a_guide(weights: Path, tmp_path: Path) -> None:
+    samples = (CUT_OUT[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
+    Image.fromarray(samples, "RGBA").save(tmp_path / "shop.png")
+    Image.fromarray(samples[..., :3]).save(tmp_path / "photo.png")
+    cut, photo = (mbu_ops.chain(f"add:{weights}@{tmp_path / name}.png")(IMAGE) for name in ("shop", "photo"))
+    exact = torch.from_numpy(samples.astype(np.float32) / 255).permute(2, 0, 1)[None]
+    assert torch.allclose(cut, mbu_ops.Transfer.from_pretrained(weights)(IMAGE, exact), atol=1e-5)
+    assert not torch.allclose(cut, photo, atol=1e-3)
+
+
+def test_photos_that_show_none_are_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = saved(tmp_path / "glasses.safetensors", tells=True)
+    Image.new("RGB", (30, 20)).save(tmp_path / "bare.png")
+    monkeypatch.setattr(OwnPresence, "forward", lambda self, images: torch.full((len(images),), 0.03))
+    with pytest.warns(GuideWarning, match=r"seems to show none \(presence 0.03\)"):
+        mbu_ops.chain(f"add:{weights}@{tmp_path / 'bare.png'}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mbu_ops.chain(f"add:{weights},guide=1")  # those that come with the family show one
+        monkeypatch.setattr(OwnPresence, "forward", lambda self, images: torch.full((len(images),), 0.7))
+        mbu_ops.chain(f"add:{weights}@{tmp_path / 'bare.png'}")

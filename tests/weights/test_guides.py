@@ -1,0 +1,54 @@
+"""Default guides that lie beside weights: pictures of their family."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mbu_ops.errors import PluginError
+from mbu_ops.families import get_family
+from mbu_ops.weights import WeightsInfo, guide_count, pixels_of, read_guide, shipped_guides
+
+GLASSES = WeightsInfo("native_guided", {}, 224, family="faces", attributes=("glasses",), frame="eyes")
+
+
+def test_weights_take_the_guides_of_their_attribute_and_frame() -> None:
+    found = shipped_guides(GLASSES)
+    assert len(found) == guide_count(GLASSES) >= 12
+    assert {(guide.attribute, guide.frame) for guide in found} == {("glasses", "eyes")}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"family": None},
+        {"family": "no_such_family"},
+        {"frame": "face"},
+        {"attributes": ("smile",)},
+        {"attributes": ("glasses", "smile")},
+        {"guides": 3},
+    ],
+)
+def test_others_have_none(change: dict[str, object]) -> None:
+    info = replace(GLASSES, **change)  # type: ignore[arg-type]
+    assert shipped_guides(info) == ()
+    assert guide_count(info) == info.guides
+
+
+def test_every_guide_of_the_faces_is_a_thing_alone_at_four_times_what_networks_see() -> None:
+    for guide in get_family("faces").guides:
+        if guide.attribute == "glasses":
+            picture = read_guide(guide)
+            assert picture.is_cut_out
+            assert (picture.height, picture.width) == (384, 896)
+            pixels = pixels_of(picture, True)
+            assert pixels.shape == (1, 4, 384, 896)
+            assert 0.02 < float(pixels[:, 3].mean()) < 0.6
+            assert pixels_of(picture, False).shape == (1, 3, 384, 896)
+
+
+def test_guides_that_are_missing_are_named() -> None:
+    guide = replace(shipped_guides(GLASSES)[0], file="guides/none.png")
+    with pytest.raises(PluginError, match=r"glasses/square: expected a picture in mbu_ops_faces/guides/none\.png"):
+        read_guide(guide)

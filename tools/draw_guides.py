@@ -1,0 +1,69 @@
+"""Draw the glasses that come with the faces, as PNG files with an alpha channel.
+
+    python tools/draw_guides.py [--out plugins/mbu_ops_faces/guides]
+
+Each is a seed of the faces' pen, chosen by eye among some hundred that it drew on a plain colour; the pictures are
+CC0. The names and titles are those of ``mbu_ops_faces.guides``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mbu_ops.files import atomic_path
+from mbu_ops_faces.guides import GLASSES
+from mbu_ops_faces.pen import glasses
+
+SEEDS = {
+    "square": 643,
+    "round": 172,
+    "oval_gold": 64,
+    "panto_silver": 538,
+    "tortoise": 49,
+    "rimless": 295,
+    "half_rim": 298,
+    "round_blue": 666,
+    "square_white": 801,
+    "burgundy": 510,
+    "clear": 704,
+    "aviator": 12,
+    "sunglasses_square": 50,
+    "sunglasses_round": 588,
+}
+SIZE = 384, 896
+"""Height and width: four times what networks see of the eyes."""
+
+SKIN = 0.72, 0.56, 0.48
+"""What they are drawn on; pens take the light from it."""
+
+
+def cut_out(seed: int) -> Tensor:
+    """Return the glasses of a seed, ``(4, H, W)``: colours that are not mixed with what is behind them, and alpha."""
+    plain = torch.tensor(SKIN).view(1, 3, 1, 1).expand(1, 3, *SIZE).contiguous()
+    torch.manual_seed(seed)
+    drawn = glasses(plain, "eyes")
+    alpha = drawn.masks
+    colour = (plain + (drawn.pictures - plain) / alpha.clamp(min=0.02)).clamp(0, 1)
+    return torch.cat([torch.where(alpha > 0.02, colour, plain), alpha * (alpha > 0.02)], 1)[0]
+
+
+def main() -> None:
+    """Write the files."""
+    from PIL import Image
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("plugins/mbu_ops_faces/guides"))
+    out: Path = parser.parse_args().out
+    out.mkdir(parents=True, exist_ok=True)
+    for name, _ in GLASSES:
+        samples = (cut_out(SEEDS[name]).permute(1, 2, 0) * 255).round().to(torch.uint8)
+        with atomic_path(out / f"glasses_{name}.png") as temporary:
+            Image.fromarray(samples.numpy(), "RGBA").save(temporary, format="PNG", optimize=True)
+
+
+if __name__ == "__main__":
+    main()
