@@ -84,17 +84,17 @@ def follower_of(source: Source, options: Options) -> Follower | None:
     from mbu_ops.evaluation.judge import Judge
     from mbu_ops.evaluation.measurement import Follower
     from mbu_ops.ops.transfer import Transfer
-    from mbu_ops.weights import read_info, resolve
+    from mbu_ops.weights import guide_count, read_info, resolve
 
     path = resolve(options.then)[0]
     info, judge = read_info(path), Judge.load(options.then_judge)
     family, first = source.family, source.attribute
     others = [one for one in (family.attributes if family else ()) if first is None or one.name != first.name]
     attribute = next((one for one in others if one.name in info.attributes), None)
-    if family is None or attribute is None or info.family != family.name or not info.guides:
+    if family is None or attribute is None or info.family != family.name or not guide_count(info):
         raise ConfigurationError(
             f"--then {options.then}: expected weights with default guides of another attribute of the same family, got "
-            f"{info.guides} guides of {info.family}/{', '.join(info.attributes)}"
+            f"{guide_count(info)} guides of {info.family}/{', '.join(info.attributes)}"
         )
     theirs = source.alone(attribute)
     check_suits(judge, options.then_judge, theirs)

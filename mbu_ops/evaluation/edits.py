@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -15,7 +14,7 @@ from torch import Tensor
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.frames.box import Box
 from mbu_ops.frames.framed import Framed
-from mbu_ops.ops.bound import Bound
+from mbu_ops.ops.bound import Bound, BoundBase, GuidedOp
 from mbu_ops.ops.edit import Edit
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.segment import Segment
@@ -185,11 +184,10 @@ class Edits:
         guides = with_[choice.few]
         add = guided(transfer)
         few = [add(without[:FEW], guide[None].expand(len(without[:FEW]), -1, -1, -1)) for guide in guides]
-        codes = () if transfer.default_guides is None else transfer.default_guides
         report()
         added = in_chunks(add, without, with_[choice.guides])
         report()
-        defaults = [in_chunks(partial(with_code, transfer, code[None]), without).image for code in codes]
+        defaults = [in_chunks(placed(bound), without).image for bound in with_defaults(transfer)]
         swaps = "swap" in transfer.model.info.verbs
         swapped = in_chunks(add, removed.image, with_[choice.swaps]).image if swaps else None
         idle_added = in_chunks(add, with_, with_[choice.swaps]).image
@@ -213,7 +211,7 @@ def _adds(weights: str | Path, content: str | None) -> bool:
     return "transfer" in cast("Method", load_pretrained(weights, content=content).model).info.verbs
 
 
-def placed(op: Remove | Segment | Bound) -> Callable[[Tensor], Edit]:
+def placed(op: Remove | Segment | BoundBase) -> Callable[[Tensor], Edit]:
     """Return an op's edit of the family's first frame, in which its own frame may be a part."""
     if op.frame.is_whole:
         return op.edit
@@ -228,11 +226,15 @@ def guided(transfer: Transfer) -> Callable[[Tensor, Tensor], Edit]:
     def edit(images: Tensor, guides: Tensor) -> Edit:
         parts = []
         for image, guide in zip(torch.split(images, 1), torch.split(guides, 1), strict=True):
-            seen = _all_of(guide).part(transfer.frame).cut(guide)
-            parts.append(placed(transfer.bind(seen))(image))
+            parts.append(placed(transfer.bind(cut_for(transfer, guide)))(image))
         return Edit(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
     return edit
+
+
+def cut_for(op: GuidedOp, guide: Tensor) -> Tensor:
+    """Return the op's frame of a guide that shows the family's first one."""
+    return guide if op.frame.is_whole else _all_of(guide).part(op.frame).cut(guide)
 
 
 def _all_of(images: Tensor) -> Box:
@@ -245,6 +247,9 @@ def in_chunks(edit: Callable[..., Edit], *images: Tensor) -> Edit:
     return Edit(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
-def with_code(transfer: Transfer, code: Tensor, images: Tensor) -> Edit:
-    """Return the edit of images with one code; its arguments can be bound from the left."""
-    return placed(transfer.bind(code=code))(images)
+def with_defaults(transfer: Transfer) -> Iterator[Bound]:
+    """Yield an op bound to each of its default guides: codes that its weights hold, or pictures of their family."""
+    if transfer.guides is not None:
+        yield from (transfer.bind(code=code[None]) for code in transfer.guides)
+    else:
+        yield from map(transfer.bind, transfer.default_pictures())

@@ -6,7 +6,6 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -25,7 +24,7 @@ from mbu_ops.evaluation.distances import (
     rank_correlation,
     retrieved_guides,
 )
-from mbu_ops.evaluation.edits import FEW, Edits, Regions, in_chunks, placed, with_code
+from mbu_ops.evaluation.edits import FEW, Edits, Regions, in_chunks, placed
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.figures import (
     Figure,
@@ -92,7 +91,7 @@ class Follower:
         """Return the images with this attribute added, by its first default guide."""
         if self.add.default_guides is None:
             raise ConfigurationError(f"the weights in {str(self.weights)!r} have no default guides to add")
-        return in_chunks(partial(with_code, self.add, self.add.default_guides[:1]), images).image
+        return in_chunks(placed(self.add.bind()), images).image
 
 
 @torch.no_grad()

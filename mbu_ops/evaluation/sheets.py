@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from mbu_ops import images
-from mbu_ops.evaluation.edits import placed
+from mbu_ops.evaluation.edits import cut_for, guided, placed, with_defaults
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.figures import intersection_over_union
 from mbu_ops.evaluation.measurement import DIAL, Follower
@@ -31,20 +31,26 @@ _ROWS, _COLUMNS, _STRENGTHS = 5, 8, 7
 
 def transfers(weights: str | Path, examples: Examples, content: str | None = None) -> Tensor:
     """Guides down the side, pictures across the top, and each picture with each guide's content."""
-    transfer = Transfer.from_pretrained(weights, content=content)
-    guides, people = examples.with_[:_ROWS], examples.without[:_COLUMNS]
+    add = guided(Transfer.from_pretrained(weights, content=content))
+    guides, people = examples.with_[:_COLUMNS], examples.without[:_COLUMNS]
     corner = torch.ones_like(people[:1])
     rows = [torch.cat([corner, people])]
     for guide in guides:
-        rows.append(torch.cat([guide[None], transfer(people, guide[None].expand(len(people), -1, -1, -1))]))
+        rows.append(torch.cat([guide[None], add(people, guide[None].expand(len(people), -1, -1, -1)).image]))
     return grid(rows)
+
+
+def defaults(weights: str | Path, examples: Examples, content: str | None = None) -> Tensor:
+    """Pictures across the top, and below each with every default guide's content."""
+    transfer, people = Transfer.from_pretrained(weights, content=content), examples.without[:_COLUMNS]
+    return grid([people, *(placed(bound)(people).image for bound in with_defaults(transfer))])
 
 
 def layers(weights: str | Path, examples: Examples, content: str | None = None) -> Tensor:
     """Guide, picture, mask, raw pixels and result, a column each."""
     count = min(_COLUMNS, len(examples.with_), len(examples.without))
     guides, people = examples.with_[:count], examples.without[:count]
-    edit = Transfer.from_pretrained(weights, content=content).edit(people, guides)
+    edit = guided(Transfer.from_pretrained(weights, content=content))(people, guides)
     return grid([guides, people, edit.mask, edit.raw, edit.image])
 
 
@@ -59,27 +65,27 @@ def removals(weights: str | Path, examples: Examples, content: str | None = None
 def interpolations(weights: str | Path, examples: Examples, content: str | None = None) -> Tensor:
     """A picture a row; from one guide's content to another's across."""
     interpolate = Interpolate.from_pretrained(weights, content=content)
-    first, second = examples.with_[:1], examples.with_[1:2]
-    rows = []
-    for person in examples.without[:_ROWS]:
-        steps = [interpolate(person[None], first, second, step / (_STRENGTHS - 1)) for step in range(_STRENGTHS)]
-        rows.append(torch.cat([person[None], *steps]))
-    return grid(rows)
+    first, second = (cut_for(interpolate, guide) for guide in (examples.with_[:1], examples.with_[1:2]))
+    people = examples.without[:_ROWS]
+    steps = [
+        placed(interpolate.bind(first, second, step / (_STRENGTHS - 1)))(people).image for step in range(_STRENGTHS)
+    ]
+    return grid([torch.stack(row) for row in zip(people, *steps, strict=True)])
 
 
 def swaps(weights: str | Path, examples: Examples, content: str | None = None) -> Tensor:
     """Picture, guide and the picture with the guide's content in place of its own."""
     pictures = examples.with_[:_COLUMNS]
     guides = pictures.roll(1, 0)
-    return grid([pictures, guides, Swap.from_pretrained(weights, content=content)(pictures, guides)])
+    return grid([pictures, guides, guided(Swap.from_pretrained(weights, content=content))(pictures, guides).image])
 
 
 def chains(weights: str | Path, examples: Examples, follower: Follower, content: str | None = None) -> Tensor:
     """Two edits one after another: picture, added, second added; then picture, removed, second added."""
     count = min(_COLUMNS, len(examples.with_), len(examples.without))
     pictures, people = examples.with_[:count], examples.without[:count]
-    added = Transfer.from_pretrained(weights, content=content)(people, pictures.roll(1, 0))
-    removed = Remove.from_pretrained(weights, content=content)(pictures)
+    added = guided(Transfer.from_pretrained(weights, content=content))(people, pictures.roll(1, 0)).image
+    removed = placed(Remove.from_pretrained(weights, content=content))(pictures).image
     return grid([people, added, follower.after(added), pictures, removed, follower.after(removed)])
 
 
@@ -95,7 +101,7 @@ def dials(weights: str | Path, examples: Examples, content: str | None = None) -
     """A picture a row, half of them with the content; strengths from -1 to 1 across, the middle one untouched."""
     adjust = Adjust.from_pretrained(weights, content=content)
     people = torch.cat([examples.without[:_ROWS], examples.with_[:_ROWS]])
-    turned = [adjust(people, float(strength)) for strength in torch.linspace(-1, 1, DIAL)]
+    turned = [placed(adjust.bind(float(strength)))(people).image for strength in torch.linspace(-1, 1, DIAL)]
     return grid([torch.stack(row) for row in zip(*turned, strict=True)])
 
 
@@ -155,6 +161,7 @@ def write_sheets(
     verbs = cast("Method", load_pretrained(weights, content=content).model).info.verbs
     drawn: dict[str, tuple[str, Callable[[], Tensor]]] = {
         "transfer": ("transfer", lambda: transfers(weights, examples, content)),
+        "defaults": ("transfer", lambda: defaults(weights, examples, content)),
         "layers": ("transfer", lambda: layers(weights, examples, content)),
         "removal": ("remove", lambda: removals(weights, examples, content)),
         "interpolation": ("interpolate", lambda: interpolations(weights, examples, content)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -42,15 +42,12 @@ class GuidedOp(EditOp):
         super().know(pretrained)
         self._info = pretrained.info
 
-    @property
-    def first_guide(self) -> Tensor | None:
-        """The picture that the weights' family has for their first guide, ``(1, 3 or 4, h, w)``; None without one."""
+    def default_pictures(self) -> Iterator[Tensor]:
+        """Yield the pictures that the weights' family has for their default guides, ``(1, 3 or 4, h, w)``, in order."""
         from mbu_ops.weights import pixels_of, read_guide, shipped_guides
 
-        shipped = () if self._info is None else shipped_guides(self._info)
-        if not shipped:
-            return None
-        return pixels_of(read_guide(shipped[0]), self.model.info.takes_pixels).to(next(self.parameters()).device)
+        for guide in () if self._info is None else shipped_guides(self._info):
+            yield pixels_of(read_guide(guide), self.model.info.takes_pixels).to(next(self.parameters()).device)
 
     @classmethod
     def for_step(cls, model: nn.Module, options: Mapping[str, OptionValue], codes: Sequence[Tensor]) -> nn.Module:
@@ -99,14 +96,15 @@ def choose_inputs(
         raise ConfigurationError("expected a guide or a code, got both: leave one of them out")
     if inputs or code is not None:
         return inputs, code
-    if op.guides is None and (picture := op.first_guide) is not None:
-        return (picture,), None
-    if op.guides is None:
+    if op.guides is not None:
+        return (), op.guides[:1]
+    picture = next(op.default_pictures(), None)
+    if picture is None:
         raise ConfigurationError(
             f"expected a guide or a code, got neither, and these weights have no default guides: call "
             f"{type(op).__name__}.bind(guide)"
         )
-    return (), op.guides[:1]
+    return (picture,), None
 
 
 class BoundBase(OneInput):
