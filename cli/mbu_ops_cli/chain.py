@@ -14,7 +14,7 @@ import click
 
 from mbu_ops.errors import ChainSyntaxError, ConfigurationError
 from mbu_ops.frames.aligners import family_to_align
-from mbu_ops.frames.box import Box, Whole
+from mbu_ops.frames.box import Box
 from mbu_ops.ops.chain import ChainSpec
 from mbu_ops_cli.app import OK, SOME_FAILED
 from mbu_ops_cli.jobs import Job, JobList, Summary, list_jobs, refuse_unnamed_pipe
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Editing:
-    box: Box | Whole | None
+    box: Box | None
     family: FamilySpec | None
     which: Which
     views: int
@@ -183,10 +183,7 @@ def chain(
 
         return run_demo(plans, family, compute, as_json)
     started = time.perf_counter()
-    place: Box | Whole | None = box
-    if no_align and any(plan.info.frame is not None for plan in plans):
-        place, views = Whole(), 1  # these networks see a part of what the pictures are cut to
-    editing = _Editing(place, aligned, which, views or VIEWS, save_mask, existing != "error", compiled)
+    editing = _Editing(box, aligned, which, views or VIEWS, save_mask, existing != "error", compiled)
     summary = _run(plans, jobs.todo, compute, editing) if jobs.todo else Summary()
     show_summary(spec, summary, jobs.skipped, time.perf_counter() - started, as_json)
     return SOME_FAILED if summary.failed else OK

@@ -88,7 +88,6 @@ def eval_masks(
     import torch
 
     from mbu_ops.evaluation.activation_map import ActivationMap
-    from mbu_ops.evaluation.edits import placed
     from mbu_ops.evaluation.figures import mean
     from mbu_ops.evaluation.segmentation import MaskedImages, overlaps
     from mbu_ops.ops.remove import Remove
@@ -99,8 +98,7 @@ def eval_masks(
         return lambda pixels: (remove.edit(pixels).raw - pixels).abs().mean(1, keepdim=True)
 
     def segmenting(name: str) -> Any:
-        segment = placed(Segment.from_pretrained(name))
-        return lambda pixels: segment(pixels).mask
+        return Segment.from_pretrained(name)
 
     found: dict[str, Any] = {name: segmenting(name) for name in weights}
     found |= {f"activation map, {path.name}": ActivationMap.load(path).segment for path in maps}

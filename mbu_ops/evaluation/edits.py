@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -12,9 +12,6 @@ import torch
 from torch import Tensor
 
 from mbu_ops.evaluation.examples import Examples
-from mbu_ops.frames.box import Box
-from mbu_ops.frames.framed import Framed
-from mbu_ops.ops.bound import Bound, BoundBase, GuidedOp
 from mbu_ops.ops.edit import Edit
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.segment import Segment
@@ -51,12 +48,12 @@ class Regions:
     @torch.no_grad()
     def of(cls, weights: str | Path, examples: Examples, seed: int = 1, content: str | None = None) -> Regions:
         """Return where some weights edit examples; arguments as of :meth:`Edits.make`, and its guides."""
-        removed = in_chunks(placed(Remove.from_pretrained(weights, content=content)), examples.with_)
+        removed = in_chunks(Remove.from_pretrained(weights, content=content).edit, examples.with_)
         if not _adds(weights, content):
             return cls(None, removed.mask > 0)
         chosen = _Choice.of(examples, seed).guides
         transfer = Transfer.from_pretrained(weights, content=content)
-        added = in_chunks(guided(transfer), examples.without, examples.with_[chosen])
+        added = in_chunks(transfer.edit, examples.without, examples.with_[chosen])
         return cls(added.mask > 0, removed.mask > 0)
 
 
@@ -170,8 +167,8 @@ class Edits:
         """
         with_, without = examples.with_, examples.without
         # as users get them: weights may say that there is nothing to do
-        remove = placed(Remove.from_pretrained(weights, content=content))
-        segment = placed(Segment.from_pretrained(weights, content=content))
+        remove = Remove.from_pretrained(weights, content=content).edit
+        segment = Segment.from_pretrained(weights, content=content).edit
         removed, idle_removed = in_chunks(remove, with_), in_chunks(remove, without).image
         report()
         segmented = in_chunks(segment, with_).mask
@@ -182,12 +179,12 @@ class Edits:
         transfer = Transfer.from_pretrained(weights, content=content)
         choice = _Choice.of(examples, seed)
         guides = with_[choice.few]
-        add = guided(transfer)
+        add = transfer.edit
         few = [add(without[:FEW], guide[None].expand(len(without[:FEW]), -1, -1, -1)) for guide in guides]
         report()
         added = in_chunks(add, without, with_[choice.guides])
         report()
-        defaults = [in_chunks(placed(bound), without).image for bound in with_defaults(transfer)]
+        defaults = [in_chunks(bound.edit, without).image for bound in transfer.defaults()]
         swaps = "swap" in transfer.model.info.verbs
         swapped = in_chunks(add, removed.image, with_[choice.swaps]).image if swaps else None
         idle_added = in_chunks(add, with_, with_[choice.swaps]).image
@@ -211,45 +208,7 @@ def _adds(weights: str | Path, content: str | None) -> bool:
     return "transfer" in cast("Method", load_pretrained(weights, content=content).model).info.verbs
 
 
-def placed(op: Remove | Segment | BoundBase) -> Callable[[Tensor], Edit]:
-    """Return an op's edit of the family's first frame, in which its own frame may be a part."""
-    if op.frame.is_whole:
-        return op.edit
-    return lambda images: Framed(op, _all_of(images)).edit(images)
-
-
-def guided(transfer: Transfer) -> Callable[[Tensor, Tensor], Edit]:
-    """Return the edit of images with a guide each; both show the family's first frame, see :func:`placed`."""
-    if transfer.frame.is_whole:
-        return transfer.edit
-
-    def edit(images: Tensor, guides: Tensor) -> Edit:
-        parts = []
-        for image, guide in zip(torch.split(images, 1), torch.split(guides, 1), strict=True):
-            parts.append(placed(transfer.bind(cut_for(transfer, guide)))(image))
-        return Edit(*(torch.cat(part) for part in zip(*parts, strict=True)))
-
-    return edit
-
-
-def cut_for(op: GuidedOp, guide: Tensor) -> Tensor:
-    """Return the op's frame of a guide that shows the family's first one."""
-    return guide if op.frame.is_whole else _all_of(guide).part(op.frame).cut(guide)
-
-
-def _all_of(images: Tensor) -> Box:
-    return Box(0, 0, images.shape[-1], images.shape[-2])
-
-
 def in_chunks(edit: Callable[..., Edit], *images: Tensor) -> Edit:
     """Return the edit of many images, made a few at a time."""
     parts = [edit(*chunks) for chunks in zip(*(torch.split(one, CHUNK) for one in images), strict=True)]
     return Edit(*(torch.cat(part) for part in zip(*parts, strict=True)))
-
-
-def with_defaults(transfer: Transfer) -> Iterator[Bound]:
-    """Yield an op bound to each of its default guides: codes that its weights hold, or pictures of their family."""
-    if transfer.guides is not None:
-        yield from (transfer.bind(code=code[None]) for code in transfer.guides)
-    else:
-        yield from map(transfer.bind, transfer.default_pictures())

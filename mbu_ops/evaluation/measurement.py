@@ -24,7 +24,7 @@ from mbu_ops.evaluation.distances import (
     rank_correlation,
     retrieved_guides,
 )
-from mbu_ops.evaluation.edits import FEW, Edits, Regions, in_chunks, placed
+from mbu_ops.evaluation.edits import FEW, Edits, Regions, in_chunks
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.figures import (
     Figure,
@@ -91,7 +91,7 @@ class Follower:
         """Return the images with this attribute added, by its first default guide."""
         if self.add.default_guides is None:
             raise ConfigurationError(f"the weights in {str(self.weights)!r} have no default guides to add")
-        return in_chunks(placed(self.add.bind()), images).image
+        return in_chunks(self.add.bind().edit, images).image
 
 
 @torch.no_grad()
@@ -293,7 +293,7 @@ def _dial(adjust: Adjust, examples: Examples, judge: Judge) -> list[Figure]:
     """Turn a dial on a few images of either kind, and compare its strengths with what the judge makes of them."""
     few = torch.cat([examples.without[:FEW], examples.with_[:FEW]])
     strengths = torch.linspace(-1, 1, DIAL)
-    said = torch.stack([judge(placed(adjust.bind(float(strength)))(few).image) for strength in strengths])
+    said = torch.stack([judge(adjust(few, float(strength))) for strength in strengths])
     with contextlib.suppress(ConfigurationError):  # without torchmetrics
         ranks = rank_correlation(strengths[:, None].expand(-1, len(few)), said)
         return [mean("dial", f"rank correlation of {DIAL} strengths and judge", ranks)]

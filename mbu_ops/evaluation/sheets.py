@@ -12,7 +12,6 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from mbu_ops import images
-from mbu_ops.evaluation.edits import cut_for, guided, placed, with_defaults
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.figures import intersection_over_union
 from mbu_ops.evaluation.measurement import DIAL, Follower
@@ -31,7 +30,7 @@ _ROWS, _COLUMNS, _STRENGTHS = 5, 8, 7
 
 def transfers(weights: str | Path, examples: Examples, content: str | None = None) -> Tensor:
     """Guides down the side, pictures across the top, and each picture with each guide's content."""
-    add = guided(Transfer.from_pretrained(weights, content=content))
+    add = Transfer.from_pretrained(weights, content=content).edit
     guides, people = examples.with_[:_COLUMNS], examples.without[:_COLUMNS]
     corner = torch.ones_like(people[:1])
     rows = [torch.cat([corner, people])]
@@ -43,21 +42,21 @@ def transfers(weights: str | Path, examples: Examples, content: str | None = Non
 def defaults(weights: str | Path, examples: Examples, content: str | None = None) -> Tensor:
     """Pictures across the top, and below each with every default guide's content."""
     transfer, people = Transfer.from_pretrained(weights, content=content), examples.without[:_COLUMNS]
-    return grid([people, *(placed(bound)(people).image for bound in with_defaults(transfer))])
+    return grid([people, *(bound(people) for bound in transfer.defaults())])
 
 
 def layers(weights: str | Path, examples: Examples, content: str | None = None) -> Tensor:
     """Guide, picture, mask, raw pixels and result, a column each."""
     count = min(_COLUMNS, len(examples.with_), len(examples.without))
     guides, people = examples.with_[:count], examples.without[:count]
-    edit = guided(Transfer.from_pretrained(weights, content=content))(people, guides)
+    edit = Transfer.from_pretrained(weights, content=content).edit(people, guides)
     return grid([guides, people, edit.mask, edit.raw, edit.image])
 
 
 def removals(weights: str | Path, examples: Examples, content: str | None = None) -> Tensor:
     """Picture, mask, raw pixels and result, and the true picture where it is known."""
     pictures = examples.with_[:_COLUMNS]
-    edit = placed(Remove.from_pretrained(weights, content=content))(pictures)
+    edit = Remove.from_pretrained(weights, content=content).edit(pictures)
     truth = [] if examples.removed is None else [examples.removed[:_COLUMNS]]
     return grid([pictures, edit.mask, edit.raw, edit.image, *truth])
 
@@ -65,11 +64,9 @@ def removals(weights: str | Path, examples: Examples, content: str | None = None
 def interpolations(weights: str | Path, examples: Examples, content: str | None = None) -> Tensor:
     """A picture a row; from one guide's content to another's across."""
     interpolate = Interpolate.from_pretrained(weights, content=content)
-    first, second = (cut_for(interpolate, guide) for guide in (examples.with_[:1], examples.with_[1:2]))
+    first, second = examples.with_[:1], examples.with_[1:2]
     people = examples.without[:_ROWS]
-    steps = [
-        placed(interpolate.bind(first, second, step / (_STRENGTHS - 1)))(people).image for step in range(_STRENGTHS)
-    ]
+    steps = [interpolate(people, first, second, step / (_STRENGTHS - 1)) for step in range(_STRENGTHS)]
     return grid([torch.stack(row) for row in zip(people, *steps, strict=True)])
 
 
@@ -77,22 +74,22 @@ def swaps(weights: str | Path, examples: Examples, content: str | None = None) -
     """Picture, guide and the picture with the guide's content in place of its own."""
     pictures = examples.with_[:_COLUMNS]
     guides = pictures.roll(1, 0)
-    return grid([pictures, guides, guided(Swap.from_pretrained(weights, content=content))(pictures, guides).image])
+    return grid([pictures, guides, Swap.from_pretrained(weights, content=content)(pictures, guides)])
 
 
 def chains(weights: str | Path, examples: Examples, follower: Follower, content: str | None = None) -> Tensor:
     """Two edits one after another: picture, added, second added; then picture, removed, second added."""
     count = min(_COLUMNS, len(examples.with_), len(examples.without))
     pictures, people = examples.with_[:count], examples.without[:count]
-    added = guided(Transfer.from_pretrained(weights, content=content))(people, pictures.roll(1, 0)).image
-    removed = placed(Remove.from_pretrained(weights, content=content))(pictures).image
+    added = Transfer.from_pretrained(weights, content=content).edit(people, pictures.roll(1, 0)).image
+    removed = Remove.from_pretrained(weights, content=content)(pictures)
     return grid([people, added, follower.after(added), pictures, removed, follower.after(removed)])
 
 
 def segmentations(weights: str | Path, examples: Examples, threshold: float, content: str | None = None) -> Tensor:
     """Picture, soft mask, mask cut at the threshold, and the true mask where it is known."""
     pictures = examples.with_[:_COLUMNS]
-    soft = placed(Segment.from_pretrained(weights, content=content))(pictures).mask
+    soft = Segment.from_pretrained(weights, content=content)(pictures)
     truth = [] if examples.masks is None else [examples.masks[:_COLUMNS].float()]
     return grid([pictures, soft, (soft >= threshold).float(), *truth])
 
@@ -101,7 +98,7 @@ def dials(weights: str | Path, examples: Examples, content: str | None = None) -
     """A picture a row, half of them with the content; strengths from -1 to 1 across, the middle one untouched."""
     adjust = Adjust.from_pretrained(weights, content=content)
     people = torch.cat([examples.without[:_ROWS], examples.with_[:_ROWS]])
-    turned = [placed(adjust.bind(float(strength)))(people).image for strength in torch.linspace(-1, 1, DIAL)]
+    turned = [adjust(people, float(strength)) for strength in torch.linspace(-1, 1, DIAL)]
     return grid([torch.stack(row) for row in zip(*turned, strict=True)])
 
 
@@ -179,8 +176,8 @@ def write_sheets(
         images.write(written[-1], draw(), overwrite=True)
     if examples.masks is not None and examples.known is not None and examples.known.any():
         written.append(folder / "threshold.png")
-        segment = placed(Segment.from_pretrained(weights, content=content))
-        soft = torch.cat([segment(chunk).mask for chunk in torch.split(examples.with_[examples.known], 32)])
+        segment = Segment.from_pretrained(weights, content=content)
+        soft = torch.cat([segment(chunk) for chunk in torch.split(examples.with_[examples.known], 32)])
         curve = threshold_curve({Path(weights).name: (soft, examples.masks[examples.known])})
         images.write(written[-1], to_tensor(curve), overwrite=True)
     return written

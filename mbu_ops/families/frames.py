@@ -63,6 +63,12 @@ class FrameSpec:
         """Whether it is all of the frame that it lies within."""
         return (self.x, self.y, self.width, self.height) == (0.5, 0.5, 1.0, 1.0)
 
+    @property
+    def lies_inside(self) -> bool:
+        """Whether no part of it reaches beyond the frame that it lies within, whose picture then shows all of it."""
+        across, down = self.width / 2, self.height / 2
+        return across <= self.x <= 1 - across and down <= self.y <= 1 - down
+
     def inside(self, outer: FrameSpec) -> FrameSpec:
         """Return this frame, which lies within another one, in the sides of the frame that the other lies within.
 

@@ -32,7 +32,7 @@ from mbu_ops._lazy import lazy_exports
 
 if TYPE_CHECKING:
     from mbu_ops.frames.aligners import aligner
-    from mbu_ops.frames.box import Box, Whole
+    from mbu_ops.frames.box import Box
     from mbu_ops.frames.frame import Aligner, Frame, Placed
     from mbu_ops.frames.framed import Framed
     from mbu_ops.frames.parts import FramedParse, FramedReshape
@@ -47,10 +47,9 @@ else:
             "FramedParse": "mbu_ops.frames.parts",
             "FramedReshape": "mbu_ops.frames.parts",
             "Placed": "mbu_ops.frames.frame",
-            "Whole": "mbu_ops.frames.box",
             "aligner": "mbu_ops.frames.aligners",
         },
         globals(),
     )
 
-__all__ = ["Aligner", "Box", "Frame", "Framed", "FramedParse", "FramedReshape", "Placed", "Whole", "aligner"]
+__all__ = ["Aligner", "Box", "Frame", "Framed", "FramedParse", "FramedReshape", "Placed", "aligner"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mbu_ops.frames.frame import Aligner, Placed
     from mbu_ops.images import ImageFile
-    from mbu_ops.ops.plan import StepPlan
+    from mbu_ops.ops.plan import Guide, StepPlan
 
 
 def aligner(family: FamilySpec | str = "faces", device: torch.device | str | None = None) -> Aligner:
@@ -153,15 +153,16 @@ def align_guides(
     """
     from mbu_ops.images import ImageFile
     from mbu_ops.methods import get_method
+    from mbu_ops.ops.plan import InFrame
 
-    def cut(plan: StepPlan, guide: ImageFile | Tensor | int) -> Tensor | int:
-        if isinstance(guide, int):
+    def cut(plan: StepPlan, guide: Guide) -> Guide:
+        if isinstance(guide, int | InFrame):
             return guide
         if isinstance(guide, ImageFile):
             if guide.is_cut_out and get_method(plan.info.method).info.takes_pixels:
-                return _laid(plan, guide).to(device)
+                return InFrame(_laid(plan, guide).to(device))
             guide = guide.to_tensor()[None]
-        return _cut(plan, guide.to(device), aligner)
+        return InFrame(_cut(plan, guide.to(device), aligner))
 
     return tuple(replace(plan, guides=tuple(cut(plan, guide) for guide in plan.guides)) for plan in plans)
 

@@ -136,20 +136,3 @@ class Box:
 
     def __str__(self) -> str:
         return f"{self.left},{self.top},{self.right},{self.bottom}"
-
-
-class Whole:
-    """The aligner that finds all of every picture: of pictures that are cut to what a family looks for already.
-
-    For networks that see a part of that, such as the eyes of a face.
-
-    Example:
-        >>> import torch
-        >>> Whole().find(torch.rand(1, 3, 30, 20))
-        (Box(left=0, top=0, right=20, bottom=30),)
-    """
-
-    def find(self, photo: Tensor) -> tuple[Box, ...]:
-        """Return the box of all pixels of one photo ``(1, 3, H, W)``."""
-        height, width = photo.shape[-2:]
-        return (Box(0, 0, width, height),)

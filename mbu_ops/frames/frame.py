@@ -15,17 +15,8 @@ if TYPE_CHECKING:
     from mbu_ops.families.frames import FrameSpec
     from mbu_ops.functional.similarity import Rectangle
 
-LARGEST = 1024
-"""Largest side that a frame is cut out at: networks of 128 pixels add nothing beyond it."""
-
 FARTHEST = 1e6
 """No photo is larger, in pixels."""
-
-STEP = 32
-"""Frames are cut out at multiples of this, so that faces of about one size share a batch."""
-
-RIM = 0.05
-"""Share of a frame's sides in which masks fall to nothing at its border."""
 
 
 class Placed(Protocol):
@@ -109,7 +100,7 @@ class Frame:
     @property
     def rectangle(self) -> Rectangle:
         """Where it lies; what is drawn in it fades towards its border."""
-        from mbu_ops.functional.similarity import Rectangle
+        from mbu_ops.functional.similarity import RIM, Rectangle
 
         return Rectangle(self.x, self.y, self.side, self.height, math.radians(self.angle), RIM)
 
@@ -135,11 +126,11 @@ class Frame:
 
         Args:
             image: ``(B, C, H, W)`` floating point.
-            limit: longest side of the result; :data:`LARGEST` where there is none.
+            limit: longest side of the result; 1,024 where there is none.
 
         Returns:
-            ``(B, C, h, w)``: the longer side is the frame's own, rounded up to a multiple of :data:`STEP` but not to
-            more than twice as much, or the limit.
+            ``(B, C, h, w)``: the longer side is the frame's own, rounded up to a multiple of 32 but not to more than
+            twice as much, or the limit.
 
         Raises:
             ShapeError: if it lies outside the image.
@@ -150,10 +141,7 @@ class Frame:
 
     def cut_size(self, limit: int | None = None) -> tuple[int, int]:
         """Return height and width of :meth:`cut`."""
-        longer = max(self.side, self.height)
-        # at most twice its own size: what is shrunk on its way back spills over the border
-        longest = min(limit or LARGEST, math.ceil(longer / STEP) * STEP, int(2 * longer))
-        return max(1, round(longest * self.height / longer)), max(1, round(longest * self.side / longer))
+        return self.rectangle.cut_size(limit)
 
     def bounds(self, image: Tensor) -> tuple[int, int, int, int]:
         """Return left, top, right, bottom of the image's pixels that it touches."""

@@ -21,7 +21,7 @@ from mbu_ops.functional.similarity import Rectangle, extract
 from mbu_ops.ops.base import MaskOp
 from mbu_ops.ops.bound import Chain, makes_mask
 from mbu_ops.ops.edit import edit_with
-from mbu_ops.ops.method import to_frame
+from mbu_ops.ops.method import FINENESS, to_frame
 from mbu_ops.ops.one_input import OneInput
 
 Which = Literal["all", "largest"] | int
@@ -159,7 +159,7 @@ class Framed(nn.Module):
         """Return the places where a step has something to do: decided once for all its predictions and views."""
         if not isinstance(step, OneInput) or (decision := step.decision) is None:
             return places
-        spots = _spots(image, places, step.frame, _FINENESS * max(step.frame_size))
+        spots = _spots(image, places, step.frame, FINENESS * max(step.frame_size))
         idle: set[tuple[int, int]] = set()
         for numbers, _, batch in self._batches(image, spots, False, 1):
             something = decision(to_frame(step.model, batch)).tolist()
@@ -200,7 +200,7 @@ class Framed(nn.Module):
 
     def _mask(self, op: MaskOp, image: Tensor, places: Sequence[Sequence[Placed]]) -> Tensor:
         """Return the masks of all places on black; where places overlap the larger value counts."""
-        spots = _spots(image, places, op.frame, _FINENESS * max(op.frame_size))
+        spots = _spots(image, places, op.frame, FINENESS * max(op.frame_size))
         result = image.new_zeros(image.shape[0], op.channels, *image.shape[-2:])
         for numbers, views, batch in self._batches(image, spots, op.mirrors, self.views):
             masks = op.predict(to_frame(op.model, batch))
@@ -287,16 +287,11 @@ def draws_of(step: nn.Module) -> Iterator[Draw]:
             predict,
             lambda cut: to_frame(step.model, cut),
             step.frame,
-            _FINENESS * max(step.frame_size),
+            FINENESS * max(step.frame_size),
             step.mirrors,
             step.detail,
             step.guide,
         )
-
-
-_FINENESS = 2
-"""Places are cut out at so many times the size that is seen, and then shrunk, as training pictures are: cutting out
-alone, at any angle, leaves them softer."""
 
 
 def steps_of(op: nn.Module) -> list[nn.Module]:

@@ -13,6 +13,15 @@ from mbu_ops.errors import ShapeError
 from mbu_ops.functional.mask import resize
 from mbu_ops.functional.sampling import affine_places, sample
 
+LARGEST = 1024
+"""Largest side that a rectangle is cut out at: networks of 128 pixels add nothing beyond it."""
+
+STEP = 32
+"""Rectangles are cut out at multiples of this, so that faces of about one size share a batch."""
+
+RIM = 0.05
+"""Share of a part's sides in which masks fall to nothing at its border."""
+
 
 class Rectangle(NamedTuple):
     """A rectangle that lies anywhere in an image, in pixels; pixel ``i`` covers ``i`` to ``i + 1``.
@@ -61,6 +70,21 @@ class Rectangle(NamedTuple):
             width=self.width * width,
             height=self.height * (width if height is None else height),
         )
+
+    def cut_size(self, limit: int | None = None) -> tuple[int, int]:
+        """Return height and width to cut it out at: its own, the longer side rounded up to a multiple of :data:`STEP`.
+
+        Args:
+            limit: longest side; :data:`LARGEST` where there is none.
+
+        Example:
+            >>> Rectangle(50, 50, 100, 40).cut_size(), Rectangle(50, 50, 100, 40).cut_size(64)
+            ((51, 128), (26, 64))
+        """
+        longer = max(self.width, self.height)
+        # at most twice its own size: what is shrunk on its way back spills over the border
+        longest = min(limit or LARGEST, math.ceil(longer / STEP) * STEP, int(2 * longer))
+        return max(1, round(longest * self.height / longer)), max(1, round(longest * self.width / longer))
 
     def matrix(self) -> Tensor:
         """Return the ``(3, 3)`` float64 matrix from fractions of the rectangle's sides to pixels of the image."""

@@ -15,9 +15,9 @@ from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
 from mbu_ops.functional.check import check_code
 from mbu_ops.functional.layer import Layer
 from mbu_ops.functional.mask import resize
-from mbu_ops.functional.render import Edit
+from mbu_ops.functional.render import Edit, mask_bands
 from mbu_ops.ops.look import USUAL, Look
-from mbu_ops.ops.method import Method, to_frame
+from mbu_ops.ops.method import Method, Sight
 from mbu_ops.ops.one_input import Decision, Pass
 
 if TYPE_CHECKING:
@@ -307,8 +307,14 @@ class MaskOp(Op, ABC):
             DTypeError: if it holds no floating-point numbers.
             DeviceError: if it is not where the weights are.
         """
-        soft = resize(self.predict(to_frame(self.model, image)), (image.shape[-2], image.shape[-1]))
-        return self.finish(soft.to(image.dtype))
+        sight = Sight.of(self.model, image, self.frame)
+        found = self.predict(sight.seen(image))
+        if sight.area is None:
+            return self.finish(resize(found, (image.shape[-2], image.shape[-1])).to(image.dtype))
+        masks = image.new_zeros(image.shape[0], self.channels, *image.shape[-2:])
+        for rows, columns, soft, inside in mask_bands(found, sight.area, image):
+            masks[..., rows, columns] = self.finish(soft * inside)
+        return masks
 
     def edit(self, image: Tensor) -> Edit:
         """Return the image as it is, with the mask; arguments and errors as in :meth:`forward`."""

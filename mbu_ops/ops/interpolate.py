@@ -131,7 +131,9 @@ class Interpolate(GuidedOp):
         Returns:
             ``(N, C, S, S)`` in the weights' dtype.
         """
-        return mix(encode_guide(self.model, first, "first"), encode_guide(self.model, second, "second"), amount)
+        named = (("first", first), ("second", second))
+        codes = [encode_guide(self.model, self.in_frame(guide, name), name) for name, guide in named]
+        return mix(codes[0], codes[1], amount)
 
     def predict(self, seen: Tensor, code: Tensor) -> Layer:
         """Return the content of a code, from :meth:`encode` or :func:`mix`, as it would sit on the image."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from mbu_ops.errors import DeviceError
+from mbu_ops.families.frames import FrameSpec
 from mbu_ops.functional.blend import on_plain
 from mbu_ops.functional.check import check_code, check_fits, check_image
 from mbu_ops.functional.mask import resize
+from mbu_ops.functional.similarity import RIM, Rectangle, extract
 
 if TYPE_CHECKING:
     from mbu_ops.functional.layer import Layer
@@ -134,6 +136,66 @@ def to_frame(model: Method, image: Tensor, name: str = "image") -> Tensor:
     return resize(image.to(weight.dtype), model.config.size)
 
 
+FINENESS = 2
+"""Parts are cut out at so many times the size that is seen, and then shrunk, as training pictures are: cutting out
+alone, at any angle, leaves them softer."""
+
+
+class Sight(NamedTuple):
+    """What a model sees of images that show a family's first frame: its own frame of them.
+
+    Attributes:
+        model: the method.
+        area: where its frame lies in them; None where it is all of them.
+    """
+
+    model: Method
+    area: Rectangle | None
+
+    @classmethod
+    def of(cls, model: Method, image: Tensor, frame: FrameSpec) -> Sight:
+        """Return what a model sees of images.
+
+        Args:
+            model: the method.
+            image: ``(B, 3, H, W)``; its size is looked at only.
+            frame: the frame that its weights were trained on. One that reaches beyond the first frame, whose picture
+                does not show all of it, is taken to be what the images show.
+
+        Raises:
+            DTypeError: if it holds no floating-point numbers.
+            ShapeError: if it is not ``(B, 3, H, W)``, or empty.
+
+        Example:
+            >>> from mbu_ops.testing import tiny_native
+            >>> eyes = FrameSpec("eyes", within="face", y=0.25, width=0.5, height=0.25)
+            >>> sight = Sight.of(tiny_native(), image := torch.rand(2, 3, 80, 80), eyes)
+            >>> sight.area.bounds(80, 80), sight.seen(image).shape
+            ((20, 10, 60, 30), torch.Size([2, 3, 16, 16]))
+        """
+        check_image(image)
+        if frame.is_whole or not frame.lies_inside:
+            return cls(model, None)
+        height, width = image.shape[-2:]
+        whole = Rectangle(width / 2, height / 2, width, height, rim=RIM)
+        return cls(model, whole.part(frame.x, frame.y, frame.width, frame.height))
+
+    def cut(self, image: Tensor, limit: int | None = None) -> Tensor:
+        """Return what the frame shows, ``(B, 3, h, w)``, with no more pixels than it has, and the limit allows."""
+        return image if self.area is None else extract(image, self.area, self.area.cut_size(limit))
+
+    def seen(self, image: Tensor, name: str = "image") -> Tensor:
+        """Return images as the model sees them, see :func:`to_frame`."""
+        return to_frame(self.model, self.cut(image, FINENESS * max(self.model.config.size)), name)
+
+    def is_finer(self, image: Tensor) -> bool:
+        """Return whether images have more pixels there than are seen."""
+        height, width = self.model.config.size
+        area = self.area
+        shown = (image.shape[-2], image.shape[-1]) if area is None else (area.height, area.width)
+        return shown[0] > height or shown[1] > width
+
+
 def check_guide(model: Method, guide: Tensor, name: str = "guide") -> None:
     """Check that a tensor can be a batch of guides: RGB, or with an alpha channel where the model takes their pixels.
 
@@ -151,7 +213,7 @@ def check_guide(model: Method, guide: Tensor, name: str = "guide") -> None:
 
 def is_cut_out(model: Method, guide: Tensor) -> bool:
     """Return whether guides have an alpha channel that the model can use."""
-    return bool(model.info.takes_pixels) and guide.ndim == 4 and guide.shape[1] == 4
+    return model.info.takes_pixels and isinstance(guide, Tensor) and guide.ndim == 4 and guide.shape[1] == 4
 
 
 def encode_guide(model: Method, guide: Tensor, name: str = "guide") -> Tensor:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from mbu_ops.families.frames import FrameSpec
+from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
 from mbu_ops.functional.layer import Layer
 from mbu_ops.functional.render import Edit, compose, render
-from mbu_ops.ops.method import Method, to_frame
+from mbu_ops.ops.method import Method, Sight
 
 Pass = Callable[[Tensor], Layer]
 """One prediction: from what a model sees, ``(B, 3, R, R)``, to the layer that it puts on the image."""
@@ -86,7 +86,7 @@ class OneInput(nn.Module, ABC):
 
     def edit(self, image: Tensor) -> Edit:
         """Return the result with its mask and raw pixels; arguments and errors as in :meth:`forward`."""
-        return edit_whole(self.model, image, self.passes(), self.detail, self.guide, self.decision)
+        return edit_whole(self.model, image, self.passes(), self.detail, self.guide, self.decision, self.frame)
 
 
 def left_by(step: nn.Module, image: Tensor) -> Tensor:
@@ -100,7 +100,7 @@ def left_by(step: nn.Module, image: Tensor) -> Tensor:
         ``(B,)`` bool.
     """
     if isinstance(step, OneInput) and (decision := step.decision) is not None:
-        return ~decision(to_frame(step.model, image))
+        return ~decision(Sight.of(step.model, image, step.frame).seen(image))
     return torch.zeros(image.shape[0], dtype=torch.bool, device=image.device)
 
 
@@ -111,8 +111,9 @@ def edit_whole(
     detail: float,
     guide: Tensor | None = None,
     decision: Decision | None = None,
+    frame: FrameSpec = WHOLE_FRAME,
 ) -> Edit:
-    """Return the edit that predictions make of whole images: each sees all of an image in its frame.
+    """Return the edit that predictions make of whole images, which show a family's first frame.
 
     Args:
         model: whose frame it is.
@@ -121,6 +122,7 @@ def edit_whole(
         detail: share of the image's own detail to keep.
         guide: the guide picture, where its own pixels may be taken.
         decision: which images to edit, before the first prediction; all if None.
+        frame: which part of the images the model sees, see :class:`mbu_ops.ops.method.Sight`.
 
     Returns:
         All of it as one edit, at the image's size and dtype.
@@ -133,14 +135,15 @@ def edit_whole(
     whole: Edit | None = None
     chosen: Tensor | None = None
     for predict in passes:
-        seen = to_frame(model, image)
+        sight = Sight.of(model, image, frame)
+        seen = sight.seen(image)
         layer = predict(seen)
         if decision is not None:  # one for the whole edit: what one pass took away the next must not miss
             chosen = decision(seen) if chosen is None else chosen
             layer = layer._replace(mask=layer.mask * chosen.to(layer.mask.dtype).view(-1, 1, 1, 1))
-        if image.shape[-2] > seen.shape[-2] or image.shape[-1] > seen.shape[-1]:
+        if sight.is_finer(image):
             layer = layer.keeping(seen, detail)
-        edit = render(image, layer, guide=guide)
+        edit = render(image, layer, sight.area, guide)
         whole, image = edit if whole is None else compose(whole, edit), edit.image
     assert whole is not None  # noqa: S101 - every edit has a prediction
     return whole

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from mbu_ops.errors import ConfigurationError, FamilyError, GuideWarning, UnsupportedVerbError, WeightsError
 from mbu_ops.families import discovery, parse_attribute
@@ -31,6 +31,19 @@ _SHOWN = 0.5
 """Guides that show the content less likely than this are warned of."""
 
 
+class InFrame(NamedTuple):
+    """A guide that shows the step's own frame already.
+
+    Attributes:
+        pixels: ``(1, 3, h, w)`` RGB in [0, 1], or ``(1, 4, h, w)`` with alpha.
+    """
+
+    pixels: Tensor
+
+
+Guide: TypeAlias = "ImageFile | Tensor | InFrame | int"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class StepPlan:
     """One step, with everything it needs found and checked.
@@ -42,7 +55,8 @@ class StepPlan:
         info: what that file says of itself.
         sha256: the digest that the family promises, or None.
         content: name of what it edits; None with weights that are named by a path only.
-        guides: as many as the verb takes, each a decoded picture, a tensor, or the number of a default guide.
+        guides: as many as the verb takes, each a decoded picture or a tensor of a family's first frame, what shows the
+            step's own frame, or the number of a default guide.
     """
 
     step: StepSpec
@@ -51,7 +65,7 @@ class StepPlan:
     info: WeightsInfo
     sha256: str | None
     content: str | None
-    guides: tuple[ImageFile | Tensor | int, ...]
+    guides: tuple[Guide, ...]
 
     @property
     def verb(self) -> Verb:
@@ -151,9 +165,7 @@ def _plan_step(
     return StepPlan(step, name, path, info, spec.sha256 if spec else None, content, found)
 
 
-def _guide(
-    source: str | os.PathLike[str] | Tensor | float, example: str, name: str, info: WeightsInfo
-) -> ImageFile | Tensor | int:
+def _guide(source: str | os.PathLike[str] | Tensor | float, example: str, name: str, info: WeightsInfo) -> Guide:
     if isinstance(source, int | float):
         from mbu_ops.weights import guide_count
 
@@ -331,17 +343,21 @@ def _code(pretrained: Pretrained, plan: StepPlan, number: int) -> Tensor:
     return code
 
 
-def _picture(pretrained: Pretrained, guide: ImageFile | Tensor | int) -> Tensor | None:
-    """Return a guide picture ``(1, 3 or 4, h, w)``, where the weights are; None for a code that the weights hold."""
+def _picture(pretrained: Pretrained, guide: Guide) -> Tensor | None:
+    """Return a guide in the weights' frame, ``(1, 3 or 4, h, w)``, where they are; None for a code that they hold."""
     from mbu_ops.images import ImageFile
+    from mbu_ops.ops.method import Sight
     from mbu_ops.weights import pixels_of, read_guide, shipped_guides
 
     model: Any = pretrained.model
     if isinstance(guide, int):
         if pretrained.guides is not None:
             return None
-        guide = read_guide(shipped_guides(pretrained.info)[guide])
-    if isinstance(guide, ImageFile):
+        guide = InFrame(pixels_of(read_guide(shipped_guides(pretrained.info)[guide]), model.info.takes_pixels))
+    elif isinstance(guide, ImageFile):
         guide = pixels_of(guide, model.info.takes_pixels)
+    pixels = guide.pixels if isinstance(guide, InFrame) else guide
+    if not isinstance(guide, InFrame) and pixels.shape[1] != 4:  # a thing alone fills the frame
+        pixels = Sight.of(model, pixels, pretrained.frame).cut(pixels)
     weight = next(iter(model.parameters()))
-    return guide.to(weight.device)
+    return pixels.to(weight.device)

@@ -9,7 +9,7 @@ from torch import Tensor
 from mbu_ops.functional.check import check_fits, check_image
 from mbu_ops.functional.layer import Layer
 from mbu_ops.functional.render import Edit
-from mbu_ops.ops.bound import Bound, GuidedOp, choose_inputs
+from mbu_ops.ops.bound import Bound, GuidedOp
 from mbu_ops.ops.method import check_guide, encode_guide, shown_guide
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Transfer(GuidedOp):
         check_image(image)
         check_guide(self.model, guide)
         check_fits(image, guide, "guide")
-        return self.edit_code(image, self.encode(guide), shown_guide(guide))
+        return self.edit_code(image, self.encode(guide), self.picture(guide))
 
     def encode(self, guide: Tensor) -> Tensor:
         """Return what guides show, to be used any number of times.
@@ -86,11 +86,11 @@ class Transfer(GuidedOp):
         Returns:
             ``(N, C, S, S)`` in the weights' dtype.
         """
-        return encode_guide(self.model, guide)
+        return encode_guide(self.model, self.in_frame(guide))
 
     def picture(self, *inputs: Tensor) -> Tensor | None:
         """Return the guide."""
-        return shown_guide(inputs[0])
+        return shown_guide(self.in_frame(inputs[0]))
 
     def predict(self, seen: Tensor, code: Tensor) -> Layer:
         """Return a code's content as it would sit on the image."""
@@ -109,5 +109,4 @@ class Transfer(GuidedOp):
         Raises:
             ConfigurationError: if both are given, or neither and the op has no default guides.
         """
-        inputs, code = choose_inputs(self, () if guide is None else (guide,), code)
-        return Bound(self, inputs, code=code)
+        return self.bound_to(() if guide is None else (guide,), code)

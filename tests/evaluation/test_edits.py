@@ -6,13 +6,12 @@ from pathlib import Path
 
 import torch
 
-from mbu_ops.evaluation.edits import Edits, Regions, placed
+from mbu_ops.evaluation.edits import Edits, Regions
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.frames.box import Box
 from mbu_ops.frames.framed import Framed
-from mbu_ops.ops.adjust import Adjust
 from mbu_ops.ops.transfer import Transfer
-from mbu_ops.testing import tiny_native_dial, tiny_native_guided
+from mbu_ops.testing import tiny_native_guided
 from mbu_ops.weights import WeightsInfo, save
 
 SIDE = 170
@@ -61,12 +60,5 @@ def test_guides_are_cut_to_the_weights_frame_too(tmp_path: Path) -> None:
     assert edits.guides is not None
     assert edits.guided is not None
     region = box.part(add.frame).cut(edits.guides[:1])
-    wanted = Framed(add.bind(region), box)(people.without[:1])
+    wanted = Framed(add.with_picture(region), box)(people.without[:1])
     torch.testing.assert_close(edits.guided[0, :1], wanted)
-
-
-def test_dials_turn_in_the_weights_frame(tmp_path: Path) -> None:
-    adjust = Adjust.from_pretrained(saved(tmp_path / "dial.safetensors", tiny_native_dial(), "native_dial"))
-    images = examples().without
-    first, last = rows_changed(placed(adjust.bind(1.0))(images).image, images)
-    assert 75 - 24 <= first < last <= 75 + 24

@@ -12,7 +12,7 @@ from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods.native import NativeConfig
 from mbu_ops.methods.native_guided import GuidedPlanes, NativeGuided
 from mbu_ops.objectives import build_objective
-from mbu_ops.objectives.native_guided import LOSS_WEIGHTS, NativeGuidedLossWeights, NativeGuidedObjective
+from mbu_ops.objectives.native_guided import LOSS_WEIGHTS, NativeGuidedLossWeights, NativeGuidedObjective, alone
 from mbu_ops.testing import tiny_native
 
 CONFIG = NativeConfig(resolution=32, height=16, channels=8, patch=2)
@@ -118,3 +118,28 @@ def test_it_is_built_by_names() -> None:
 def test_a_sheet_shows_three_guides_each(batch: Batch) -> None:
     sheet = objective().sheet(NativeGuided(CONFIG).eval(), batch[2], batch[1][:, :3])
     assert sheet.shape == (3, 11 * 16, 4 * 32)
+
+
+def test_some_guides_are_the_content_alone(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs, with_, without, _ = batch
+    views = torch.zeros(4, 4, 16, 32)
+    views[:, :3, 5:11, 10:22], views[:, 3:, 5:11, 10:22] = 1.0, 1.0
+    cut = alone(views)
+    assert torch.equal(cut[:, 3:], views[:, 3:])
+    assert torch.allclose(cut[:, :3, 5:11, 10:22], torch.ones(()))
+    around = cut[:, :3, 0, 0]
+    assert torch.allclose(cut[:, :3, -1, -1], around)
+    assert len(set(map(tuple, around.tolist()))) == 4  # each on a colour of its own
+
+    seen: list[Tensor] = []
+    one = objective(less=0.0)
+    monkeypatch.setattr(
+        one.model, "planes", lambda image, code, own=one.model.planes: (seen.append(code), own(image, code))[1]
+    )
+    monkeypatch.setattr("mbu_ops.objectives.native_guided.even", lambda pixels: torch.zeros(len(pixels), 1, 1, 1))
+    of_the_adder(one, (pairs, with_, without, views))
+    (codes,) = seen
+    assert codes.shape == (12, 4, 16, 32)
+    assert torch.equal(codes[:4, 3:], views[:, 3:])  # by their own alpha
+    assert not torch.equal(codes[:4, :3], views[:, :3])
+    assert torch.allclose(codes[:4, :3, 5:11, 10:22], torch.ones(()))
