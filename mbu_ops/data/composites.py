@@ -17,7 +17,7 @@ from torch import Tensor
 
 from mbu_ops.data.capture import lit, mirrored, moved, softened
 from mbu_ops.data.domains import Domains
-from mbu_ops.data.donors import Drawn, fitted, laid_on, nearest
+from mbu_ops.data.donors import OPAQUE, Drawn, fitted, laid_on, nearest
 from mbu_ops.data.placement import place
 from mbu_ops.errors import ConfigurationError, ShapeError
 from mbu_ops.functional.mask import change_mask
@@ -235,7 +235,8 @@ class Composites:
             return torch.cat([drawn.pictures, photos, drawn.masks, *views], 1)
         one_of = torch.from_numpy(random.integers(self.near.shape[1], size=count))
         donors = self._of_with(self.near[targets, one_of], random)
-        laid = laid_on(photos, moved(fitted(donors, photos)))
+        # whoever follows a guide must find the guide's own pixels in the picture
+        laid = laid_on(photos, moved(fitted(donors, photos)), 1.0 if self.views else OPAQUE)
         return torch.cat([laid.pictures, photos, laid.masks, *([donors] if self.views else [])], 1)
 
     def _made_of_edits(self, count: int, random: np.random.Generator) -> Tensor:

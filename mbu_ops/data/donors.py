@@ -26,7 +26,7 @@ _COARSE, _SHIFT = 4, 0.1
 _RING = 8
 """Pixels around a cut content in which its photo's light is compared with the other's."""
 
-_OPAQUE = 0.75
+OPAQUE = 0.75
 """Share of the contents that are laid on as they are; the others only darken, as stubble and shadows do."""
 
 
@@ -114,15 +114,16 @@ def _structure(pixels: Tensor) -> Tensor:
     return grey - F.avg_pool2d(grey, 9, 1, 4, count_include_pad=False)
 
 
-def laid_on(photos: Tensor, donors: Tensor) -> Drawn:
+def laid_on(photos: Tensor, donors: Tensor, opaque: float = OPAQUE) -> Drawn:
     """Return photos with the contents of other photos laid on them, in their own light.
 
-    Most are laid on as they are; a quarter only darken what they cover, by how much darker they are than the skin
+    Most are laid on as they are; the others only darken what they cover, by how much darker they are than the skin
     around. Light and tint around the content are brought to the photo's, each time to another degree.
 
     Args:
         photos: ``(B, 3, H, W)`` RGB in [0, 1].
         donors: ``(B, 4, H, W)``, RGB and the content's mask in [0, 1].
+        opaque: share of those that are laid on as they are.
 
     Example:
         >>> photos, donors = torch.rand(2, 3, 16, 16), torch.rand(2, 4, 16, 16)
@@ -139,7 +140,7 @@ def laid_on(photos: Tensor, donors: Tensor) -> Drawn:
     darker = ((rgb_to_grayscale(pixels) + 0.03) / (rgb_to_grayscale(ours) + 0.03)).clamp(0.05, 1.05)
     shaded = photos * (1 + masks * (darker - 1))
     pasted = torch.lerp(photos, pixels, masks)
-    return Drawn(torch.where(even(photos) < _OPAQUE, pasted, shaded).clamp(0, 1), masks)
+    return Drawn(torch.where(even(photos) < opaque, pasted, shaded).clamp(0, 1), masks)
 
 
 def _mean(pixels: Tensor, weights: Tensor) -> Tensor:

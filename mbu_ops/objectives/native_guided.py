@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
+from kornia.filters import gaussian_blur2d
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -36,6 +37,12 @@ from mbu_ops.objectives.native import (
 
 _CUT_OUT = 0.25
 """Share of the laid-on contents whose guide is the content alone, as pictures with an alpha channel show it."""
+
+_THIN = 3.0
+"""How much more what is thin counts: a rim covers few pixels, and is what the eye looks at."""
+
+_BROAD = 4.0
+"""Pixels of a Gaussian's standard deviation, beyond which nothing is thin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +134,23 @@ def alone(guides: Tensor) -> Tensor:
     return torch.cat([torch.lerp(colour.expand_as(pictures), pictures, masks), masks], 1)
 
 
+def thin(masks: Tensor) -> Tensor:
+    """Return how much more masks cover at each place than around it, ``(B, 1, H, W)`` in [0, 1]: rims, not lenses.
+
+    Args:
+        masks: ``(B, 1, H, W)`` in [0, 1].
+
+    Example:
+        >>> masks = torch.zeros(1, 1, 48, 48)
+        >>> masks[..., 8:40, 8:40], masks[..., 20:22, :] = 0.2, 1.0
+        >>> found = thin(masks)[0, 0]
+        >>> bool(found[21, 24] > 0.5), bool(found[34, 24] < 0.05)
+        (True, True)
+    """
+    side = 4 * int(_BROAD) + 1
+    return F.relu(masks - gaussian_blur2d(masks, (side, side), (_BROAD, _BROAD), border_type="replicate"))
+
+
 class _AdderObjective(NativeObjective):
     """Losses of what adds: the terms of a remover, with pairs the other way."""
 
@@ -152,6 +176,7 @@ class _AdderObjective(NativeObjective):
         edited = to_signed(planes.shown(images, guides))
         known, added = edited[: 2 * count], edited[2 * count :]
         inside = torch.cat([pair.masks, ((with_[:, 3:] - 0.08) / 0.2).clamp(0, 1)])
+        counts = inside + _THIN * thin(inside)
         fakes = {"adversarial": known} | ({"unpaired": added} if weights.unpaired else {})
         judges = bool(weights.adversarial or weights.unpaired or weights.feature_matching)
         judged = torch.cat(list(fakes.values()))
@@ -159,9 +184,9 @@ class _AdderObjective(NativeObjective):
             yield "discriminator", self._judged(to_signed(photos), judged.detach(), done), {}
         terms: dict[str, Tensor] = {}
         if weights.reconstruction:
-            terms["reconstruction"] = ((known - targets).abs() ** self._power * (1 + INSIDE * inside)).mean()
+            terms["reconstruction"] = ((known - targets).abs() ** self._power * (1 + INSIDE * counts)).mean()
         if weights.bands:
-            terms["bands"] = bands_apart(known, targets, inside)
+            terms["bands"] = bands_apart(known, targets, counts)
         if judges:
             terms |= self._seen_by_judge(fakes, judged, targets)
         if weights.keep:
@@ -172,7 +197,7 @@ class _AdderObjective(NativeObjective):
             truth = (1.2 * inside).clamp(0, 1) * self.model.adder.window
             with torch.autocast(images.device.type, enabled=False):
                 found = planes.mask[: 2 * count].clamp(1e-4, 1 - 1e-4)
-                terms["mask"] = F.binary_cross_entropy(found, truth.float())
+                terms["mask"] = F.binary_cross_entropy(found, truth.float(), 1 + counts.float())
         if weights.gate:
             terms["gate"] = (planes.mask * planes.shares[:, 2:]).mean()
         if weights.flow:
