@@ -112,7 +112,8 @@ class Edits:
         defaults: ``without`` images with each default guide.
         guides: ``(G, 3, R, R)``: a few guides.
         guided: ``(N, G, 3, R, R)``: a few ``without`` images, each with each of those.
-        union: ``(N, 1, R, R)``: where any of those guides changed the image.
+        guide_masks: ``(G, 1, R, R)`` soft masks of those guides.
+        guided_masks: ``(N, G, 1, R, R)``: where each of them changed the image.
         segmented: ``(M, 1, R, R)`` soft masks of the ``with`` images.
         idle_added: ``(M, 3, R, R)``: ``with`` images, which have the content, with that of a random guide added.
         idle_removed: ``(N, 3, R, R)``: ``without`` images, which lack it, with the content removed.
@@ -124,7 +125,8 @@ class Edits:
     defaults: list[Tensor]
     guides: Tensor | None
     guided: Tensor | None
-    union: Tensor | None
+    guide_masks: Tensor | None
+    guided_masks: Tensor | None
     segmented: Tensor
     idle_added: Tensor | None
     idle_removed: Tensor
@@ -175,7 +177,7 @@ class Edits:
         if not _adds(weights, content):
             for _ in range(3):
                 report()
-            return cls(None, removed, None, [], None, None, None, segmented, None, idle_removed)
+            return cls(None, removed, None, [], None, None, None, None, segmented, None, idle_removed)
         transfer = Transfer.from_pretrained(weights, content=content)
         choice = _Choice.of(examples, seed)
         guides = with_[choice.few]
@@ -195,7 +197,8 @@ class Edits:
             swapped=swapped,
             defaults=defaults,
             guided=torch.stack([edit.image for edit in few], dim=1),
-            union=torch.stack([edit.mask for edit in few]).amax(0),
+            guide_masks=segment(guides).mask,
+            guided_masks=torch.stack([edit.mask for edit in few], dim=1),
             segmented=segmented,
             guides=guides,
             idle_added=idle_added,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import torch
+from kornia.color import rgb_to_lab
 from kornia.metrics import ssim
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -24,7 +25,7 @@ from mbu_ops.evaluation.distances import (
     rank_correlation,
     retrieved_guides,
 )
-from mbu_ops.evaluation.edits import FEW, Edits, Regions, in_chunks
+from mbu_ops.evaluation.edits import CHUNK, FEW, Edits, Regions, in_chunks
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.figures import (
     Figure,
@@ -89,8 +90,6 @@ class Follower:
     @torch.no_grad()
     def after(self, images: Tensor) -> Tensor:
         """Return the images with this attribute added, by its first default guide."""
-        if self.add.default_guides is None:
-            raise ConfigurationError(f"the weights in {str(self.weights)!r} have no default guides to add")
         return in_chunks(self.add.bind().edit, images).image
 
 
@@ -140,7 +139,7 @@ def measure(
         figures += _identity(examples, edits, instruments.identity)
     if instruments.features is not None:
         figures += _looks(examples, edits, instruments.features)
-    figures += [*_difference_of_guides(edits), *_truth(examples, edits, threshold)]
+    figures += [*_difference_of_guides(edits), *_colour_of_guides(edits), *_truth(examples, edits, threshold)]
     pretrained = load_pretrained(weights, content=content)
     if "adjust" in cast("Method", pretrained.model).info.verbs:
         figures += _dial(Adjust.from_pretrained(weights, content=content), examples, instruments.judge)
@@ -264,12 +263,37 @@ def _looks(examples: Examples, edits: Edits, features: ImageFeatures) -> list[Fi
 
 
 def _difference_of_guides(edits: Edits) -> list[Figure]:
-    if edits.guided is None or edits.union is None:
+    if edits.guided is None or edits.guided_masks is None:
         return []
     apart = (edits.guided - edits.guided.roll(1, dims=1)).abs().mean(2)
-    inside = (edits.union[:, 0] > 0).double()
+    inside = (edits.guided_masks.amax(1)[:, 0] > 0).double()
     per_image = (apart.mean(1) * inside).flatten(1).sum(1) / inside.flatten(1).sum(1).clamp(min=1)
     return [mean("guides_differ", "difference of two guides inside the mask", per_image)]
+
+
+def _colour_of_guides(edits: Edits) -> list[Figure]:
+    """Compare the mean colour of what was added with that of the guide's content, in CIE Lab: one unit is just seen."""
+    if edits.guided is None or edits.guides is None or edits.guided_masks is None or edits.guide_masks is None:
+        return []
+    wanted, shown = _mean_lab(edits.guides, edits.guide_masks)
+    added, changed = _mean_lab(edits.guided.flatten(0, 1), edits.guided_masks.flatten(0, 1))
+    apart = (added.view(*edits.guided.shape[:2], 3) - wanted).norm(dim=-1)
+    counts = (changed.view(*edits.guided.shape[:2]) & shown).double()
+    some = counts.sum(1) > 0  # of others nothing was changed, or no guide shows anything
+    if not some.any():
+        return []
+    per_image = (apart * counts).sum(1)[some] / counts.sum(1)[some]
+    return [mean("guide_colour", "colour of what is added, distance from the guide's, Lab", per_image)]
+
+
+def _mean_lab(images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean colour under soft masks, ``(N, 3)``, and which of them cover anything, ``(N,)``."""
+    weights = masks.flatten(1).sum(1)
+    parts = [  # a few at a time: there are eight images a person
+        (rgb_to_lab(some) * mask).sum((2, 3))
+        for some, mask in zip(torch.split(images, CHUNK), torch.split(masks, CHUNK), strict=True)
+    ]
+    return torch.cat(parts) / weights.clamp(min=1e-6)[:, None], weights > 1
 
 
 def _truth(examples: Examples, edits: Edits, threshold: float) -> list[Figure]:

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from kornia.color import rgb_to_lab
 
 from mbu_ops.data.domains import Domains
 from mbu_ops.errors import PluginError
@@ -15,6 +16,7 @@ from mbu_ops.evaluation.networks import image_features
 from mbu_ops.families import AttributeSpec, FamilySpec
 from mbu_ops.ops.edit import Edit
 from mbu_ops.ops.remove import Remove
+from mbu_ops.ops.segment import Segment
 from mbu_ops.ops.transfer import Transfer
 from mbu_ops.testing import tiny_mbu
 from mbu_ops.weights import WeightsInfo, save
@@ -87,6 +89,7 @@ def test_every_kind_of_figure_is_there_with_its_count(weights, examples, corners
         "idle_16_add": 6,
         "idle_16_remove": 5,
         "guides_differ": 5,
+        "guide_colour": 5,
         "mask_iou": 4,
         "remove_psnr": 6,
         "untouched_psnr": 6,
@@ -106,6 +109,33 @@ def test_inside_and_outside_are_told_apart(weights, examples, corners):
     assert figures["psnr_inside_remove"].value == pytest.approx(float((-10 * error.log10()).mean()), rel=1e-4)
     own = {figure.name: figure for figure in measure(weights, examples, JUDGE)}
     assert own.get("psnr_outside_remove") is None or own["psnr_outside_remove"].value == 100
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_the_colour_of_what_is_added_is_compared_with_the_guides(weights, examples, share, monkeypatch):
+    """A share of the guide is laid on a quarter of the image: all of it has the guide's colour."""
+
+    def edit(op, image, guide=None):
+        mask = torch.zeros_like(image[:, :1])
+        mask[..., :8, :8] = 1
+        guide = image if guide is None else guide
+        return Edit(torch.lerp(image, torch.lerp(image, guide, share), mask), mask, image)
+
+    def found(op, image):
+        return Edit(image, torch.ones_like(image[:, :1]), image)
+
+    plain = dataclasses.replace(
+        examples,
+        with_=torch.tensor([0.8, 0.2, 0.2]).view(1, 3, 1, 1).expand(6, 3, 16, 16),
+        without=torch.tensor([0.2, 0.2, 0.8]).view(1, 3, 1, 1).expand(5, 3, 16, 16),
+    )
+    monkeypatch.setattr(Transfer, "edit", edit)
+    monkeypatch.setattr(Segment, "edit", found)
+    figures = {figure.name: figure.value for figure in measure(weights, plain, JUDGE)}
+    red, blue = (rgb_to_lab(images[:1, :, :1, :1]).flatten() for images in (plain.with_, plain.without))
+    mixed = rgb_to_lab(torch.lerp(plain.without, plain.with_[:5], share)[:1, :, :1, :1]).flatten()
+    assert figures["guide_colour"] == pytest.approx(float((mixed - red).norm()), rel=1e-3, abs=1e-3)
+    assert float((blue - red).norm()) > 50
 
 
 def test_what_is_measured_is_told_as_it_goes(weights, examples):
