@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mbu_ops.files import atomic_path
 from mbu_ops_faces.guides import GLASSES
-from mbu_ops_faces.pen import glasses
+from mbu_ops_faces.pen import CLEAR, glasses
 
 SEEDS = {
     "square": 643,
@@ -37,6 +37,9 @@ SEEDS = {
 SIZE = 384, 896
 """Height and width: four times what networks see of the eyes."""
 
+LEAST = 0.02
+"""Opacity below which there is nothing."""
+
 SKIN = 0.72, 0.56, 0.48
 """What they are drawn on; pens take the light from it."""
 
@@ -46,9 +49,11 @@ def cut_out(seed: int) -> Tensor:
     plain = torch.tensor(SKIN).view(1, 3, 1, 1).expand(1, 3, *SIZE).contiguous()
     torch.manual_seed(seed)
     drawn = glasses(plain, "eyes")
-    alpha = drawn.masks
-    colour = (plain + (drawn.pictures - plain) / alpha.clamp(min=0.02)).clamp(0, 1)
-    return torch.cat([torch.where(alpha > 0.02, colour, plain), alpha * (alpha > 0.02)], 1)[0]
+    # pens mark clear lenses, too; nothing of them hides what lies behind
+    alpha = ((drawn.masks - CLEAR) / (1 - CLEAR)).clamp(0, 1)
+    alpha = alpha * (alpha > LEAST)
+    colour = (plain + (drawn.pictures - plain) / alpha.clamp(min=LEAST)).clamp(0, 1)
+    return torch.cat([torch.where(alpha > 0, colour, plain), alpha], 1)[0]
 
 
 def main() -> None:

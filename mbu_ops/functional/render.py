@@ -19,6 +19,9 @@ from mbu_ops.functional.mask import resize
 from mbu_ops.functional.sampling import affine_places, arrows, sample
 from mbu_ops.functional.similarity import Rectangle
 
+_FAINTEST = 1e-3
+"""Opacity of a guide below which its colour is not looked at."""
+
 BAND = 1 << 20
 """About how many pixels are rendered at a time: a face that fills a large photo must not need gigabytes."""
 
@@ -85,6 +88,7 @@ def render(
         layer: the edit, of B images.
         frame: where in the photo the layer lies; all of it if None.
         guide: ``(1 or B, 3, h, w)`` RGB in [0, 1], whose own pixels the layer takes; needed only by layers that do.
+            With a fourth channel, alpha, the layer is only as opaque as the guide is there.
         guide_frame: where in the guide the layer's content lies; all of it if None.
 
     Returns:
@@ -236,11 +240,16 @@ class _Around(NamedTuple):
             hidden = planes.own.gain  # see render_bands
             apart = own if planes.own.low is None else own - planes.own.low
             raw = torch.addcmul(raw + own, hidden, apart, value=-1)
+        opacity = planes.opacity
         if planes.guide is not None:
-            raw = raw + planes.guide.gain * self._guide_pixels(planes.guide.flow, rows, columns)
+            pixels = self._guide_pixels(planes.guide.flow, rows, columns)
+            if pixels.shape[1] == 4:  # a thing alone hides what lies behind it, and no more
+                alpha = pixels[:, 3:].clamp(0, 1)
+                opacity, pixels = opacity * alpha, pixels[:, :3] / alpha.clamp(min=_FAINTEST)
+            raw = raw + planes.guide.gain * pixels
         if raw is not self.layer.bias:  # resampled or added up: it may overshoot
             raw = raw.clamp(0, 1)
-        return Band(rows, columns, self.photo[..., rows, columns], planes.opacity, raw)
+        return Band(rows, columns, self.photo[..., rows, columns], opacity, raw)
 
     def _own_pixels(self, flow: Tensor | None, rows: slice, columns: slice) -> Tensor:
         if flow is None:
@@ -264,11 +273,14 @@ class _Around(NamedTuple):
             raise ConfigurationError(
                 "expected a guide picture, since these weights take the guide's own pixels; got none, or only its code"
             )
-        height, width = self.guide.shape[-2:]
+        guide = self.guide
+        if guide.shape[1] == 4:  # colours of what is transparent must not bleed into what is not
+            guide = torch.cat([guide[:, :3] * guide[:, 3:], guide[:, 3:]], 1)
+        height, width = guide.shape[-2:]
         frame = self.guide_frame or Rectangle(width / 2, height / 2, width, height)
         # a guide that is finer than the photo is shrunk first: sampling alone would miss pixels
         shrink = max(1.0, frame.width / self.frame.width, frame.height / self.frame.height)
-        small = resize(self.guide, (max(1, round(height / shrink)), max(1, round(width / shrink))))
+        small = resize(guide, (max(1, round(height / shrink)), max(1, round(width / shrink))))
         to_small = torch.diag(torch.tensor([small.shape[-1] / width, small.shape[-2] / height, 1], dtype=torch.float64))
         matrix = to_small @ frame.matrix()
         size, start = (rows.stop - rows.start, columns.stop - columns.start), (columns.start, rows.start)

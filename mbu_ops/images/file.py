@@ -115,13 +115,13 @@ class ImageFile:
 
     @property
     def is_cut_out(self) -> bool:
-        """Whether some of the picture is transparent.
+        """Whether some of the picture is transparent: more than half.
 
         Example:
             >>> ImageFile(np.zeros((1, 1, 3), np.uint8), np.zeros((1, 1), np.uint8), ImageKind(alpha=True)).is_cut_out
             True
         """
-        return self.alpha is not None and bool((self.alpha < np.iinfo(self.alpha.dtype).max).any())
+        return self.alpha is not None and bool((self.alpha < np.iinfo(self.alpha.dtype).max / 2).any())
 
     def alpha_tensor(self) -> torch.Tensor:
         """Return how opaque each pixel is, ``(1, H, W)`` float32 in [0, 1]."""

@@ -41,7 +41,7 @@ class MethodInfo:
             ``"pairs"``, which are made of its pictures, ``"reverse"`` such the other way, and ``"views"`` other
             views of what lies between a pair's pictures.
         takes_pixels: whether edits take a guide photo's own pixels. A guide's code then begins with its picture as the
-            networks see it, three channels, which stands in where the photo is not at hand.
+            networks see it, RGB and opacity, which stands in where the photo is not at hand.
         swaps_at_once: whether ``swap`` is one function of its own; otherwise to swap is to remove, then to transfer.
 
     Raises:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mbu_ops.functional.blend import on_plain
 from mbu_ops.functional.layer import Layer, Moved
 from mbu_ops.functional.mask import resize
 from mbu_ops.methods.base import to_signed, to_unit
@@ -45,6 +46,8 @@ class GuidedPlanes(NamedTuple):
         flow: ``(B, 2, h, w)`` in sides of the frame, from where the photo's own pixels are taken; 0 beside the mask.
         guide_flow: ``(B, 2, h, w)``, the same of the guide's.
         light: ``(B, 3, h, w)``, factors that bring the guide to the photo's light.
+        worn: ``(B, 1, H, W)`` in [0, 1], how opaque the guide is where it will lie: 1 for photos. Of a thing alone all
+            is taken that is opaque.
     """
 
     colour: Tensor
@@ -53,6 +56,7 @@ class GuidedPlanes(NamedTuple):
     flow: Tensor
     guide_flow: Tensor
     light: Tensor
+    worn: Tensor
 
     @property
     def _lit(self) -> Tensor:
@@ -82,7 +86,7 @@ class GuidedPlanes(NamedTuple):
         """
         own = Moved(torch.ones_like(self.mask), self.flow).seen(image)
         theirs, drawn = self.shares[:, 1:2], self.shares[:, 2:]
-        return own + self.mask * (theirs * (self.taken(guide) - own) + drawn * (self.colour - own))
+        return own + self.mask * self.worn * (theirs * (self.taken(guide) - own) + drawn * (self.colour - own))
 
     def layer(self, image: Tensor) -> Layer:
         """Return the edit for photos and guides of any size.
@@ -109,8 +113,8 @@ class Adder(UNet):
         config: its sizes.
 
     Shape:
-        Photos ``(B, 3, H, W)`` RGB in [0, 1], and guides' codes ``(B, 4, H, W)``: their pictures, and where they show
-        the content.
+        Photos ``(B, 3, H, W)`` RGB in [0, 1], and guides' codes ``(B, 5, H, W)``: their pictures, how opaque these are,
+        and where they show the content.
     """
 
     window: Tensor
@@ -133,17 +137,24 @@ class Adder(UNet):
 
     def forward(self, image: Tensor, code: Tensor) -> GuidedPlanes:
         """Return what shows where."""
-        picture, where = code[:, :3], code[:, 3:]
+        opacity, where = code[:, 3:4], code[:, 4:]
+        picture = on_plain(code[:, :4])
         first, second, lowest = self.down_to(torch.cat([to_signed(image), to_signed(picture), where], 1))
         own, guide, light = torch.split(self.arrows(lowest).tanh(), [2, 2, 3], 1)
         guide_flow = self._affine(lowest) + _GUIDE_FARTHEST * guide
         # what is drawn must fit what is taken: the last level sees the guide where it will lie
-        moved = Moved(torch.ones_like(where), guide_flow).seen(code)
-        written = self.up_to(first, second, lowest, moved)
-        colour, mask, shares = torch.split(written, [3, 1, 3], 1)
+        moved = Moved(torch.ones_like(where), guide_flow).seen(torch.cat([picture, where, opacity], 1))
+        colour, mask, shares = torch.split(self.up_to(first, second, lowest, moved[:, :4]), [3, 1, 3], 1)
         mask = mask.sigmoid() * self.window
         flow = _OWN_FARTHEST * own * F.avg_pool2d(mask, self.patch << HALVINGS)
-        return GuidedPlanes(to_unit(colour.tanh()), mask, shares.softmax(1), flow, guide_flow, (_LIGHT * light).exp())
+        shares = shares.softmax(1)
+        # of a thing alone it is known what to take: the network says where it lies, and in what light
+        alone = opacity.amin((2, 3), keepdim=True) < 1
+        mask = torch.where(alone, self.window.to(mask), mask)
+        shares = torch.where(alone, shares.new_tensor([0, 1, 0]).view(1, 3, 1, 1), shares)
+        flow = torch.where(alone, 0, flow)
+        worn = torch.where(alone, moved[:, 4:], 1)
+        return GuidedPlanes(to_unit(colour.tanh()), mask, shares, flow, guide_flow, (_LIGHT * light).exp(), worn)
 
     def _affine(self, lowest: Tensor) -> Tensor:
         """Return the flow of one affine map for each image, ``(B, 2, h, w)`` in sides of the frame."""
@@ -158,7 +169,8 @@ class NativeGuided(WithRemover):
     """A native network that takes a content off, and an adder that puts a guide's on.
 
     Every public verb takes and returns pixels in [0, 1] at ``config.size``. A guide's code is its picture at that size,
-    and where it shows the content: what is rendered takes the guide photo's own pixels where it is at hand.
+    how opaque that is, and where it shows the content: what is rendered takes the guide photo's own pixels where it is
+    at hand. A thing alone, on a transparent ground, is taken as it is: as sharp, and as thin.
 
     Args:
         config: sizes of each of the two; a name from :data:`CONFIGS` or a
@@ -189,24 +201,24 @@ class NativeGuided(WithRemover):
     @property
     def code_shape(self) -> tuple[int, int, int]:
         """Shape of one guide code: a picture and its mask."""
-        return 4, *self.config.size
+        return 5, *self.config.size
 
     def encode_guide(self, guide: Tensor) -> Tensor:
-        """Return a guide's picture and where it shows the content, ``(B, 4, H, W)``.
+        """Return a guide's picture, how opaque it is, and where it shows the content, ``(B, 5, H, W)``.
 
         Args:
-            guide: ``(B, 3, H, W)`` RGB in [0, 1]; with a fourth channel, that says where the content is.
+            guide: ``(B, 3, H, W)`` RGB in [0, 1]; with a fourth channel, alpha, that is where the content is.
         """
         if guide.shape[1] == 4:
-            return guide
-        return torch.cat([guide, self.less.segment(guide).to(guide.dtype)], 1)
+            return torch.cat([guide, guide[:, 3:]], 1)
+        return torch.cat([guide, torch.ones_like(guide[:, :1]), self.less.segment(guide).to(guide.dtype)], 1)
 
     def transfer(self, image: Tensor, code: Tensor) -> Layer:
         """Return a guide's content as it would sit on the image; it takes pixels of the guide.
 
         Args:
             image: ``(B, 3, H, W)`` RGB in [0, 1].
-            code: ``(B, 4, H, W)``, see :meth:`encode_guide`.
+            code: ``(B, 5, H, W)``, see :meth:`encode_guide`.
         """
         return self.planes(image, code).layer(image)
 

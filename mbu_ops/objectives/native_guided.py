@@ -117,23 +117,6 @@ class NativeGuidedObjective(PairsObjective):
             return grid(rows)
 
 
-def alone(guides: Tensor) -> Tensor:
-    """Return contents cut out of their pictures, each on one colour.
-
-    Args:
-        guides: ``(B, 4, H, W)`` in [0, 1], RGB pictures and where they show the content.
-
-    Example:
-        >>> guides = torch.rand(2, 4, 16, 16)
-        >>> guides[:, 3] = 0
-        >>> alone(guides)[:, :3].std((2, 3)).max().item()
-        0.0
-    """
-    pictures, masks = guides[:, :3], guides[:, 3:]
-    colour = torch.rand(len(guides), 3, 1, 1).to(guides)
-    return torch.cat([torch.lerp(colour.expand_as(pictures), pictures, masks), masks], 1)
-
-
 def thin(masks: Tensor) -> Tensor:
     """Return how much more masks cover at each place than around it, ``(B, 1, H, W)`` in [0, 1]: rims, not lenses.
 
@@ -167,9 +150,9 @@ class _AdderObjective(NativeObjective):
         with torch.no_grad():
             removed = self.model.less.planes(photos).float().shown(photos).clamp(0, 1)
             others = softened(lit(moved(moved(photos))))
-            codes = self.model.encode_guide(torch.cat([views[:, :3], others, others.roll(1, 0)])).float()
-            codes[:count] = torch.where(even(views) < _CUT_OUT, alone(views), codes[:count])
-            guides = codes[:, :3]
+            guides = torch.cat([views[:, :3], others, others.roll(1, 0)])
+            codes = self.model.encode_guide(guides).float()
+            codes[:count] = torch.where(even(views) < _CUT_OUT, self.model.encode_guide(views), codes[:count])
         images = torch.cat([pair.wanted, softened(removed), without])
         targets = to_signed(torch.cat([pair.shown, photos]))
         planes = self.model.planes(images, codes).float()
@@ -190,13 +173,13 @@ class _AdderObjective(NativeObjective):
         if judges:
             terms |= self._seen_by_judge(fakes, judged, targets)
         if weights.keep:
-            lands = Moved(torch.ones_like(planes.mask), planes.guide_flow.detach()).seen(codes[:, 3:])
+            lands = Moved(torch.ones_like(planes.mask), planes.guide_flow.detach()).seen(codes[:, 4:])
             around = 1 - dilate((5 * lands[2 * count :]).clamp(0, 1), GROWN)
             terms["keep"] = ((added - to_signed(without)).abs() * around).mean()
         if weights.mask:
             truth = (1.2 * inside).clamp(0, 1) * self.model.adder.window
             with torch.autocast(images.device.type, enabled=False):
-                found = planes.mask[: 2 * count].clamp(1e-4, 1 - 1e-4)
+                found = (planes.mask * planes.worn)[: 2 * count].clamp(1e-4, 1 - 1e-4)
                 terms["mask"] = F.binary_cross_entropy(found, truth.float(), 1 + counts.float())
         if weights.gate:
             terms["gate"] = (planes.mask * planes.shares[:, 2:]).mean()

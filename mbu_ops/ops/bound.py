@@ -14,7 +14,7 @@ from mbu_ops.functional.check import check_code
 from mbu_ops.functional.layer import Layer
 from mbu_ops.ops.base import EditOp, MaskOp
 from mbu_ops.ops.edit import Edit, compose, edit_with
-from mbu_ops.ops.method import Method, Sight, check_guide, encode_guide, expand_code, shown_guide
+from mbu_ops.ops.method import Method, Sight, check_guide, encode_guide, expand_code
 from mbu_ops.ops.one_input import Decision, OneInput, Pass, edit_whole
 from mbu_ops.ops.options import OptionValue
 
@@ -64,7 +64,7 @@ class GuidedOp(EditOp):
 
     def with_picture(self, picture: Tensor) -> Bound:
         """Return the op bound to a guide picture that shows the weights' frame, which is encoded once."""
-        shown = shown_guide(picture) if self.model.info.takes_pixels else None
+        shown = picture if self.model.info.takes_pixels else None
         return Bound(self, code=encode_guide(self.model, picture), guide=shown)
 
     def defaults(self) -> Iterator[Bound]:
@@ -110,8 +110,8 @@ class GuidedOp(EditOp):
         return edit_whole(self.model, image, self.passes(code), self.detail, pictured, self.decision, self.frame)
 
     def pictured(self, code: Tensor) -> Tensor | None:
-        """Return the guide picture that a code begins with, where weights take a guide's own pixels."""
-        return code[:, :3] if self.model.info.takes_pixels else None
+        """Return the guide picture that a code begins with, with alpha, where weights take a guide's own pixels."""
+        return code[:, :4] if self.model.info.takes_pixels else None
 
     def picture(self, *inputs: Tensor) -> Tensor | None:
         """Return the guide picture in what :attr:`encode` takes, if its own pixels may be taken: that in its code."""

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from mbu_ops.errors import DeviceError
 from mbu_ops.families.frames import FrameSpec
-from mbu_ops.functional.blend import on_plain
 from mbu_ops.functional.check import check_code, check_fits, check_image
 from mbu_ops.functional.mask import resize
 from mbu_ops.functional.similarity import RIM, Rectangle, extract
@@ -136,6 +135,9 @@ def to_frame(model: Method, image: Tensor, name: str = "image") -> Tensor:
     return resize(image.to(weight.dtype), model.config.size)
 
 
+_FAINTEST = 1e-3
+"""Opacity of a guide below which its colour is not looked at."""
+
 FINENESS = 2
 """Parts are cut out at so many times the size that is seen, and then shrunk, as training pictures are: cutting out
 alone, at any angle, leaves them softer."""
@@ -232,13 +234,10 @@ def encode_guide(model: Method, guide: Tensor, name: str = "guide") -> Tensor:
     check_guide(model, guide, name)
     if not is_cut_out(model, guide):
         return model.encode_guide(to_frame(model, guide, name))
-    seen = to_frame(model, on_plain(guide), name)
-    return model.encode_guide(torch.cat([seen, resize(guide[:, 3:].to(seen.dtype), model.config.size)], 1))
-
-
-def shown_guide(guide: Tensor) -> Tensor:
-    """Return the pixels of guides that edits take, ``(N, 3, h, w)``: cut-outs on plain grey, as networks see them."""
-    return on_plain(guide) if guide.shape[1] == 4 else guide
+    alpha = guide[:, 3:]
+    # colours of what is transparent must not bleed into what is not
+    small, mixed = to_frame(model, alpha.expand(-1, 3, -1, -1), name), to_frame(model, guide[:, :3] * alpha, name)
+    return model.encode_guide(torch.cat([(mixed / small.clamp(min=_FAINTEST)).clamp(0, 1), small[:, :1]], 1))
 
 
 def expand_code(model: Method, image: Tensor, code: Tensor) -> Tensor:

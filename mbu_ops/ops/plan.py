@@ -258,8 +258,6 @@ def _together(plans: Sequence[StepPlan], pretrained: Pretrained) -> nn.Module:
 
 
 def _module(plan: StepPlan, pretrained: Pretrained) -> nn.Module:
-    from mbu_ops.ops.method import shown_guide
-
     model: Any = pretrained.model
     if plan.verb.call not in model.info.verbs:
         raise UnsupportedVerbError(
@@ -269,7 +267,7 @@ def _module(plan: StepPlan, pretrained: Pretrained) -> nn.Module:
     codes = [_code(pretrained, plan, number) for number in range(len(plan.guides))]
     module = op_class(plan.verb).for_step(model, plan.own_options, codes)
     if model.info.takes_pixels and len(codes) == 1 and (picture := _picture(pretrained, plan.guides[0])) is not None:
-        module.picture = shown_guide(picture)
+        module.picture = picture
     return _knowing(module, pretrained)
 
 

@@ -10,7 +10,7 @@ from mbu_ops.functional.check import check_fits, check_image
 from mbu_ops.functional.layer import Layer
 from mbu_ops.functional.render import Edit
 from mbu_ops.ops.bound import Bound, GuidedOp
-from mbu_ops.ops.method import check_guide, encode_guide, shown_guide
+from mbu_ops.ops.method import check_guide, encode_guide
 
 if TYPE_CHECKING:
     from mbu_ops.methods.presence import Doing
@@ -90,7 +90,7 @@ class Transfer(GuidedOp):
 
     def picture(self, *inputs: Tensor) -> Tensor | None:
         """Return the guide."""
-        return shown_guide(self.in_frame(inputs[0]))
+        return self.in_frame(inputs[0])
 
     def predict(self, seen: Tensor, code: Tensor) -> Layer:
         """Return a code's content as it would sit on the image."""

@@ -18,7 +18,7 @@ from mbu_ops.functional.check import check_image
 from mbu_ops_faces.pen_places import Outline, Place, band, blurred, compressed, ramp, softened
 from mbu_ops_faces.pen_styles import Style
 
-_CLEAR = 0.2
+CLEAR = 0.2
 """How much of the mask a clear lens is: all of the glasses should be found, though there is little to see of it."""
 
 SMALLEST = 16
@@ -88,7 +88,7 @@ def glasses(images: Tensor, frame: str) -> Drawn:
     clear = (1 - style.opacity) * (1 - 0.6 * solid.height.abs() ** 3)
     out = torch.addcmul(colour * (1 - clear), out, 1 - alpha * (1 - clear))
     seen = torch.maximum(alpha, lens * tint)
-    mask = torch.maximum(torch.maximum(seen, lens * (_CLEAR + (1 - _CLEAR) * tint)), reflex)
+    mask = torch.maximum(torch.maximum(seen, lens * (CLEAR + (1 - CLEAR) * tint)), reflex)
     out = _worn(out + _grain(photo, style) * seen, seen, style, place)
     return Drawn(out.clamp(0, 1).to(images), mask.clamp(0, 1).to(images))
 

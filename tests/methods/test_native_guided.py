@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 
 import mbu_ops
+from mbu_ops.errors import GuideWarning
 from mbu_ops.functional.mask import resize
 from mbu_ops.functional.render import render
 from mbu_ops.methods import get_method
@@ -49,7 +51,7 @@ def planes(
     one = torch.ones(1, 1, *SIZE)
     still, moved = torch.zeros(1, 2, 2, 2), torch.tensor(guide_flow).view(1, 2, 1, 1).expand(1, 2, 2, 2)
     mixed = torch.tensor(shares).view(1, 3, 1, 1).expand(1, 3, *SIZE)
-    return GuidedPlanes(one.expand(1, 3, -1, -1), one, mixed, still, moved, torch.full((1, 3, 2, 2), light))
+    return GuidedPlanes(one.expand(1, 3, -1, -1), one, mixed, still, moved, torch.full((1, 3, 2, 2), light), one)
 
 
 def test_it_is_a_method_that_takes_pixels() -> None:
@@ -80,7 +82,23 @@ def test_a_code_is_the_guide_and_where_it_shows_the_content() -> None:
     code = model.encode_guide(guide)
     assert code.shape[1:] == model.code_shape
     assert torch.equal(code[:, :3], guide)
-    torch.testing.assert_close(code[:, 3:], model.segment(guide))
+    assert bool((code[:, 3] == 1).all())
+    torch.testing.assert_close(code[:, 4:], model.segment(guide))
+
+
+def test_of_a_thing_alone_all_is_taken_that_is_opaque() -> None:
+    model, image = tiny_native_guided(), torch.rand(2, 3, *SIZE)
+    things = torch.rand(2, 4, *SIZE)
+    things[1, 3] = 1  # opaque all over: a photo whose content is everywhere
+    planes = model.planes(image, model.encode_guide(things))
+    assert torch.equal(planes.shares[0], torch.tensor([0.0, 1, 0]).view(3, 1, 1).expand(3, *SIZE))
+    assert not planes.flow[0].any()
+    assert torch.equal(planes.mask[0], model.adder.window[0])
+    assert bool((planes.worn[1] == 1).all())
+    assert not torch.equal(planes.mask[1], model.adder.window[0])
+    shown = planes.shown(image, things[:, :3])[0]
+    taken = planes.taken(things[:, :3])[0]
+    torch.testing.assert_close(shown, torch.lerp(image[0], taken, planes.worn[0]))
 
 
 def test_other_guides_give_other_pictures_and_codes_stand_in_for_photos() -> None:
@@ -107,9 +125,12 @@ def test_a_step_of_a_chain_takes_the_guide_photos_pixels(tmp_path: Path) -> None
     save(tmp_path / "hats.safetensors", model, info, presence=OwnPresence(model))
     fine = torch.rand(3, 64, 64)
     Image.fromarray((fine.permute(1, 2, 0).numpy() * 255).astype(np.uint8)).save(tmp_path / "guide.png")
-    chain = mbu_ops.chain(f"add:{tmp_path / 'hats.safetensors'}@{tmp_path / 'guide.png'},presence=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", GuideWarning)  # noise shows no hat
+        chain = mbu_ops.chain(f"add:{tmp_path / 'hats.safetensors'}@{tmp_path / 'guide.png'},presence=0")
     (step,) = chain.steps
     assert step.guide.shape == (1, 3, 64, 64)
+    assert torch.equal(step.op.pictured(step.code)[:, :3], step.code[:, :3])
     photo, add = torch.rand(1, 3, 64, 64), mbu_ops.Transfer(step.model, step.op.look)
     torch.testing.assert_close(chain(photo), add(photo, step.guide))
     assert (chain(photo) - add.edit_code(photo, step.code).image).abs().max() > 0.01
@@ -118,7 +139,7 @@ def test_a_step_of_a_chain_takes_the_guide_photos_pixels(tmp_path: Path) -> None
 def test_at_first_the_guide_lies_where_it_lies() -> None:
     adder, images = Adder(CONFIGS["eyes"]), torch.rand(2, 3, 96, 224)
     with torch.no_grad():
-        found = adder(images, torch.rand(2, 4, 96, 224))
+        found = adder(images, torch.cat([torch.rand(2, 3, 96, 224), torch.ones(2, 2, 96, 224)], 1))
     assert not found.guide_flow.any()
     assert bool((found.light == 1).all())
     assert found.mask.mean() < 0.2

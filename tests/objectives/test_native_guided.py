@@ -12,7 +12,7 @@ from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods.native import NativeConfig
 from mbu_ops.methods.native_guided import GuidedPlanes, NativeGuided
 from mbu_ops.objectives import build_objective
-from mbu_ops.objectives.native_guided import LOSS_WEIGHTS, NativeGuidedLossWeights, NativeGuidedObjective, alone
+from mbu_ops.objectives.native_guided import LOSS_WEIGHTS, NativeGuidedLossWeights, NativeGuidedObjective, thin
 from mbu_ops.testing import tiny_native
 
 CONFIG = NativeConfig(resolution=32, height=16, channels=8, patch=2)
@@ -97,7 +97,7 @@ def test_what_is_right_costs_nothing(batch: Batch) -> None:
     for mask, right in ((torch.cat([torch.ones(8, 1, 16, 32), none[:4]]), True), (none, False)):
         shares = torch.cat([none, none, none + 1], 1)
         one.model.adder.forward = lambda _image, _code, mask=mask, shares=shares: GuidedPlanes(
-            wanted, mask, shares, still, still, still.new_ones(12, 3, 2, 4)
+            wanted, mask, shares, still, still, still.new_ones(12, 3, 2, 4), none + 1
         )
         terms = of_the_adder(one, batch)
         for name in ("reconstruction", "bands", "feature_matching"):
@@ -124,22 +124,30 @@ def test_some_guides_are_the_content_alone(batch: Batch, monkeypatch: pytest.Mon
     pairs, with_, without, _ = batch
     views = torch.zeros(4, 4, 16, 32)
     views[:, :3, 5:11, 10:22], views[:, 3:, 5:11, 10:22] = 1.0, 1.0
-    cut = alone(views)
-    assert torch.equal(cut[:, 3:], views[:, 3:])
-    assert torch.allclose(cut[:, :3, 5:11, 10:22], torch.ones(()))
-    around = cut[:, :3, 0, 0]
-    assert torch.allclose(cut[:, :3, -1, -1], around)
-    assert len(set(map(tuple, around.tolist()))) == 4  # each on a colour of its own
-
     seen: list[Tensor] = []
     one = objective(less=0.0)
     monkeypatch.setattr(
         one.model, "planes", lambda image, code, own=one.model.planes: (seen.append(code), own(image, code))[1]
     )
-    monkeypatch.setattr("mbu_ops.objectives.native_guided.even", lambda pixels: torch.zeros(len(pixels), 1, 1, 1))
-    of_the_adder(one, (pairs, with_, without, views))
-    (codes,) = seen
-    assert codes.shape == (12, 4, 16, 32)
-    assert torch.equal(codes[:4, 3:], views[:, 3:])  # by their own alpha
-    assert not torch.equal(codes[:4, :3], views[:, :3])
-    assert torch.allclose(codes[:4, :3, 5:11, 10:22], torch.ones(()))
+    for share, alone in ((0.0, True), (1.0, False)):
+        monkeypatch.setattr(
+            "mbu_ops.objectives.native_guided.even",
+            lambda pixels, share=share: torch.full((len(pixels), 1, 1, 1), share),
+        )
+        of_the_adder(one, (pairs, with_, without, views))
+        codes = seen.pop()
+        assert codes.shape == (12, 5, 16, 32)
+        assert torch.equal(codes[:4, :3], views[:, :3])
+        assert torch.equal(codes[:4, 3:4], views[:, 3:]) is alone  # opacity
+        assert torch.equal(codes[:4, 4:], views[:, 3:]) is alone  # where it is, by its own alpha
+        assert bool((codes[4:, 3] == 1).all())
+
+
+def test_what_is_thin_is_found_beside_what_is_broad() -> None:
+    masks = torch.zeros(1, 1, 60, 60)
+    masks[..., 10:50, 10:50] = 0.3
+    masks[..., 10:12, 10:50] = 1.0
+    found = thin(masks)
+    assert float(found[..., 10:12, 20:40].min()) > 0.5
+    assert float(found[..., 25:40, 20:40].max()) < 0.02
+    assert not found[..., :6, :6].any()

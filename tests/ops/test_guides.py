@@ -40,20 +40,42 @@ IMAGE, CUT_OUT = torch.rand(1, 3, 40, 72, generator=RANDOM), torch.rand(1, 4, 50
 def test_alpha_says_where_the_content_is() -> None:
     model = tiny_native_guided()
     code = encode_guide(model, CUT_OUT)
-    assert code.shape == (1, 4, *model.config.size)
-    clear = encode_guide(model, torch.cat([CUT_OUT[:, :3], torch.zeros_like(CUT_OUT[:, 3:])], 1))
-    assert torch.allclose(clear[:, :3], torch.full_like(clear[:, :3], 0.5))
-    assert not clear[:, 3].any()
+    assert code.shape == (1, 5, *model.config.size)
+    assert torch.equal(code[:, 3], code[:, 4])
+    photo = encode_guide(model, CUT_OUT[:, :3])
+    assert bool((photo[:, 3] == 1).all())
+    # colours of what is transparent are nowhere in it
+    half = CUT_OUT.clone()
+    half[:, 3] = (torch.arange(90) < 45).float()
+    other = half.clone()
+    other[:, :3, :, 45:] = 0
+    torch.testing.assert_close(encode_guide(model, half), encode_guide(model, other))
 
 
-def test_an_op_takes_what_is_opaque_from_its_own_pixels() -> None:
+def test_a_thing_alone_is_taken_as_it_is_and_hides_nothing_else() -> None:
     add = mbu_ops.Transfer(tiny_native_guided())
-    opaque = torch.cat([CUT_OUT[:, :3], torch.ones_like(CUT_OUT[:, 3:])], 1)
-    once = add.edit(IMAGE, opaque)
-    again = add.edit_code(IMAGE, encode_guide(add.model, opaque), CUT_OUT[:, :3])
-    assert torch.allclose(once.image, again.image, atol=1e-6)
-    assert torch.allclose(add.bind(opaque)(IMAGE), once.image, atol=1e-6)
-    assert not torch.allclose(add(IMAGE, CUT_OUT), once.image, atol=1e-3)
+    alone = torch.cat([CUT_OUT[:, :3], torch.zeros_like(CUT_OUT[:, 3:])], 1)
+    alone[:, 3, 20:30, 30:60] = 1
+    edit = add.edit(IMAGE, alone)
+    outside = (edit.mask == 0).expand_as(IMAGE)
+    assert torch.equal(edit.image[outside], IMAGE[outside])
+    assert 0.02 < float((edit.mask > 0.5).float().mean()) < 0.3
+    assert torch.allclose(add.bind(alone)(IMAGE), edit.image, atol=1e-6)
+    assert torch.equal(add(IMAGE, torch.cat([CUT_OUT[:, :3], torch.zeros_like(CUT_OUT[:, 3:])], 1)), IMAGE)
+    # and at its own pixels, not at those of the networks, whose frame is 16 pixels wide
+    fine = torch.zeros(1, 4, 320, 320)
+    fine[:, :3], fine[:, 3, :, ::8] = 1.0, 1.0
+    striped = add.edit(torch.zeros(1, 3, 320, 320), fine)
+    across = striped.mask[0, 0, 150, 40:280]
+    assert int((across.diff().sign().diff().abs() > 1).sum()) > 20
+
+
+def test_a_code_alone_shows_the_thing_at_the_networks_size() -> None:
+    add = mbu_ops.Transfer(tiny_native_guided())
+    edit = add.edit_code(IMAGE, add.encode(CUT_OUT))
+    assert bool(edit.mask.max() > 0.1)
+    empty = torch.cat([CUT_OUT[:, :3], torch.zeros_like(CUT_OUT[:, 3:])], 1)
+    assert torch.equal(add.edit_code(IMAGE, add.encode(empty)).image, IMAGE)
 
 
 def test_methods_that_take_no_pixels_take_no_alpha() -> None:
