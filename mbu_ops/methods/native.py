@@ -203,7 +203,9 @@ class Native(UNet, Networks):
 
     @classmethod
     def continued(cls, trained: nn.Module, config: Any) -> Native | None:
-        """Return networks that begin as trained ones, also where these moved no pixels."""
+        """Return networks that begin as a trained remover, of whatever method, also one that moved no pixels."""
+        if isinstance(trained, WithRemover):
+            trained = trained.less
         if not isinstance(trained, Native) or replace(trained.config, flow=config.flow) != config:
             return None
         model = cls(config)
@@ -274,8 +276,8 @@ class WithRemover(Networks):
 
     @classmethod
     def continued(cls, trained: nn.Module, config: Any) -> Networks | None:
-        """Return networks that begin as trained ones: as their like, or as a remover."""
-        if not isinstance(trained, Native):
+        """Return networks that begin as trained ones: as their like, or as a remover, of whatever method."""
+        if isinstance(trained, cls) or not isinstance(trained, Native | WithRemover):
             return super().continued(trained, config)
         remover = Native.continued(trained, config)
         if remover is None:

@@ -16,6 +16,8 @@ from mbu_ops.errors import GuideWarning
 from mbu_ops.functional.mask import resize
 from mbu_ops.functional.render import render
 from mbu_ops.methods import get_method
+from mbu_ops.methods.native import Native
+from mbu_ops.methods.native_dial import NativeDial
 from mbu_ops.methods.native_guided import CONFIGS, Adder, GuidedPlanes, NativeGuided
 from mbu_ops.methods.presence import OwnPresence
 from mbu_ops.testing import OpTester, tiny_maae, tiny_native, tiny_native_guided
@@ -154,6 +156,15 @@ def test_it_begins_as_a_remover_or_as_itself() -> None:
     torch.testing.assert_close(model.remove(image).bias, remover.remove(image).bias)
     assert NativeGuided.continued(model, model.config) is model
     assert NativeGuided.continued(tiny_maae(), model.config) is None
+    # and others begin as its remover
+    again = Native.continued(model, model.config)
+    assert again is not None
+    again.window.fill_(1)
+    torch.testing.assert_close(again.remove(image).bias, remover.remove(image).bias)
+    dial = NativeDial.continued(model, model.config)
+    assert isinstance(dial, NativeDial)
+    dial.less.window.fill_(1)
+    torch.testing.assert_close(dial.remove(image).bias, remover.remove(image).bias)
     assert NativeGuided.continued(remover, replace(model.config, channels=16)) is None
 
 
