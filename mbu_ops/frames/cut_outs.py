@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from mbu_ops.errors import FrameError
+from mbu_ops.functional.blend import premultiplied, straight
 from mbu_ops.functional.similarity import Rectangle, extract
 
 _SEEN = 0.1
@@ -48,12 +49,8 @@ def laid_like(picture: Tensor, example: Tensor) -> Tensor:
     shrunk = min(1.0, _LARGEST / (scale * max(height, width)))
     size = max(1, round(height * scale * shrunk)), max(1, round(width * scale * shrunk))
     # beyond the border the border goes on: there nothing is left to see
-    clear = torch.nn.functional.pad(picture[:, 3:], (2, 2, 2, 2))
-    colour = torch.nn.functional.pad(picture[:, :3], (2, 2, 2, 2), mode="replicate")
-    # colours of what is transparent must not bleed into what is not when pixels are averaged
-    laid = extract(torch.cat([colour * clear, clear], 1), rectangle.moved(2, 2), size)
-    alpha = laid[:, 3:].clamp(0, 1)
-    return torch.cat([(laid[:, :3] / alpha.clamp(min=1e-3)).clamp(0, 1), alpha], 1)
+    clear = torch.nn.functional.pad(premultiplied(picture), (2, 2, 2, 2))
+    return straight(extract(clear, rectangle.moved(2, 2), size))
 
 
 def _bounds(picture: Tensor) -> tuple[int, int, int, int]:

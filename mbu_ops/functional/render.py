@@ -13,14 +13,11 @@ import torch
 from torch import Tensor
 
 from mbu_ops.errors import ConfigurationError
-from mbu_ops.functional.blend import blend
+from mbu_ops.functional.blend import blend, premultiplied, straight
 from mbu_ops.functional.layer import Layer
 from mbu_ops.functional.mask import resize
 from mbu_ops.functional.sampling import affine_places, arrows, sample
 from mbu_ops.functional.similarity import Rectangle
-
-_FAINTEST = 1e-3
-"""Opacity of a guide below which its colour is not looked at."""
 
 BAND = 1 << 20
 """About how many pixels are rendered at a time: a face that fills a large photo must not need gigabytes."""
@@ -244,8 +241,8 @@ class _Around(NamedTuple):
         if planes.guide is not None:
             pixels = self._guide_pixels(planes.guide.flow, rows, columns)
             if pixels.shape[1] == 4:  # a thing alone hides what lies behind it, and no more
-                alpha = pixels[:, 3:].clamp(0, 1)
-                opacity, pixels = opacity * alpha, pixels[:, :3] / alpha.clamp(min=_FAINTEST)
+                alone = straight(pixels)
+                opacity, pixels = opacity * alone[:, 3:], alone[:, :3]
             raw = raw + planes.guide.gain * pixels
         if raw is not self.layer.bias:  # resampled or added up: it may overshoot
             raw = raw.clamp(0, 1)
@@ -273,9 +270,7 @@ class _Around(NamedTuple):
             raise ConfigurationError(
                 "expected a guide picture, since these weights take the guide's own pixels; got none, or only its code"
             )
-        guide = self.guide
-        if guide.shape[1] == 4:  # colours of what is transparent must not bleed into what is not
-            guide = torch.cat([guide[:, :3] * guide[:, 3:], guide[:, 3:]], 1)
+        guide = premultiplied(self.guide) if self.guide.shape[1] == 4 else self.guide
         height, width = guide.shape[-2:]
         frame = self.guide_frame or Rectangle(width / 2, height / 2, width, height)
         # a guide that is finer than the photo is shrunk first: sampling alone would miss pixels

@@ -118,6 +118,7 @@ class Adder(UNet):
     """
 
     window: Tensor
+    bends: Tensor
 
     def __init__(self, config: NativeConfig) -> None:
         super().__init__()
@@ -126,6 +127,8 @@ class Adder(UNet):
         self.place = nn.Linear(deepest, 6)
         self.arrows = nn.Conv2d(deepest, 2 + 2 + 3, 3, 1, 1)
         self.register_buffer("window", faded(*config.size), persistent=False)
+        step = config.patch << HALVINGS
+        self.register_buffer("bends", _bends(config.height // step, config.resolution // step), persistent=False)
         block = config.patch**2
         with torch.no_grad():
             # at first a guide lies where it lies, in its own light, and little of it shows
@@ -141,7 +144,8 @@ class Adder(UNet):
         picture = on_plain(code[:, :4])
         first, second, lowest = self.down_to(torch.cat([to_signed(image), to_signed(picture), where], 1))
         own, guide, light = torch.split(self.arrows(lowest).tanh(), [2, 2, 3], 1)
-        guide_flow = self._affine(lowest) + _GUIDE_FARTHEST * guide
+        alone = opacity.amin((2, 3), keepdim=True) < 1
+        guide_flow = self._affine(lowest) + _GUIDE_FARTHEST * torch.where(alone, self._stiff(guide), guide)
         # what is drawn must fit what is taken: the last level sees the guide where it will lie
         moved = Moved(torch.ones_like(where), guide_flow).seen(torch.cat([picture, where, opacity], 1))
         colour, mask, shares = torch.split(self.up_to(first, second, lowest, moved[:, :4]), [3, 1, 3], 1)
@@ -149,12 +153,16 @@ class Adder(UNet):
         flow = _OWN_FARTHEST * own * F.avg_pool2d(mask, self.patch << HALVINGS)
         shares = shares.softmax(1)
         # of a thing alone it is known what to take: the network says where it lies, and in what light
-        alone = opacity.amin((2, 3), keepdim=True) < 1
         mask = torch.where(alone, self.window.to(mask), mask)
         shares = torch.where(alone, shares.new_tensor([0, 1, 0]).view(1, 3, 1, 1), shares)
         flow = torch.where(alone, 0, flow)
         worn = torch.where(alone, moved[:, 4:], 1)
         return GuidedPlanes(to_unit(colour.tanh()), mask, shares, flow, guide_flow, (_LIGHT * light).exp(), worn)
+
+    def _stiff(self, flow: Tensor) -> Tensor:
+        """Return what of a flow bends a thing as a whole only: rims do not follow brows."""
+        bends = self.bends.to(flow)
+        return (flow.flatten(2) @ bends @ bends.T).view_as(flow)
 
     def _affine(self, lowest: Tensor) -> Tensor:
         """Return the flow of one affine map for each image, ``(B, 2, h, w)`` in sides of the frame."""
@@ -163,6 +171,16 @@ class Adder(UNet):
         y, x = (2 * (torch.arange(side).to(lowest) + 0.5) / side - 1 for side in (height, width))
         flow: Tensor = across * x + down * y[:, None] + shift
         return flow
+
+
+def _bends(height: int, width: int) -> Tensor:
+    """Return how a flow of few arrows may vary, orthonormal columns ``(height * width, 5)``: 1, x, y, xy and x squared.
+
+    The last two are what turning a head, and the curve of a face, do to a pair of glasses.
+    """
+    x, y = torch.linspace(-1, 1, width).repeat(height), torch.linspace(-1, 1, height).repeat_interleave(width)
+    found: Tensor = torch.linalg.qr(torch.stack([torch.ones_like(x), x, y, x * y, x * x], 1)).Q
+    return found
 
 
 class NativeGuided(WithRemover):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mbu_ops.errors import DeviceError
 from mbu_ops.families.frames import FrameSpec
+from mbu_ops.functional.blend import premultiplied, straight
 from mbu_ops.functional.check import check_code, check_fits, check_image
 from mbu_ops.functional.mask import resize
 from mbu_ops.functional.similarity import RIM, Rectangle, extract
@@ -126,6 +127,11 @@ def to_frame(model: Method, image: Tensor, name: str = "image") -> Tensor:
         DeviceError: if it is not where the weights are.
     """
     check_image(image, name)
+    return _resized(model, image, name)
+
+
+def _resized(model: Method, image: Tensor, name: str) -> Tensor:
+    """Return pictures of any number of channels at the model's size, in its dtype."""
     weight = next(iter(model.parameters()))
     if image.device != weight.device:
         raise DeviceError(
@@ -134,9 +140,6 @@ def to_frame(model: Method, image: Tensor, name: str = "image") -> Tensor:
         )
     return resize(image.to(weight.dtype), model.config.size)
 
-
-_FAINTEST = 1e-3
-"""Opacity of a guide below which its colour is not looked at."""
 
 FINENESS = 2
 """Parts are cut out at so many times the size that is seen, and then shrunk, as training pictures are: cutting out
@@ -234,10 +237,7 @@ def encode_guide(model: Method, guide: Tensor, name: str = "guide") -> Tensor:
     check_guide(model, guide, name)
     if not is_cut_out(model, guide):
         return model.encode_guide(to_frame(model, guide, name))
-    alpha = guide[:, 3:]
-    # colours of what is transparent must not bleed into what is not
-    small, mixed = to_frame(model, alpha.expand(-1, 3, -1, -1), name), to_frame(model, guide[:, :3] * alpha, name)
-    return model.encode_guide(torch.cat([(mixed / small.clamp(min=_FAINTEST)).clamp(0, 1), small[:, :1]], 1))
+    return model.encode_guide(straight(_resized(model, premultiplied(guide), name)))
 
 
 def expand_code(model: Method, image: Tensor, code: Tensor) -> Tensor:

@@ -22,15 +22,40 @@ GLASSES = (
 )
 """Names and titles of the drawn glasses, see ``tools/draw_guides.py``."""
 
-GUIDES = tuple(
-    GuideSpec(
-        name,
-        title=title,
-        attribute="glasses",
-        file=f"guides/glasses_{name}.png",
-        package="mbu_ops_faces",
-        credit="drawn by mbu-ops' own pen; CC0",
-        frame="eyes",
-    )
-    for name, title in GLASSES
+FACIAL_HAIR = (
+    ("full", "Full beard, short"),
+    ("goatee", "Moustache and goatee"),
+    ("chin", "Chin beard"),
+    ("stubble", "Stubble"),
 )
+"""Names and titles of the beards that four men wear, see ``guides/CREDITS.md``."""
+
+_LONDON = "Face Research Lab London Set (DeBruine and Jones 2017), CC BY 4.0; cut to the lower face"
+
+GUIDES = (
+    *(
+        GuideSpec(
+            name,
+            title=title,
+            attribute="glasses",
+            file=f"guides/glasses_{name}.png",
+            package="mbu_ops_faces",
+            credit="drawn by mbu-ops' own pen; CC0",
+            frame="eyes",
+        )
+        for name, title in GLASSES
+    ),
+    *(
+        GuideSpec(
+            name,
+            title=title,
+            attribute="facial_hair",
+            file=f"guides/facial_hair_{name}.jpg",
+            package="mbu_ops_faces",
+            credit=_LONDON,
+            frame="lower_face",
+        )
+        for name, title in FACIAL_HAIR
+    ),
+)
+"""All of them, those of an attribute in the order of their numbers."""

@@ -115,9 +115,9 @@ def test_a_report_compares_and_is_not_measured_twice(drawing, hats, capsys, tmp_
     sheets = {path.name for path in out.rglob("*.png")}
     assert sheets == {
         f"{name}.png"
-        for name in ("transfer", "layers", "removal", "interpolation", "swap", "segmentation", "threshold")
+        for name in ("transfer", "defaults", "layers", "removal", "interpolation", "swap", "segmentation", "threshold")
     }
-    assert (out / "report.md").read_text().count(".png") == 14
+    assert (out / "report.md").read_text().count(".png") == 16
     assert run(arguments) == 0
     second = capsys.readouterr()
     assert "measuring" not in second.err

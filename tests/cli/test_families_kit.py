@@ -86,7 +86,18 @@ def test_a_plugin_as_written_keeps_the_contract(installed, capsys):
     installed()
     assert run(["families", "check", "bags", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
-        name: [] for name in ("import", "attributes", "weights", "samples", "aligner", "frames", "pictures", "edits")
+        name: []
+        for name in (
+            "import",
+            "attributes",
+            "weights",
+            "samples",
+            "guides",
+            "aligner",
+            "frames",
+            "pictures",
+            "edits",
+        )
     }
 
 
@@ -96,7 +107,7 @@ def test_the_tests_of_a_new_plugin_pass(installed, tmp_path):
     command = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(folder), str(folder / "tests")]
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "14 passed" in done.stdout
+    assert "15 passed" in done.stdout
 
 
 OLD = '''"""Bags: what can be edited, and the trained weights for it. Imports no torch: `mbu-ops --help` reads this."""

@@ -161,7 +161,7 @@ def test_a_dial_begins_with_a_remover(folders: Path, tmp_path: Path, capsys: pyt
         (["--method", "mbu", "--edits", "add:glasses"], "leave --edits out"),
         (["--method", "native", "--masks-from", "FINDER", "--pair", "cut=0"], "share above 0"),
         (["--method", "native", "--masks-from", "FINDER", "--pair", "drawn=1"], "a family that draws"),
-        (["--method", "native", "--masks-from", "faces/glasses/native-lite"], "by --masks-from"),
+        (["--method", "native", "--masks-from", "faces/glasses/native_guided-lite"], "by --masks-from"),
         (["--method", "native", "--hard-masks", "--masks-from", "FINDER"], "hard_masks is for methods"),
     ],
 )

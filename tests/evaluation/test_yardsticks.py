@@ -56,8 +56,20 @@ def edits_of(examples, regions, change):
         Edit(torch.where(region, change(images), images), region.float(), images)
         for images, region in ((with_, regions.remove), (without, regions.add))
     )
-    few = with_[:2]
-    return Edits(added, removed, None, [], few, few[:, None], regions.add[:2], removed.mask, with_, without)
+    few, where = with_[:2], regions.add[:2].float()
+    return Edits(
+        added,
+        removed,
+        swapped=None,
+        defaults=[],
+        guides=few,
+        guided=few[:, None],
+        guide_masks=where,
+        guided_masks=where[:, None],
+        segmented=removed.mask,
+        idle_added=with_,
+        idle_removed=without,
+    )
 
 
 def by_name(figures):

@@ -103,6 +103,18 @@ def test_of_a_thing_alone_all_is_taken_that_is_opaque() -> None:
     torch.testing.assert_close(shown, torch.lerp(image[0], taken, planes.worn[0]))
 
 
+def test_a_thing_alone_is_bent_as_a_whole_only() -> None:
+    adder = Adder(CONFIGS["eyes"])
+    flow = torch.randn(2, 2, 12, 28)
+    stiff = adder._stiff(flow)
+    torch.testing.assert_close(adder._stiff(stiff), stiff, atol=1e-5, rtol=0)
+    x, y = torch.linspace(-1, 1, 28), torch.linspace(-1, 1, 12)[:, None]
+    whole = torch.stack([0.1 + x * y, 0.3 * y - x * x + 0 * y])[None]
+    torch.testing.assert_close(adder._stiff(whole), whole, atol=1e-5, rtol=0)
+    # third differences of a parabola are none
+    assert float(stiff.diff(n=3, dim=-1).abs().max()) < 1e-5 < float(flow.diff(n=3, dim=-1).abs().max())
+
+
 def test_other_guides_give_other_pictures_and_codes_stand_in_for_photos() -> None:
     add, photo = mbu_ops.Transfer(tiny_native_guided()), torch.rand(1, 3, 40, 40)
     guides = torch.rand(2, 1, 3, *SIZE)

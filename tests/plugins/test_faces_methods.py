@@ -51,12 +51,19 @@ def test_black_hair_is_darker_than_blond(face: Tensor) -> None:
 
 
 def test_steps_take_the_weights_that_can_do_them() -> None:
-    assert methods("translate:glasses adjust:hair_women,strength=-0.5 remove:glasses") == ["didd", "maae", "native"]
+    assert methods("translate:glasses adjust:hair_women,strength=-0.5 remove:glasses") == [
+        "didd",
+        "maae",
+        "native_guided",
+    ]
 
 
 def test_smiles_and_hair_are_added_by_the_dial_and_hair_is_removed_by_it() -> None:
     assert methods("add:smile remove:hair_women add:hair_women") == 3 * ["maae"]
-    assert methods("remove:glasses remove:smile remove:facial_hair remove:handbags/handle") == 4 * ["native"]
+    assert methods("remove:smile remove:handbags/handle") == 2 * ["native"]
+    for name in ("glasses", "facial_hair"):
+        steps = f"remove:{name} add:{name} swap:{name},guide=3 segment:{name}"
+        assert methods(steps) == 4 * ["native_guided"]
     # a dial follows no guide: who names one wants what it shows
     assert methods("add:smile,guide=0 swap:smile interpolate:smile,to=1 segment:smile") == 4 * ["mbu"]
     assert methods("remove:smile,method=mbu add:smile,guide=0,method=maae") == ["mbu", "maae"]
