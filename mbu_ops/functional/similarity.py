@@ -168,15 +168,14 @@ def extract(image: Tensor, rectangle: Rectangle, size: int | tuple[int, int], vi
         return resize(image[..., top:bottom, left:right], size)
     to_image = rectangle.matrix()
     matrices = [to_image @ view for view in views] or [to_image]
-    corners = torch.tensor([[0, 1, 1, 0], [0, 0, 1, 1], [1, 1, 1, 1]], dtype=torch.float64)
-    reach = torch.cat([matrix @ corners for matrix in matrices], 1)
+    across, down = zip(*(rectangle.corners if not views else _corners_of(matrices)), strict=True)
     left, top, right, bottom = rectangle.bounds(height, width)  # raises where there is nothing
     # what lies just outside takes part in the interpolation
-    left, top = (
-        max(min(a, math.floor(b)) - 2, 0) for a, b in zip((left, top), reach[:2].amin(1).tolist(), strict=True)
+    left, top = max(min(left, math.floor(min(across))) - 2, 0), max(min(top, math.floor(min(down))) - 2, 0)
+    right, bottom = (
+        min(max(right, math.ceil(max(across))) + 2, width),
+        min(max(bottom, math.ceil(max(down))) + 2, height),
     )
-    right = min(max(right, math.ceil(reach[0].max())) + 2, width)
-    bottom = min(max(bottom, math.ceil(reach[1].max())) + 2, height)
     part = image[..., top:bottom, left:right]
     shrink = max(rectangle.height / size[0], rectangle.width / size[1], 1)
     small = resize(part, (math.ceil((bottom - top) / shrink), math.ceil((right - left) / shrink)))
@@ -184,6 +183,12 @@ def extract(image: Tensor, rectangle: Rectangle, size: int | tuple[int, int], vi
     from_result = _scaled(1 / size[1], 1 / size[0])
     places = [affine_places(to_small @ matrix @ from_result, size, like=small) for matrix in matrices]
     return torch.cat([sample(small, place) for place in places])
+
+
+def _corners_of(matrices: Iterable[Tensor]) -> list[tuple[float, float]]:
+    """Return where the corners of views lie in the image, as (x, y)."""
+    corners = torch.tensor([[0, 1, 1, 0], [0, 0, 1, 1], [1, 1, 1, 1]], dtype=torch.float64)
+    return [(x, y) for matrix in matrices for x, y in (matrix @ corners)[:2].T.tolist()]
 
 
 def spread(pixels: Tensor, rectangle: Rectangle, size: tuple[int, int], rows: tuple[int, int] | None = None) -> Tensor:

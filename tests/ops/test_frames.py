@@ -108,3 +108,17 @@ def test_images_are_checked_before_they_are_cut(tmp_path: Path) -> None:
 def test_a_tiny_image_has_a_tiny_frame(verb: str, tmp_path: Path) -> None:
     step = mbu_ops.chain([f"{verb}:{saved(tmp_path, 'native')}"])
     assert step(torch.rand(1, 3, 5, 4)).shape[-2:] == (5, 4)
+
+
+@pytest.mark.parametrize("name", [name for name in OPS if name != "a chain"])
+def test_what_sees_a_part_is_compiled_in_one_graph_and_exported(name: str, tmp_path: Path) -> None:
+    method, build = OPS[name]
+    op = build(saved(tmp_path, method, "lower_face"))
+    torch._dynamo.reset()
+    with torch.no_grad():
+        expected = op(IMAGES)
+        compiled = torch.compile(op, fullgraph=True, backend="eager")
+        torch.testing.assert_close(compiled(IMAGES), expected, atol=1e-4, rtol=0)
+        batch = {0: torch.export.Dim("batch", min=2, max=8)}
+        exported = torch.export.export(op, (IMAGES[:2],), dynamic_shapes=(batch,)).module()
+        torch.testing.assert_close(exported(IMAGES), expected, atol=1e-4, rtol=0)
