@@ -14,6 +14,7 @@ import mbu_ops
 from mbu_ops.errors import ShapeError
 from mbu_ops.families import FrameSpec, get_family
 from mbu_ops.frames import Box, Framed
+from mbu_ops.images import read, write
 from mbu_ops.methods.presence import OwnPresence
 from mbu_ops.ops.method import Sight
 from mbu_ops.ops.one_input import left_by
@@ -77,8 +78,8 @@ def test_gradients_reach_the_image_and_the_guide(tmp_path: Path) -> None:
 
 def test_guide_pictures_in_a_chain_are_cut_too(tmp_path: Path) -> None:
     path, picture = saved(tmp_path, "native_guided"), tmp_path / "guide.png"
-    mbu_ops.images.write(picture, GUIDE[0])
-    exact = mbu_ops.images.read(picture).to_tensor()[None]
+    write(picture, GUIDE[0])
+    exact = read(picture).to_tensor()[None]
     add = mbu_ops.Transfer.from_pretrained(path)
     torch.testing.assert_close(mbu_ops.chain(f"add:{path}@{picture}")(IMAGES), add(IMAGES, exact), atol=1e-5, rtol=0)
 
