@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -74,7 +75,7 @@ def run(args: Sequence[str] | None = None) -> int:
     """
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
+            warnings.showwarning = partial(_show_warning, warnings.showwarning)
             code = cli.main(args, prog_name="mbu-ops", standalone_mode=False)
     except click.Abort:
         click.echo("mbu-ops: interrupted; files already written are whole", err=True)
@@ -91,15 +92,14 @@ def run(args: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else OK
 
 
-_show_others = warnings.showwarning
-
-
-def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+def _show_warning(
+    others: Callable[..., None], message: Warning | str, category: type[Warning], *where: Any, **more: Any
+) -> None:
     """Say what is amiss with a guide in one line, without the line of code that noticed it."""
     if issubclass(category, GuideWarning):
         click.echo(f"mbu-ops: {message}", err=True)
     else:
-        _show_others(message, category, *where, **more)
+        others(message, category, *where, **more)
 
 
 def exit_code(error: MBUOpsError) -> int:

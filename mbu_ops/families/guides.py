@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import resources
-from importlib.resources.abc import Traversable
 
 from mbu_ops.families.checks import MODULE, check_file, check_name, check_pattern, check_text
+from mbu_ops.families.packaged import PackagedFile
 
 
 @dataclass(frozen=True, slots=True)
-class GuideSpec:
+class GuideSpec(PackagedFile):
     """One picture of a content that comes with a family.
 
     It shows one of the family's frames. With an alpha channel it shows the content alone, and nobody's face.
@@ -50,11 +49,3 @@ class GuideSpec:
         check_text(where, "credit", self.credit)
         if self.frame is not None:
             check_name(f"{where}: frame", self.frame)
-
-    def locate(self) -> Traversable:
-        """Return where the picture should be; it need not exist.
-
-        Raises:
-            ModuleNotFoundError: if the package is not installed.
-        """
-        return resources.files(self.package).joinpath(self.file)

@@ -10,8 +10,6 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib import resources
-from importlib.resources.abc import Traversable
 from typing import Self
 
 from mbu_ops.errors import ConfigurationError, FamilyError
@@ -30,6 +28,7 @@ from mbu_ops.families.checks import (
 )
 from mbu_ops.families.frames import FrameSpec, check_frames, find_frame
 from mbu_ops.families.guides import GuideSpec
+from mbu_ops.families.packaged import PackagedFile
 from mbu_ops.families.parts import Anatomy
 from mbu_ops.families.placement import Placement
 from mbu_ops.families.rules import Rule, contradictory
@@ -165,7 +164,7 @@ class AttributeSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class WeightSpec:
+class WeightSpec(PackagedFile):
     """One file of trained weights that comes with a family.
 
     Attributes:
@@ -225,17 +224,9 @@ class WeightSpec:
             if not isinstance(name, str) or type(value) not in (int, float) or not math.isfinite(value):
                 raise ConfigurationError(f"{where}: metrics must hold (name, finite number), got {metric!r}")
 
-    def locate(self) -> Traversable:
-        """Return where the file should be; it need not exist.
-
-        Raises:
-            ModuleNotFoundError: if the package is not installed.
-        """
-        return resources.files(self.package).joinpath(self.file)
-
 
 @dataclass(frozen=True, slots=True)
-class SampleSpec:
+class SampleSpec(PackagedFile):
     """One picture that comes with a family.
 
     Attributes:
@@ -268,14 +259,6 @@ class SampleSpec:
             check_tuple(where, "box", self.box, int)
             if len(self.box) != 4 or not (0 <= self.box[0] < self.box[2] and 0 <= self.box[1] < self.box[3]):
                 raise ConfigurationError(f"{where}: box must be (left, top, right, bottom), got {self.box!r}")
-
-    def locate(self) -> Traversable:
-        """Return where the picture should be; it need not exist.
-
-        Raises:
-            ModuleNotFoundError: if the package is not installed.
-        """
-        return resources.files(self.package).joinpath(self.file)
 
 
 @dataclass(frozen=True, slots=True)
