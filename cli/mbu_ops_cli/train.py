@@ -13,7 +13,7 @@ from mbu_ops_cli.labelled import LABELLED, VARIATION, LabelledSource
 from mbu_ops_cli.options import FiniteRange
 from mbu_ops_cli.settings import CommandWithSettings
 from mbu_ops_cli.sources import FOLDER, Source, source_options
-from mbu_ops_cli.train_checks import check_source
+from mbu_ops_cli.train_checks import check_source, slow_precision
 from mbu_ops_cli.train_pairs import PairOptions, numbers, pair_options, write_sheet
 
 if TYPE_CHECKING:
@@ -225,6 +225,8 @@ def train(
         sample_every=sample_every,
     )
     reporter = ProgressReporter(settings.steps, quiet)
+    if (slow := slow_precision(mixed_precision)) is not None:
+        reporter.note(slow)
     size = network_config(settings.method, settings.config).size
     pictures = _training(source, size, variation, method, reporter.note)
     try:
@@ -311,7 +313,7 @@ def _aided(
         if pictures.with_regions is None:
             note(f"{name} learns without its background loss: no family says where its edits belong")
     if "pairs" in aids and isinstance(source, Source) and isinstance(pictures, Domains):
-        return making.composites(pictures, source, note, "reverse" in aids), found
+        return making.composites(pictures, source, note, aids), found
     if "parser" in aids and isinstance(source, LabelledSource):
         found["parser"] = load_pretrained(parser or source.parser, method="parsing", whole=True).model
     return pictures, found

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,7 +140,7 @@ class PairOptions:
             self._masks_from(source)
 
     def composites(
-        self, domains: Domains, source: Source, note: Callable[[str], None], both_ways: bool = False
+        self, domains: Domains, source: Source, note: Callable[[str], None], aids: Collection[str] = ()
     ) -> Composites:
         """Return pairs made of training pictures.
 
@@ -147,8 +148,10 @@ class PairOptions:
             domains: the pictures.
             source: where they came from.
             note: told what is done.
-            both_ways: whether to make pairs the other way too, where the weights that find the content find its place
-                also in pictures without it, as a mouth is found that does not smile.
+            aids: what the method asks for beside pairs, of :attr:`mbu_ops.methods.MethodInfo.aids`: ``"reverse"`` for
+                pairs the other way too, where the weights that find the content find its place also in pictures without
+                it, as a mouth is found that does not smile; ``"bends"`` for pictures in the shape that the family knows
+                the content to give them.
 
         Raises:
             ConfigurationError: if a kind of pairs cannot be made of them.
@@ -160,7 +163,7 @@ class PairOptions:
         from mbu_ops.data.composites import Composites, shows_enough
         from mbu_ops.data.handmade import handmade_masks
         from mbu_ops.ops import Segment
-        from mbu_ops.training.pairs import believed, content_masks, edited_photos, family_pen
+        from mbu_ops.training.pairs import believed, content_bends, content_masks, edited_photos, family_pen
 
         name = self._masks_from(source)
         finder = None if name is None else _finder(name, source)
@@ -202,12 +205,19 @@ class PairOptions:
             note(f"editing pictures: {self.edits}")
             edit = mbu_ops.chain(self.edits, source.family.name if source.family else "faces")
             edited = edited_photos(edit, seen.without[bare], frame, kept.without)
+        bends = away = None
+        if "bends" in aids and source.frame.is_whole | (frame is source.frame):
+            known = partial(content_bends, source.family, source.attribute, frame=frame, size=domains.size)
+            bends, away = known(seen.without[bare], True), known(seen.with_[shown], False)
+        elif "bends" in aids and source.family is not None and source.family.bends is not None:
+            note("nothing is bent: the weights that find the content see a part of the frame")
         reverse = None
-        if both_ways and finder is not None:
+        if "reverse" in aids and finder is not None:
             places = content_masks(Segment(finder.model), seen.without[bare], frame, domains.size, self.grown)
             if shows_enough(places).float().mean() > 0.5:
-                reverse = Composites(kept.exchanged, places)
-        return Composites(kept, masks, shares, pen, edited, found_by, reverse)
+                kinds = (("cut", 1.0),) if away is None else (("cut", 1.0), ("bent", 2.0))
+                reverse = Composites(kept.exchanged, places, kinds, bends=away)
+        return Composites(kept, masks, shares, pen, edited, found_by, reverse, bends)
 
     def _masks_from(self, source: Source) -> str | None:
         """Return the weights that find the content; None if there are only hand-made masks.

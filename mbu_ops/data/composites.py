@@ -1,7 +1,8 @@
 """Pairs whose target is always a real photo: a content laid on a photo that shows none, which is what to get back.
 
 Two folders hold no pairs. These are made of them: a content is *cut* out of another photo, by its mask; *drawn* by a
-family's pen; or put there by other weights' *edits* (back-translation: Sennrich, Haddow and Birch, ACL 2016). Nothing
+family's pen; put there by other weights' *edits* (back-translation: Sennrich, Haddow and Birch, ACL 2016); or the photo
+is *bent* to the shape of those with the content, as far as its family knows that. Nothing
 that a network made stands on the side of the target, so that what is learnt from it is sharp. May import no network.
 """
 
@@ -20,10 +21,17 @@ from mbu_ops.data.domains import Domains
 from mbu_ops.data.donors import OPAQUE, Drawn, fitted, laid_on, nearest
 from mbu_ops.data.placement import place
 from mbu_ops.errors import ConfigurationError, ShapeError
-from mbu_ops.functional.mask import change_mask
+from mbu_ops.functional.layer import Moved
+from mbu_ops.functional.mask import change_mask, resize
 
-KINDS = ("cut", "drawn", "edited")
+KINDS = ("cut", "drawn", "edited", "bent")
 """How a content can be laid on a photo."""
+
+_BENT = 0.2, 1.3
+"""How far photos are bent, as a share of what is usual between the domains."""
+
+_STIRRED = 6.0
+"""Pixels by which a place must move to count as all of the content's."""
 
 _SHOWS = 0.02
 """A donor's mask covers at least so much of the frame: from others there is nothing to cut."""
@@ -76,6 +84,9 @@ class Composites:
         masks_from: who found the masks, for the weights' metadata.
         reverse: pairs of the same photos the other way: photos *with* the content, on which a place that shows none was
             laid. For methods that also put the content on.
+        bends: ``(N, 2, h, w)`` in sides of the frame, flows that give each ``without`` photo the shape of one with the
+            content, see :class:`mbu_ops.functional.layer.Moved`; contents are laid on photos that are bent so. None
+            where nothing is known of shapes.
         views: whether batches hold another view of each pair's content, for methods that follow guides.
         near: ``(N, K)`` int64, for each ``without`` photo the donors that look like it; those from ``M`` on mirrored.
 
@@ -91,6 +102,7 @@ class Composites:
     edited: Edited | None = None
     masks_from: str = ""
     reverse: Composites | None = None
+    bends: Tensor | None = None
     views: bool = False
     near: Tensor = field(init=False, repr=False)
 
@@ -110,7 +122,17 @@ class Composites:
             raise ConfigurationError(
                 "expected edited photos for pairs of the kind 'edited', got none: name a step that adds the content"
             )
-        object.__setattr__(self, "near", nearest(self.domains.without, photos, self._donors))
+        bare = self.domains.without
+        if self.bends is not None and (self.bends.ndim != 4 or self.bends.shape[:2] != (len(bare), 2)):
+            raise ShapeError(
+                f"expected bends of shape ({len(bare)}, 2, h, w), one for each photo, got {tuple(self.bends.shape)}"
+            )
+        if self.bends is None and dict(self.shares).get("bent"):
+            raise ConfigurationError(
+                "expected a family that knows how the content bends what is around it, for pairs of the kind 'bent', "
+                "got none: leave them out (cut=1)"
+            )
+        object.__setattr__(self, "near", nearest(bare, photos, self._donors))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -220,8 +242,8 @@ class Composites:
         if kind == "edited":
             return self._made_of_edits(count, random)
         targets = self._targets(count, random)
-        photos = self._of_without(targets, random)
         if kind == "drawn":
+            photos = self._of_without(targets, random)
             assert self.pen is not None  # noqa: S101 - checked when it was made
             seed = int(random.integers(2**31))
             # the same things on other photos
@@ -233,11 +255,16 @@ class Composites:
             drawn, *again = pictures
             views = [part for one in again for part in one]
             return torch.cat([drawn.pictures, photos, drawn.masks, *views], 1)
+        bent, photos, stirred = self._bent(targets, random)
+        if kind == "bent":
+            return torch.cat([bent, photos, stirred], 1)
         one_of = torch.from_numpy(random.integers(self.near.shape[1], size=count))
         donors = self._of_with(self.near[targets, one_of], random)
         # whoever follows a guide must find the guide's own pixels in the picture
-        laid = laid_on(photos, moved(fitted(donors, photos)), 1.0 if self.views else OPAQUE)
-        return torch.cat([laid.pictures, photos, laid.masks, *([donors] if self.views else [])], 1)
+        laid = laid_on(bent, moved(fitted(donors, bent)), 1.0 if self.views else OPAQUE)
+        return torch.cat(
+            [laid.pictures, photos, torch.maximum(laid.masks, stirred), *([donors] if self.views else [])], 1
+        )
 
     def _made_of_edits(self, count: int, random: np.random.Generator) -> Tensor:
         assert self.edited is not None  # noqa: S101 - checked when it was made
@@ -254,6 +281,20 @@ class Composites:
     def _of_without(self, indices: Tensor, random: np.random.Generator) -> Tensor:
         photos = self.domains.without[indices].float() / 255
         return place(photos, self.domains.without_placement, random)
+
+    def _bent(self, indices: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Return photos in the shape of those with the content, the photos themselves, and where both differ."""
+        photos = self.domains.without[indices].float() / 255
+        bent, stirred = photos, torch.zeros_like(photos[:, :1])
+        if self.bends is not None:
+            shares = torch.from_numpy(random.uniform(*_BENT, size=len(indices))).float().view(-1, 1, 1, 1)
+            flow = shares * self.bends[indices].float()
+            bent = Moved(torch.ones_like(stirred), flow).seen(photos)
+            pixels = flow * flow.new_tensor([self.size[1], self.size[0]]).view(-1, 1, 1)
+            stirred = resize((pixels.square().sum(1, keepdim=True).sqrt() / _STIRRED).clamp(max=1), self.size)
+        placed = place(torch.cat([bent, photos, stirred], 1), self.domains.without_placement, random)
+        bent, photos, stirred = torch.split(placed, [3, 3, 1], 1)
+        return bent, photos, stirred
 
     def _of_with(self, indices: Tensor, random: np.random.Generator) -> Tensor:
         """Return photos with their masks as a fourth channel; those of indices beyond the last one are mirrored."""

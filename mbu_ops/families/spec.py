@@ -286,6 +286,10 @@ class FamilySpec:
         pen: ``"module:name"`` of a function ``(attribute, images, frame)`` that draws an attribute on images
             ``(N, 3, H, W)`` in [0, 1] of one of the frames, and returns them and masks ``(N, 1, H, W)`` in [0, 1], or
             None for what it cannot draw; None if there is none. Methods that learn from pairs use it.
+        bends: ``"module:name"`` of a function ``(attribute, images, towards)`` that says how an attribute changes the
+            shape of what is around it: flows ``(N, 2, h, w)`` in sides of the first frame, which give images
+            ``(N, 3, H, W)`` in [0, 1] without it the shape of those with it, or the other way if not ``towards``; or
+            None where it cannot tell; None if there is none. Methods that learn from pairs use it.
         identity: ``"module:name"`` of a function that returns a module which describes whose picture it is:
             ``(N, 3, H, W)`` in [0, 1] to ``(N, D)``, alike for pictures of one subject; None if there is none.
         judges: ``"module:name"`` of a function ``(role)`` that returns a :class:`mbu_ops.evaluation.judge.Judge`: for
@@ -315,6 +319,7 @@ class FamilySpec:
     pictures: str | None = None
     masks: str | None = None
     pen: str | None = None
+    bends: str | None = None
     identity: str | None = None
     judges: str | None = None
     regions: str | None = None
@@ -339,7 +344,7 @@ class FamilySpec:
         check_tuple(where, "guides", self.guides, GuideSpec)
         if type(self.anatomy) not in (Anatomy, type(None)):
             raise ConfigurationError(f"{where}: anatomy must be an Anatomy or None, got {self.anatomy!r}")
-        for field in ("aligner", "pictures", "masks", "pen", "identity", "judges", "regions"):
+        for field in ("aligner", "pictures", "masks", "pen", "bends", "identity", "judges", "regions"):
             if (target := getattr(self, field)) is not None:
                 check_pattern(where, field, target, _TARGET)
         check_unique(where, "attribute", [n for a in self.attributes for n in (a.name, *a.aliases)])

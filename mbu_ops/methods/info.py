@@ -38,8 +38,8 @@ class MethodInfo:
         refines: whether training may begin at half the resolution, see :meth:`mbu_ops.methods.base.Networks.refined`.
         draws: whether the networks draw pictures; some only read them.
         aids: what training asks of a family, where it has it: ``"identity"``, ``"regions"`` or ``"parser"``; or
-            ``"pairs"``, which are made of its pictures, ``"reverse"`` such the other way, and ``"views"`` other
-            views of what lies between a pair's pictures.
+            ``"pairs"``, which are made of its pictures, ``"reverse"`` such the other way, ``"bends"`` what gives
+            pictures the other's shape, and ``"views"`` other views of what lies between a pair's pictures.
         takes_pixels: whether edits take a guide photo's own pixels. A guide's code then begins with its picture as the
             networks see it, RGB and opacity, which stands in where the photo is not at hand.
         swaps_at_once: whether ``swap`` is one function of its own; otherwise to swap is to remove, then to transfer.

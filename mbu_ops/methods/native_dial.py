@@ -51,7 +51,7 @@ class NativeDial(WithRemover):
         objective="mbu_ops.objectives.native_dial:NativeDialObjective",
         follows_guides=False,
         refines=False,
-        aids=frozenset({"pairs", "reverse"}),
+        aids=frozenset({"pairs", "reverse", "bends"}),
     )
     configs = CONFIGS
 

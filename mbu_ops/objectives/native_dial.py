@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from mbu_ops.data.capture import softened
+from mbu_ops.data.composites import Pairs
 from mbu_ops.functional.grid import grid
 from mbu_ops.functional.mask import change_mask
 from mbu_ops.methods.native_dial import NativeDial
@@ -86,8 +87,9 @@ class NativeDialObjective(PairsObjective):
         if weights.more:
             taught = self._edited(self.model.less, photos)
             if reverse is not None:
-                taught = taught[: count // 2]
-                taught = torch.cat([reverse[: count - len(taught)], taught])
+                # the more of them show what no network made, the better
+                taught = taught[: count // 4]
+                taught = torch.cat([self._rid(reverse[: count - len(taught)]), taught])
             elif not len(taught):
                 taught = self._edited(self.model.less, photos, all_of_them=True)
             # where a content will lie on a photo nobody knows: nothing is kept by a mask
@@ -107,6 +109,16 @@ class NativeDialObjective(PairsObjective):
         shown, wanted = shown[chosen], photos[chosen]
         # softened once more: no trace of the network that edited may tell
         return torch.cat([softened(shown) if len(shown) else shown, wanted, change_mask(wanted, shown)], 1)
+
+    @torch.no_grad()
+    def _rid(self, reverse: Tensor) -> Tensor:
+        """Return pairs the other way, without what is left of the content where something is."""
+        pair = Pairs.of(reverse)
+        planes = self.model.less.planes(pair.shown).float()
+        cleared = softened(planes.shown(pair.shown).clamp(0, 1))
+        chosen = (planes.presence >= _LEARNT_FROM).view(-1, 1, 1, 1)
+        masks = torch.maximum(pair.masks, change_mask(pair.wanted, cleared))
+        return torch.where(chosen, torch.cat([cleared, pair.wanted, masks], 1), reverse)
 
     def sheet(self, model: Any, without: Tensor, with_: Tensor) -> Tensor:
         """Draw photos with the content, and removed; photos without it, and added at half and at full strength."""

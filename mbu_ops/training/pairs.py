@@ -27,6 +27,9 @@ from mbu_ops.methods.presence import Detector
 
 _SHOWN = 8
 
+_COARSE = 8
+"""Pixels of a picture for one arrow of a flow that bends it."""
+
 _DOUBTFUL = 0.1
 """A detector that is so sure of the other domain is believed rather than the label."""
 
@@ -67,6 +70,50 @@ def content_masks(
             there = gaussian_blur2d(dilate(there, radius), (2 * radius + 1,) * 2, (radius / 4,) * 2)
         masks.append((there.clamp(0, 1) * 255).round().to(torch.uint8))
     return torch.cat(masks)
+
+
+@torch.no_grad()
+def content_bends(
+    family: FamilySpec | None,
+    attribute: AttributeSpec | None,
+    pictures: Tensor,
+    towards: bool,
+    frame: FrameSpec,
+    size: Size,
+) -> Tensor | None:
+    """Return how an attribute bends what is around it, in one of the family's frames; None if the family cannot tell.
+
+    Args:
+        family: the pictures' family, if any; its ``bends`` names the function that knows.
+        attribute: what bends them.
+        pictures: ``(N, 3, R, R)`` uint8 RGB, of the family's first frame.
+        towards: whether to bend towards the attribute, or away from it.
+        frame: the frame wanted, in the sides of that one.
+        size: height and width of the pictures in that frame: flows are an eighth of it.
+
+    Returns:
+        ``(N, 2, h, w)`` float16, in sides of the frame wanted.
+
+    Raises:
+        PluginError: if the function cannot be loaded, fails, or returns something else.
+    """
+    if family is None or attribute is None or family.bends is None:
+        return None
+    bend, parts = load_target(family, "bends"), []
+    height, width = (max(2, side // _COARSE) for side in height_and_width(size))
+    for chunk in torch.split(pictures, 64):
+        with plugin_code(family, f"bending pictures for {attribute.name}"):
+            flow = bend(attribute.name, chunk.float() / 255, towards)
+        if flow is None:
+            return None
+        if not isinstance(flow, Tensor) or flow.ndim != 4 or flow.shape[:2] != (len(chunk), 2):
+            got = tuple(flow.shape) if isinstance(flow, Tensor) else type(flow).__name__
+            raise PluginError(f"family {family.name!r}: expected bends of shape ({len(chunk)}, 2, h, w), got {got}")
+        if not bool((flow.abs() <= 1).all()):
+            raise PluginError(f"family {family.name!r}: expected bends of at most one side of the frame, got others")
+        sides = flow.new_tensor([frame.width, frame.height]).view(-1, 1, 1)
+        parts.append((_within(flow.float(), frame, (height, width)) / sides).half())
+    return torch.cat(parts)
 
 
 @torch.no_grad()
@@ -219,6 +266,7 @@ def pairs_sheet(composites: Composites, seed: int = 0) -> Tensor:
         if share:
             rows += composites.pairs(kind, _SHOWN, seed)
     if composites.reverse is not None:
-        rows += composites.reverse.pairs("cut", _SHOWN, seed)
+        for kind, _ in composites.reverse.shares:
+            rows += composites.reverse.pairs(kind, _SHOWN, seed)
     rows += Pairs.of(composites.batch(_SHOWN, seed, 0)[0])
     return grid([row.expand(-1, 3, -1, -1) for row in rows])

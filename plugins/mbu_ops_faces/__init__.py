@@ -78,6 +78,7 @@ family = FamilySpec(
     frames=_FRAMES,
     noun="face",
     pen="mbu_ops_faces.pen:draw",
+    bends="mbu_ops_faces.expression:bends",
     weights=read_manifest(__name__, "mbu_ops_checkpoints"),
     guides=GUIDES,
     aligner="mbu_ops_faces.aligner:pretrained",

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
 from mbu_ops.functional.mask import dilate, resize
-from mbu_ops.functional.similarity import extract, square
-from mbu_ops_faces.aligner import POINTS_VIEW, FaceAligner, pretrained
-from mbu_ops_faces.networks import POINTS_SIDE
+from mbu_ops_faces.landmarks import landmarks
 
 SIDE = 64
 """Side of the square that hulls are drawn on, in pixels, before they are brought to the images' size."""
@@ -42,11 +38,7 @@ def regions(attribute: str, images: Tensor) -> Tensor | None:
     """
     if attribute in _OUTSIDE:
         return None
-    x, y, side = POINTS_VIEW
-    frame = square(SIDE, SIDE, 2 * SIDE, 0.0)
-    crops = extract(resize(images.float(), (2 * SIDE, 2 * SIDE)), frame.part(*POINTS_VIEW), POINTS_SIDE)
-    points = (_aligner().landmarks(crops.cpu()) - 0.5) * side + torch.tensor([x, y])
-    hulls = torch.stack([_hull(face) for face in points.cpu().double().numpy()])[:, None]
+    hulls = torch.stack([_hull(face) for face in landmarks(images).double().numpy()])[:, None]
     height, width = images.shape[-2:]
     return resize(dilate(hulls, MARGIN), (height, width)).to(images)
 
@@ -58,8 +50,3 @@ def _hull(points: np.ndarray) -> Tensor:
     canvas = Image.new("L", (SIDE, SIDE))
     ImageDraw.Draw(canvas).polygon([(float(x), float(y)) for x, y in outline], fill=255)
     return torch.from_numpy(np.array(canvas)).float() / 255
-
-
-@functools.cache
-def _aligner() -> FaceAligner:
-    return pretrained()

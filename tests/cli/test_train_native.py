@@ -17,6 +17,7 @@ from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.transfer import Transfer
 from mbu_ops.weights import load, read_info
 from mbu_ops_cli.app import run
+from mbu_ops_cli.train_checks import slow_precision
 
 SHORT = ["--config", "tiny", "--steps", "2", "--batch-size", "2", "--quiet", "--threads", "1"]
 
@@ -128,6 +129,34 @@ def test_a_dial_is_trained_and_goes_on(folders: Path, tmp_path: Path) -> None:
     assert mbu_ops.chain(f"add:{tmp_path / 'out'}", family=None)(photo).shape == photo.shape  # without a guide
     more[-2:] += ["--resume", "--steps", "3"]
     assert run(command(folders, tmp_path / "out", *more)) == 0
+
+
+def test_a_dial_learns_from_what_the_family_bends(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Serious faces in the shape of smiling ones, and the other way, beside what is cut out of photos."""
+    finder = ["--masks-from", str(folders / "finder"), "--preview"]
+    smiles = ["--family", "faces", "--attribute", "smile", "--no-align", *finder]
+    assert run(command(folders, tmp_path / "dial", "--method", "native_dial", *smiles)) == 0
+    assert Image.open(tmp_path / "dial" / "pairs.png").size == (8 * 32, 12 * 16)
+    # neither networks that move nothing nor contents without a shape are given any
+    assert run(command(folders, tmp_path / "remover", "--method", "native", *smiles)) == 0
+    assert Image.open(tmp_path / "remover" / "pairs.png").size == (8 * 32, 6 * 16)
+    smiles[3] = "facial_hair"
+    assert run(command(folders, tmp_path / "beard", "--method", "native_dial", *smiles)) == 0
+    assert Image.open(tmp_path / "beard" / "pairs.png").size == (8 * 32, 9 * 16)
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("capability", "precision", "told"), [("AVX2", "bf16", True), ("AVX2", "no", False), ("AMX", "bf16", False)]
+)
+def test_a_precision_that_the_processor_has_not_is_told(
+    monkeypatch: pytest.MonkeyPatch, capability: str, precision: str, told: bool
+) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    assert ("slower in bfloat16" in (slow_precision(precision) or "")) == told
 
 
 def test_a_dial_begins_with_a_remover(folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -166,12 +166,14 @@ def test_placements_of_the_attribute_are_applied(domains: Domains, masks: Tensor
 @pytest.mark.parametrize(
     ("change", "error", "says"),
     [
-        ({"shares": (("glued", 1.0),)}, ConfigurationError, "kind of pairs .cut, drawn, edited., got 'glued'"),
+        ({"shares": (("glued", 1.0),)}, ConfigurationError, "kind of pairs .cut, drawn, edited, bent., got 'glued'"),
         ({"shares": (("cut", -1.0),)}, ConfigurationError, "share of 0 or more"),
         ({"shares": (("cut", float("nan")),)}, ConfigurationError, "share of 0 or more"),
         ({"shares": (("cut", 0.0),)}, ConfigurationError, "share above 0"),
         ({"shares": (("drawn", 1.0),)}, ConfigurationError, "a family that draws"),
         ({"shares": (("edited", 1.0),)}, ConfigurationError, "a step that adds"),
+        ({"shares": (("bent", 1.0),)}, ConfigurationError, "knows how the content bends"),
+        ({"bends": torch.zeros(7, 2, 4, 6)}, ShapeError, "bends of shape .12, 2, h, w., one for each photo, got"),
         ({"masks": torch.zeros(7, 1, HEIGHT, WIDTH, dtype=torch.uint8)}, ShapeError, "expected masks of shape"),
     ],
 )
@@ -199,6 +201,36 @@ def test_pairs_the_other_way_have_photos_with_the_content_as_targets(domains: Do
     assert middle.mean() > 0.5
     assert (pairs.shown - pairs.wanted)[..., 20:24, 14:34].mean() > 0.1
     assert both.facts["reverse"] == {"cut": 1.0}
+
+
+def bends(right: float) -> Tensor:
+    """Flows that take every pixel from further right, by a share of the width."""
+    return torch.stack([torch.full((4, 6), right), torch.zeros(4, 6)]).expand(12, -1, -1, -1)
+
+
+def test_a_bent_photo_shows_itself_moved(domains: Domains, masks: Tensor) -> None:
+    shown, wanted, where = Composites(domains, masks, (("bent", 1.0),), bends=bends(0.125)).pairs("bent", 64)
+    photos = {photo.numpy().tobytes() for photo in domains.without}
+    assert all((255 * one).round().byte().numpy().tobytes() in photos for one in wanted)
+    # each by another share of the 6 pixels, from 0.2 to 1.3: 1 to 8 of them
+    far = torch.stack([(shown[..., : WIDTH - by] - wanted[..., by:]).abs().mean((1, 2, 3)) for by in range(10)], 1)
+    found = far.argmin(1)
+    assert found.min() <= 2
+    assert found.max() >= 7
+    assert where.amin() > 0.15
+    assert torch.allclose(where.amax((1, 2, 3)), (found / 6).clamp(max=1), atol=0.1)
+
+
+def test_contents_are_laid_on_bent_photos(domains: Domains, masks: Tensor) -> None:
+    still = Composites(domains, masks, bends=bends(0.0)).pairs("cut", 16)
+    beside = (still.masks == 0).expand_as(still.shown)
+    assert beside.any()
+    assert torch.allclose(still.shown[beside], still.wanted[beside], atol=1e-5)
+    moved = Composites(domains, masks, bends=bends(0.125)).pairs("cut", 16)
+    assert moved.masks.amin() > 0.15
+    assert (moved.shown - moved.wanted).abs()[..., :10, :].mean() > 0.01
+    again = [Composites(domains, masks, bends=bends(0.125)).batch(4, seed=1, step=2)[0] for _ in range(2)]
+    assert torch.equal(*again)
 
 
 @pytest.mark.parametrize("kind", ["cut", "drawn", "edited"])

@@ -178,6 +178,45 @@ def test_what_a_pen_does_wrong_is_named(frame: str, says: str) -> None:
         making.family_pen(a_family(), PLUS, frame, 16)
 
 
+def bend(attribute: str, images: Tensor, towards: bool) -> Tensor | None:
+    """Take pixels from further right towards a plus, from further left away from it; badly of dark pictures."""
+    if attribute != "plus":
+        return None
+    flow = torch.zeros(len(images), 2, 8, 8)
+    flow[:, 0] = (0.1 if towards else -0.1) * torch.linspace(0, 1, 8)
+    return flow[:, :1] if images.max() < 0.1 else 20 * flow if images.max() < 0.3 else flow
+
+
+def test_what_a_content_bends_is_cut_to_the_frame() -> None:
+    family = replace(a_family(), bends=f"{__name__}:bend")
+    pictures = torch.full((70, 3, 16, 16), 200, dtype=torch.uint8)
+    half = FrameSpec("right", "all", 0.75, 0.5, 0.5, 1.0)
+    whole = making.content_bends(family, PLUS, pictures, True, WHOLE_FRAME, (64, 128))
+    assert whole is not None
+    assert whole.shape == (70, 2, 8, 16)
+    assert whole[0, 0, 0, -1] == pytest.approx(0.1, abs=0.01)
+    right = making.content_bends(family, PLUS, pictures, True, half, (64, 64))
+    away = making.content_bends(family, PLUS, pictures, False, half, (64, 64))
+    assert right is not None
+    assert away is not None
+    # half as wide a frame: the same way is twice as many of its sides
+    assert right[0, 0, 0, -1] == pytest.approx(0.2, abs=0.01)
+    assert 0.09 < float(right[0, 0, 0, 0]) < 0.13
+    assert torch.equal(right, -away)
+    assert making.content_bends(family, family.attributes[1], pictures, True, half, 64) is None
+    assert making.content_bends(a_family(), PLUS, pictures, True, half, 64) is None
+    assert making.content_bends(None, PLUS, pictures, True, half, 64) is None
+
+
+@pytest.mark.parametrize(
+    ("shade", "says"), [(10, r"bends of shape \(2, 2, h, w\), got \(2, 1, 8, 8\)"), (60, "at most one side")]
+)
+def test_what_bends_badly_is_named(shade: int, says: str) -> None:
+    pictures = torch.full((2, 3, 16, 16), shade, dtype=torch.uint8)
+    with pytest.raises(PluginError, match=f"family 'signs'.*{says}"):
+        making.content_bends(replace(a_family(), bends=f"{__name__}:bend"), PLUS, pictures, True, WHOLE_FRAME, 32)
+
+
 def test_a_sheet_shows_pairs(composites: Composites) -> None:
     assert making.pairs_sheet(composites).shape == (3, 6 * 16, 8 * 32)
 
