@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from mbu_ops.ops.plan import Guide, StepPlan
 
 
+LOOKS_AWAY = 20.0
+"""Degrees from which a guide's head is turned too far to suit those who look at the camera."""
+
+
 def aligner(family: FamilySpec | str = "faces", device: torch.device | str | None = None) -> Aligner:
     """Return what finds a family's places in photos, for :class:`mbu_ops.Framed`.
 
@@ -149,7 +153,7 @@ def align_guides(
         FrameError: if there is nothing in a guide.
 
     Warns:
-        GuideWarning: if a guide shows the place with less than half of the pixels that the networks see.
+        GuideWarning: if a guide shows the place with less than half of the pixels that the networks see, or looks away.
     """
     from mbu_ops.images import ImageFile
     from mbu_ops.methods import get_method
@@ -187,6 +191,14 @@ def _cut(plan: StepPlan, photo: Tensor, aligner: GuardedAligner) -> Tensor:
         warnings.warn(
             f"the guide picture of {str(plan.step)!r} shows the {shown} in {part.rectangle.width:.0f} pixels, "
             f"less than half of the {plan.info.resolution} that networks see: a larger picture gives a sharper edit",
+            GuideWarning,
+            stacklevel=2,
+        )
+    if abs(yaw := places[0].yaw) > LOOKS_AWAY:
+        warnings.warn(
+            f"the guide picture of {str(plan.step)!r} shows {with_article(aligner.noun)} that looks {abs(yaw):.0f} "
+            f"degrees to the {'right' if yaw > 0 else 'left'}: what is taken from it fits those who look the same way; "
+            "a guide who looks at the camera suits most",
             GuideWarning,
             stacklevel=2,
         )

@@ -113,6 +113,11 @@ class Box:
         x, y = (self.left + self.right) / 2, (self.top + self.bottom) / 2
         return Rectangle(x, y, self.width, self.height)
 
+    @property
+    def yaw(self) -> float:
+        """Return 0: nobody knows which way what it shows looks."""
+        return 0.0
+
     def part(self, spec: FrameSpec) -> Box | Frame:
         """Return the frame that a family declares within this box.
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 FARTHEST = 1e6
 """No photo is larger, in pixels."""
 
+SIDEWAYS = 90
+"""Degrees by which nothing that is seen looks further away."""
+
 
 class Placed(Protocol):
     """A place in a photo: a :class:`Frame` or a :class:`~mbu_ops.frames.box.Box`."""
@@ -25,6 +28,10 @@ class Placed(Protocol):
     @property
     def rectangle(self) -> Rectangle:
         """Where it lies."""
+
+    @property
+    def yaw(self) -> float:
+        """How far what it shows looks away, in degrees, positive to the picture's right; 0 where nobody can tell."""
 
     def cut(self, image: Tensor, limit: int | None = None) -> Tensor:
         """Return what is there, upright, no side longer than the limit: ``(B, C, H, W)`` to ``(B, C, h, w)``."""
@@ -59,10 +66,12 @@ class Frame:
         angle: how far it is turned, in degrees, clockwise as seen.
         score: how sure it is that something is there, 0 to 1.
         aspect: its height, in widths: 1 for a square.
+        yaw: how far what it shows looks away from the camera, in degrees, positive to the picture's right; 0 where
+            nobody can tell.
 
     Raises:
-        ConfigurationError: if a number is not finite or more than a million, the score not in [0, 1], or a side less
-            than one pixel.
+        ConfigurationError: if a number is not finite or more than a million, the score not in [0, 1], the yaw not
+            within 90 degrees, or a side less than one pixel.
 
     Example:
         >>> [tuple(round(value) for value in corner) for corner in Frame(50, 40, 20, 90).corners]
@@ -75,6 +84,7 @@ class Frame:
     angle: float = 0.0
     score: float = 1.0
     aspect: float = 1.0
+    yaw: float = 0.0
 
     def __post_init__(self) -> None:
         numbers = self.x, self.y, self.side, self.angle, self.aspect
@@ -82,9 +92,11 @@ class Frame:
             all(abs(value) <= FARTHEST for value in numbers)  # false for NaN too
             and min(self.side, self.height) >= 1
             and 0 <= self.score <= 1
+            and abs(self.yaw) <= SIDEWAYS
         ):
             raise ConfigurationError(
-                f"expected a frame of finite numbers, sides of at least 1 pixel and a score from 0 to 1, got {self}"
+                "expected a frame of finite numbers, sides of at least 1 pixel, a score from 0 to 1 and a yaw within "
+                f"{SIDEWAYS} degrees, got {self}"
             )
 
     @property
@@ -113,13 +125,13 @@ class Frame:
         Example:
             >>> from mbu_ops.families import FrameSpec
             >>> Frame(50, 40, 20, 90).part(FrameSpec("eyes", within="face", y=0.25, width=1.0, height=0.5))
-            Frame(x=55.0, y=40.0, side=20.0, angle=90, score=1.0, aspect=0.5)
+            Frame(x=55.0, y=40.0, side=20.0, angle=90, score=1.0, aspect=0.5, yaw=0.0)
         """
         if spec.is_whole:
             return self
         found = self.rectangle.part(spec.x, spec.y, spec.width, spec.height)
         width, height = max(found.width, 1.0), max(found.height, 1.0)
-        return Frame(found.x, found.y, width, self.angle, self.score, height / width)
+        return Frame(found.x, found.y, width, self.angle, self.score, height / width, self.yaw)
 
     def cut(self, image: Tensor, limit: int | None = None) -> Tensor:
         """Return its content, upright.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -187,6 +188,30 @@ def test_a_guide_is_cut_by_the_frame_of_the_step(install: Install, monkeypatch: 
         else:
             with pytest.raises(FrameError, match=r"frame 'ear' of the .* inside the guide picture of 'remove:x'"):
                 align_guides(guided, guarded)
+
+
+@dataclasses.dataclass
+class Looking:
+    """Finds a face that looks somewhere."""
+
+    yaw: float
+
+    def find(self, image: torch.Tensor) -> list[Frame]:
+        return [Frame(60, 60, 110, yaw=self.yaw)]
+
+
+@pytest.mark.parametrize(
+    ("yaw", "says"), [(-31.4, "a thing that looks 31 degrees to the left"), (20.6, "21 degrees to the right")]
+)
+def test_a_guide_who_looks_away_is_told(install: Install, yaw: float, says: str) -> None:
+    family = family_of(install, "{module}:good")
+    plan = dataclasses.replace(plans("pets")[0], info=WeightsInfo("mbu", {}, 8, family="pets"))
+    guided = [dataclasses.replace(plan, guides=(torch.rand(1, 3, 120, 120),))]
+    with pytest.warns(GuideWarning, match=f"guide picture of 'remove:x' shows.*{says}"):
+        align_guides(guided, GuardedAligner(family, Looking(yaw)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        align_guides(guided, GuardedAligner(family, Looking(yaw / 2)))
 
 
 GLASSES = WeightsInfo("native_guided", {}, 224, family="faces", attributes=("glasses",), frame="eyes")

@@ -116,6 +116,13 @@ def test_making_a_frame_loads_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.parametrize("yaw", [float("nan"), -90.1, 91])
+def test_nobody_looks_further_away_than_sideways(yaw: float) -> None:
+    with pytest.raises(ConfigurationError, match="yaw within 90 degrees"):
+        Frame(1, 1, 10, yaw=yaw)
+    assert Frame(50, 40, 20, yaw=-90).part(FrameSpec("eyes", within="face", height=0.5)).yaw == -90
+
+
 @pytest.mark.parametrize("score", [float("nan"), -0.1, 1.1])
 def test_scores_are_shares(score: float) -> None:
     with pytest.raises(ConfigurationError, match="score from 0 to 1"):

@@ -16,7 +16,7 @@ from torch import Tensor
 import mbu_ops
 from mbu_ops import Frame, Framed
 from mbu_ops.errors import DTypeError, ShapeError
-from mbu_ops_faces.aligner import FaceAligner, pretrained
+from mbu_ops_faces.aligner import NOSE, FaceAligner, pretrained, yaws
 from mbu_ops_faces.networks import POINTS, POINTS_SIDE, FaceDetector, FaceLandmarks
 
 from ..portraits import head_on_texture, portrait, texture
@@ -49,6 +49,21 @@ def expect(found: Frame, x: float, y: float, side: float, angle: float = ANGLE) 
     assert found.side == pytest.approx(side, rel=0.06)
     assert found.angle == pytest.approx(angle, abs=5)
     assert 0.5 <= found.score <= 1
+
+
+def test_heads_look_where_their_noses_point(aligner: FaceAligner, portrait: Image.Image) -> None:
+    (found,), (mirrored,) = (aligner.find(tensor(image)) for image in (portrait, ImageOps.mirror(portrait)))
+    assert abs(found.yaw) < 15, "she looks at the camera"
+    assert mirrored.yaw == pytest.approx(-found.yaw, abs=4)
+    model = torch.zeros(2, POINTS, 3)
+    model[:, 36:42, 0], model[:, 42:48, 0], model[:, 30, 2] = -0.5, 0.5, NOSE
+    for degrees in (-35, 0, 20):
+        angle = math.radians(degrees)
+        points = torch.stack([math.cos(angle) * model[..., 0] + math.sin(angle) * model[..., 2], model[..., 1]], -1)
+        assert torch.allclose(yaws(points), torch.full((2,), float(degrees)), atol=0.01)
+        turned = 7 * torch.stack([-points[..., 1], points[..., 0]], -1) + 3
+        assert torch.allclose(yaws(turned), torch.full((2,), float(degrees)), atol=0.01)
+    assert yaws(torch.zeros(1, POINTS, 2)).abs().item() < 90
 
 
 def test_the_portrait_s_one_face(aligner: FaceAligner, portrait: Image.Image) -> None:
