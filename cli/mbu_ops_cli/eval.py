@@ -186,7 +186,7 @@ def _measure(source: Source, options: Options, out: Path | None, as_json: bool) 
     from mbu_ops.evaluation.measurement import STAGES, Instruments, measure
     from mbu_ops.evaluation.report import Report, table
     from mbu_ops.evaluation.sheets import write_sheets
-    from mbu_ops.weights import read_info, resolve
+    from mbu_ops.weights import load_pretrained, read_info, resolve
     from mbu_ops.weights.manifest import listed_entry, record_metrics
 
     paths = {name: resolve(name)[0] for name in (weights, *options.compare)}
@@ -204,18 +204,19 @@ def _measure(source: Source, options: Options, out: Path | None, as_json: bool) 
     files = {name: {"sha256": _digest(path), **shared} for name, path in paths.items()}
     examples = examples_of(source, options)
     content = source.attribute.name if source.attribute else None
+    loaded = {name: load_pretrained(path, content=content) for name, path in paths.items()}
     measured = {name: report.figures(name, files[name]) if report else None for name in paths}
     if pending := [name for name, figures in measured.items() if figures is None]:
         describe, features = networks_of(source.family)
         judge = judge or trained_judge(source, options.judge, options.judge_steps)
         instruments = Instruments(judge, describe, features, follower)
-        regions = Regions.of(paths[weights], examples, options.seed, content) if options.compare else None
+        regions = Regions.of(loaded[weights], examples, options.seed) if options.compare else None
         with progress(STAGES * len(pending), "measuring") as advance:
             for name in pending:
                 if options.compare:
                     note(f"measuring {name}")
                 measured[name] = figures = measure(
-                    paths[name], examples, instruments, options.seed, options.threshold, regions, advance, content
+                    loaded[name], examples, instruments, options.seed, options.threshold, regions, advance
                 )
                 if report is not None:
                     report.add(name, files[name], figures)
@@ -225,8 +226,8 @@ def _measure(source: Source, options: Options, out: Path | None, as_json: bool) 
         click.echo(table(columns) if options.compare else "\n".join(map(str, columns[weights])))
     if report is not None:
         sheets = {
-            name: write_sheets(report.sheets(name), path, examples, options.threshold, follower, content)
-            for name, path in paths.items()
+            name: write_sheets(report.sheets(name), one, examples, options.threshold, follower, paths[name].name)
+            for name, one in loaded.items()
         }
         title = source.attribute.title if source.attribute else "Report"
         note(str(report.write_table(title, columns, sheets)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
@@ -16,10 +15,10 @@ from mbu_ops.ops.edit import Edit
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.segment import Segment
 from mbu_ops.ops.transfer import Transfer
-from mbu_ops.weights import load_pretrained
 
 if TYPE_CHECKING:
     from mbu_ops.ops.method import Method
+    from mbu_ops.weights import Pretrained
 
 GUIDES = 8
 """Guides to tell apart in the retrieval test."""
@@ -46,13 +45,13 @@ class Regions:
 
     @classmethod
     @torch.no_grad()
-    def of(cls, weights: str | Path, examples: Examples, seed: int = 1, content: str | None = None) -> Regions:
+    def of(cls, weights: Pretrained, examples: Examples, seed: int = 1) -> Regions:
         """Return where some weights edit examples; arguments as of :meth:`Edits.make`, and its guides."""
-        removed = in_chunks(Remove.from_pretrained(weights, content=content).edit, examples.with_)
-        if not _adds(weights, content):
+        removed = in_chunks(Remove.of(weights).edit, examples.with_)
+        if not can(weights, "transfer"):
             return cls(None, removed.mask > 0)
         chosen = _Choice.of(examples, seed).guides
-        transfer = Transfer.from_pretrained(weights, content=content)
+        transfer = Transfer.of(weights)
         added = in_chunks(transfer.edit, examples.without, examples.with_[chosen])
         return cls(added.mask > 0, removed.mask > 0)
 
@@ -152,33 +151,30 @@ class Edits:
     @torch.no_grad()
     def make(
         cls,
-        weights: str | Path,
+        weights: Pretrained,
         examples: Examples,
         seed: int = 1,
         report: Callable[[], None] = lambda: None,
-        content: str | None = None,
     ) -> Edits:
         """Edit all examples, a few at a time.
 
         Args:
-            weights: name or path, as the ops take it.
+            weights: what edits them.
             examples: the images.
             seed: of the choice of guides.
             report: called after each part of the work, see :data:`STAGES`.
-            content: which one, of weights that edit several.
         """
         with_, without = examples.with_, examples.without
         # as users get them: weights may say that there is nothing to do
-        remove = Remove.from_pretrained(weights, content=content).edit
-        segment = Segment.from_pretrained(weights, content=content).edit
+        remove, segment = Remove.of(weights).edit, Segment.of(weights).edit
         removed, idle_removed = in_chunks(remove, with_), in_chunks(remove, without).image
         report()
         segmented = in_chunks(segment, with_).mask
-        if not _adds(weights, content):
+        if not can(weights, "transfer"):
             for _ in range(3):
                 report()
             return cls(None, removed, None, [], None, None, None, None, segmented, None, idle_removed)
-        transfer = Transfer.from_pretrained(weights, content=content)
+        transfer = Transfer.of(weights)
         choice = _Choice.of(examples, seed)
         guides = with_[choice.few]
         add = transfer.edit
@@ -206,9 +202,9 @@ class Edits:
         )
 
 
-def _adds(weights: str | Path, content: str | None) -> bool:
-    """Return whether weights can add the content."""
-    return "transfer" in cast("Method", load_pretrained(weights, content=content).model).info.verbs
+def can(weights: Pretrained, verb: str) -> bool:
+    """Return whether the method of some weights serves a verb."""
+    return verb in cast("Method", weights.model).info.verbs
 
 
 def in_chunks(edit: Callable[..., Edit], *images: Tensor) -> Edit:

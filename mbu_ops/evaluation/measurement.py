@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import torch
 from kornia.color import rgb_to_lab
@@ -25,7 +24,7 @@ from mbu_ops.evaluation.distances import (
     rank_correlation,
     retrieved_guides,
 )
-from mbu_ops.evaluation.edits import CHUNK, FEW, Edits, Regions, in_chunks
+from mbu_ops.evaluation.edits import CHUNK, FEW, Edits, Regions, can, in_chunks
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.figures import (
     Figure,
@@ -47,10 +46,7 @@ from mbu_ops.ops.edit import Edit
 from mbu_ops.ops.method import fast_form
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.transfer import Transfer
-from mbu_ops.weights import load_pretrained, resolve
-
-if TYPE_CHECKING:
-    from mbu_ops.ops.method import Method
+from mbu_ops.weights import Pretrained, load_pretrained
 
 STAGES = 7
 """Parts of the work, after each of which whoever shows progress is told."""
@@ -95,7 +91,7 @@ class Follower:
 
 @torch.no_grad()
 def measure(
-    weights: str | Path,
+    weights: str | Path | Pretrained,
     examples: Examples,
     instruments: Instruments,
     seed: int = 1,
@@ -107,14 +103,14 @@ def measure(
     """Measure the edits of some weights.
 
     Args:
-        weights: name or path, as the ops take it.
+        weights: name or path, as the ops take it, or weights in memory: ``Pretrained(model, info, guides)``.
         examples: images that neither the weights nor the judge have seen.
         instruments: who measures.
         seed: of the choice of guides.
         threshold: mask value from which a pixel counts as content.
         regions: where to tell inside from outside, such as other weights' edits; these edits' own masks when None.
         report: called after each part of the work, see :data:`STAGES`.
-        content: which one, of weights that edit several.
+        content: which one, of named weights that edit several.
 
     Returns:
         What the judges say of the images themselves (their own limit), of additions, removals, swaps and chains;
@@ -126,7 +122,8 @@ def measure(
         dial turns what the judge sees, for methods that have one; and how long a removal takes here, and how large the
         weights are.
     """
-    edits = Edits.make(weights, examples, seed, report, content)
+    pretrained = weights if isinstance(weights, Pretrained) else load_pretrained(weights, content=content)
+    edits = Edits.make(pretrained, examples, seed, report)
     regions = regions or Regions(None if edits.added is None else edits.added.mask > 0, edits.removed.mask > 0)
     figures = _success(examples, edits, instruments.judge)
     if instruments.follower is not None:
@@ -140,10 +137,9 @@ def measure(
     if instruments.features is not None:
         figures += _looks(examples, edits, instruments.features)
     figures += [*_difference_of_guides(edits), *_colour_of_guides(edits), *_truth(examples, edits, threshold)]
-    pretrained = load_pretrained(weights, content=content)
-    if "adjust" in cast("Method", pretrained.model).info.verbs:
-        figures += _dial(Adjust.from_pretrained(weights, content=content), examples, instruments.judge)
-    figures += _cost(weights, pretrained.model, examples)
+    if can(pretrained, "adjust"):
+        figures += _dial(Adjust.of(pretrained), examples, instruments.judge)
+    figures += _cost(pretrained, examples)
     report()
     return figures
 
@@ -324,14 +320,16 @@ def _dial(adjust: Adjust, examples: Examples, judge: Judge) -> list[Figure]:
     return []
 
 
-def _cost(weights: str | Path, model: nn.Module, examples: Examples) -> list[Figure]:
+def _cost(weights: Pretrained, examples: Examples) -> list[Figure]:
     """Time removals of small batches by the method's fastest form; the first batch warms up and does not count."""
-    remove, times = Remove(fast_form(model)), []
+    remove, times = Remove(fast_form(weights.model)), []
     for batch in [examples.with_[:_TIMED], *torch.split(examples.with_, _TIMED)[:_BATCHES]]:
         started = time.perf_counter()
         remove(batch)
         times.append(1000 * (time.perf_counter() - started) / len(batch))
-    megabytes = resolve(weights)[0].stat().st_size / 1e6
+    tensors = [*weights.model.state_dict().values(), *([] if weights.guides is None else [weights.guides])]
+    stored = getattr(torch, weights.info.dtype).itemsize
+    megabytes = sum(tensor.numel() for tensor in tensors) * stored / 1e6
     return [
         mean("milliseconds", "milliseconds per removal here, whole pictures", torch.tensor(times[1:])),
         Figure("megabytes", "size of the weights, MB", megabytes, None, None, 1),

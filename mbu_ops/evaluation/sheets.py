@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,25 +12,27 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from mbu_ops import images
+from mbu_ops.evaluation.edits import can
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.figures import intersection_over_union
 from mbu_ops.evaluation.measurement import DIAL, Follower
 from mbu_ops.functional.grid import grid
 from mbu_ops.ops.adjust import Adjust
 from mbu_ops.ops.interpolate import Interpolate
-from mbu_ops.ops.method import Method
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.segment import Segment
 from mbu_ops.ops.swap import Swap
 from mbu_ops.ops.transfer import Transfer
-from mbu_ops.weights import load_pretrained
+
+if TYPE_CHECKING:
+    from mbu_ops.weights import Pretrained
 
 _ROWS, _COLUMNS, _STRENGTHS = 5, 8, 7
 
 
-def transfers(weights: str | Path, examples: Examples, content: str | None = None) -> Tensor:
+def transfers(weights: Pretrained, examples: Examples) -> Tensor:
     """Guides down the side, pictures across the top, and each picture with each guide's content."""
-    add = Transfer.from_pretrained(weights, content=content).edit
+    add = Transfer.of(weights).edit
     guides, people = examples.with_[:_COLUMNS], examples.without[:_COLUMNS]
     corner = torch.ones_like(people[:1])
     rows = [torch.cat([corner, people])]
@@ -39,64 +41,64 @@ def transfers(weights: str | Path, examples: Examples, content: str | None = Non
     return grid(rows)
 
 
-def defaults(weights: str | Path, examples: Examples, content: str | None = None) -> Tensor:
+def defaults(weights: Pretrained, examples: Examples) -> Tensor:
     """Pictures across the top, and below each with every default guide's content."""
-    transfer, people = Transfer.from_pretrained(weights, content=content), examples.without[:_COLUMNS]
+    transfer, people = Transfer.of(weights), examples.without[:_COLUMNS]
     return grid([people, *(bound(people) for bound in transfer.defaults())])
 
 
-def layers(weights: str | Path, examples: Examples, content: str | None = None) -> Tensor:
+def layers(weights: Pretrained, examples: Examples) -> Tensor:
     """Guide, picture, mask, raw pixels and result, a column each."""
     count = min(_COLUMNS, len(examples.with_), len(examples.without))
     guides, people = examples.with_[:count], examples.without[:count]
-    edit = Transfer.from_pretrained(weights, content=content).edit(people, guides)
+    edit = Transfer.of(weights).edit(people, guides)
     return grid([guides, people, edit.mask, edit.raw, edit.image])
 
 
-def removals(weights: str | Path, examples: Examples, content: str | None = None) -> Tensor:
+def removals(weights: Pretrained, examples: Examples) -> Tensor:
     """Picture, mask, raw pixels and result, and the true picture where it is known."""
     pictures = examples.with_[:_COLUMNS]
-    edit = Remove.from_pretrained(weights, content=content).edit(pictures)
+    edit = Remove.of(weights).edit(pictures)
     truth = [] if examples.removed is None else [examples.removed[:_COLUMNS]]
     return grid([pictures, edit.mask, edit.raw, edit.image, *truth])
 
 
-def interpolations(weights: str | Path, examples: Examples, content: str | None = None) -> Tensor:
+def interpolations(weights: Pretrained, examples: Examples) -> Tensor:
     """A picture a row; from one guide's content to another's across."""
-    interpolate = Interpolate.from_pretrained(weights, content=content)
+    interpolate = Interpolate.of(weights)
     first, second = examples.with_[:1], examples.with_[1:2]
     people = examples.without[:_ROWS]
     steps = [interpolate(people, first, second, step / (_STRENGTHS - 1)) for step in range(_STRENGTHS)]
     return grid([torch.stack(row) for row in zip(people, *steps, strict=True)])
 
 
-def swaps(weights: str | Path, examples: Examples, content: str | None = None) -> Tensor:
+def swaps(weights: Pretrained, examples: Examples) -> Tensor:
     """Picture, guide and the picture with the guide's content in place of its own."""
     pictures = examples.with_[:_COLUMNS]
     guides = pictures.roll(1, 0)
-    return grid([pictures, guides, Swap.from_pretrained(weights, content=content)(pictures, guides)])
+    return grid([pictures, guides, Swap.of(weights)(pictures, guides)])
 
 
-def chains(weights: str | Path, examples: Examples, follower: Follower, content: str | None = None) -> Tensor:
+def chains(weights: Pretrained, examples: Examples, follower: Follower) -> Tensor:
     """Two edits one after another: picture, added, second added; then picture, removed, second added."""
     count = min(_COLUMNS, len(examples.with_), len(examples.without))
     pictures, people = examples.with_[:count], examples.without[:count]
-    added = Transfer.from_pretrained(weights, content=content).edit(people, pictures.roll(1, 0)).image
-    removed = Remove.from_pretrained(weights, content=content)(pictures)
+    added = Transfer.of(weights).edit(people, pictures.roll(1, 0)).image
+    removed = Remove.of(weights)(pictures)
     return grid([people, added, follower.after(added), pictures, removed, follower.after(removed)])
 
 
-def segmentations(weights: str | Path, examples: Examples, threshold: float, content: str | None = None) -> Tensor:
+def segmentations(weights: Pretrained, examples: Examples, threshold: float) -> Tensor:
     """Picture, soft mask, mask cut at the threshold, and the true mask where it is known."""
     pictures = examples.with_[:_COLUMNS]
-    soft = Segment.from_pretrained(weights, content=content)(pictures)
+    soft = Segment.of(weights)(pictures)
     truth = [] if examples.masks is None else [examples.masks[:_COLUMNS].float()]
     return grid([pictures, soft, (soft >= threshold).float(), *truth])
 
 
-def dials(weights: str | Path, examples: Examples, content: str | None = None) -> Tensor:
+def dials(weights: Pretrained, examples: Examples) -> Tensor:
     """A picture a row, half of them with the content; strengths from -1 to 1 across, the middle one untouched."""
-    adjust = Adjust.from_pretrained(weights, content=content)
+    adjust = Adjust.of(weights)
     people = torch.cat([examples.without[:_ROWS], examples.with_[:_ROWS]])
     turned = [adjust(people, float(strength)) for strength in torch.linspace(-1, 1, DIAL)]
     return grid([torch.stack(row) for row in zip(*turned, strict=True)])
@@ -136,49 +138,48 @@ def threshold_curve(curves: dict[str, tuple[Tensor, Tensor]], side: int = 360) -
 @torch.no_grad()
 def write_sheets(
     folder: Path,
-    weights: str | Path,
+    weights: Pretrained,
     examples: Examples,
     threshold: float,
     follower: Follower | None = None,
-    content: str | None = None,
+    name: str = "weights",
 ) -> list[Path]:
     """Write every sheet that these examples and the weights' verbs allow.
 
     Args:
         folder: where to; must exist.
-        weights: name or path, as the ops take it.
+        weights: what edits them.
         examples: the images.
         threshold: mask value from which a pixel counts as content.
         follower: a second attribute to chain, if there is one.
-        content: which one, of weights that edit several.
+        name: what to call the weights.
 
     Returns:
         The files.
     """
-    verbs = cast("Method", load_pretrained(weights, content=content).model).info.verbs
     drawn: dict[str, tuple[str, Callable[[], Tensor]]] = {
-        "transfer": ("transfer", lambda: transfers(weights, examples, content)),
-        "defaults": ("transfer", lambda: defaults(weights, examples, content)),
-        "layers": ("transfer", lambda: layers(weights, examples, content)),
-        "removal": ("remove", lambda: removals(weights, examples, content)),
-        "interpolation": ("interpolate", lambda: interpolations(weights, examples, content)),
-        "swap": ("swap", lambda: swaps(weights, examples, content)),
-        "segmentation": ("segment", lambda: segmentations(weights, examples, threshold, content)),
-        "dial": ("adjust", lambda: dials(weights, examples, content)),
+        "transfer": ("transfer", lambda: transfers(weights, examples)),
+        "defaults": ("transfer", lambda: defaults(weights, examples)),
+        "layers": ("transfer", lambda: layers(weights, examples)),
+        "removal": ("remove", lambda: removals(weights, examples)),
+        "interpolation": ("interpolate", lambda: interpolations(weights, examples)),
+        "swap": ("swap", lambda: swaps(weights, examples)),
+        "segmentation": ("segment", lambda: segmentations(weights, examples, threshold)),
+        "dial": ("adjust", lambda: dials(weights, examples)),
     }
     if follower is not None:
-        drawn["chain"] = ("transfer", lambda: chains(weights, examples, follower, content))
+        drawn["chain"] = ("transfer", lambda: chains(weights, examples, follower))
     written = []
-    for name, (verb, draw) in drawn.items():
-        if verb not in verbs:
+    for sheet, (verb, draw) in drawn.items():
+        if not can(weights, verb):
             continue
-        written.append(folder / f"{name}.png")
+        written.append(folder / f"{sheet}.png")
         images.write(written[-1], draw(), overwrite=True)
     if examples.masks is not None and examples.known is not None and examples.known.any():
         written.append(folder / "threshold.png")
-        segment = Segment.from_pretrained(weights, content=content)
+        segment = Segment.of(weights)
         soft = torch.cat([segment(chunk) for chunk in torch.split(examples.with_[examples.known], 32)])
-        curve = threshold_curve({Path(weights).name: (soft, examples.masks[examples.known])})
+        curve = threshold_curve({name: (soft, examples.masks[examples.known])})
         images.write(written[-1], to_tensor(curve), overwrite=True)
     return written
 

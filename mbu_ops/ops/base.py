@@ -111,6 +111,26 @@ class Op(nn.Module):
             whole=cls.whole,
             guided=cls.guided,
         )
+        return cls.of(pretrained)
+
+    @classmethod
+    def of(cls, pretrained: Pretrained) -> Self:
+        """Return the op with trained weights that are loaded already, in eval mode: ops may share a network.
+
+        Args:
+            pretrained: the weights, as :func:`mbu_ops.load_pretrained` returns them.
+
+        Raises:
+            ConfigurationError: if the networks edit several contents and none was chosen.
+            UnsupportedVerbError: if the weights' method does not serve the verb.
+
+        Example:
+            >>> import mbu_ops
+            >>> glasses = mbu_ops.load_pretrained("faces/glasses")
+            >>> remove, segment = mbu_ops.Remove.of(glasses), mbu_ops.Segment.of(glasses)
+            >>> remove.model is segment.model
+            True
+        """
         op = cls(pretrained.model)
         op.default_guides = pretrained.guides
         op.know(pretrained)

@@ -12,7 +12,7 @@ from mbu_ops.frames.box import Box
 from mbu_ops.frames.framed import Framed
 from mbu_ops.ops.transfer import Transfer
 from mbu_ops.testing import tiny_native_guided
-from mbu_ops.weights import WeightsInfo, save
+from mbu_ops.weights import WeightsInfo, load_pretrained, save
 
 SIDE = 170
 
@@ -36,7 +36,7 @@ def rows_changed(images: torch.Tensor, before: torch.Tensor) -> tuple[int, int]:
 def test_what_is_added_lies_in_the_weights_frame(tmp_path: Path) -> None:
     """Eyes of a face of 170 pixels lie around row 75; a network that saw all of it would change all of it."""
     path, people = saved(tmp_path / "guided.safetensors", tiny_native_guided(), "native_guided"), examples()
-    edits, regions = Edits.make(path, people), Regions.of(path, people)
+    edits, regions = Edits.make(load_pretrained(path), people), Regions.of(load_pretrained(path), people)
     assert edits.added is not None
     assert edits.guided is not None
     assert edits.idle_added is not None
@@ -55,7 +55,7 @@ def test_what_is_added_lies_in_the_weights_frame(tmp_path: Path) -> None:
 
 def test_guides_are_cut_to_the_weights_frame_too(tmp_path: Path) -> None:
     path, people = saved(tmp_path / "guided.safetensors", tiny_native_guided(), "native_guided"), examples()
-    edits, add = Edits.make(path, people, seed=3), Transfer.from_pretrained(path)
+    edits, add = Edits.make(load_pretrained(path), people, seed=3), Transfer.from_pretrained(path)
     box = Box(0, 0, SIDE, SIDE)
     assert edits.guides is not None
     assert edits.guided is not None

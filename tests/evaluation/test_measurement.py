@@ -19,7 +19,7 @@ from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.segment import Segment
 from mbu_ops.ops.transfer import Transfer
 from mbu_ops.testing import tiny_mbu
-from mbu_ops.weights import WeightsInfo, save
+from mbu_ops.weights import WeightsInfo, load_pretrained, save, store
 
 
 class Brightness(Judge):
@@ -102,7 +102,7 @@ def test_every_kind_of_figure_is_there_with_its_count(weights, examples, corners
 
 
 def test_inside_and_outside_are_told_apart(weights, examples, corners):
-    edits = Edits.make(weights, examples)
+    edits = Edits.make(load_pretrained(weights), examples)
     apart = (edits.removed.image - examples.with_).square()
     error = apart[..., :8, :8].flatten(1).mean(1)
     figures = {figure.name: figure for figure in measure(weights, examples, JUDGE, regions=corners)}
@@ -169,7 +169,7 @@ def test_no_picture_is_its_own_guide_when_swapped(weights, examples, monkeypatch
         return original(op, image, guide)
 
     monkeypatch.setattr(Transfer, "edit", edit)
-    Edits.make(weights, examples)
+    Edits.make(load_pretrained(weights), examples)
     guides = asked[-1]
     assert not any(torch.equal(one, other) for one, other in zip(guides, examples.with_, strict=True))
 
@@ -208,7 +208,7 @@ def test_many_images_are_edited_as_few_are(weights, examples):
     transfer = Transfer.from_pretrained(weights)
     with torch.no_grad():
         one_by_one = [transfer.edit_code(image[None], transfer.default_guides[:1]).image for image in many.without]
-    edits = Edits.make(weights, many)
+    edits = Edits.make(load_pretrained(weights), many)
     assert torch.allclose(edits.defaults[0], torch.cat(one_by_one), atol=1e-5)
     assert len(edits.added.mask) == 70
 
@@ -259,7 +259,7 @@ class Averages(torch.nn.Module):
 
 def test_whose_picture_it_still_is(weights, examples):
     figures = {f.name: f for f in measure(weights, examples, dataclasses.replace(JUDGE, identity=Averages()))}
-    edits = Edits.make(weights, examples)
+    edits = Edits.make(load_pretrained(weights), examples)
     distance = (edits.added.image.mean((2, 3)) - examples.without.mean((2, 3))).norm(dim=1).mean()
     assert figures["identity_distance_add"].value == pytest.approx(distance.item(), rel=1e-4)
     assert figures["identity_add"].count == 5
@@ -280,3 +280,25 @@ def test_how_edits_look(weights, examples):
     assert 0 <= figures["retrieved_region"].value <= 1
     assert "spot_remove" not in figures  # five pictures say nothing
     assert figures["kid_remove"].count == 6
+
+
+def test_weights_in_memory_are_measured_as_those_of_a_file(weights, examples):
+    loaded = load_pretrained(weights)
+    before = {name: value.clone() for name, value in loaded.model.state_dict().items()}
+    one, other = ({f.name: f.value for f in measure(what, examples, JUDGE, seed=3)} for what in (loaded, weights))
+    for figures in (one, other):
+        figures.pop("milliseconds")
+        assert figures["megabytes"] == pytest.approx(
+            weights.stat().st_size / 1e6, rel=0.3
+        )  # names are in the file, too
+    assert one == other
+    assert all(torch.equal(value, before[name]) for name, value in loaded.model.state_dict().items())
+
+
+def test_a_file_is_read_once(weights, examples, monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        store, "load", lambda path, load=store.load, **options: (read.append(path), load(path, **options))[1]
+    )
+    measure(weights, examples, JUDGE)
+    assert read == [weights]
