@@ -36,8 +36,9 @@ $(USER_READY): $(VENV_READY) pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-$(DEV_READY): $(VENV_READY) pyproject.toml plugins/avatars/pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[dev]' --editable plugins/avatars
+# in one command: so pip finds here what the extras ask for, and asks no index
+$(DEV_READY): $(VENV_READY) pyproject.toml plugins/avatars/pyproject.toml checkpoints/measuring/pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[dev]' --editable plugins/avatars --editable checkpoints/measuring
 	@touch $@ $(USER_READY)
 
 demo: $(USER_READY)

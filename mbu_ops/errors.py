@@ -59,6 +59,10 @@ class WeightsError(MBUOpsError, ValueError):
     """A weights file that is missing, foreign, damaged or does not match what was promised."""
 
 
+class MissingPackageError(WeightsError, ModuleNotFoundError):
+    """Weights of a package that is not installed: the message says what they are for, and what installs them."""
+
+
 class FrameError(MBUOpsError, LookupError):
     """A photo in which there is nothing to work on: what the family edits was not found in it."""
 

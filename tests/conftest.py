@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,6 +29,12 @@ def model() -> MBU:
     from mbu_ops.testing import tiny_mbu
 
     return tiny_mbu()
+
+
+@pytest.fixture
+def _no_measuring_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the package with the weights that only measure be missing, as after a plain ``pip install mbu-ops``."""
+    monkeypatch.setitem(sys.modules, "mbu_ops_measuring", None)
 
 
 @pytest.fixture

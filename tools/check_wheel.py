@@ -2,8 +2,8 @@
 
 python tools/check_wheel.py [TORCH], where TORCH is the requirement to install first ("torch==2.13.0").
 
-First our own wheel alone; then, beside it, the avatars' and one that `mbu-ops families new` has written: checked,
-trained for a few steps on drawn pictures, built with its weights, used in a chain, and removed again.
+First our own wheel alone; then, beside it, the avatars', what measures, and one that `mbu-ops families new` has
+written: checked, trained for a few steps on drawn pictures, built with its weights, used in a chain, and removed again.
 """
 
 from __future__ import annotations
@@ -64,11 +64,24 @@ def check_ours(environment: Environment, wheel: Path, torch: str) -> None:
     print(f"{wheel.name}, {size:.1f} MiB, installed into a clean environment: {version}, {environment.families()}")
 
 
-def check_kit(environment: Environment, avatars: Path) -> None:
-    """Write a plugin, train it, publish it, use it and remove it, as a stranger would."""
-    folder = environment.folder
+def check_measuring(environment: Environment, wheel: Path, avatars: Path, measuring: Path) -> None:
+    """Measure drawn pictures: not without the package of weights that only measure, and with it."""
     environment.pip("install", "--quiet", avatars)
     print(f"{avatars.name}, {avatars.stat().st_size / 2**20:.1f} MiB, beside it: {environment.families()}")
+    few = ("--pictures", "8", "--count", "8", "--judge-steps", "1")
+    command = ("eval", "--attribute", "avatars/glasses", *few, "--json")
+    environment.mbu_ops(*command, rc=3)
+    # in one command: so pip takes the extra's package from here, and asks no index for it
+    environment.pip("install", "--quiet", f"mbu-ops[eval] @ {wheel.as_uri()}", measuring)
+    figures = {figure["name"] for figure in json.loads(environment.mbu_ops(*command))["figures"]}
+    if not {"remove", "kid_remove"} <= figures:
+        raise SystemExit(f"expected figures of removals and distances of sets, got {', '.join(sorted(figures))}")
+    print(f"{measuring.name}, {measuring.stat().st_size / 2**20:.1f} MiB, beside them: {len(figures)} figures measured")
+
+
+def check_kit(environment: Environment) -> None:
+    """Write a plugin, train it, publish it, use it and remove it, as a stranger would."""
+    folder = environment.folder
     environment.mbu_ops("families", "draw", "avatars/glasses", "--count", "64", "--out", "pictures")
 
     environment.mbu_ops("families", "new", "party", "--attribute", "glasses")
@@ -100,8 +113,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         environment = Environment(folder)
-        check_ours(environment, build(ROOT, folder / "ours"), torch)
-        check_kit(environment, build(ROOT / "plugins" / "avatars", folder / "avatars"))
+        wheel = build(ROOT, folder / "ours")
+        check_ours(environment, wheel, torch)
+        avatars = build(ROOT / "plugins" / "avatars", folder / "avatars")
+        check_measuring(environment, wheel, avatars, build(ROOT / "checkpoints" / "measuring", folder / "measuring"))
+        check_kit(environment)
     return 0
 
 

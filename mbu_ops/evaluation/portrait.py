@@ -41,9 +41,13 @@ def measure_portrait(
 
     Raises:
         ConfigurationError: for fewer than two pictures.
+        MissingPackageError: if the package with the weights that pictures are compared by is not installed.
     """
+    from mbu_ops.evaluation.networks.image_features import pretrained
+
     if len(pictures.pixels) < 2:
         raise ConfigurationError(f"expected at least 2 pictures, got {len(pictures.pixels)}")
+    features = pretrained()  # now, rather than after minutes of work, should it be missing
     images, labels = pictures.examples(len(pictures.pixels))
     codes = torch.cat([_codes(model, *part) for part in _parts(images, labels)])
     drawn = _composed(model, images, labels, codes)
@@ -60,7 +64,7 @@ def measure_portrait(
     sources, targets = pairs(len(images), count, seed)
     mixed = _composed(model, images[targets], labels[targets], codes[sources])
     figures.append(_agreement("agreement", "look of another: parser agrees", parser, mixed, labels[targets]))
-    figures += _distances(images, drawn, mixed)
+    figures += _distances(features, images, drawn, mixed)
     for index, name in enumerate(contents[:-1]):
         figures += list(_outside(model, index, name, images, labels, codes))
     return figures
@@ -103,11 +107,8 @@ def _agreement(name: str, title: str, parser: nn.Module, images: Tensor, labels:
     return mean(name, title, right, "share")
 
 
-def _distances(images: Tensor, drawn: Tensor, mixed: Tensor) -> list[Figure]:
-    from mbu_ops.evaluation.networks.image_features import pretrained
-
-    network = pretrained()
-    real, again, other = (described(network, part) for part in (images, drawn, mixed))
+def _distances(features: nn.Module, images: Tensor, drawn: Tensor, mixed: Tensor) -> list[Figure]:
+    real, again, other = (described(features, part) for part in (images, drawn, mixed))
     return [
         kernel_distance("kid_paired", "KID-Lite0 x100, put together again", real, again),
         kernel_distance("kid", "KID-Lite0 x100, look of another", real, other),

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from mbu_ops.errors import FamilyError, PluginError
+from mbu_ops.errors import FamilyError, MissingPackageError, PluginError
 from mbu_ops.families import discovery
 from mbu_ops.families.discovery import BrokenPlugin, Plugin
 from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
@@ -160,20 +160,23 @@ def plugin_code(family: FamilySpec, what: str) -> Iterator[None]:
     """Run a plugin's function inside of this: whatever it does, it costs only itself.
 
     What it prints goes to stderr (stdout belongs to the caller), and whatever it raises, ``SystemExit`` too, becomes a
-    PluginError.
+    PluginError. Only a package that is missing is not the plugin's fault.
 
     Args:
         family: whose function it is.
         what: what it does, as in "drawing picture 3".
 
     Raises:
-        PluginError: if the plugin's code raises anything but KeyboardInterrupt.
+        MissingPackageError: if the plugin's code raises one.
+        PluginError: if it raises anything else but KeyboardInterrupt.
     """
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
     except KeyboardInterrupt:
         raise
+    except MissingPackageError as error:
+        raise MissingPackageError(one_line(error)) from error
     except BaseException as error:
         raise PluginError(
             f"family {family.name!r}: {what} failed: {type(error).__name__}: {one_line(error)}"

@@ -15,10 +15,10 @@ from mbu_ops.frames.frame import Frame
 from mbu_ops.functional.check import check_image
 from mbu_ops.functional.mask import resize
 from mbu_ops.functional.similarity import Rectangle, extract, fit, square
-from mbu_ops.weights.packaged import load_packaged
+from mbu_ops.weights.packaged import NetworkFile, load_packaged
 from mbu_ops_faces.networks import CELL, POINTS, POINTS_SIDE, FaceDetector, FaceLandmarks
 
-FILE = "faces/aligner.safetensors"
+WEIGHTS = NetworkFile("faces/aligner.safetensors", "mbu_ops_checkpoints", "mbu-ops", "finding faces")
 
 LARGEST = 1600
 """Longest side, in pixels, at which a photo is searched, and then at halves of it."""
@@ -277,7 +277,7 @@ def pretrained() -> FaceAligner:
         WeightsError: if they are missing or damaged.
     """
     aligner = FaceAligner()
-    load_packaged(aligner, FILE)
+    load_packaged(aligner, WEIGHTS)
     for module in aligner.modules():
         if isinstance(module, nn.Conv2d):
             module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)

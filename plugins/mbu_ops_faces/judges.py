@@ -6,6 +6,7 @@ from importlib import resources
 from typing import Literal
 
 from mbu_ops.evaluation.judge import Judge
+from mbu_ops.evaluation.networks import measuring_file
 
 
 def packaged(role: Literal["report", "choose"]) -> Judge:
@@ -15,11 +16,13 @@ def packaged(role: Literal["report", "choose"]) -> Judge:
         role: ``"report"`` for the one that grades edits, ``"choose"`` for the one that may choose weights.
 
     Raises:
+        MissingPackageError: if the package that holds its file is not installed.
         WeightsError: if its file is missing or damaged.
 
     Example:
         >>> packaged("report").contents[:2]
         ('glasses', 'smile')
     """
-    with resources.as_file(resources.files("mbu_ops_checkpoints").joinpath(f"faces/judge-{role}.safetensors")) as file:
+    source = measuring_file(f"faces/judge-{role}.safetensors", "grading edits of faces")
+    with resources.as_file(source.installed()) as file:
         return Judge.load(file)

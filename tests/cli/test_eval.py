@@ -73,6 +73,15 @@ def test_two_folders(folders, hats, capsys):
     assert "mask_iou" not in found
 
 
+@pytest.mark.usefixtures("_no_measuring_package")
+def test_a_package_that_is_missing_costs_no_work(drawing, hats, capsys):
+    arguments = ["eval", "--attribute", drawing, "--pictures", "8", "--count", "6", "--weights", hats, *QUICK]
+    assert run(arguments) == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("mbu-ops: telling what pictures look like (figures, new judges) needs ")
+    assert line.endswith("not installed: pip install mbu-ops-measuring")
+
+
 def test_drawn_pictures_know_the_truth(drawing, hats, capsys):
     arguments = ["eval", "--attribute", drawing, "--pictures", "8", "--count", "6", "--weights", hats, *QUICK]
     assert run(arguments) == 0

@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from mbu_ops.errors import PluginError
+from mbu_ops.errors import MissingPackageError, PluginError
 from mbu_ops.evaluation.judge import Judge
 from mbu_ops.testing import tiny_native
 from mbu_ops.weights import WeightsInfo, save
@@ -90,6 +90,12 @@ def test_what_fails_names_the_family(monkeypatch: pytest.MonkeyPatch) -> None:
         family = replace(source.family, judges=f"broken_judges:{name}")
         with pytest.raises(PluginError, match="faces"):
             family_judge(replace(source, family=family), "report")
+
+
+@pytest.mark.usefixtures("_no_measuring_package")
+def test_a_package_that_is_missing_is_no_fault_of_the_family() -> None:
+    with pytest.raises(MissingPackageError, match=r"^grading edits of faces needs .* pip install mbu-ops-measuring$"):
+        family_judge(labelled("glasses"), "report")
 
 
 @pytest.fixture(scope="module")

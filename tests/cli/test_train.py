@@ -410,6 +410,17 @@ def test_the_faces_aids_are_used(folders, capsys, monkeypatch):
     assert not asked, "other methods do not ask"
 
 
+@pytest.mark.usefixtures("_no_measuring_package")
+def test_a_dial_of_faces_is_not_trained_without_its_identity_loss(folders, capsys):
+    command = [*arguments(folders), "--attribute", "smile", "--no-align"]
+    assert run([*command, "--method", "maae"]) == 3
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("mbu-ops: telling whose face it is (identity figures and losses) needs ")
+    assert last.endswith("not installed: pip install mbu-ops-measuring")
+    assert not list((folders / "out").glob("*.safetensors"))
+    assert run(command) == 0, "other methods do not ask"
+
+
 @pytest.mark.parametrize(
     ("command", "says"),
     [

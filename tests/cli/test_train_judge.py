@@ -59,6 +59,17 @@ def test_one_attribute_of_all_people(celeba: str, tmp_path: Path, capsys: pytest
     assert not {"attributes", "people"} & set(learnt)
 
 
+@pytest.mark.usefixtures("_no_measuring_package")
+def test_what_a_judge_starts_from_may_be_missing(
+    celeba: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "judge.safetensors"
+    assert run(["train-judge", "--attribute", "smile", "--data", celeba, "--steps", "1", "--out", str(path)]) == 3
+    assert capsys.readouterr().err.splitlines()[-1].endswith("not installed: pip install mbu-ops-measuring")
+    assert not path.exists()
+    assert run(["train-judge", "--attribute", "smile", "--data", celeba, *QUICK, "--out", str(path)]) == 0
+
+
 def test_two_shares_learn_from_other_pictures(celeba: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Mapping[str, Domains]] = []
 

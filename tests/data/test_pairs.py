@@ -11,7 +11,7 @@ import torch
 from mbu_ops.data import Pair
 from mbu_ops.data.domains import Domains
 from mbu_ops.data.pairs import drawn_pairs, found_regions
-from mbu_ops.errors import ConfigurationError, DataError, PluginError
+from mbu_ops.errors import ConfigurationError, DataError, MissingPackageError, PluginError
 from mbu_ops.families import AttributeSpec, FamilySpec, Placement
 
 HAT = AttributeSpec("hat", "Hat")
@@ -78,10 +78,15 @@ def fails(*_):
     raise RuntimeError("no\nink")
 
 
+def lacks(*_):
+    raise MissingPackageError("drawing needs ink:\npip install ink")
+
+
 @pytest.mark.parametrize(
     ("draw", "error", "says"),
     [
         (fails, PluginError, "drawing picture 1 failed: RuntimeError: no ink"),
+        (lacks, MissingPackageError, "^drawing needs ink: pip install ink$"),
         (3, PluginError, "not a function"),
         (lambda *_: None, PluginError, "TypeError"),
         (lambda *_: [pair(0)], DataError, "expected 2 drawn pairs, got 1"),

@@ -5,10 +5,9 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from mbu_ops.errors import WeightsError
+from mbu_ops.errors import MissingPackageError, WeightsError
 from mbu_ops.evaluation.networks import face_descriptor, image_features
-from mbu_ops.families import get_family
-from mbu_ops.weights import packaged
+from mbu_ops.families import get_family, packaged
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +47,7 @@ def test_gradients_reach_the_image_and_not_the_network(module):
 @pytest.mark.parametrize("content", [None, b"", b"{}", "other tensors", "nan"])
 def test_a_file_that_is_not_the_network_is_named(monkeypatch, tmp_path, content):
     monkeypatch.setattr(packaged.resources, "files", lambda package: tmp_path)
-    path = tmp_path / face_descriptor.FILE
-    path.parent.mkdir()
+    path = tmp_path / face_descriptor.WEIGHTS.file
     if isinstance(content, bytes):
         path.write_bytes(content)
     elif content == "other tensors":
@@ -57,5 +55,18 @@ def test_a_file_that_is_not_the_network_is_named(monkeypatch, tmp_path, content)
     elif content == "nan":
         state = face_descriptor.FaceDescriptor().state_dict()
         save_file({name: torch.full_like(value, torch.nan) for name, value in state.items()}, path)
-    with pytest.raises(WeightsError, match="reinstall mbu-ops"):
+    with pytest.raises(WeightsError, match="reinstall mbu-ops-measuring"):
         face_descriptor.pretrained()
+
+
+@pytest.mark.usefixtures("_no_measuring_package")
+@pytest.mark.parametrize(
+    ("module", "says"),
+    [
+        (face_descriptor, "telling whose face it is .* needs face_descriptor.safetensors"),
+        (image_features, "telling what pictures look like .* needs image_features.safetensors"),
+    ],
+)
+def test_a_package_that_is_missing_is_named_with_what_installs_it(module, says):
+    with pytest.raises(MissingPackageError, match=f"{says} .* not installed: pip install mbu-ops-measuring$"):
+        module.pretrained()

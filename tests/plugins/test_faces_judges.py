@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from mbu_ops.errors import MissingPackageError
 from mbu_ops_faces import family
 from mbu_ops_faces.judges import packaged
 
@@ -38,3 +39,10 @@ def test_the_two_have_learnt_from_other_people():
     shares = [packaged(role).learnt["people"] for role in ("report", "choose")]
     assert sorted(shares) == ["1/2", "2/2"]
     assert packaged("report").contents == packaged("choose").contents
+
+
+@pytest.mark.usefixtures("_no_measuring_package")
+def test_a_package_that_is_missing_is_named():
+    says = r"^grading edits of faces needs judge-report\.safetensors .* pip install mbu-ops-measuring$"
+    with pytest.raises(MissingPackageError, match=says):
+        packaged("report")

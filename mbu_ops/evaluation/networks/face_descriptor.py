@@ -2,7 +2,7 @@
 
 Source: Davis King, dlib 19.3 (2017; architecture after He et al., CVPR 2016, with half the filters and 29 layers; the
 model is in the public domain), as published in the package ``@vladmandic/face-api`` 1.7.15 (MIT). The weights are
-packaged as ``measuring/face_descriptor.safetensors``; ``tools/convert_measuring_networks.py`` made them.
+``face_descriptor.safetensors`` of ``mbu-ops-measuring``; ``tools/convert_measuring_networks.py`` made them.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mbu_ops.evaluation.networks import measuring_file
 from mbu_ops.functional.mask import resize
 from mbu_ops.weights.packaged import load_packaged
 
 SIDE = 150
-FILE = "measuring/face_descriptor.safetensors"
+WEIGHTS = measuring_file("face_descriptor.safetensors", "telling whose face it is (identity figures and losses)")
 _STAGES = ((32, 3, False), (64, 4, True), (128, 3, True), (256, 3, True), (256, 1, True))
 """Width, blocks, and whether the first block halves the size."""
 
@@ -85,8 +86,9 @@ def pretrained() -> FaceDescriptor:
     """Return the network with its packaged weights.
 
     Raises:
+        MissingPackageError: if the package that holds them is not installed.
         WeightsError: if they are missing or damaged.
     """
     network = FaceDescriptor()
-    load_packaged(network, FILE)
+    load_packaged(network, WEIGHTS)
     return network

