@@ -24,6 +24,8 @@ class FrameSpec:
         y: of its centre, in heights of that frame.
         width: in widths of that frame; may be more than 1, and the frame reach beyond the picture.
         height: in heights of that frame.
+        curvature: how round what it shows is about an upright axis: 1 / radius, in 1 / widths of this frame. A guide's
+            own pixels are turned by it to where the other face looks; 0 for what is flat, or does not turn.
 
     Raises:
         ConfigurationError: if a field is malformed.
@@ -39,6 +41,7 @@ class FrameSpec:
     y: float = 0.5
     width: float = 1.0
     height: float = 1.0
+    curvature: float = 0.0
 
     def __post_init__(self) -> None:
         for field in ("name", "within"):
@@ -48,9 +51,9 @@ class FrameSpec:
                     f"frame {self.name!r}: {field} must be lower-case letters, digits and underscores, a letter first; "
                     f"got {value!r}"
                 )
-        for field in ("x", "y", "width", "height"):
+        for field in ("x", "y", "width", "height", "curvature"):
             value = getattr(self, field)
-            least, greatest = (-10, 10) if field in ("x", "y") else (0.01, 10)
+            least, greatest = {"x": (-10, 10), "y": (-10, 10), "curvature": (0, 10)}.get(field, (0.01, 10))
             if type(value) not in (int, float) or not (math.isfinite(value) and least <= value <= greatest):
                 raise ConfigurationError(
                     f"frame {self.name!r}: {field} must be a number from {least} to {greatest}, got {value!r}"

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from mbu_ops.frames.frame import Aligner, Placed
     from mbu_ops.images import ImageFile
-    from mbu_ops.ops.plan import Guide, StepPlan
+    from mbu_ops.ops.plan import Guide, InFrame, StepPlan
 
 
-LOOKS_AWAY = 20.0
+LOOKS_AWAY = 25.0
 """Degrees from which a guide's head is turned too far to suit those who look at the camera."""
 
 
@@ -166,13 +166,15 @@ def align_guides(
             if guide.is_cut_out and get_method(plan.info.method).info.takes_pixels:
                 return InFrame(_laid(plan, guide).to(device))
             guide = guide.to_tensor()[None]
-        return InFrame(_cut(plan, guide.to(device), aligner))
+        return _cut(plan, guide.to(device), aligner)
 
     return tuple(replace(plan, guides=tuple(cut(plan, guide) for guide in plan.guides)) for plan in plans)
 
 
-def _cut(plan: StepPlan, photo: Tensor, aligner: GuardedAligner) -> Tensor:
+def _cut(plan: StepPlan, photo: Tensor, aligner: GuardedAligner) -> InFrame:
     """Return the step's frame of the largest place in a guide photo."""
+    from mbu_ops.ops.plan import InFrame
+
     places = aligner.find(photo)
     if not places:
         raise FrameError(
@@ -202,7 +204,7 @@ def _cut(plan: StepPlan, photo: Tensor, aligner: GuardedAligner) -> Tensor:
             GuideWarning,
             stacklevel=2,
         )
-    return part.cut(photo)
+    return InFrame(part.cut(photo), places[0].yaw)
 
 
 def _laid(plan: StepPlan, guide: ImageFile) -> Tensor:

@@ -100,8 +100,8 @@ class Framed(nn.Module):
             if isinstance(step, MaskOp):
                 return self._mask(step, result, places)
             chosen = self._to_edit(number, step, result, places, left)
-            for draw in draws_of(step):
-                for photo, band in self._bands(draw, result, chosen):
+            for draw, those in _draws_in(step, chosen):
+                for photo, band in self._bands(draw, result, those):
                     result[photo, :, band.rows, band.columns] = band.image
         return result
 
@@ -119,8 +119,8 @@ class Framed(nn.Module):
             if isinstance(step, MaskOp):
                 return Edit(whole.image, self._mask(step, whole.image, places), whole.image)
             chosen = self._to_edit(number, step, whole.image, places, left)
-            for draw in draws_of(step):
-                for photo, band in self._bands(draw, whole.image, chosen):
+            for draw, those in _draws_in(step, chosen):
+                for photo, band in self._bands(draw, whole.image, those):
                     region = photo, slice(None), band.rows, band.columns
                     # copies, because what is written into the result must not change what gradients need
                     before = Edit(band.own, whole.mask[region].clone(), whole.raw[region].clone())
@@ -292,6 +292,17 @@ def draws_of(step: nn.Module) -> Iterator[Draw]:
             step.detail,
             step.guide,
         )
+
+
+def _draws_in(step: nn.Module, places: Sequence[Sequence[Placed]]) -> Iterator[tuple[Draw, Sequence[Sequence[Placed]]]]:
+    """Yield what a step does to photos, and in which places: guides are turned to where each of these looks."""
+    alike: dict[nn.Module, set[float]] = {}
+    for yaw in sorted({place.yaw for those in places for place in those}):
+        alike.setdefault(step.looking(yaw) if isinstance(step, OneInput) else step, set()).add(yaw)
+    for turned, yaws in alike.items():
+        chosen = [[place for place in those if place.yaw in yaws] for those in places]
+        for draw in draws_of(turned):
+            yield draw, chosen
 
 
 def steps_of(op: nn.Module) -> list[nn.Module]:

@@ -12,6 +12,7 @@ from mbu_ops.errors import ConfigurationError
 from mbu_ops.families.frames import FrameSpec
 from mbu_ops.functional.check import check_code
 from mbu_ops.functional.layer import Layer
+from mbu_ops.functional.turn import FARTHEST, turned
 from mbu_ops.ops.base import EditOp, MaskOp
 from mbu_ops.ops.edit import Edit, compose, edit_with
 from mbu_ops.ops.method import Method, Sight, check_guide, encode_guide, expand_code
@@ -20,6 +21,9 @@ from mbu_ops.ops.options import OptionValue
 
 if TYPE_CHECKING:
     from mbu_ops.weights import Pretrained, WeightsInfo
+
+_LEAST_TURN = 4.0
+"""Degrees below which a guide is not turned: as far as landmarks are wrong about faces that look at the camera."""
 
 
 class GuidedOp(EditOp):
@@ -197,6 +201,8 @@ class Bound(BoundBase):
     op: GuidedOp
     code: Tensor | None
     picture: Tensor | None
+    yaw: float = 0.0
+    """How far what the picture shows looks away, see :attr:`mbu_ops.Frame.yaw`."""
 
     def __init__(
         self,
@@ -235,6 +241,29 @@ class Bound(BoundBase):
         """Whether there is a guide, code or number for each image of a batch."""
         told = self.inputs if self.code is None else (self.code,)
         return any(tensor.ndim > 0 and tensor.shape[0] > 1 for tensor in told)
+
+    def show(self, picture: Tensor, yaw: float = 0.0) -> None:
+        """Take over the picture that the code was made from, ``(1, 3 or 4, h, w)``, and where what it shows looks."""
+        self.picture, self.yaw = picture, yaw
+
+    def looking(self, yaw: float) -> Bound:
+        """Return the op bound to its guide picture, turned to where a face looks; itself if there is little to turn.
+
+        Args:
+            yaw: where to, in degrees, positive to the picture's right.
+
+        Example:
+            >>> import mbu_ops
+            >>> [add] = mbu_ops.chain("add:glasses,guide=2").steps
+            >>> add.looking(0.0) is add, add.looking(30.0).picture.shape == add.picture.shape
+            (True, True)
+        """
+        by = max(-FARTHEST, min(FARTHEST, yaw - self.yaw))
+        if not (self.model.info.takes_pixels and self.frame.curvature and abs(by) >= _LEAST_TURN):
+            return self
+        # codes alone, and mixtures of two guides, have no picture of their own
+        picture = self.op.picture(*self.inputs) if self.input_count == 1 else self.picture
+        return self if picture is None else self.op.with_picture(turned(picture, by, self.frame.curvature))
 
     def passes(self) -> Sequence[Pass]:
         """Return the predictions that make up the edit."""

@@ -68,6 +68,14 @@ class OneInput(nn.Module, ABC):
     def passes(self) -> Sequence[Pass]:
         """Return the predictions that make up the edit, see :meth:`EditOp.passes`."""
 
+    def looking(self, yaw: float) -> OneInput:  # noqa: ARG002
+        """Return what makes the edit of something that looks away, see :attr:`mbu_ops.Frame.yaw`; here, itself.
+
+        Args:
+            yaw: in degrees, positive to the picture's right.
+        """
+        return self
+
     def forward(self, image: Tensor) -> Tensor:
         """Return the edited image.
 

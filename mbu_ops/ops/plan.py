@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from mbu_ops.errors import ConfigurationError, FamilyError, GuideWarning, UnsupportedVerbError, WeightsError
 from mbu_ops.families import discovery, parse_attribute
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mbu_ops.images import ImageFile
     from mbu_ops.ops.base import Op
-    from mbu_ops.ops.bound import Chain
+    from mbu_ops.ops.bound import Bound, Chain
     from mbu_ops.ops.options import OptionValue
     from mbu_ops.weights import Pretrained, WeightsInfo
 
@@ -36,9 +36,11 @@ class InFrame(NamedTuple):
 
     Attributes:
         pixels: ``(1, 3, h, w)`` RGB in [0, 1], or ``(1, 4, h, w)`` with alpha.
+        yaw: how far what it shows looks away, see :attr:`mbu_ops.Frame.yaw`.
     """
 
     pixels: Tensor
+    yaw: float = 0.0
 
 
 Guide: TypeAlias = "ImageFile | Tensor | InFrame | int"
@@ -267,7 +269,8 @@ def _module(plan: StepPlan, pretrained: Pretrained) -> nn.Module:
     codes = [_code(pretrained, plan, number) for number in range(len(plan.guides))]
     module = op_class(plan.verb).for_step(model, plan.own_options, codes)
     if model.info.takes_pixels and len(codes) == 1 and (picture := _picture(pretrained, plan.guides[0])) is not None:
-        module.picture = picture
+        guide = plan.guides[0]
+        cast("Bound", module).show(picture, guide.yaw if isinstance(guide, InFrame) else 0.0)
     return _knowing(module, pretrained)
 
 

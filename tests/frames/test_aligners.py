@@ -201,14 +201,15 @@ class Looking:
 
 
 @pytest.mark.parametrize(
-    ("yaw", "says"), [(-31.4, "a thing that looks 31 degrees to the left"), (20.6, "21 degrees to the right")]
+    ("yaw", "says"), [(-31.4, "a thing that looks 31 degrees to the left"), (25.6, "26 degrees to the right")]
 )
 def test_a_guide_who_looks_away_is_told(install: Install, yaw: float, says: str) -> None:
     family = family_of(install, "{module}:good")
     plan = dataclasses.replace(plans("pets")[0], info=WeightsInfo("mbu", {}, 8, family="pets"))
     guided = [dataclasses.replace(plan, guides=(torch.rand(1, 3, 120, 120),))]
     with pytest.warns(GuideWarning, match=f"guide picture of 'remove:x' shows.*{says}"):
-        align_guides(guided, GuardedAligner(family, Looking(yaw)))
+        (aligned,) = align_guides(guided, GuardedAligner(family, Looking(yaw)))
+    assert aligned.guides[0].yaw == yaw
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         align_guides(guided, GuardedAligner(family, Looking(yaw / 2)))

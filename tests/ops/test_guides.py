@@ -13,6 +13,7 @@ from PIL import Image
 
 import mbu_ops
 from mbu_ops.errors import GuideWarning, ShapeError, WeightsError
+from mbu_ops.functional.turn import turned
 from mbu_ops.methods.presence import OwnPresence
 from mbu_ops.ops.method import encode_guide
 from mbu_ops.testing import tiny_mbu, tiny_native_guided
@@ -135,3 +136,49 @@ def test_photos_that_show_none_are_warned_of(tmp_path: Path, monkeypatch: pytest
         mbu_ops.chain(f"add:{weights},guide=1")  # those that come with the family show one
         monkeypatch.setattr(OwnPresence, "forward", lambda self, images: torch.full((len(images),), 0.7))
         mbu_ops.chain(f"add:{weights}@{tmp_path / 'bare.png'}")
+
+
+class Looking:
+    """Finds faces that look somewhere."""
+
+    def __init__(self, *yaws: float) -> None:
+        self.yaws = yaws
+
+    def find(self, image: torch.Tensor) -> list[mbu_ops.Frame]:
+        return [mbu_ops.Frame(40 + 80 * index, 40, 70, yaw=yaw) for index, yaw in enumerate(self.yaws)]
+
+
+def test_guides_are_turned_to_where_each_face_looks(weights: Path) -> None:
+    add = mbu_ops.Transfer.of(mbu_ops.load_pretrained(weights))
+    bound, photo = add.with_picture(CUT_OUT), torch.rand(1, 3, 80, 160, generator=RANDOM)
+    result = mbu_ops.Framed(bound, Looking(30, -20))(photo)
+    for yaw, half in ((30, slice(0, 76)), (-20, slice(84, 160))):
+        by_hand = add.with_picture(turned(CUT_OUT, yaw, add.frame.curvature))
+        wanted = mbu_ops.Framed(by_hand, Looking(0, 0))(photo)[..., half]
+        torch.testing.assert_close(result[..., half], wanted)
+        assert (wanted - mbu_ops.Framed(bound, Looking(0, 0))(photo)[..., half]).abs().max() > 0.05
+    edit = mbu_ops.Framed(bound, Looking(30, -20)).edit(photo)
+    torch.testing.assert_close(edit.image, result)
+
+
+def test_what_a_guide_looks_already_is_not_turned_again(weights: Path) -> None:
+    add = mbu_ops.Transfer.of(mbu_ops.load_pretrained(weights))
+    bound = add.with_picture(CUT_OUT[:, :3])
+    assert bound.looking(3) is bound, "as good as straight"
+    bound.show(CUT_OUT[:, :3], 30.0)
+    assert bound.looking(30) is bound
+    assert bound.looking(90).picture is not None
+    back = bound.looking(0).picture
+    assert back is not None
+    torch.testing.assert_close(back, turned(CUT_OUT[:, :3], -30, add.frame.curvature))
+    coded = add.bind(code=bound.code)
+    assert coded.looking(30) is coded, "there is no picture of its own to turn"
+    told = add.bind(photo := CUT_OUT[:, :3]).looking(30).picture
+    assert told is not None
+    torch.testing.assert_close(told, turned(add.in_frame(photo), 30, add.frame.curvature))
+    mixed = mbu_ops.Interpolate.of(mbu_ops.load_pretrained(weights)).bind(photo, photo, 0.5)
+    assert mixed.looking(30) is mixed
+    flat = mbu_ops.Transfer(tiny_native_guided()).with_picture(CUT_OUT)
+    assert flat.looking(30) is flat, "nobody knows how round it is"
+    remove = mbu_ops.Remove.of(mbu_ops.load_pretrained(weights))
+    assert mbu_ops.Framed(remove, Looking(30))(torch.rand(1, 3, 80, 80)).shape == (1, 3, 80, 80)
