@@ -109,6 +109,27 @@ def test_hand_made_masks_need_no_weights(folders: Path, tmp_path: Path, capsys: 
     assert training["pictures"]["masks"] == f"11 made by hand, {folders / 'finder'}"
 
 
+def test_masks_that_the_family_derives_go_first(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Bags on white tell their handles by the silhouette: all but those on grey, which the weights must find."""
+    large = native.NativeConfig(resolution=64, height=64, channels=8, patch=2, removal_dilation=1)
+    monkeypatch.setitem(native.CONFIGS, "tiny", large)
+    for name in ("with", "without"):
+        (tmp_path / name).mkdir()
+        for index in range(12):
+            pixels = np.full((128, 128, 3), 120 if index == 3 else 255, np.uint8)
+            pixels[60:120, 20:108] = 20 + 10 * index
+            if name == "with":
+                for rows, columns in (((20, 60), (40, 48)), ((20, 60), (80, 88)), ((20, 28), (40, 88))):
+                    pixels[slice(*rows), slice(*columns)] = 20 + 10 * index
+            Image.fromarray(pixels).save(tmp_path / name / f"{index}.png")
+    more = ["--method", "native", "--masks-from", str(folders / "finder"), "--family", "handbags"]
+    assert run(command(tmp_path, tmp_path / "out", *more, "--attribute", "handle")) == 0
+    training = read_info(tmp_path / "out" / "weights.safetensors").training
+    assert training["pictures"]["masks"] == f"11 derived by the family, {folders / 'finder'}"
+
+
 def test_what_follows_guides_is_trained(folders: Path, tmp_path: Path) -> None:
     more = ["--method", "native_guided", "--masks-from", str(folders / "finder")]
     assert run(command(folders, tmp_path / "out", *more)) == 0
