@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mbu_ops.families import AttributeSpec, FamilySpec, FrameSpec, Placement, read_manifest
+from mbu_ops_handbags.guides import GUIDES
 
 family = FamilySpec(
     "handbags",
@@ -30,6 +31,7 @@ family = FamilySpec(
     ),
     frames=(FrameSpec("bag"),),
     noun="bag",
+    guides=GUIDES,
     weights=read_manifest(__name__, "mbu_ops_checkpoints"),
     masks="mbu_ops_handbags.silhouette:handle_masks",
 )

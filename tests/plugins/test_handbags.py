@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from importlib import resources
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from mbu_ops import weights
 from mbu_ops.families import get_family
@@ -75,3 +77,18 @@ def test_every_promised_file_is_there_and_sound() -> None:
         assert weights.verify(f"handbags/{spec.attributes[0]}/{spec.id}").family == "handbags"
         card = resources.files(spec.package).joinpath(spec.file.replace(".safetensors", ".md"))
         assert spec.licence.lower() in card.read_text(encoding="utf-8").lower()
+
+
+def test_drawn_handles_stand_where_bags_begin() -> None:
+    colours = []
+    for guide in BAGS.guides:
+        pixels = torch.from_numpy(np.array(Image.open(guide.locate()))).permute(2, 0, 1).float() / 255
+        assert pixels.shape == (4, 512, 512), "with alpha"
+        rows = (pixels[3].amax(1) > 0.5).nonzero().flatten() / 512
+        assert 0.05 < rows.min() < 0.25
+        assert 0.4 < rows.max() < 0.46
+        solid = pixels[3] > 0.9
+        assert 0.005 < solid.float().mean() < 0.06
+        colours.append(pixels[:3, solid].mean(1))
+    assert len(colours) == 5
+    assert torch.pdist(torch.stack(colours)).min() > 0.05
