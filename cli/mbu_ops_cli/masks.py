@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mbu_ops.batch.plan import Existing, plan_files
 from mbu_ops.errors import ConfigurationError, ImageFileError
 from mbu_ops.families import Anatomy, FamilySpec, get_family
 from mbu_ops.families.names import with_article
@@ -54,7 +55,7 @@ def parse(
     weights: str | None,
     face: str | None,
     no_align: bool,
-    existing: str,
+    existing: Existing,
     device: str,
 ) -> int:
     """Tell the parts of photos apart: write a mask for each, a PNG whose palette shows the parts.
@@ -69,12 +70,11 @@ def parse(
     """  # noqa: D301 - click's own mark for lines that it must not wrap
     from mbu_ops_cli.app import OK, SOME_FAILED
     from mbu_ops_cli.chain import parse_face
-    from mbu_ops_cli.jobs import list_jobs
     from mbu_ops_cli.progress import progress
 
     if "-" in (*inputs, out):
         raise ConfigurationError("expected files or folders, got -: masks are not piped")
-    jobs = list_jobs(inputs, out, makes_mask=True, existing=existing)
+    files = plan_files(inputs, out, makes_mask=True, existing=existing)
     which = parse_face(face, placed=no_align)
     spec, anatomy = _family(family)
     found = _weights(spec, anatomy, weights, "parse")
@@ -90,17 +90,17 @@ def parse(
     check_part_count(found, op.part_count, anatomy)
     read = FramedParse(op, _aligner(spec, no_align, place), which)
     failed = 0
-    with progress(len(jobs.todo), "parsing") as advance, torch.inference_mode():
-        for job in jobs.todo:
+    with progress(len(files.todo), "parsing") as advance, torch.inference_mode():
+        for job in files.todo:
             try:
                 photo = images.read(_known(job.source)).to_tensor()[None].to(place)
                 labels = read(photo)[0, 0].cpu().numpy()
-                images.write_labels(_known(job.target), labels, anatomy.colours, overwrite=existing != "error")
+                images.write_labels(_known(job.target), labels, anatomy.colours, overwrite=files.overwrite)
             except MBUOpsError as error:  # one picture's trouble must not cost the others
                 click.echo(f"mbu-ops: {job}: {error}", err=True)
                 failed += 1
             advance()
-    click.echo(f"{len(jobs.todo) - failed} written, {len(jobs.skipped)} skipped, {failed} failed", err=True)
+    click.echo(f"{len(files.todo) - failed} written, {len(files.skipped)} skipped, {failed} failed", err=True)
     return SOME_FAILED if failed else OK
 
 

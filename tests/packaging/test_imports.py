@@ -18,6 +18,7 @@ def modules_after(statement):
     [
         "import mbu_ops",
         "import mbu_ops.images",
+        "import mbu_ops.batch; mbu_ops.batch.plan_files('-', '-'); mbu_ops.batch.Report",
         "import mbu_ops.families; mbu_ops.families.families()",
         "import mbu_ops.methods; mbu_ops.methods.method_names()",
         "import mbu_ops.weights",
