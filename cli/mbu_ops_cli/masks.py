@@ -12,7 +12,7 @@ from mbu_ops.errors import ConfigurationError, ImageFileError
 from mbu_ops.families import Anatomy, FamilySpec, get_family
 from mbu_ops.families.names import with_article
 from mbu_ops.frames.box import Box
-from mbu_ops_cli.labelled import LabelledSource, check_part_count
+from mbu_ops_cli.labelled import check_part_count, labelled_source
 from mbu_ops_cli.options import FiniteRange, choose_device, device_option
 
 if TYPE_CHECKING:
@@ -286,7 +286,7 @@ def _generate_many(
 
     assert folder is not None  # noqa: S101 - the caller saw to it
     op = Generate.from_pretrained(weights, device=choose_device(device))
-    source = LabelledSource.of(family.name, (folder,), holdout, None)
+    source = labelled_source(family.name, (folder,), holdout)
     check_part_count(weights, op.part_count, source.anatomy)
     pictures = source.training(max(op.frame_size), lambda line: click.echo(line, err=True))
     wanted = count or len(pictures.pixels)
