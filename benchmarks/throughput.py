@@ -33,11 +33,12 @@ from PIL import Image
 from timing import DEVICE, machine
 
 import mbu_ops
+from mbu_ops.batch import edit_files
+from mbu_ops.batch.editor import Editor
+from mbu_ops.batch.runner import THREADS
 from mbu_ops.families import get_family
 from mbu_ops.frames.framed import Framed
 from mbu_ops.images import ImageFile, encode, read
-from mbu_ops_cli.jobs import Job
-from mbu_ops_cli.runner import THREADS, Editor, Runner
 
 WIDTH, HEIGHT = 1152, 864
 
@@ -106,9 +107,8 @@ def main() -> None:
                 editor(torch.stack(batch[: len(paths) - index]))
 
         def together() -> None:
-            jobs = [Job(path, folder / "out" / path.name) for path in paths]
-            summary = Runner(editor, 16, True, lambda: None).run(jobs)
-            assert len(summary.written) == len(paths), summary.failed[:3]
+            report = edit_files(op, paths, folder / "out", existing="overwrite")
+            assert len(report.written) == len(paths), report.failed[:3]
 
         times: dict[str, list[float]] = {"decode + encode": [], "edits": [], "both": []}
         for _ in range(arguments.repeats):

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mbu_ops.data import Source
 from mbu_ops.errors import ConfigurationError, WeightsError
 from mbu_ops.families.registry import frame_of
 from mbu_ops_cli.options import FiniteRange
-from mbu_ops_cli.sources import FOLDER, Source, source_options
+from mbu_ops_cli.sources import FOLDER, source_options
 
 if TYPE_CHECKING:
     from mbu_ops.weights import WeightsInfo

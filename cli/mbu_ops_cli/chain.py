@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mbu_ops.batch import FilePlan, Report, plan_files
+from mbu_ops.batch.plan import PIPE, Existing
 from mbu_ops.errors import ChainSyntaxError, ConfigurationError
 from mbu_ops.frames.aligners import family_to_align
 from mbu_ops.frames.box import Box
 from mbu_ops.ops.chain import ChainSpec
 from mbu_ops_cli.app import OK, SOME_FAILED
-from mbu_ops_cli.jobs import Job, JobList, Summary, list_jobs, refuse_unnamed_pipe
 from mbu_ops_cli.options import (
     VIEWS,
     BatchSize,
@@ -30,8 +31,9 @@ from mbu_ops_cli.options import (
     json_option,
     method_option,
 )
+from mbu_ops_cli.pipes import check_stdout, refuse_unnamed_pipe
 from mbu_ops_cli.progress import progress
-from mbu_ops_cli.report import show_plan, show_summary
+from mbu_ops_cli.report import show_plan, show_report
 from mbu_ops_cli.steps import StepCommand
 
 if TYPE_CHECKING:
@@ -47,8 +49,6 @@ class _Editing:
     family: FamilySpec | None
     which: Which
     views: int
-    save_mask: bool
-    overwrite: bool
     compile: bool
 
 
@@ -105,7 +105,7 @@ def chain(
     frame: str | None,
     save_mask: bool,
     save_boxes: bool,
-    existing: str,
+    existing: Existing,
     dry_run: bool,
     as_json: bool,
     device: str,
@@ -161,21 +161,28 @@ def chain(
             }
         )
     demo = not inputs
-    jobs = JobList(())
+    files = FilePlan(())
     if demo:
         refuse_unnamed_pipe(sys.stdin)
     else:
-        jobs = list_jobs(
-            inputs, out, makes_mask=spec.makes_mask, save_mask=save_mask, save_boxes=save_boxes, existing=existing
+        if out is None and PIPE not in inputs:
+            raise ConfigurationError("expected -o OUT, a folder or a file for the results, got none")
+        files = plan_files(
+            inputs,
+            PIPE if out is None else out,
+            makes_mask=spec.makes_mask,
+            save_mask=save_mask,
+            save_boxes=save_boxes,
+            existing=existing,
         )
-        _check_stdout(jobs, as_json)
+        check_stdout(files, as_json)
     plans = spec.plan(family, guide_paths, method)
     aligned = None if no_align or box is not None else family_to_align(plans)
     if aligned is None and (save_boxes or face is not None or (views is not None and box is None)):
         option = "--save-boxes" if save_boxes else "--face" if face is not None else "--views"
         raise ConfigurationError(f"{option} needs photos to be searched, and these steps search none: leave it out")
     if dry_run:
-        show_plan(plans, jobs, demo, as_json)
+        show_plan(plans, files, demo, as_json)
         return OK
     compute = Compute(device, dtype, batch_size)
     if demo:
@@ -183,10 +190,10 @@ def chain(
 
         return run_demo(plans, family, compute, as_json)
     started = time.perf_counter()
-    editing = _Editing(box, aligned, which, views or VIEWS, save_mask, existing != "error", compiled)
-    summary = _run(plans, jobs.todo, compute, editing) if jobs.todo else Summary()
-    show_summary(spec, summary, jobs.skipped, time.perf_counter() - started, as_json)
-    return SOME_FAILED if summary.failed else OK
+    editing = _Editing(box, aligned, which, views or VIEWS, compiled)
+    report = _run(plans, files, compute, editing) if files.todo else Report(skipped=files.skipped)
+    show_report(spec, report, time.perf_counter() - started, as_json)
+    return SOME_FAILED if report.failed else OK
 
 
 def _parse(steps: Sequence[str]) -> ChainSpec:
@@ -236,22 +243,14 @@ def parse_face(text: str | None, placed: bool) -> Which:
     raise ConfigurationError(f"expected --face all, largest or a number from 1 (the largest), got {text!r}")
 
 
-def _check_stdout(jobs: JobList, as_json: bool) -> None:
-    if any(job.target is None for job in jobs.todo):
-        if as_json:
-            raise ConfigurationError("the picture and --json would both go to stdout; name a file with -o")
-        if sys.stdout.isatty():
-            raise ConfigurationError("the picture would go to the terminal; name a file with -o, or redirect stdout")
-
-
-def _run(plans: Sequence[StepPlan], jobs: Sequence[Job], compute: Compute, editing: _Editing) -> Summary:
+def _run(plans: Sequence[StepPlan], files: FilePlan, compute: Compute, editing: _Editing) -> Report:
     # torch's threads would spin while they wait, on the cores that decode and encode; read when torch is imported
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     device, dtype = choose_device(compute.device), choose_dtype(compute.dtype)
+    from mbu_ops.batch import edit_planned
     from mbu_ops.frames.aligners import GuardedAligner, align_guides, aligner
     from mbu_ops.frames.framed import Framed
     from mbu_ops.ops.plan import assemble
-    from mbu_ops_cli.runner import Editor, Runner
 
     where: Aligner | None = editing.box
     if editing.family is not None:
@@ -259,10 +258,9 @@ def _run(plans: Sequence[StepPlan], jobs: Sequence[Job], compute: Compute, editi
         plans = align_guides(plans, where, device)
     chain = assemble(plans, device, dtype, compile=editing.compile)
     op = chain if where is None else Framed(chain, where, editing.which, editing.views)
-    editor = Editor(op, device, editing.save_mask, compute.batch_size)
-    with progress(len(jobs), "editing") as advance:
+    with progress(len(files.todo), "editing") as advance:
         try:
-            return Runner(editor, editor.batch_size, editing.overwrite, advance).run(jobs)
+            return edit_planned(op, files, compute.batch_size, lambda *_: advance())
         except RuntimeError as error:
             if not editing.compile or not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
                 raise

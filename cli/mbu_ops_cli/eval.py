@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mbu_ops.data import Source
 from mbu_ops.errors import ConfigurationError
 from mbu_ops_cli.eval_people import people_options
 from mbu_ops_cli.eval_setup import (
@@ -24,7 +25,7 @@ from mbu_ops_cli.eval_setup import (
 )
 from mbu_ops_cli.options import FiniteRange, echo_json, json_option
 from mbu_ops_cli.progress import progress
-from mbu_ops_cli.sources import FOLDER, Source, source_options
+from mbu_ops_cli.sources import FOLDER, source_options
 
 if TYPE_CHECKING:
     from mbu_ops.evaluation.figures import Figure

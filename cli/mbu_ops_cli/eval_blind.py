@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from mbu_ops.data import Source
 from mbu_ops.errors import ChainSyntaxError, ConfigurationError
 from mbu_ops.frames.aligners import family_to_align
 from mbu_ops.ops.chain import ChainSpec
 from mbu_ops_cli.eval_setup import note
 from mbu_ops_cli.options import VIEWS, FiniteRange, choose_device, device_option, echo_json, family_option, json_option
 from mbu_ops_cli.progress import progress
-from mbu_ops_cli.sources import FOLDER, Source
+from mbu_ops_cli.sources import FOLDER, source_of
 
 if TYPE_CHECKING:
     from mbu_ops.evaluation.blind import Camera, Photo
@@ -163,7 +164,7 @@ def _make(
         raise ConfigurationError("--attribute goes with --data: leave it out")
     owner = aligned.name if aligned is not None and not data else None
     content = attribute if attribute is None or "/" in attribute else f"{family}/{attribute}"
-    source = Source.of(owner, content, None, data, only, with_, without, holdout, None, frame, None, no_align)
+    source = source_of(owner, content, None, data, only, with_, without, holdout, None, frame, None, no_align)
     if len(source.contents) > 1:
         raise ConfigurationError("expected --without, photos that lack what those of --with show, got two --with alone")
     side = edited or _side(specs)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
+from mbu_ops.data import Source
 from mbu_ops.errors import ConfigurationError
 from mbu_ops_cli.eval_setup import Options, check, examples_of, judges_of, kept_judge, networks_of, note, trained_judge
 from mbu_ops_cli.progress import progress
-from mbu_ops_cli.sources import Source
 
 
 def measure_pair(source: Source, options: Options, out: Path | None, as_json: bool) -> dict[str, object]:

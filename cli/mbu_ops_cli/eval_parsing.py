@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from mbu_ops_cli.eval_setup import note
-from mbu_ops_cli.labelled import LabelledSource, check_part_count
+from mbu_ops_cli.labelled import check_part_count, labelled_source
 from mbu_ops_cli.options import FiniteRange, echo_json, json_option
 from mbu_ops_cli.sources import FOLDER
 
@@ -54,7 +54,7 @@ def eval_parsing(
 
     if sheet is not None:
         format_of(sheet)  # raises now rather than after measuring
-    source = LabelledSource.of(family, (labelled,), holdout, None)
+    source = labelled_source(family, (labelled,), holdout)
     networks = {name: Parse.from_pretrained(name) for name in weights}
     for name, parse in networks.items():
         check_part_count(name, parse.part_count, source.anatomy)

@@ -9,7 +9,7 @@ import click
 
 from mbu_ops.errors import ConfigurationError
 from mbu_ops_cli.eval_setup import note
-from mbu_ops_cli.labelled import LabelledSource, check_part_count
+from mbu_ops_cli.labelled import check_part_count, labelled_source
 from mbu_ops_cli.options import FiniteRange, echo_json, json_option
 from mbu_ops_cli.sources import FOLDER
 
@@ -58,7 +58,7 @@ def eval_portrait(
 
     if not holdout:
         raise ConfigurationError("expected --holdout above 0: what training has seen tells nothing")
-    source = LabelledSource.of(family, (labelled,), holdout, None)
+    source = labelled_source(family, (labelled,), holdout)
     parser = Parse.from_pretrained(judge)
     check_part_count(judge, parser.part_count, source.anatomy)
     found = {}

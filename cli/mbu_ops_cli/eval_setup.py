@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from mbu_ops.data import Source
 from mbu_ops.errors import ConfigurationError, DataError
-from mbu_ops_cli.sources import Source
 from mbu_ops_cli.train_judge import backbone_for, check_suits
 
 if TYPE_CHECKING:

@@ -1,22 +1,19 @@
-"""Where training and measuring take labelled pictures from: folders of images and masks."""
+"""Options that say where training and measuring take labelled pictures from: folders of images and masks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from mbu_ops.data import LabelledSource
 from mbu_ops.errors import ConfigurationError
-from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
 from mbu_ops_cli.options import FiniteRange
 
 if TYPE_CHECKING:
-    from mbu_ops.data.cutting import Size
-    from mbu_ops.data.labelled import Labelled
-    from mbu_ops.families import Anatomy, AttributeSpec, FamilySpec
+    from mbu_ops.families import Anatomy
 
 LABELLED = click.option(
     "--labelled",
@@ -32,106 +29,36 @@ VARIATION = click.option(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class LabelledSource:
-    """Where labelled pictures come from.
+def labelled_source(
+    family: str | None,
+    folders: tuple[Path, ...],
+    holdout: float,
+    method: str | None = None,
+    frame: str | None = None,
+) -> LabelledSource:
+    """Return the source that options name.
 
-    Attributes:
-        family: whose parts the masks show.
-        folders: what ``--labelled`` named.
-        holdout: share of the first folder that training leaves out.
-        contents: names of what the networks learn, in their order.
-        frame: which of the family's frames to cut out of the pictures.
+    Args:
+        family: name of the family, ``faces`` by default.
+        folders: of images and masks.
+        holdout: share of the first to leave out.
+        method: what is to learn from them, or None.
+        frame: name of the frame to cut out of them; the family's first by default.
+
+    Raises:
+        ConfigurationError: if the family has no masks, the method learns from other pictures, or a folder is named
+            twice.
+        FamilyError: if there is no such family or frame.
     """
+    from mbu_ops.families.registry import get_family
 
-    family: FamilySpec
-    folders: tuple[Path, ...]
-    holdout: float
-    contents: tuple[str, ...] = ()
-    frame: FrameSpec = WHOLE_FRAME
+    owner = get_family(family or "faces")
+    source = LabelledSource(owner, folders, holdout, frame=owner.frame(frame))
+    if method is None:
+        return source
+    from mbu_ops.methods import get_method
 
-    attribute: AttributeSpec | None = None
-
-    @classmethod
-    def of(
-        cls,
-        family: str | None,
-        folders: tuple[Path, ...],
-        holdout: float,
-        method: str | None,
-        frame: str | None = None,
-    ) -> LabelledSource:
-        """Read the options.
-
-        Args:
-            family: name of the family, ``faces`` by default.
-            folders: of images and masks.
-            holdout: share of the first to leave out.
-            method: what is to learn from them, or None.
-            frame: name of the frame to cut out of them; the family's first by default.
-
-        Raises:
-            ConfigurationError: if the family has no masks, the method learns from other pictures, or a folder is named
-                twice.
-            FamilyError: if there is no such family or frame.
-        """
-        from mbu_ops.families.registry import get_family
-
-        if len({folder.resolve() for folder in folders}) < len(folders):
-            raise ConfigurationError(
-                "expected different --labelled folders, got one twice: what --holdout leaves out of the first would be "
-                "learnt from the second"
-            )
-        owner = get_family(family or "faces")
-        if owner.anatomy is None:
-            raise ConfigurationError(f"the family {owner.name!r} names no parts that masks could show: choose --family")
-        contents: tuple[str, ...] = ()
-        if method is not None:
-            from mbu_ops.methods import get_method
-
-            contents = get_method(method).contents_in(owner.anatomy)
-        return cls(owner, folders, holdout, contents, owner.frame(frame))
-
-    @property
-    def parser(self) -> str:
-        """Name of the family's own parser."""
-        return f"{self.family.name}/{self.anatomy.names[0]}"
-
-    @property
-    def anatomy(self) -> Anatomy:
-        """The family's parts."""
-        if self.family.anatomy is None:
-            raise ConfigurationError(f"the family {self.family.name!r} names no parts")
-        return self.family.anatomy
-
-    def training(self, size: Size, report: Callable[[str], None]) -> Labelled:
-        """Read the training pictures.
-
-        Raises:
-            DataError: if there are too few.
-        """
-        from mbu_ops.data.labelled import Labelled
-
-        first, *others = self.folders
-        pictures = Labelled.from_folder(first, self.anatomy, size, "train", self.holdout, report, frame=self.frame)
-        for folder in others:
-            more = Labelled.from_folder(folder, self.anatomy, size, report=report, frame=self.frame)
-            pictures = pictures.with_more(more)
-        return pictures
-
-    def unseen(self, size: Size, report: Callable[[str], None], limit: int | None = None) -> Labelled | None:
-        """Read pictures of which training has seen none; None where it saw them all: without a holdout.
-
-        Raises:
-            DataError: if there are too few.
-        """
-        from mbu_ops.data.labelled import Labelled
-
-        if not self.holdout:
-            return None
-        return Labelled.from_folder(
-            self.folders[0], self.anatomy, size, "validation", self.holdout, report, limit, self.frame
-        )
+    return replace(source, contents=get_method(method).contents_in(source.anatomy))
 
 
 def check_part_count(weights: str, count: int, anatomy: Anatomy) -> None:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mbu_ops.batch.plan import Existing, plan_files
 from mbu_ops.errors import ConfigurationError, ImageFileError
 from mbu_ops.families import Anatomy, FamilySpec, get_family
 from mbu_ops.families.names import with_article
 from mbu_ops.frames.box import Box
-from mbu_ops_cli.labelled import LabelledSource, check_part_count
+from mbu_ops_cli.labelled import check_part_count, labelled_source
 from mbu_ops_cli.options import FiniteRange, choose_device, device_option
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def parse(
     weights: str | None,
     face: str | None,
     no_align: bool,
-    existing: str,
+    existing: Existing,
     device: str,
 ) -> int:
     """Tell the parts of photos apart: write a mask for each, a PNG whose palette shows the parts.
@@ -69,12 +70,11 @@ def parse(
     """  # noqa: D301 - click's own mark for lines that it must not wrap
     from mbu_ops_cli.app import OK, SOME_FAILED
     from mbu_ops_cli.chain import parse_face
-    from mbu_ops_cli.jobs import list_jobs
     from mbu_ops_cli.progress import progress
 
     if "-" in (*inputs, out):
         raise ConfigurationError("expected files or folders, got -: masks are not piped")
-    jobs = list_jobs(inputs, out, makes_mask=True, existing=existing)
+    files = plan_files(inputs, out, makes_mask=True, existing=existing)
     which = parse_face(face, placed=no_align)
     spec, anatomy = _family(family)
     found = _weights(spec, anatomy, weights, "parse")
@@ -90,17 +90,17 @@ def parse(
     check_part_count(found, op.part_count, anatomy)
     read = FramedParse(op, _aligner(spec, no_align, place), which)
     failed = 0
-    with progress(len(jobs.todo), "parsing") as advance, torch.inference_mode():
-        for job in jobs.todo:
+    with progress(len(files.todo), "parsing") as advance, torch.inference_mode():
+        for job in files.todo:
             try:
                 photo = images.read(_known(job.source)).to_tensor()[None].to(place)
                 labels = read(photo)[0, 0].cpu().numpy()
-                images.write_labels(_known(job.target), labels, anatomy.colours, overwrite=existing != "error")
+                images.write_labels(_known(job.target), labels, anatomy.colours, overwrite=files.overwrite)
             except MBUOpsError as error:  # one picture's trouble must not cost the others
                 click.echo(f"mbu-ops: {job}: {error}", err=True)
                 failed += 1
             advance()
-    click.echo(f"{len(jobs.todo) - failed} written, {len(jobs.skipped)} skipped, {failed} failed", err=True)
+    click.echo(f"{len(files.todo) - failed} written, {len(files.skipped)} skipped, {failed} failed", err=True)
     return SOME_FAILED if failed else OK
 
 
@@ -286,7 +286,7 @@ def _generate_many(
 
     assert folder is not None  # noqa: S101 - the caller saw to it
     op = Generate.from_pretrained(weights, device=choose_device(device))
-    source = LabelledSource.of(family.name, (folder,), holdout, None)
+    source = labelled_source(family.name, (folder,), holdout)
     check_part_count(weights, op.part_count, source.anatomy)
     pictures = source.training(max(op.frame_size), lambda line: click.echo(line, err=True))
     wanted = count or len(pictures.pixels)

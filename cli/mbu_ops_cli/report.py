@@ -1,4 +1,4 @@
-"""What the chain command says: its plan and its summary."""
+"""What the chain command says: its plan and its report."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mbu_ops.batch import FilePlan, Job, Report
+from mbu_ops.batch.plan import PIPE
 from mbu_ops.ops.chain import ChainSpec
-from mbu_ops_cli.jobs import PIPE, Job, JobList, Summary
 from mbu_ops_cli.options import echo_json
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ SHOWN = 20
 """Most pictures that are listed one by one; --json lists all."""
 
 
-def show_plan(plans: Sequence[StepPlan], jobs: JobList, demo: bool, as_json: bool) -> None:
+def show_plan(plans: Sequence[StepPlan], files: FilePlan, demo: bool, as_json: bool) -> None:
     """Say what would be done, on stdout."""
     if as_json:
         echo_json(
@@ -34,8 +35,8 @@ def show_plan(plans: Sequence[StepPlan], jobs: JobList, demo: bool, as_json: boo
                     for plan in plans
                 ],
                 "demo": demo,
-                "todo": [_as_json(job) for job in jobs.todo],
-                "skipped": [_as_json(job) for job in jobs.skipped],
+                "todo": [_as_json(job) for job in files.todo],
+                "skipped": [_as_json(job) for job in files.skipped],
             }
         )
         return
@@ -44,39 +45,42 @@ def show_plan(plans: Sequence[StepPlan], jobs: JobList, demo: bool, as_json: boo
         click.echo(
             f"step {number}: {plan.step}  ({plan.info.method}, {plan.path}{'; guide ' + guides if guides else ''})"
         )
-    for job in jobs.todo[:SHOWN]:
+    for job in files.todo[:SHOWN]:
         click.echo(f"{job} -> {_target(job)}")
-    if len(jobs.todo) > SHOWN:
-        click.echo(f"... and {len(jobs.todo) - SHOWN} more")
-    what = "the demo picture" if demo else f"{_count(len(jobs.todo))} to edit, {len(jobs.skipped)} skipped"
+    if len(files.todo) > SHOWN:
+        click.echo(f"... and {len(files.todo) - SHOWN} more")
+    what = "the demo picture" if demo else f"{_count(len(files.todo))} to edit, {len(files.skipped)} skipped"
     click.echo(f"{what}; nothing was done (--dry-run)")
 
 
-def show_summary(spec: ChainSpec, summary: Summary, skipped: Sequence[Job], seconds: float, as_json: bool) -> None:
+def show_report(spec: ChainSpec, report: Report, seconds: float, as_json: bool) -> None:
     """Say what was done: as JSON on stdout, or in words on stderr."""
     if as_json:
         echo_json(
             {
                 "chain": str(spec),
-                "written": [_as_json(job) for job in summary.written],
-                "skipped": [_as_json(job) for job in skipped],
-                "unchanged": [{"input": str(job), "step": step} for step, job in summary.idle],
-                "failed": [{"input": str(job), "error": reason} for job, reason in summary.failed],
+                "written": [_as_json(written.job) for written in report.written],
+                "skipped": [_as_json(job) for job in report.skipped],
+                "unchanged": [
+                    {"input": str(written.job), "step": step} for written in report.written for step in written.idle
+                ],
+                "failed": [{"input": str(failure.job), "error": failure.reason} for failure in report.failed],
                 "seconds": round(seconds, 3),
             }
         )
         return
-    for job, reason in summary.failed[:SHOWN]:
-        click.echo(f"failed: {reason if str(job) in reason else f'{job}: {reason}'}", err=True)
-    if len(summary.failed) > SHOWN:
-        click.echo(f"... and {len(summary.failed) - SHOWN} more failed; --json lists them all", err=True)
-    for step, count in Counter(step for step, _ in summary.idle).items():
+    for failure in report.failed[:SHOWN]:
+        job, reason = str(failure.job), failure.reason
+        click.echo(f"failed: {reason if job in reason else f'{job}: {reason}'}", err=True)
+    if len(report.failed) > SHOWN:
+        click.echo(f"... and {len(report.failed) - SHOWN} more failed; --json lists them all", err=True)
+    for step, count in Counter(step for written in report.written for step in written.idle).items():
         click.echo(f"{step}: nothing to do in {_count(count)}, left unchanged (presence=0 edits all)", err=True)
-    parts = [f"{_count(len(summary.written))} written"]
-    if skipped:
-        parts.append(f"{len(skipped)} skipped (results exist)")
-    if summary.failed:
-        parts.append(f"{len(summary.failed)} failed")
+    parts = [f"{_count(len(report.written))} written"]
+    if report.skipped:
+        parts.append(f"{len(report.skipped)} skipped (results exist)")
+    if report.failed:
+        parts.append(f"{len(report.failed)} failed")
     click.echo(f"{', '.join(parts)} in {seconds:.1f} s", err=True)
 
 

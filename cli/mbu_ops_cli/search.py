@@ -5,19 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from mbu_ops.data import Search
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
-from mbu_ops_cli.options import choose_device
 from mbu_ops_cli.progress import progress
 
 if TYPE_CHECKING:
-    from mbu_ops.data.photos import Photos
     from mbu_ops.families.spec import FamilySpec
 
 CUTS = ".mbu-cuts"
@@ -45,40 +43,6 @@ SEARCH = (
         help="Where faces that were found in photos are kept for later runs.  [default: .mbu-cuts beside --out]",
     ),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """How to find a family's places in photos.
-
-    Attributes:
-        family: what to look for.
-        cuts: where to keep what was found.
-        every: whether to take all places of a photo instead of the largest.
-        quiet: whether to show no progress.
-    """
-
-    family: FamilySpec
-    cuts: Path
-    every: bool = False
-    quiet: bool = False
-
-    @property
-    def which(self) -> str:
-        """Which places of a photo are taken, in a word."""
-        return "all" if self.every else "largest"
-
-    def photos(self) -> Photos:
-        """Build the aligner.
-
-        Raises:
-            PluginError: if it cannot be built.
-            DataError: if cuts are there and cannot be read.
-        """
-        from mbu_ops.data.photos import Photos
-
-        shown = None if self.quiet else _told
-        return Photos.of(self.family, self.cuts, self.every, choose_device("auto"), shown)
 
 
 def frame_of(family: FamilySpec | None, name: str | None) -> FrameSpec:
@@ -130,7 +94,7 @@ def search_of(
             raise ConfigurationError(f"{option} is about faces that are looked for: leave it or --no-align out")
     if not searched or no_align or family is None:
         return None
-    return Search(family, cuts or beside.absolute().parent / CUTS, face == "all", quiet)
+    return Search(family, cuts or beside.absolute().parent / CUTS, face == "all", None if quiet else _told)
 
 
 @contextmanager

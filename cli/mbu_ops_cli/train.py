@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mbu_ops.data import LabelledSource, Source
 from mbu_ops.errors import ConfigurationError, DataError
 from mbu_ops.weights import resolve
-from mbu_ops_cli.labelled import LABELLED, VARIATION, LabelledSource
+from mbu_ops_cli.labelled import LABELLED, VARIATION
 from mbu_ops_cli.options import FiniteRange
 from mbu_ops_cli.settings import CommandWithSettings
-from mbu_ops_cli.sources import FOLDER, Source, source_options
+from mbu_ops_cli.sources import FOLDER, source_options
 from mbu_ops_cli.train_checks import check_source, slow_precision
 from mbu_ops_cli.train_pairs import PairOptions, numbers, pair_options, write_sheet
 

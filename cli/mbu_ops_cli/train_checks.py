@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from mbu_ops.data import LabelledSource, Source
 from mbu_ops.errors import ConfigurationError
-from mbu_ops_cli.labelled import LabelledSource
-from mbu_ops_cli.sources import Source
 
 
 def check_source(name: str, source: Source | LabelledSource, variation: float | None, parser: str | None) -> None:

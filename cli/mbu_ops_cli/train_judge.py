@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mbu_ops.data import Source
 from mbu_ops.errors import ConfigurationError, DataError, WeightsError
 from mbu_ops_cli.options import choose_device, device_option
-from mbu_ops_cli.sources import FOLDER, Source, source_options
+from mbu_ops_cli.sources import FOLDER, source_options
 
 if TYPE_CHECKING:
     from mbu_ops.evaluation.judge import Backbone, Classifier

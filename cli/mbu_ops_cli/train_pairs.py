@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mbu_ops.data import Source
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.families.frames import WHOLE_FRAME
 from mbu_ops_cli.options import FiniteRange
-from mbu_ops_cli.sources import FOLDER, Source
+from mbu_ops_cli.sources import FOLDER
 
 if TYPE_CHECKING:
     from torch import Tensor

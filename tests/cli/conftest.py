@@ -21,17 +21,10 @@ from mbu_ops.families import AttributeSpec, FamilySpec, SampleSpec, WeightSpec, 
 from mbu_ops.testing import tiny_mbu
 from mbu_ops.weights import WeightsInfo, save
 
+from ..pictures import draw, draw_tree
 from ..tiny_faces import ANATOMY, face_labels, register, save_network
 
 Command = Callable[..., "subprocess.CompletedProcess[bytes]"]
-
-
-def draw(path: Path, size: tuple[int, int] = (24, 20), seed: int = 0, **options: object) -> Path:
-    """Write a picture of noise, of that width and height."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(path, **options)
-    return path
 
 
 def pixels_of(path: Path | str) -> np.ndarray:
@@ -70,12 +63,7 @@ def hats(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """A folder of five pictures of two sizes, in a tree."""
-    folder = tmp_path / "photos"
-    for index in range(3):
-        draw(folder / f"{index}.png", seed=index)
-    draw(folder / "trip" / "a.png", (16, 30), 3)
-    draw(folder / "trip" / "deep" / "b.jpg", (16, 30), 4)
-    return folder
+    return draw_tree(tmp_path / "photos")
 
 
 @pytest.fixture

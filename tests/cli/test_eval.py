@@ -16,7 +16,7 @@ from mbu_ops.families import AttributeSpec, FamilySpec, discovery, refresh
 from mbu_ops.testing import tiny_mbu
 from mbu_ops.weights import WeightsInfo, resolve, save
 from mbu_ops_cli.app import run
-from mbu_ops_cli.sources import Source
+from mbu_ops_cli.sources import source_of
 from mbu_ops_cli.train_judge import check_suits
 
 QUICK = ["--judge-steps", "1", "--json"]
@@ -336,7 +336,7 @@ def test_all_weights_are_measured_in_the_first_ones_regions(drawing, hats, capsy
 
 def test_a_judge_of_some_people_is_not_for_all(tmp_path):
     def source(*only):
-        return Source.of(None, "glasses", None, (tmp_path / "celeba",), only, (), (), 0.0, None)
+        return source_of(None, "glasses", None, (tmp_path / "celeba",), only, (), (), 0.0, None)
 
     judge = SimpleNamespace(learnt={**source("!Male").facts, "steps": 1})
     check_suits(judge, tmp_path / "judge", source("!Male", "Young"))

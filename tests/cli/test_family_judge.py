@@ -12,13 +12,14 @@ from types import ModuleType
 import pytest
 import torch
 
+from mbu_ops.data import Source
 from mbu_ops.errors import MissingPackageError, PluginError
 from mbu_ops.evaluation.judge import Judge
 from mbu_ops.testing import tiny_native
 from mbu_ops.weights import WeightsInfo, save
 from mbu_ops_cli.app import run
 from mbu_ops_cli.eval_setup import family_judge
-from mbu_ops_cli.sources import Source
+from mbu_ops_cli.sources import source_of
 
 from .celeba import fill_celeba
 
@@ -39,7 +40,7 @@ def roles(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def labelled(attribute: str | None, attributes: str | None = None, frame: str | None = None) -> Source:
-    return Source.of(None, attribute, attributes, (Path("celeba"),), (), (), (), 0.0, None, frame)
+    return source_of(None, attribute, attributes, (Path("celeba"),), (), (), (), 0.0, None, frame)
 
 
 def test_it_tells_the_attribute(roles: list[str]) -> None:
@@ -52,7 +53,7 @@ def test_it_tells_the_attribute(roles: list[str]) -> None:
 
 
 def test_it_judges_pictures_in_folders_too(roles: list[str]) -> None:
-    folders = Source.of(None, "smile", None, (), (), (Path("with"),), (Path("without"),), 0.2, None)
+    folders = source_of(None, "smile", None, (), (), (Path("with"),), (Path("without"),), 0.2, None)
     assert family_judge(folders, "report") is not None
     assert roles
 

@@ -118,7 +118,7 @@ def test_compiling_without_a_compiler_says_what_to_do(tmp_path, monkeypatch, cap
     def no_compiler(*_args):
         raise InductorError("No working C++ compiler found")
 
-    monkeypatch.setattr("mbu_ops_cli.runner.Runner.run", no_compiler)
+    monkeypatch.setattr("mbu_ops.batch.runner.Runner.run", no_compiler)
     texture(40, 30).save(tmp_path / "a.png")
     paths = ["-i", str(tmp_path / "a.png"), "-o", str(tmp_path / "out.png")]
     assert run(["chain", "remove:smile", "--no-align", "--compile", *paths]) == 2

@@ -5,36 +5,36 @@ import json
 import sys
 from pathlib import Path
 
+from mbu_ops.batch import Failure, Job, Report, Written
 from mbu_ops.ops.chain import ChainSpec
-from mbu_ops_cli.jobs import Job, Summary
 from mbu_ops_cli.progress import progress
-from mbu_ops_cli.report import SHOWN, show_summary
+from mbu_ops_cli.report import SHOWN, show_report
 
 SPEC = ChainSpec.parse("remove:smile")
-FAILED = [(Job(Path(f"{index}.jpg"), Path("out")), f"reason {index}") for index in range(SHOWN + 5)]
+FAILED = tuple(Failure(Job(Path(f"{index}.jpg"), Path("out")), f"reason {index}") for index in range(SHOWN + 5))
 
 
 def test_a_long_list_of_failures_is_cut_in_words_and_whole_in_json(capsys):
-    show_summary(SPEC, Summary([], FAILED), [], 1.0, as_json=False)
+    show_report(SPEC, Report(failed=FAILED), 1.0, as_json=False)
     captured = capsys.readouterr()
     assert captured.err.count("failed: ") == SHOWN
     assert "and 5 more failed" in captured.err
     assert "failed: 3.jpg: reason 3" in captured.err
     assert not captured.out
-    show_summary(SPEC, Summary([], FAILED), [], 1.0, as_json=True)
+    show_report(SPEC, Report(failed=FAILED), 1.0, as_json=True)
     captured = capsys.readouterr()
     assert len(json.loads(captured.out)["failed"]) == SHOWN + 5
     assert not captured.err
 
 
 def test_steps_that_had_nothing_to_do_get_a_line_each(capsys):
-    jobs = [job for job, _ in FAILED[:3]]
-    summary = Summary(jobs, [], [("remove:smile", job) for job in jobs[:2]])
-    show_summary(SPEC, summary, [], 1.0, as_json=False)
+    jobs = [failure.job for failure in FAILED[:3]]
+    report = Report((*(Written(job, ("remove:smile",)) for job in jobs[:2]), Written(jobs[2])))
+    show_report(SPEC, report, 1.0, as_json=False)
     assert (
         "remove:smile: nothing to do in 2 pictures, left unchanged (presence=0 edits all)\n" in capsys.readouterr().err
     )
-    show_summary(SPEC, summary, [], 1.0, as_json=True)
+    show_report(SPEC, report, 1.0, as_json=True)
     said = json.loads(capsys.readouterr().out)["unchanged"]
     assert said == [{"input": f"{index}.jpg", "step": "remove:smile"} for index in range(2)]
 

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mbu_ops.data import Source
 from mbu_ops.data.domains import Domains
 from mbu_ops.errors import WeightsError
 from mbu_ops.evaluation.judge import Judge
 from mbu_ops_cli.app import run
-from mbu_ops_cli.sources import Source
+from mbu_ops_cli.sources import source_of
 from mbu_ops_cli.train_judge import check_suits
 
 from .celeba import LABELS, fill_celeba
@@ -155,7 +156,7 @@ def test_what_makes_no_sense_is_refused(
 
 def test_a_judge_suits_each_attribute_that_it_tells(tmp_path: Path) -> None:
     def source(attribute: str) -> Source:
-        return Source.of(None, attribute, None, (tmp_path / "celeba",), (), (), (), 0.0, None)
+        return source_of(None, attribute, None, (tmp_path / "celeba",), (), (), (), 0.0, None)
 
     facts = {**source("glasses").facts, "people": "1/2", "steps": 1}
     several = SimpleNamespace(learnt={**facts, "attributes": ["glasses", "smile"]})

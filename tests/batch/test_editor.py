@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from mbu_ops import Frame, Framed
+from mbu_ops.batch.editor import Editor, Result
 from mbu_ops.errors import ConfigurationError, FrameError
 from mbu_ops.ops.bound import Chain
 from mbu_ops.ops.edit import Edit
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.transfer import Transfer
 from mbu_ops.testing import tiny_mbu, tiny_presence
-from mbu_ops_cli.runner import Editor, Result
 
 CPU = torch.device("cpu")
 OUT_OF_MEMORY = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")

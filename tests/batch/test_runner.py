@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from mbu_ops.batch import Failure, Job, Written, runner
+from mbu_ops.batch.editor import Result
+from mbu_ops.batch.runner import Runner
 from mbu_ops.errors import ImageFileError, ShapeError
 from mbu_ops.images import ImageFile, ImageKind
-from mbu_ops_cli import runner
-from mbu_ops_cli.jobs import Job
-from mbu_ops_cli.runner import Result, Runner
 
-from .conftest import draw
+from ..pictures import draw
 
 
 class Invert:
@@ -39,9 +39,9 @@ def jobs_of(tmp_path, sizes):
 def test_pictures_of_one_size_share_batches(tmp_path):
     edit, seen = Invert(), []
     jobs = jobs_of(tmp_path, [(8, 6), (5, 5)] * 4 + [(8, 6)])
-    summary = Runner(edit, 4, False, lambda: seen.append(1)).run(jobs)
+    report = Runner(edit, 4, False, lambda: seen.append(1)).run(jobs)
     assert sorted(edit.shapes) == [(1, 3, 6, 8), (4, 3, 5, 5), (4, 3, 6, 8)]
-    assert len(summary.written) == len(seen) == 9
+    assert len(report.written) == len(seen) == 9
     assert all(job.target.exists() for job in jobs)
 
 
@@ -54,6 +54,7 @@ def test_odd_sizes_are_not_held_back_forever(tmp_path, monkeypatch):
 
     def write(job, *_args):
         held.discard(job)
+        return Written(job)
 
     def edit(images):
         most.append(len(held))
@@ -62,8 +63,8 @@ def test_odd_sizes_are_not_held_back_forever(tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "_read", read)
     monkeypatch.setattr(runner, "_write", write)
     jobs = [Job(tmp_path / str(index), tmp_path / f"{index}.out") for index in range(1, 400)]
-    summary = Runner(edit, 4, False, lambda: None).run(jobs)
-    assert len(summary.written) == 399
+    report = Runner(edit, 4, False, lambda: None).run(jobs)
+    assert len(report.written) == 399
     # ahead + gathered + being written; never in proportion to the number of pictures
     assert max(most) <= 2 * 4 + 2 * (4 + runner.THREADS) + 1
 
@@ -93,6 +94,7 @@ def test_few_large_pictures_are_in_memory_at_a_time(heights, slow, tmp_path, mon
         time.sleep(0.02 if slow == "write" else 0)
         with lock:
             large.discard(job)
+        return Written(job)
 
     def edit(images):
         time.sleep(0.02 if slow == "edit" else 0)
@@ -102,8 +104,8 @@ def test_few_large_pictures_are_in_memory_at_a_time(heights, slow, tmp_path, mon
     monkeypatch.setattr(runner, "_read", read)
     monkeypatch.setattr(runner, "_write", write)
     jobs = [Job(tmp_path / f"{index}-{height}", tmp_path / f"{index}.out") for index, height in enumerate(heights)]
-    summary = Runner(edit, 16, False, lambda: None).run(jobs)
-    assert len(summary.written) == len(heights)
+    report = Runner(edit, 16, False, lambda: None).run(jobs)
+    assert len(report.written) == len(heights)
     assert max(most) <= 1 + 1 + 2  # read ahead, in hand, being written
 
 
@@ -118,9 +120,9 @@ def test_an_error_nobody_foresaw_costs_one_picture_and_is_named(phase, error, tm
         return whole(job, *rest)
 
     monkeypatch.setattr(runner, phase, fail_on_one)
-    summary = Runner(Invert(), 2, False, lambda: None).run(jobs)
-    assert summary.failed == [(jobs[1], f"{type(error).__name__}: {error}")]
-    assert len(summary.written) == 4
+    report = Runner(Invert(), 2, False, lambda: None).run(jobs)
+    assert report.failed == (Failure(jobs[1], f"{type(error).__name__}: {error}"),)
+    assert len(report.written) == 4
 
 
 @pytest.mark.parametrize("phase", ["read", "edit", "write"])
@@ -138,9 +140,9 @@ def test_a_failure_costs_one_picture(phase, tmp_path, monkeypatch):
             raise ShapeError("no squares")
         return edit(images)
 
-    summary = Runner(fail_on_squares, 2, True, lambda: None).run(jobs)
-    assert [job for job, _ in summary.failed] == [jobs[1]]
-    assert set(summary.written) == {jobs[0], jobs[2]}
+    report = Runner(fail_on_squares, 2, True, lambda: None).run(jobs)
+    assert [failure.job for failure in report.failed] == [jobs[1]]
+    assert {written.job for written in report.written} == {jobs[0], jobs[2]}
 
 
 def test_an_unknown_error_in_the_edit_stops_the_run_and_its_threads(tmp_path):
@@ -157,9 +159,9 @@ def test_a_result_that_appeared_meanwhile_is_not_replaced(tmp_path):
     (job,) = jobs_of(tmp_path, [(8, 6)])
     job.target.parent.mkdir()
     job.target.write_bytes(b"mine")
-    summary = Runner(Invert(), 2, False, lambda: None).run([job])
+    report = Runner(Invert(), 2, False, lambda: None).run([job])
     assert job.target.read_bytes() == b"mine"
-    assert "exists" in summary.failed[0][1]
+    assert "exists" in report.failed[0].reason
 
 
 def test_the_mask_is_written_before_its_picture(tmp_path, monkeypatch):
@@ -169,7 +171,7 @@ def test_the_mask_is_written_before_its_picture(tmp_path, monkeypatch):
         raise ImageFileError("disk is full")
 
     monkeypatch.setattr(runner, "write", fail)
-    summary = Runner(lambda images: [Result(image, image[:1]) for image in images], 1, False, lambda: None).run([job])
-    assert summary.failed == [(job, "disk is full")]
+    report = Runner(lambda images: [Result(image, image[:1]) for image in images], 1, False, lambda: None).run([job])
+    assert report.failed == (Failure(job, "disk is full"),)
     assert job.mask.exists()
     assert not job.target.exists()

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TypeAlias, get_args
 
 from mbu_ops.errors import ConfigurationError
 
 PIPE = "-"
+"""Names stdin among inputs, and stdout as the output."""
+
+Existing = Literal["error", "skip", "overwrite"]
+"""What to do where a result exists."""
+
+StrPath: TypeAlias = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,84 +40,63 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class JobList:
-    """What a command is to do.
+class FilePlan:
+    """What is to be done.
 
     Attributes:
         todo: pictures to edit.
         skipped: pictures whose results are there already.
+        overwrite: whether files that are in the way of results are replaced.
     """
 
     todo: tuple[Job, ...]
     skipped: tuple[Job, ...] = ()
+    overwrite: bool = False
 
 
-@dataclass(slots=True)
-class Summary:
-    """What became of the pictures.
-
-    Attributes:
-        written: pictures whose results are written.
-        failed: pictures that could not be edited, and why.
-        idle: a step, and a written picture in which it had nothing to do.
-    """
-
-    written: list[Job] = field(default_factory=list)
-    failed: list[tuple[Job, str]] = field(default_factory=list)
-    idle: list[tuple[str, Job]] = field(default_factory=list)
-
-
-def refuse_unnamed_pipe(stream: TextIO | None) -> None:
-    """Refuse to guess what a piped stdin means where no input was named.
-
-    Args:
-        stream: stdin; None if it is closed.
-
-    Raises:
-        ConfigurationError: if it is a pipe or a file, which may hold a picture, now or once its writer gets to it.
-    """
-    try:
-        mode = os.fstat(stream.fileno()).st_mode if stream else 0
-    except (OSError, ValueError):  # closed, or no file at all
-        return
-    if stat.S_ISFIFO(mode) or stat.S_ISREG(mode):
-        raise ConfigurationError(
-            "a picture seems to be piped in: add -i - to edit it (stdin is a pipe or a file, and there is no -i; "
-            "for the demo, add < /dev/null)"
-        )
-
-
-def list_jobs(
-    inputs: Sequence[str],
-    out: str | None,
+def plan_files(
+    inputs: StrPath | Sequence[StrPath],
+    out: StrPath,
     *,
-    makes_mask: bool,
+    makes_mask: bool = False,
     save_mask: bool = False,
     save_boxes: bool = False,
-    existing: str = "error",
-) -> JobList:
-    """Pair every input with its output.
+    existing: Existing = "error",
+) -> FilePlan:
+    """Pair every input with its output. Nothing is read or written.
+
+    Messages name the arguments as the command line does: ``-i`` is ``inputs``, ``-o`` is ``out``.
 
     Args:
-        inputs: files, folders, patterns, or only ``-`` for stdin.
-        out: a file, a folder, or ``-`` for stdout; None is stdout for a piped picture.
+        inputs: a file, a folder (searched to the bottom), a pattern, several of them, or only ``-`` for stdin.
+        out: a file, a folder (in which input folders are mirrored), or ``-`` for stdout.
         makes_mask: the results are masks, written as PNG.
         save_mask: write the mask of what changed beside each result, as ``NAME.mask.png``.
         save_boxes: write which places were found beside each result, as ``NAME.boxes.json``.
-        existing: what to do where a result exists: ``error``, ``skip`` or ``overwrite``.
+        existing: what to do where a result exists: ``error``, ``skip`` (which makes again what is there by half), or
+            ``overwrite``.
 
     Raises:
-        ConfigurationError: if the options do not go together, or results exist and ``existing`` is ``error``.
+        ConfigurationError: if the arguments do not go together, or results exist and ``existing`` is ``error``.
         ImageFileError: if an input is missing, two results would collide, or one would replace an input.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> for name in ("a.jpg", "b.gif"):
+        ...     (folder / name).touch()
+        >>> [job.target.name for job in plan_files(folder, folder / "edited").todo]
+        ['a.jpg', 'b.png']
     """
-    if PIPE in inputs:
-        if len(inputs) > 1:
-            raise ConfigurationError("expected -i - alone, got other inputs beside it; pipe one picture, or name files")
-        jobs = [Job(None, None if out in (None, PIPE) else Path(str(out)))]
-    elif out is None:
-        raise ConfigurationError("expected -o OUT, a folder or a file for the results, got none")
+    if existing not in get_args(Existing):
+        raise ConfigurationError(f"expected existing = {', '.join(get_args(Existing))}, got {existing!r}")
+    named = [os.fspath(path) for path in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
+    if PIPE not in named:
+        jobs = _file_jobs(named, os.fspath(out), makes_mask)
+    elif len(named) == 1:
+        jobs = [Job(None, None if out == PIPE else Path(out))]
     else:
-        jobs = _file_jobs(inputs, out, makes_mask)
+        raise ConfigurationError("expected -i - alone, got other inputs beside it; pipe one picture, or name files")
     if save_mask:
         jobs = [replace(job, mask=_beside(job, "--save-mask", ".mask.png")) for job in jobs]
         _refuse_overlap(jobs)
@@ -168,9 +152,9 @@ def _check_writable(jobs: Sequence[Job]) -> None:
             )
 
 
-def _apply_existing(jobs: Sequence[Job], existing: str) -> JobList:
+def _apply_existing(jobs: Sequence[Job], existing: Existing) -> FilePlan:
     if existing == "overwrite":
-        return JobList(tuple(jobs))
+        return FilePlan(tuple(jobs), overwrite=True)
     # one of the files of a result alone is half a result: one more to refuse, but for skip one to make again
     enough = any if existing == "error" else all
     done = [job for job in jobs if enough(_results_exist(job))]
@@ -180,7 +164,7 @@ def _apply_existing(jobs: Sequence[Job], existing: str) -> JobList:
             f"{str(done[0].target)!r}{more} exist already; add --existing skip or --existing overwrite"
         )
     left_out = set(done)
-    return JobList(tuple(job for job in jobs if job not in left_out), tuple(done))
+    return FilePlan(tuple(job for job in jobs if job not in left_out), tuple(done), existing == "skip")
 
 
 def _results_exist(job: Job) -> Iterator[bool]:

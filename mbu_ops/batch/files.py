@@ -1,0 +1,106 @@
+"""Edit files: the door to this room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import count
+from typing import TypeAlias
+
+import torch
+from torch import nn
+
+from mbu_ops.batch.editor import Editor, unframed
+from mbu_ops.batch.plan import Existing, FilePlan, StrPath, plan_files
+from mbu_ops.batch.report import Report
+from mbu_ops.batch.runner import Runner
+from mbu_ops.ops.bound import makes_mask
+
+Progress: TypeAlias = Callable[[int, int], object]
+"""Is told how many pictures are finished, written or failed, and how many there are."""
+
+
+def edit_files(
+    op: nn.Module,
+    inputs: StrPath | Sequence[StrPath],
+    out: StrPath,
+    *,
+    existing: Existing = "error",
+    save_mask: bool = False,
+    save_boxes: bool = False,
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Edit the pictures of files and folders, and write each result in the kind of file that it came from.
+
+    Memory stays flat however many pictures there are. A picture that cannot be read, edited or written is noted, and
+    the rest go on. Every file is written whole or not at all, Ctrl-C included: run it again with ``existing="skip"`` to
+    go on from there.
+
+    Args:
+        op: what to do: a chain, an op that was told all but the image, :class:`mbu_ops.Framed` around either, or any
+            module from images ``(B, 3, H, W)``, RGB in [0, 1], to images of the same size. It works where its weights
+            are.
+        inputs: a file, a folder (searched to the bottom), a pattern such as ``photos/**/*.jpg``, or several of them.
+        out: a file, or a folder in which input folders are mirrored.
+        existing: what to do where a result exists: ``error`` (before anything is edited), ``skip`` or ``overwrite``.
+        save_mask: write the mask of what changed beside each result, as ``NAME.mask.png``.
+        save_boxes: write which places were found beside each result, as ``NAME.boxes.json``: none for ops that do not
+            look for any.
+        batch_size: most pictures at a time; None tries 16 and halves it where memory runs out.
+        progress: called after each picture with the number of those that are finished, and of all.
+
+    Returns:
+        What was written, skipped and not edited.
+
+    Raises:
+        ConfigurationError: if the arguments do not go together, or results exist and ``existing`` is ``error``.
+        ImageFileError: if an input is missing, two results would collide, or one would replace an input.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from mbu_ops.images import write
+        >>> from mbu_ops.ops.remove import Remove
+        >>> from mbu_ops.testing import tiny_mbu
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> write(folder / "photos" / "a.png", torch.rand(3, 20, 24))
+        >>> (folder / "photos" / "broken.jpg").touch()
+        >>> report = edit_files(Remove(tiny_mbu()), folder / "photos", folder / "edited")
+        >>> [written.job.target.name for written in report.written]
+        ['a.png']
+        >>> [failure.job.source.name for failure in report.failed]
+        ['broken.jpg']
+    """
+    plan = plan_files(
+        inputs,
+        out,
+        makes_mask=makes_mask(unframed(op)),
+        save_mask=save_mask,
+        save_boxes=save_boxes,
+        existing=existing,
+    )
+    return edit_planned(op, plan, batch_size, progress)
+
+
+def edit_planned(
+    op: nn.Module, plan: FilePlan, batch_size: int | None = None, progress: Progress | None = None
+) -> Report:
+    """Edit what :func:`plan_files` planned, as :func:`edit_files` does.
+
+    Args:
+        op: as in :func:`edit_files`; a plan of masks wants one that makes masks, any other one that makes images.
+        plan: what is read from where and written where.
+        batch_size: as in :func:`edit_files`.
+        progress: as in :func:`edit_files`.
+    """
+    device = next((parameter.device for parameter in op.parameters()), torch.device("cpu"))
+    editor = Editor(op, device, any(job.mask is not None for job in plan.todo), batch_size)
+    finished = count(1)
+
+    def advance() -> None:
+        if progress is not None:
+            progress(next(finished), len(plan.todo))
+
+    report = Runner(editor, editor.batch_size, plan.overwrite, advance).run(plan.todo)
+    return replace(report, skipped=plan.skipped)

@@ -1,0 +1,201 @@
+"""Edit many pictures with flat memory: threads read ahead and write behind, the main thread computes in batches."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from mbu_ops.batch.editor import Result
+from mbu_ops.batch.plan import Job
+from mbu_ops.batch.report import Failure, Report, Written
+from mbu_ops.errors import MBUOpsError
+from mbu_ops.frames.frame import Frame
+from mbu_ops.images import ImageFile, count_pixels, encode, encode_mask, read, write, write_bytes, write_mask
+from mbu_ops.images.writer import format_of
+
+if TYPE_CHECKING:
+    from mbu_ops.frames.frame import Placed
+
+PIXELS_IN_FLIGHT = 8_000_000
+"""About how many pixels may be read ahead, and as many be on their way to a file: some 100 MB with float32 copies."""
+
+THREADS = min(8, os.cpu_count() or 1)
+
+
+class _Decoded(NamedTuple):
+    job: Job
+    image: ImageFile
+
+
+class Runner:
+    """Reads, edits and writes; a picture that fails is noted and the rest go on.
+
+    Args:
+        edit: makes results of a batch, see :class:`mbu_ops.batch.editor.Editor`.
+        batch_size: most pictures in a batch; pictures of one size share batches.
+        overwrite: replace existing results.
+        advance: called once for every finished picture, by the thread that called :meth:`run`.
+    """
+
+    def __init__(
+        self,
+        edit: Callable[[Tensor], Sequence[Result | MBUOpsError]],
+        batch_size: int,
+        overwrite: bool,
+        advance: Callable[[], object],
+    ) -> None:
+        self.edit = edit
+        self.batch_size = batch_size
+        self.overwrite = overwrite
+        self.advance = advance
+        self._window = batch_size + THREADS
+        self._written: list[Written] = []
+        self._failed: list[Failure] = []
+
+    def run(self, jobs: Iterable[Job]) -> Report:
+        """Do all jobs.
+
+        Raises:
+            KeyboardInterrupt: on Ctrl-C; results already begun are finished or leave nothing behind.
+        """
+        pool = ThreadPoolExecutor(THREADS, thread_name_prefix="mbu-ops")
+        try:
+            writes: dict[Future[Written], _Decoded] = {}
+            for batch in self._batches(self._decode(pool, jobs)):
+                writes |= self._start_writes(pool, batch)
+                while len(writes) > 1 and (len(writes) > self._window or _total(writes.values()) > PIXELS_IN_FLIGHT):
+                    self._finish(writes, wait(writes, return_when=FIRST_COMPLETED).done)
+            self._finish(writes, wait(writes).done)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+        return Report(tuple(self._written), tuple(self._failed))
+
+    def _fail(self, job: Job, error: Exception) -> None:
+        # an error that nobody foresaw is a bug, and its text alone may say nothing
+        reason = str(error) if isinstance(error, MBUOpsError) else f"{type(error).__name__}: {error}"
+        self._failed.append(Failure(job, reason))
+        self.advance()
+
+    def _decode(self, pool: ThreadPoolExecutor, jobs: Iterable[Job]) -> Iterator[_Decoded]:
+        """Read ahead, in order, as far as the pictures' headers say that there is room."""
+        ahead: deque[tuple[Job, int, Future[ImageFile]]] = deque()
+        remaining = ((job, count_pixels(job.source) if job.source else 0) for job in jobs)
+        following = next(remaining, None)
+
+        def read_ahead() -> None:
+            nonlocal following
+            pixels = sum(one for _, one, _ in ahead)
+            while following and len(ahead) < self._window and (not ahead or pixels + following[1] <= PIXELS_IN_FLIGHT):
+                ahead.append((*following, pool.submit(_read, following[0])))
+                pixels += following[1]
+                following = next(remaining, None)
+
+        read_ahead()
+        while ahead:
+            job, _, future = ahead.popleft()
+            read_ahead()  # before the picture is edited, so that threads have work meanwhile
+            try:
+                image = future.result()
+            except Exception as error:  # one picture's trouble, whatever it is, must not cost the others
+                self._fail(job, error)
+                continue
+            yield _Decoded(job, image)
+
+    def _batches(self, pictures: Iterable[_Decoded]) -> Iterator[list[_Decoded]]:
+        """Gather pictures of one size, holding back no more than a few batches of odd sizes."""
+        waiting: dict[tuple[int, int], list[_Decoded]] = {}
+        for picture in pictures:
+            size = picture.image.height, picture.image.width
+            group = waiting.setdefault(size, [])
+            group.append(picture)
+            if len(group) >= self.batch_size or len(group) * _pixels(picture.image) >= PIXELS_IN_FLIGHT // 2:
+                yield waiting.pop(size)
+            held = [item for group in waiting.values() for item in group]
+            if len(held) >= 2 * self.batch_size or _total(held) >= PIXELS_IN_FLIGHT:
+                yield waiting.pop(max(waiting, key=lambda key: len(waiting[key])))
+        yield from waiting.values()
+
+    def _start_writes(self, pool: ThreadPoolExecutor, batch: Sequence[_Decoded]) -> dict[Future[Written], _Decoded]:
+        results: Sequence[Result | MBUOpsError]
+        try:
+            results = self.edit(torch.stack([picture.image.to_tensor() for picture in batch]))
+        except MBUOpsError as error:
+            results = [error] * len(batch)
+        writes = {}
+        for picture, result in zip(batch, results, strict=True):
+            if isinstance(result, MBUOpsError):
+                self._fail(picture.job, result)
+            else:
+                writes[pool.submit(_write, picture.job, result, picture.image, self.overwrite)] = picture
+        return writes
+
+    def _finish(self, writes: dict[Future[Written], _Decoded], done: Iterable[Future[Written]]) -> None:
+        for future in done:
+            job = writes.pop(future).job
+            try:
+                self._written.append(future.result())
+            except Exception as error:  # as in reading
+                self._fail(job, error)
+                continue
+            self.advance()
+
+
+def _pixels(image: ImageFile) -> int:
+    return image.height * image.width
+
+
+def _total(pictures: Iterable[_Decoded]) -> int:
+    return sum(_pixels(picture.image) for picture in pictures)
+
+
+def _read(job: Job) -> ImageFile:
+    return read(sys.stdin.buffer if job.source is None else job.source)
+
+
+def _write(job: Job, result: Result, like: ImageFile, overwrite: bool) -> Written:
+    image, mask, places, idle, same = result
+    # before the picture: where the picture is there, what belongs to it is too
+    if job.mask is not None and mask is not None:
+        write_mask(job.mask, mask, overwrite=overwrite)
+    if job.boxes is not None:
+        write_bytes(job.boxes, _boxes(places, like), overwrite=overwrite)
+    if job.target is None:
+        data = encode(image, like) if image is not None else encode_mask(_known(mask))
+        # a buffer of its own: what a full disk refuses must not be tried again when the process ends
+        with open(sys.stdout.fileno(), "wb", closefd=False) as stream:
+            stream.write(data)
+    elif same and job.source is not None and format_of(job.target) == like.kind.format:
+        write_bytes(job.target, job.source.read_bytes(), overwrite=overwrite)  # to encode it again would change it
+    elif image is not None:
+        write(job.target, image, like, overwrite=overwrite)
+    else:
+        write_mask(job.target, _known(mask), overwrite=overwrite)
+    return Written(job, idle)
+
+
+def _boxes(places: Sequence[tuple[Placed, bool]], image: ImageFile) -> bytes:
+    """Return what was found as JSON text."""
+    faces = [
+        {
+            **{name: round(value, 4) for name, value in asdict(place).items()},
+            "corners": [[round(value, 2) for value in corner] for corner in place.corners],
+            "edited": edited,
+        }
+        for place, edited in places
+        if isinstance(place, Frame)
+    ]
+    return (json.dumps({"width": image.width, "height": image.height, "faces": faces}, indent=2) + "\n").encode()
+
+
+def _known(mask: Tensor | None) -> Tensor:
+    assert mask is not None  # noqa: S101  (a result holds at least one of image and mask)
+    return mask
