@@ -27,7 +27,7 @@ def weights_for(
     Example:
         >>> from mbu_ops.families import get_family
         >>> [spec.id for spec in weights_for(get_family("handbags"), "handle", verb="remove")]
-        ['native-lite', 'mbu-lite']
+        ['native_guided-lite', 'mbu-lite']
     """
     found = [
         spec

@@ -137,15 +137,15 @@ def test_a_family_shows_its_frames_and_what_it_finds(capsys):
 
 def test_a_family_shows_which_weights_a_verb_takes_first(capsys):
     assert run(["families", "show", "faces"]) == 0
-    assert "smile; maae, first for add, non-commercial" in capsys.readouterr().out
+    assert "smile; native_dial on lower_face, first for add and remove, non-commercial" in capsys.readouterr().out
     assert run(["families", "show", "faces", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     first = {attribute["name"]: attribute["first"] for attribute in shown["attributes"]}
-    assert first["smile"] | {"remove": "native-lite", "add": "maae-lite", "swap": "mbu-lite"} == first["smile"]
+    assert first["smile"] | {"remove": "native_dial-lite", "add": "native_dial-lite", "swap": "mbu-lite"} == first["smile"]
     assert (first["glasses"]["remove"], first["glasses"]["add"]) == 2 * ("native_guided-lite",)
     assert "remove" not in first["mouth"]
-    dial = next(weight for weight in shown["weights"] if weight["method"] == "maae")
-    assert (dial["first_for"], dial["follows_guides"]) == (["transfer"], False)
+    dial = next(weight for weight in shown["weights"] if weight["method"] == "native_dial")
+    assert (dial["first_for"], dial["follows_guides"]) == (["remove", "transfer"], False)
 
 
 def test_weights_show_the_frame_that_they_were_trained_on(pets, monkeypatch, capsys):

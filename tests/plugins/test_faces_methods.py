@@ -42,6 +42,17 @@ def test_a_dial_moves_one_way_from_end_to_end(name: str, face: Tensor) -> None:
     assert (results[3] - face[0]).abs().mean() < above.abs().mean()
 
 
+def test_a_native_dial_takes_smiles_off_and_leaves_those_who_smile(face: Tensor) -> None:
+    adjust = Adjust.from_pretrained("faces/smile/native_dial-lite")
+    with torch.inference_mode():
+        results = adjust(face.expand(4, -1, -1, -1), torch.tensor([-1.0, 0.0, 0.5, 1.0]))
+        serious, smiling = results[:1], adjust(results[:1], 1.0)
+    assert torch.equal(results[1:], face.expand(3, -1, -1, -1)), "she smiles already"
+    assert torch.equal(serious[:, :, :64], face[:, :, :64]), "eyes and brows are beside its frame"
+    assert (serious - face).abs().mean() > 0.001
+    assert (smiling - serious).abs().mean() > 0.001
+
+
 def test_black_hair_is_darker_than_blond(face: Tensor) -> None:
     adjust = Adjust.from_pretrained("faces/hair_women/maae-lite")
     with torch.inference_mode():
@@ -58,9 +69,12 @@ def test_steps_take_the_weights_that_can_do_them() -> None:
     ]
 
 
-def test_smiles_and_hair_are_added_by_the_dial_and_hair_is_removed_by_it() -> None:
-    assert methods("add:smile remove:hair_women add:hair_women") == 3 * ["maae"]
-    assert methods("remove:smile remove:handbags/handle") == 2 * ["native"]
+def test_smiles_and_hair_are_turned_by_dials() -> None:
+    assert methods("remove:hair_women add:hair_women") == 2 * ["maae"]
+    assert methods("add:smile remove:smile") == 2 * ["native_dial"]
+    assert methods("adjust:smile,strength=0.5 adjust:smile,strength=1,method=native_dial") == ["maae", "native_dial"]
+    handles = "remove:handbags/handle add:handbags/handle swap:handbags/handle,guide=1 segment:handbags/handle"
+    assert methods(handles) == 4 * ["native_guided"]
     for name in ("glasses", "facial_hair"):
         steps = f"remove:{name} add:{name} swap:{name},guide=3 segment:{name}"
         assert methods(steps) == 4 * ["native_guided"]
@@ -72,7 +86,7 @@ def test_smiles_and_hair_are_added_by_the_dial_and_hair_is_removed_by_it() -> No
 @pytest.mark.parametrize("op", [Transfer, Swap, Interpolate])
 def test_ops_that_are_shown_guides_take_weights_that_follow_them(op: type[Op]) -> None:
     assert op.from_pretrained("faces/smile").model.info.follows_guides
-    assert Remove.from_pretrained("faces/smile").model.info.name == "native"
+    assert Remove.from_pretrained("faces/smile").model.info.name == "native_dial"
 
 
 def methods(steps: str) -> list[str]:
