@@ -78,7 +78,7 @@ class FrameSpec:
         Example:
             >>> eyes = FrameSpec("eyes", within="face", y=0.25, width=0.5, height=0.25)
             >>> FrameSpec("left", within="eyes", x=0.25, width=0.5).inside(eyes)
-            FrameSpec(name='left', within='face', x=0.375, y=0.25, width=0.25, height=0.25)
+            FrameSpec(name='left', within='face', x=0.375, y=0.25, width=0.25, height=0.25, curvature=0.0)
         """
         return replace(
             self,

@@ -37,7 +37,7 @@ def turned(picture: Tensor, degrees: float, curvature: float) -> Tensor:
         ConfigurationError: if it would turn too far, or the curvature is negative.
 
     Example:
-        >>> picture = torch.rand(1, 4, 8, 24)
+        >>> picture = torch.rand(1, 3, 8, 24)
         >>> torch.equal(turned(picture, 0.0, 2.0), picture)
         True
         >>> right = turned(picture, 30.0, 2.0)
