@@ -8,13 +8,10 @@ CC0. The names and titles are those of ``mbu_ops_faces.guides``.
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import torch
+from guide_files import write_guides
 from torch import Tensor
 
-from mbu_ops.files import atomic_path
 from mbu_ops_faces.guides import GLASSES
 from mbu_ops_faces.pen import CLEAR, glasses
 
@@ -58,16 +55,8 @@ def cut_out(seed: int) -> Tensor:
 
 def main() -> None:
     """Write the files."""
-    from PIL import Image
-
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("plugins/mbu_ops_faces/guides"))
-    out: Path = parser.parse_args().out
-    out.mkdir(parents=True, exist_ok=True)
-    for name, _ in GLASSES:
-        samples = (cut_out(SEEDS[name]).permute(1, 2, 0) * 255).round().to(torch.uint8)
-        with atomic_path(out / f"glasses_{name}.png") as temporary:
-            Image.fromarray(samples.numpy(), "RGBA").save(temporary, format="PNG", optimize=True)
+    names = (name for name, _ in GLASSES)
+    write_guides(__doc__, "plugins/mbu_ops_faces/guides", "glasses", names, lambda name: cut_out(SEEDS[name]))
 
 
 if __name__ == "__main__":

@@ -8,14 +8,13 @@ titles are those of ``mbu_ops_handbags.guides``.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
+from guide_files import write_guides
 from torch import Tensor
 
-from mbu_ops.files import atomic_path
+from mbu_ops.functional.blend import premultiplied, straight
 from mbu_ops_handbags.guides import HANDLES
 
 SIDE = 512
@@ -89,27 +88,17 @@ BOWS = {
 
 def drawn(bows: tuple[Bow, ...]) -> Tensor:
     """Return bows before one another, ``(4, H, W)``."""
-    whole = torch.zeros(4, SIDE, SIDE)
+    whole = torch.zeros(1, 4, SIDE, SIDE)
     for bow in bows:
-        over = bow.cut_out()
-        alpha = over[3] + whole[3] * (1 - over[3])
-        colour = (over[:3] * over[3] + whole[:3] * whole[3] * (1 - over[3])) / alpha.clamp(min=1e-6)
-        whole = torch.cat([colour, alpha[None]])
-    return whole
+        over = premultiplied(bow.cut_out()[None])
+        whole = over + whole * (1 - over[:, 3:])
+    return straight(whole)[0]
 
 
 def main() -> None:
     """Write the files."""
-    from PIL import Image
-
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("plugins/mbu_ops_handbags/guides"))
-    out: Path = parser.parse_args().out
-    out.mkdir(parents=True, exist_ok=True)
-    for name, _ in HANDLES:
-        samples = (drawn(BOWS[name]).permute(1, 2, 0) * 255).round().to(torch.uint8)
-        with atomic_path(out / f"handle_{name}.png") as temporary:
-            Image.fromarray(samples.numpy(), "RGBA").save(temporary, format="PNG", optimize=True)
+    names = (name for name, _ in HANDLES)
+    write_guides(__doc__, "plugins/mbu_ops_handbags/guides", "handle", names, lambda name: drawn(BOWS[name]))
 
 
 if __name__ == "__main__":

@@ -18,8 +18,6 @@ from mbu_ops_cli.options import FiniteRange
 from mbu_ops_cli.sources import FOLDER
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from mbu_ops.data.composites import Composites
     from mbu_ops.data.domains import Domains
 
@@ -166,7 +164,14 @@ class PairOptions:
         from mbu_ops.data.composites import Composites, shows_enough
         from mbu_ops.data.handmade import handmade_masks
         from mbu_ops.ops import Segment
-        from mbu_ops.training.pairs import believed, content_bends, content_masks, edited_photos, family_pen
+        from mbu_ops.training.pairs import (
+            believed,
+            content_bends,
+            content_masks,
+            edited_photos,
+            family_pen,
+            true_masks,
+        )
 
         name = self._masks_from(source)
         finder = None if name is None else _finder(name, source)
@@ -187,7 +192,8 @@ class PairOptions:
             else content_masks(Segment(finder.model), seen.with_[shown], frame, domains.size, self.grown)
         )
         found_by = f"{name} grown by {self.grown:g}" if self.grown else name or ""
-        if (true := _true_masks(source, kept.with_)) is not None:
+        whole = source.family if source.frame.is_whole else None  # of a part of a picture nobody asks it
+        if (true := true_masks(whole, source.attribute, kept.with_)) is not None:
             told = true.flatten(1).any(1)
             masks[told] = true[told].to(torch.uint8) * 255
             found_by = ", ".join(filter(None, [f"{int(told.sum())} derived by the family", found_by]))
@@ -253,23 +259,6 @@ class PairOptions:
             "expected weights that find the content in the pictures, the family has none: name some by --masks-from, "
             "such as the folder that mbu-ops train --method mbu wrote, or give hand-made --masks"
         )
-
-
-def _true_masks(source: Source, photos: Tensor) -> Tensor | None:
-    """Return the masks that the family derives from training pictures ``(N, 3, H, W)`` uint8, if it does.
-
-    They are of whole pictures: of a part of one nobody asks it.
-    """
-    import torch
-
-    from mbu_ops.data.pairs import derived_masks
-
-    family, attribute = source.family, source.attribute
-    if family is None or attribute is None or not source.frame.is_whole:
-        return None
-    parts = [derived_masks(family, attribute, chunk.float() / 255) for chunk in torch.split(photos, 64)]
-    known = [part for part in parts if part is not None]
-    return torch.cat(known) if len(known) == len(parts) else None
 
 
 def _finder(name: str, source: Source) -> Any:

@@ -27,6 +27,13 @@ from mbu_ops.functional.mask import change_mask, resize
 KINDS = ("cut", "drawn", "edited", "bent")
 """How a content can be laid on a photo."""
 
+_NEEDS = {
+    "drawn": ("pen", "a family that draws the content", "leave them out (cut=1)"),
+    "edited": ("edited", "edited photos", "name a step that adds the content"),
+    "bent": ("bends", "a family that knows how the content bends what is around it", "leave them out (cut=1)"),
+}
+"""What kinds of pairs are made of: the field that holds it, and what to say where it is missing."""
+
 _BENT = 0.2, 1.3
 """How far photos are bent, as a share of what is usual between the domains."""
 
@@ -113,24 +120,13 @@ class Composites:
             raise ShapeError(
                 f"expected masks of shape {tuple(wanted)}, one for each photo, got {tuple(self.masks.shape)}"
             )
-        if self.pen is None and dict(self.shares).get("drawn"):
-            raise ConfigurationError(
-                "expected a family that draws the content for pairs of the kind 'drawn', got none: leave them out "
-                "(cut=1)"
-            )
-        if self.edited is None and dict(self.shares).get("edited"):
-            raise ConfigurationError(
-                "expected edited photos for pairs of the kind 'edited', got none: name a step that adds the content"
-            )
+        for kind, (holder, what, advice) in _NEEDS.items():
+            if getattr(self, holder) is None and dict(self.shares).get(kind):
+                raise ConfigurationError(f"expected {what} for pairs of the kind {kind!r}, got none: {advice}")
         bare = self.domains.without
         if self.bends is not None and (self.bends.ndim != 4 or self.bends.shape[:2] != (len(bare), 2)):
             raise ShapeError(
                 f"expected bends of shape ({len(bare)}, 2, h, w), one for each photo, got {tuple(self.bends.shape)}"
-            )
-        if self.bends is None and dict(self.shares).get("bent"):
-            raise ConfigurationError(
-                "expected a family that knows how the content bends what is around it, for pairs of the kind 'bent', "
-                "got none: leave them out (cut=1)"
             )
         object.__setattr__(self, "near", nearest(bare, photos, self._donors))
 

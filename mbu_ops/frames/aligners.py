@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 LOOKS_AWAY = 25.0
-"""Degrees from which a guide's head is turned too far to suit those who look at the camera."""
+"""Degrees from which a guide's head hides a part of what is to be taken."""
 
 
 def aligner(family: FamilySpec | str = "faces", device: torch.device | str | None = None) -> Aligner:
@@ -199,7 +199,7 @@ def _cut(plan: StepPlan, photo: Tensor, aligner: GuardedAligner) -> InFrame:
     if abs(yaw := places[0].yaw) > LOOKS_AWAY:
         warnings.warn(
             f"the guide picture of {str(plan.step)!r} shows {with_article(aligner.noun)} that looks {abs(yaw):.0f} "
-            f"degrees to the {'right' if yaw > 0 else 'left'}: what is taken from it fits those who look the same way; "
+            f"degrees to the {'right' if yaw > 0 else 'left'}: what it hides of the thing cannot be taken; "
             "a guide who looks at the camera suits most",
             GuideWarning,
             stacklevel=2,

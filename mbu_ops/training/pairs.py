@@ -16,6 +16,7 @@ from mbu_ops.data.cutting import Size, height_and_width
 from mbu_ops.data.domains import Domains
 from mbu_ops.data.donors import Drawn
 from mbu_ops.data.folder import MINIMUM_IMAGES
+from mbu_ops.data.pairs import derived_masks
 from mbu_ops.errors import PluginError
 from mbu_ops.families.frames import FrameSpec
 from mbu_ops.families.registry import load_target, plugin_code
@@ -70,6 +71,28 @@ def content_masks(
             there = gaussian_blur2d(dilate(there, radius), (2 * radius + 1,) * 2, (radius / 4,) * 2)
         masks.append((there.clamp(0, 1) * 255).round().to(torch.uint8))
     return torch.cat(masks)
+
+
+@torch.no_grad()
+def true_masks(family: FamilySpec | None, attribute: AttributeSpec | None, pictures: Tensor) -> Tensor | None:
+    """Return the masks that a family derives from training pictures; None if it derives none.
+
+    Args:
+        family: the pictures' family, if any.
+        attribute: what the masks are to show.
+        pictures: ``(N, 3, H, W)`` uint8 RGB, of the family's first frame.
+
+    Returns:
+        ``(N, 1, H, W)`` bool, empty for a picture of which it cannot tell.
+
+    Raises:
+        PluginError: if its function cannot be loaded, fails, or returns something else.
+    """
+    if family is None or attribute is None:
+        return None
+    parts = [derived_masks(family, attribute, chunk.float() / 255) for chunk in torch.split(pictures, 64)]
+    known = [part for part in parts if part is not None]
+    return torch.cat(known) if len(known) == len(parts) else None
 
 
 @torch.no_grad()
