@@ -47,8 +47,8 @@ _OPTIONS = (
         multiple=True,
         metavar="KIND=SHARE",
         callback=numbers,
-        help="How pairs are made (method native): cut out of pictures with the content, drawn by the family's pen, or "
-        "edited (--edits); may be given several times.  [default: cut=3 drawn=5, or cut=1 where nothing draws it]",
+        help="How pairs are made (method native): cut out of pictures with the content, drawn by the family's pen, "
+        "edited (--edits), or known, of pictures that the family draws; may be given several times.  [default: cut=3 drawn=5, or cut=1 where nothing draws it]",
     ),
     click.option(
         "--masks-from",
@@ -168,8 +168,10 @@ class PairOptions:
             believed,
             content_bends,
             content_masks,
+            drawn_masks,
             edited_photos,
             family_pen,
+            known_pairs,
             true_masks,
         )
 
@@ -197,6 +199,11 @@ class PairOptions:
             told = true.flatten(1).any(1)
             masks[told] = true[told].to(torch.uint8) * 255
             found_by = ", ".join(filter(None, [f"{int(told.sum())} derived by the family", found_by]))
+        truth = None
+        if dict(self.shares).get("known") and source.family is not None and kept.pairs:
+            note("drawing each content on somebody else")
+            truth = known_pairs(source.family, kept, "views" in aids)
+            masks, found_by = drawn_masks(kept), "drawn by the family"
         if self.masks is not None:
             if not kept.with_pictures:
                 raise ConfigurationError(
@@ -230,7 +237,7 @@ class PairOptions:
             if shows_enough(places).float().mean() > 0.5:
                 kinds = (("cut", 1.0),) if away is None else (("cut", 1.0), ("bent", 2.0))
                 reverse = Composites(kept.exchanged, places, kinds, bends=away)
-        return Composites(kept, masks, shares, pen, edited, found_by, reverse, bends)
+        return Composites(kept, masks, shares, pen, edited, truth, found_by, reverse, bends)
 
     def _masks_from(self, source: Source) -> str | None:
         """Return the weights that find the content; None if there are only hand-made masks.
@@ -246,6 +253,8 @@ class PairOptions:
         if self.masks_from is not None:
             resolve(self.masks_from, verb="segment")
             return self.masks_from
+        if dict(self.shares).get("known"):
+            return None  # the family knows where its pictures show the content
         family, attribute = source.family, source.attribute
         if family is not None and attribute is not None:
             for spec in weights_for(family, attribute.name, verb="segment"):

@@ -2,8 +2,9 @@
 
 Two folders hold no pairs. These are made of them: a content is *cut* out of another photo, by its mask; *drawn* by a
 family's pen; put there by other weights' *edits* (back-translation: Sennrich, Haddow and Birch, ACL 2016); or the photo
-is *bent* to the shape of those with the content, as far as its family knows that. Nothing
-that a network made stands on the side of the target, so that what is learnt from it is sharp. May import no network.
+is *bent* to the shape of those with the content, as far as its family knows that. Of pictures that a family draws both
+sides are *known*. Nothing that a network made stands on the side of the target, so that what is learnt from it is
+sharp. May import no network.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ from mbu_ops.errors import ConfigurationError, ShapeError
 from mbu_ops.functional.layer import Moved
 from mbu_ops.functional.mask import change_mask, resize
 
-KINDS = ("cut", "drawn", "edited", "bent")
+KINDS = ("cut", "drawn", "edited", "bent", "known")
 """How a content can be laid on a photo."""
 
 _NEEDS = {
     "drawn": ("pen", "a family that draws the content", "leave them out (cut=1)"),
     "edited": ("edited", "edited photos", "name a step that adds the content"),
     "bent": ("bends", "a family that knows how the content bends what is around it", "leave them out (cut=1)"),
+    "known": ("known", "pictures that their family draws", "leave them out (cut=1)"),
 }
 """What kinds of pairs are made of: the field that holds it, and what to say where it is missing."""
 
@@ -57,6 +59,21 @@ class Edited(NamedTuple):
 
     pictures: Tensor
     of: Tensor
+
+
+class Known(NamedTuple):
+    """The truth of pictures that a family drew.
+
+    Attributes:
+        pictures: ``(N, 3, H, W)`` uint8 RGB, each ``without`` picture with the content.
+        masks: ``(N, 1, H, W)`` uint8, 255 where it is.
+        views: ``(N, 4, H, W)`` uint8, another subject with that content, and its mask; None where no guides are
+            followed.
+    """
+
+    pictures: Tensor
+    masks: Tensor
+    views: Tensor | None = None
 
 
 class Pairs(NamedTuple):
@@ -88,6 +105,7 @@ class Composites:
         shares: how many of the pairs are of each of :data:`KINDS`, as ``(kind, share)``; they need not sum to 1.
         pen: draws the content; needed for ``"drawn"``.
         edited: photos that other weights have edited; needed for ``"edited"``.
+        known: what the content looks like on each ``without`` picture; needed for ``"known"``.
         masks_from: who found the masks, for the weights' metadata.
         reverse: pairs of the same photos the other way: photos *with* the content, on which a place that shows none was
             laid. For methods that also put the content on.
@@ -107,6 +125,7 @@ class Composites:
     shares: tuple[tuple[str, float], ...] = (("cut", 1.0),)
     pen: Pen | None = None
     edited: Edited | None = None
+    known: Known | None = None
     masks_from: str = ""
     reverse: Composites | None = None
     bends: Tensor | None = None
@@ -123,6 +142,11 @@ class Composites:
         for kind, (holder, what, advice) in _NEEDS.items():
             if getattr(self, holder) is None and dict(self.shares).get(kind):
                 raise ConfigurationError(f"expected {what} for pairs of the kind {kind!r}, got none: {advice}")
+        if self.views and self.known is not None and self.known.views is None:
+            raise ConfigurationError(
+                "expected another subject with each content, for a method that follows guides, got none: leave pairs "
+                "of the kind 'known' out (cut=1)"
+            )
         bare = self.domains.without
         if self.bends is not None and (self.bends.ndim != 4 or self.bends.shape[:2] != (len(bare), 2)):
             raise ShapeError(
@@ -238,6 +262,12 @@ class Composites:
         if kind == "edited":
             return self._made_of_edits(count, random)
         targets = self._targets(count, random)
+        if kind == "known":
+            assert self.known is not None  # noqa: S101 - checked when it was made
+            parts = [self.known.pictures, self.domains.without, self.known.masks]
+            if self.views and self.known.views is not None:
+                parts.append(self.known.views)
+            return torch.cat([part[targets] for part in parts], 1).float() / 255
         if kind == "drawn":
             photos = self._of_without(targets, random)
             assert self.pen is not None  # noqa: S101 - checked when it was made

@@ -15,7 +15,7 @@ from torch import Tensor
 from mbu_ops.data.celeba import FACE_FRAME, WHOLE, CelebA, Partition, Share, balancing_weights
 from mbu_ops.data.cutting import Picture, Sides, Size
 from mbu_ops.data.folder import MINIMUM_IMAGES, find_files, held_out, load_files, load_folders
-from mbu_ops.data.pairs import drawn_pairs, found_regions
+from mbu_ops.data.pairs import Pair, drawn_pairs, found_regions
 from mbu_ops.data.photos import Photos, Unused
 from mbu_ops.data.placement import place
 from mbu_ops.data.traits import Traits
@@ -48,6 +48,8 @@ class Domains:
         without_traits: the same of ``without`` images.
         with_pictures: the files that ``with_`` images were cut out of, in their order; empty where they were drawn, or
             found in photos.
+        pairs: what a family drew, with the truth of each: first those of ``with_``, then those of ``without``; empty
+            where nobody drew.
     """
 
     without: Tensor
@@ -66,6 +68,7 @@ class Domains:
     with_traits: Traits | None = None
     without_traits: Traits | None = None
     with_pictures: tuple[Picture, ...] = ()
+    pairs: tuple[Pair, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -97,6 +100,7 @@ class Domains:
             with_traits=self.without_traits,
             without_traits=self.with_traits,
             with_pictures=(),
+            pairs=(),
         )
 
     def examples(self, limit: int) -> tuple[Tensor, ...]:
@@ -275,7 +279,7 @@ class Domains:
             PluginError: if drawing fails.
             DataError: if what is drawn is not what was asked for.
         """
-        pairs = drawn_pairs(family, attribute, partition, 2 * count, resolution)
+        pairs = tuple(drawn_pairs(family, attribute, partition, 2 * count, resolution))
         sides = [pair.with_ if number < count else pair.without for number, pair in enumerate(pairs)]
         pixels = torch.from_numpy(np.stack(sides)).permute(0, 3, 1, 2).contiguous()
         return cls(
@@ -284,6 +288,7 @@ class Domains:
             source=f"drawn by {family.name} ({partition})",
             with_placement=attribute.with_placement,
             without_placement=attribute.without_placement,
+            pairs=pairs,
         )
 
     def with_known_regions(self, family: FamilySpec, attribute: AttributeSpec) -> Domains:

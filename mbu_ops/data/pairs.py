@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,11 +22,14 @@ class Pair(NamedTuple):
         without: ``(R, R, 3)`` uint8 RGB.
         with_: the same picture with the content.
         mask: ``(R, R)`` bool: where the content is.
+        another: draws another subject with the same content, so that of additions with a guide the truth is known;
+            None where the family cannot. It is called only where guides are followed.
     """
 
     without: NDArray[np.uint8]
     with_: NDArray[np.uint8]
     mask: NDArray[np.bool_]
+    another: Callable[[], Pair] | None = None
 
 
 def drawn_pairs(
@@ -63,6 +66,27 @@ def drawn_pairs(
         more = next(drawn, None) is not None
     if more:
         raise DataError(f"family {family.name!r}: expected {count} drawn pairs, got more")
+
+
+def drawn_again(family: FamilySpec, pairs: Sequence[Pair]) -> list[Pair] | None:
+    """Return other subjects with the same contents, as the family draws them; None if it cannot for all.
+
+    Args:
+        family: the family.
+        pairs: what it drew.
+
+    Raises:
+        PluginError: if drawing fails.
+        DataError: if what is drawn is not what was asked for.
+    """
+    found = []
+    for number, pair in enumerate(pairs):
+        if pair.another is None:
+            return None
+        with plugin_code(family, f"drawing the content of picture {number} again"):
+            again = pair.another()
+        found.append(_checked(family, again, len(pair.without)))
+    return found
 
 
 def derived_masks(family: FamilySpec, attribute: AttributeSpec, pixels: Tensor) -> Tensor | None:
@@ -130,7 +154,10 @@ def _checked(family: FamilySpec, pair: object, resolution: int) -> Pair:
     wanted = (((*side, 3), "uint8"), ((*side, 3), "uint8"), (side, "bool"))
     if type(pair) is not Pair:
         raise DataError(f"family {family.name!r}: expected a drawn Pair, got {type(pair).__name__}")
-    got = tuple((getattr(part, "shape", None), str(getattr(part, "dtype", type(part)))) for part in pair)
+    got = tuple((getattr(part, "shape", None), str(getattr(part, "dtype", type(part)))) for part in pair[:3])
     if got != wanted:
         raise DataError(f"family {family.name!r}: expected a drawn Pair of {wanted}, got {got}")
+    if not (pair.another is None or callable(pair.another)):
+        kind = type(pair.another).__name__
+        raise DataError(f"family {family.name!r}: expected a function that draws the content again, got {kind}")
     return pair

@@ -116,6 +116,8 @@ class Edits:
         segmented: ``(M, 1, R, R)`` soft masks of the ``with`` images.
         idle_added: ``(M, 3, R, R)``: ``with`` images, which have the content, with that of a random guide added.
         idle_removed: ``(N, 3, R, R)``: ``without`` images, which lack it, with the content removed.
+        exact: ``(N, 3, R, R)``: ``without`` images with the content of the guides of which the true result is known,
+            or None.
     """
 
     added: Edit | None
@@ -129,6 +131,7 @@ class Edits:
     segmented: Tensor
     idle_added: Tensor | None
     idle_removed: Tensor
+    exact: Tensor | None = None
 
     def kinds(self, examples: Examples) -> list[Kind]:
         """Return additions, if there are any, and removals.
@@ -199,6 +202,7 @@ class Edits:
             guides=guides,
             idle_added=idle_added,
             idle_removed=idle_removed,
+            exact=None if examples.guides is None else in_chunks(add, without, examples.guides).image,
         )
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mbu_ops.data.celeba import Partition
 from mbu_ops.data.domains import Domains
-from mbu_ops.data.pairs import derived_masks, drawn_pairs
+from mbu_ops.data.pairs import derived_masks, drawn_again, drawn_pairs
 from mbu_ops.data.traits import Traits
 from mbu_ops.families.spec import AttributeSpec, FamilySpec
 
@@ -28,6 +28,8 @@ class Examples:
         removed: ``(N, 3, R, R)``: ``with_`` as it would be without the content, or None.
         with_traits: what else is known of ``with_`` images; nothing where None.
         without_traits: the same of ``without`` images.
+        guides: ``(M, 3, R, R)``: for each ``without`` image another subject with one content, or None.
+        added: ``(M, 3, R, R)``: ``without`` as it would be with that content, or None.
     """
 
     with_: Tensor
@@ -37,6 +39,8 @@ class Examples:
     removed: Tensor | None = None
     with_traits: Traits | None = None
     without_traits: Traits | None = None
+    guides: Tensor | None = None
+    added: Tensor | None = None
 
     @property
     def traits(self) -> tuple[Traits, Traits]:
@@ -72,12 +76,15 @@ class Examples:
         """
         pairs = list(drawn_pairs(family, attribute, partition, 2 * count, resolution))
         mine, others = pairs[:count], pairs[count:]
+        again = drawn_again(family, others)
         return cls(
             with_=_floating(np.stack([pair.with_ for pair in mine])),
             without=_floating(np.stack([pair.without for pair in others])),
             masks=torch.from_numpy(np.stack([pair.mask for pair in mine]))[:, None],
             known=torch.ones(count, dtype=torch.bool),
             removed=_floating(np.stack([pair.without for pair in mine])),
+            guides=None if again is None else _floating(np.stack([pair.with_ for pair in again])),
+            added=None if again is None else _floating(np.stack([pair.with_ for pair in others])),
         )
 
     @classmethod

@@ -306,6 +306,12 @@ def _truth(examples: Examples, edits: Edits, threshold: float) -> list[Figure]:
             mean("remove_psnr", "PSNR of removals", signal, "dB"),
             mean("untouched_psnr", "PSNR of doing nothing", untouched, "dB"),
         ]
+    if examples.added is not None and edits.exact is not None:
+        signal, untouched = (peak_signal_to_noise(images, examples.added) for images in (edits.exact, examples.without))
+        figures += [
+            mean("add_psnr", "PSNR of additions, the same content on somebody else as the guide", signal, "dB"),
+            mean("add_untouched_psnr", "PSNR of doing nothing, of additions", untouched, "dB"),
+        ]
     return figures
 
 

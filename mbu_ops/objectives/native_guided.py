@@ -41,6 +41,11 @@ _CUT_OUT = 0.25
 _THIN = 3.0
 """How much more what is thin counts: a rim covers few pixels, and is what the eye looks at."""
 
+_CELLS = 4, 6
+"""Rows and columns of cells in which contents are told apart."""
+
+_TEMPERATURE = 0.1
+
 _BROAD = 4.0
 """Pixels of a Gaussian's standard deviation, beyond which nothing is thin."""
 
@@ -56,11 +61,13 @@ class NativeGuidedLossWeights(NativeLossWeights):
         less: of all that the network which removes learns; with 0 it stays as it is.
         adder: of all that the network which adds learns.
         light: how unlike neighbouring factors of a guide's light are.
+        contrast: of telling a batch's guides apart by what was added; off by default, see docs/methods/native.md.
     """
 
     less: float = 1.0
     adder: float = 1.0
     light: float = 0.1
+    contrast: float = 0.0
 
 
 LOSS_WEIGHTS: dict[str, NativeGuidedLossWeights] = {"quick": NativeGuidedLossWeights()}
@@ -185,8 +192,35 @@ class _AdderObjective(NativeObjective):
             terms["gate"] = (planes.mask * planes.shares[:, 2:]).mean()
         if weights.flow:
             terms["flow"] = unruly(planes.flow) + unruly(planes.guide_flow)
+        if weights.contrast and count > 1:
+            terms["contrast"] = self._contrast(edited[:count], images[:count], guides[:count])
         if weights.light:
             across, down = planes.light.diff(dim=-1).abs().mean(), planes.light.diff(dim=-2).abs().mean()
             terms["light"] = across + down
         found = {"covered": planes.mask[2 * count :].detach().mean(), "taken": planes.shares[:, 1].detach().mean()}
         yield "networks", {name: self._weight(name, done) * value for name, value in terms.items()}, found
+
+    def _contrast(self, edited: Tensor, photos: Tensor, guides: Tensor) -> Tensor:
+        """Return how badly a batch's guides are told apart by what was added to photos.
+
+        What a content is called by is what it changes in the features of the network that removes, which is frozen
+        here: in few cells, so that it may move and yet keeps its shape. Source: InfoNCE (van den Oord, Li and Vinyals,
+        2018, arXiv:1807.03748).
+
+        Args:
+            edited: ``(B, 3, H, W)`` in [-1, 1].
+            photos: the same in [0, 1], before the edit.
+            guides: ``(B, 3, H, W)`` in [0, 1].
+        """
+        self.model.less.requires_grad_(False)
+        with torch.no_grad():
+            bare = self.model.less.planes(guides).float().shown(guides).clamp(0, 1)
+            before, wanted, without = (self._region(to_signed(some)) for some in (photos, guides, bare))
+        added, asked = F.normalize(self._region(edited) - before), F.normalize(wanted - without)
+        self.model.less.requires_grad_(True)
+        return F.cross_entropy(added @ asked.T / _TEMPERATURE, torch.arange(len(added), device=added.device))
+
+    def _region(self, pixels: Tensor) -> Tensor:
+        """Return what the network that removes sees in pictures, ``(B, 3, H, W)`` in [-1, 1], a row of numbers each."""
+        features = self.model.less.down_to(pixels)[1].float()
+        return F.adaptive_avg_pool2d(features, _CELLS).flatten(1)

@@ -7,16 +7,18 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
+import numpy as np
 import torch
 from kornia.filters import gaussian_blur2d
+from numpy.typing import NDArray
 from torch import Tensor
 
-from mbu_ops.data.composites import Composites, Edited, Pairs, Pen
+from mbu_ops.data.composites import Composites, Edited, Known, Pairs, Pen
 from mbu_ops.data.cutting import Size, height_and_width
 from mbu_ops.data.domains import Domains
 from mbu_ops.data.donors import Drawn
 from mbu_ops.data.folder import MINIMUM_IMAGES
-from mbu_ops.data.pairs import derived_masks
+from mbu_ops.data.pairs import derived_masks, drawn_again
 from mbu_ops.errors import PluginError
 from mbu_ops.families.frames import FrameSpec
 from mbu_ops.families.registry import load_target, plugin_code
@@ -93,6 +95,41 @@ def true_masks(family: FamilySpec | None, attribute: AttributeSpec | None, pictu
     parts = [derived_masks(family, attribute, chunk.float() / 255) for chunk in torch.split(pictures, 64)]
     known = [part for part in parts if part is not None]
     return torch.cat(known) if len(known) == len(parts) else None
+
+
+def drawn_masks(domains: Domains) -> Tensor:
+    """Return where drawn pictures show the content, ``(M, 1, H, W)`` uint8, 255 where they do."""
+    return _planes([pair.mask[..., None] * np.uint8(255) for pair in domains.pairs[: len(domains.with_)]])
+
+
+def known_pairs(family: FamilySpec, domains: Domains, views: bool) -> Known | None:
+    """Return the truth of pictures that a family drew.
+
+    Args:
+        family: the family.
+        domains: the pictures.
+        views: whether other subjects with the same contents are wanted.
+
+    Returns:
+        The truth; None if nobody drew them, or views are wanted and the family draws no content again.
+
+    Raises:
+        PluginError: if drawing fails.
+        DataError: if what is drawn is not what was asked for.
+    """
+    mine = domains.pairs[len(domains.with_) :]
+    others = drawn_again(family, mine) if views else []
+    if not mine or others is None:
+        return None
+    return Known(
+        _planes([pair.with_ for pair in mine]),
+        _planes([pair.mask[..., None] * np.uint8(255) for pair in mine]),
+        _planes([np.dstack([pair.with_, pair.mask * np.uint8(255)]) for pair in others]) if views else None,
+    )
+
+
+def _planes(pictures: Sequence[NDArray[np.uint8]]) -> Tensor:
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
 
 
 @torch.no_grad()
@@ -226,6 +263,7 @@ def believed(
         without_odds=odds,
         with_traits=None,
         without_traits=None,
+        pairs=tuple(pair for pair, one in zip(domains.pairs, [*with_, *without], strict=False) if one),
     )
     return kept, with_, without
 

@@ -222,3 +222,23 @@ def test_what_cannot_work_is_named(
     assert run(command(folders, tmp_path / "out", *more)) in (2, 3)  # wrong usage, or no such weights
     assert says in capsys.readouterr().err
     assert not (tmp_path / "out" / "state.safetensors").exists()
+
+
+def test_of_drawn_pictures_both_sides_are_known(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    square = native.NativeConfig(resolution=32, height=32, channels=8, patch=2)
+    monkeypatch.setitem(native.CONFIGS, "square", square)
+    drawn = ["train", "--attribute", "avatars/glasses", "--pictures", "10", *SHORT, "--config", "square"]
+    learns = ["--method", "native_guided", "--pair", "known=1", "--out", str(tmp_path / "out")]
+    assert run([*drawn, *learns]) == 0
+    assert "drawing each content on somebody else" in capsys.readouterr().err
+    training = read_info(tmp_path / "out" / "weights.safetensors").training
+    assert training["pictures"]["pairs"] == {"known": 1.0}
+    assert training["pictures"]["masks"] == "drawn by the family"
+
+
+def test_of_photos_nobody_knows_both_sides(folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    more = ["--method", "native", "--pair", "known=1", "--masks-from", str(folders / "finder")]
+    assert run(command(folders, tmp_path / "out", *more)) == 2
+    assert "expected pictures that their family draws" in capsys.readouterr().err

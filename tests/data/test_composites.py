@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mbu_ops.data.composites import Composites, Edited
+from mbu_ops.data.composites import Composites, Edited, Known
 from mbu_ops.data.domains import Domains
 from mbu_ops.data.donors import Drawn, fitted, laid_on, nearest
 from mbu_ops.errors import ConfigurationError, ShapeError
@@ -166,7 +166,7 @@ def test_placements_of_the_attribute_are_applied(domains: Domains, masks: Tensor
 @pytest.mark.parametrize(
     ("change", "error", "says"),
     [
-        ({"shares": (("glued", 1.0),)}, ConfigurationError, "kind of pairs .cut, drawn, edited, bent., got 'glued'"),
+        ({"shares": (("glued", 1.0),)}, ConfigurationError, "bent, known., got 'glued'"),
         ({"shares": (("cut", -1.0),)}, ConfigurationError, "share of 0 or more"),
         ({"shares": (("cut", float("nan")),)}, ConfigurationError, "share of 0 or more"),
         ({"shares": (("cut", 0.0),)}, ConfigurationError, "share above 0"),
@@ -250,3 +250,31 @@ def test_views_show_a_pairs_content_elsewhere(domains: Domains, masks: Tensor, k
         assert green[1] > green[0] + 0.3
         assert green[1] > green[2] + 0.3
         assert not torch.allclose(pictures, usual[0][:, :3], atol=0.1)
+
+
+def known(count: int, views: bool) -> Known:
+    """Each picture with a white corner, and grey pictures as somebody else with it."""
+    pictures = torch.full((count, 3, HEIGHT, WIDTH), 255, dtype=torch.uint8)
+    masks = torch.zeros(count, 1, HEIGHT, WIDTH, dtype=torch.uint8)
+    masks[..., :8, :8] = 255
+    return Known(pictures, masks, torch.full((count, 4, HEIGHT, WIDTH), 90, dtype=torch.uint8) if views else None)
+
+
+def test_known_pairs_are_the_family_s_own_before_and_after(domains: Domains, masks: Tensor) -> None:
+    composites = Composites(domains, masks, (("known", 1.0),), known=known(12, views=True))
+    pairs = composites.pairs("known", 5)
+    assert bool((pairs.shown == 1).all())
+    assert {tuple(one.flatten().tolist()) for one in pairs.wanted} <= {
+        tuple(one.flatten().tolist()) for one in domains.without.float() / 255
+    }
+    assert torch.equal(pairs.masks[:, 0, :8, :8], torch.ones(5, 8, 8))
+    assert len(composites.batch(4, 0, 0)) == 3
+    *_, views = replace(composites, views=True).batch(4, 0, 0)
+    assert views.shape == (4, 4, HEIGHT, WIDTH)
+
+
+def test_known_pairs_need_the_truth_and_guides_somebody_else(domains: Domains, masks: Tensor) -> None:
+    with pytest.raises(ConfigurationError, match="expected pictures that their family draws"):
+        Composites(domains, masks, (("known", 1.0),))
+    with pytest.raises(ConfigurationError, match="expected another subject with each content"):
+        Composites(domains, masks, (("known", 1.0),), known=known(12, views=False), views=True)

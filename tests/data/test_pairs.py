@@ -10,7 +10,7 @@ import torch
 
 from mbu_ops.data import Pair
 from mbu_ops.data.domains import Domains
-from mbu_ops.data.pairs import drawn_pairs, found_regions
+from mbu_ops.data.pairs import drawn_again, drawn_pairs, found_regions
 from mbu_ops.errors import ConfigurationError, DataError, MissingPackageError, PluginError
 from mbu_ops.families import AttributeSpec, FamilySpec, Placement
 
@@ -68,6 +68,17 @@ def test_partitions_share_no_subject(family):
     assert not set(train.without[:, 0, 8, 8].tolist()) & set(validation.without[:, 0, 8, 8].tolist())
 
 
+def test_a_content_is_drawn_again_on_somebody_else_where_the_family_can(family):
+    pairs = [pair(1)._replace(another=lambda: pair(5)), pair(2)._replace(another=lambda: pair(6))]
+    drawing = family(crowd)
+    assert [int(one.without[8, 8, 0]) for one in drawn_again(drawing, pairs)] == [5, 6]
+    assert drawn_again(drawing, [*pairs, pair(3)]) is None
+    with pytest.raises(DataError, match="expected a drawn Pair of"):
+        drawn_again(drawing, [pair(1)._replace(another=lambda: pair(1, side=8))])
+    with pytest.raises(PluginError, match="drawing the content of picture 0 again failed: ZeroDivisionError"):
+        drawn_again(drawing, [pair(1)._replace(another=lambda: 1 / 0)])
+
+
 def test_a_family_that_draws_nothing_says_what_to_give_instead():
     with pytest.raises(ConfigurationError, match=r"draws no pictures .* --with and --without"):
         next(drawn_pairs(FamilySpec("pets", attributes=(HAT,)), HAT, "train", 1, 16))
@@ -96,6 +107,7 @@ def lacks(*_):
         (lambda *_: [pair(0, dtype=np.float32), pair(1)], DataError, "float32"),
         (lambda *_: ["a", "b"], DataError, "got str"),
         (lambda *_: [Pair("a", "b", "c")] * 2, DataError, "expected a drawn Pair"),
+        (lambda *_: [pair(0)._replace(another=3)] * 2, DataError, "expected a function that draws the content again"),
     ],
 )
 def test_what_is_not_a_picture_is_refused(family, draw, error, says):

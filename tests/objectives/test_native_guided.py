@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mbu_ops.errors import ConfigurationError
-from mbu_ops.methods.native import NativeConfig
+from mbu_ops.methods.native import NativeConfig, Planes
 from mbu_ops.methods.native_guided import GuidedPlanes, NativeGuided
 from mbu_ops.objectives import build_objective
 from mbu_ops.objectives.native_guided import LOSS_WEIGHTS, NativeGuidedLossWeights, NativeGuidedObjective, thin
@@ -104,6 +104,25 @@ def test_what_is_right_costs_nothing(batch: Batch) -> None:
             assert (float(terms[f"adder {name}"].detach()) < 1e-5) == right, name
         assert float(terms["adder keep"].detach()) == 0
         assert float(terms["adder flow"].detach()) == float(terms["adder light"].detach()) == 0
+
+
+def test_edits_that_show_their_own_guide_cost_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The content is all that a guide shows: laid on the photos as it is, or the next guide's."""
+    one = objective(less=0.0, contrast=1.0)
+    guides = torch.rand(4, 3, 16, 32)
+    grey = torch.full_like(guides, 0.5)
+    monkeypatch.setattr(Planes, "shown", lambda _planes, image: torch.full_like(image, 0.5))  # takes all of it away
+    right, wrong = (one.adder._contrast(2 * shown - 1, grey, guides) for shown in (guides, guides.roll(1, 0)))
+    assert float(right.detach()) < 0.5 < float(wrong.detach())
+
+
+def test_contrast_is_off_by_default_and_leaves_the_remover_alone(batch: Batch) -> None:
+    assert "adder contrast" not in of_the_adder(objective(less=0.0), batch)
+    one = objective(less=0.0, contrast=1.0)
+    terms = of_the_adder(one, batch)
+    terms["adder contrast"].backward()
+    assert all(p.grad is None and p.requires_grad for p in one.model.less.parameters())
+    assert any(p.grad is not None for p in one.model.adder.parameters())
 
 
 def test_it_is_built_by_names() -> None:

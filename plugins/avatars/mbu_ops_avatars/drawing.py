@@ -135,14 +135,27 @@ def draw(attribute: str, partition: str, count: int, resolution: int) -> Iterato
     for number in range(count):
         style, seed = styles[number % len(styles)], f"{partition}/{number}"
         thing = STYLES[style][1][attribute]
-        person = _person(style, seed, thing.hidden_by)
-        without, with_ = (_picture(style, person | thing.options(shown), resolution) for shown in (False, True))
-        bare = (
-            without if not thing.without else _picture(style, person | {f"{thing.component}Probability": 0}, resolution)
-        )
-        kinds = (True, False) if thing.without else (True,)
-        covered = [_covered(style, thing, person | thing.options(shown), bare, resolution) for shown in kinds]
-        yield Pair(without, with_, np.logical_or.reduce(covered))
+        yield _pair(style, thing, _person(style, seed, thing.hidden_by), resolution)
+
+
+def _pair(style: str, thing: Thing, person: dict[str, Any], resolution: int, **worn: object) -> Pair:
+    """Draw a person without and with a thing; ``worn`` says which, where it is not the person's own."""
+    shows = {True: person | thing.options(True) | worn, False: person | thing.options(False)}
+    without, with_ = (_picture(style, shows[shown], resolution) for shown in (False, True))
+    bare = without if not thing.without else _picture(style, person | {f"{thing.component}Probability": 0}, resolution)
+    kinds = (True, False) if thing.without else (True,)
+    covered = [_covered(style, thing, shows[shown], bare, resolution) for shown in kinds]
+    another = functools.partial(_again, style, thing, shows[True], resolution)
+    return Pair(without, with_, np.logical_or.reduce(covered), another)
+
+
+def _again(style: str, thing: Thing, wearer: dict[str, Any], resolution: int) -> Pair:
+    """Draw somebody else with the thing that a person wears, and with hair of the same colour: beards are hair."""
+    resolved = Avatar(_style(style), wearer).to_json()["options"]
+    alike = {name: resolved[name] for name in ("hairColor", "headContrastColor") if name in resolved}
+    variant = f"{thing.component}Variant"
+    somebody = _person(style, f"{wearer['seed']}/another", thing.hidden_by) | alike
+    return _pair(style, thing, somebody, resolution, **{variant: [resolved[variant]]})
 
 
 def _person(style: str, seed: str, lacks: tuple[str, ...]) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def test_the_key_colour_is_nobody_s():
 
 def test_a_person_is_the_same_each_time_and_another_in_another_partition():
     one, again = (next(draw("glasses", "train", 1, 64)) for _ in range(2))
-    for part, other in zip(one, again, strict=True):
+    for part, other in zip(one[:3], again[:3], strict=True):
         assert np.array_equal(part, other)
     assert not np.array_equal(next(draw("glasses", "validation", 1, 64)).without, one.without)
 
@@ -82,6 +82,16 @@ def test_every_variant_that_is_named_exists_in_the_art(style):
     variants = {f"{name}Variant" for name in art["components"]}
     chances = {f"{name}Probability" for name in art["components"]}
     assert set(common) <= colours | variants | chances
+
+
+@pytest.mark.parametrize("attribute", ATTRIBUTES)
+def test_the_same_thing_is_drawn_on_somebody_else(attribute):
+    """Hair may hide some of it; what both show lies on one place."""
+    for pair in draw(attribute, "validation", 4, 96):
+        other = pair.another()
+        assert not np.array_equal(other.without, pair.without)
+        assert np.array_equal(pair.another().with_, other.with_)  # the same each time
+        assert (pair.mask & other.mask).sum() > 0.25 * min(pair.mask.sum(), other.mask.sum())
 
 
 def test_an_unknown_attribute_is_refused():
