@@ -2,7 +2,7 @@
 
 Contiguous tensors, eager calls, nothing folded; each edit encodes its image and its guide; the training step decodes a
 layer once for each term that needs it, and encodes again for the discriminator. Written from the paper's formulas;
-shares no code with the library, and takes the state of an :class:`mbu_ops.MBU`.
+shares no code with the library, and takes the state of an :class:`mbu_ops.methods.mbu.MBU`.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ class PlainTraining:
 
 
 def plain_copy(model: nn.Module) -> Plain:
-    """Return the plain networks with the weights and sizes of an :class:`mbu_ops.MBU`."""
+    """Return the plain networks with the weights and sizes of an :class:`mbu_ops.methods.mbu.MBU`."""
     sizes = model.config
     plain = Plain(sizes.common_widths, sizes.separate_widths, sizes.separate_channels, sizes.patch)
     state = {name: value for name, value in model.state_dict().items() if "content_" not in name}

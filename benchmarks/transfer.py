@@ -16,10 +16,10 @@ import mbu_ops
 
 
 @torch.no_grad()
-def networks(config: str) -> mbu_ops.MBU:
+def networks(config: str) -> mbu_ops.methods.mbu.MBU:
     """Return random networks whose batch norms have something to do."""
     torch.manual_seed(0)
-    model = mbu_ops.MBU(config).eval()
+    model = mbu_ops.methods.mbu.MBU(config).eval()
     for norm in model.modules():
         if isinstance(norm, nn.BatchNorm2d):
             norm.weight.uniform_(0.5, 1.5)
@@ -36,7 +36,7 @@ def main() -> None:
     repeats = {1: 10, 8: 5, 32: 3} if parser.parse_args().quick else {1: 101, 8: 41, 32: 15}
     models = {config: networks(config).to(DEVICE) for config in ("paper", "lite")}
     plains = {config: plain_copy(model).eval() for config, model in models.items()}
-    look = mbu_ops.Look(threshold=0, softness=1)  # the blend of the paper
+    look = mbu_ops.ops.Look(threshold=0, softness=1)  # the blend of the paper
     ops = {config: mbu_ops.Transfer(model.for_inference(), look) for config, model in models.items()}
     guide = torch.rand(1, 3, 128, 128, device=DEVICE)
     bound = {config: op.bind(code=op.encode(guide)) for config, op in ops.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from types import ModuleType
 import pytest
 
 import mbu_ops
+from mbu_ops._deprecation import Renamed, renamed_arguments
 from mbu_ops._lazy import lazy_exports
 
 ROOT = Path(mbu_ops.__file__).parents[1]
@@ -36,10 +38,87 @@ def test_an_unknown_name_is_an_attribute_error():
         _ = mbu_ops.Transmogrify
 
 
-def test_a_name_is_imported_when_it_is_used():
-    get, names = lazy_exports("package", {"Fraction": "fractions"}, {"own": 1})
+@pytest.fixture
+def package(tmp_path: Path) -> str:
+    """The ``__file__`` of a package whose stub names a class of the standard library, and a room."""
+    (tmp_path / "__init__.pyi").write_text("from . import room as room\nfrom fractions import Fraction as Fraction\n")
+    return str(tmp_path / "__init__.py")
+
+
+def test_a_name_is_imported_when_it_is_used(package):
+    get, names, public = lazy_exports("package", package)
     assert get("Fraction")(1, 2) == 0.5
-    assert names() == ["Fraction", "own"]
+    assert names() == ["Fraction", "room"]
+    assert public == ["Fraction"]
+
+
+def test_a_room_is_there_without_an_import_of_its_own():
+    code = "import mbu_ops; mbu_ops.frames.Box; mbu_ops.ops.ChainSpec"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_dir_shows_nothing_private(name):
+    shown = dir(importlib.import_module(name))
+    assert not [one for one in shown if one.startswith("_") and one != "__version__"]
+    assert [one for one in shown if one.startswith("__")] == (["__version__"] if name == "mbu_ops" else [])
+
+
+def test_the_first_tier_is_what_one_begins_with():
+    verbs = {"Adjust", "Generate", "Interpolate", "Mix", "Parse", "Redraw", "Remove", "Reshape", "Segment", "Swap"}
+    assert set(mbu_ops.__all__) == verbs | {"Transfer", "Translate", "Framed", "aligner", "chain", "__version__"}
+
+
+def test_what_is_public_changes_only_on_purpose():
+    """Every name of every room, as ``api_surface.json`` lists them: ``tools/list_api.py`` writes it anew."""
+    found = {room: sorted(getattr(importlib.import_module(room), "__all__", [])) for room in ROOMS}
+    assert found == json.loads((Path(__file__).parent / "api_surface.json").read_text(encoding="utf-8"))
+
+
+# -- old names --------------------------------------------------------------------------------------------------------
+
+
+def test_an_old_name_works_and_says_what_it_is_called_now(package):
+    get, names, public = lazy_exports("package", package, renamed={"Ratio": Renamed("fractions:Fraction", "99.0.0")})
+    with pytest.warns(DeprecationWarning, match=r"package.Ratio is called fractions.Fraction by now.* in 99.0.0"):
+        assert get("Ratio")(1, 2) == 0.5
+    assert "Ratio" not in {*names(), *public}
+
+
+@pytest.mark.parametrize(
+    ("room", "old", "now"),
+    [
+        ("mbu_ops", "Bound", "mbu_ops.ops:Bound"),
+        ("mbu_ops", "Box", "mbu_ops.frames:Box"),
+        ("mbu_ops", "Chain", "mbu_ops.ops:Chain"),
+        ("mbu_ops", "ChainSpec", "mbu_ops.ops:ChainSpec"),
+        ("mbu_ops", "Edit", "mbu_ops.ops:Edit"),
+        ("mbu_ops", "Frame", "mbu_ops.frames:Frame"),
+        ("mbu_ops", "Look", "mbu_ops.ops:Look"),
+        ("mbu_ops", "MBU", "mbu_ops.methods.mbu:MBU"),
+        ("mbu_ops", "load_pretrained", "mbu_ops.weights:load_pretrained"),
+        ("mbu_ops.families", "Placement", "mbu_ops.families:Layout"),
+        ("mbu_ops.frames", "Placed", "mbu_ops.frames:FrameLike"),
+    ],
+)
+def test_old_names_of_the_library(room, old, now):
+    module, _, name = now.partition(":")
+    with pytest.warns(DeprecationWarning, match=rf"{room}.{old} is called {module}.{name} by now"):
+        assert getattr(importlib.import_module(room), old) is getattr(importlib.import_module(module), name)
+
+
+def test_old_arguments_work_and_warn():
+    layout = mbu_ops.families.Layout(down=(0, 0.1))
+    with pytest.warns(DeprecationWarning, match="with_placement is called with_layout by now"):
+        assert mbu_ops.families.AttributeSpec("hat", "Hat", with_placement=layout).with_layout is layout
+
+
+def test_an_old_name_must_go_when_its_version_has_come(package):
+    get, _, _ = lazy_exports("package", package, renamed={"Ratio": Renamed("fractions:Fraction", "0.0.1")})
+    with pytest.raises(RuntimeError, match=r"package.Ratio was to go in 0.0.1, and this is .*: take it out"):
+        get("Ratio")
+    with pytest.raises(RuntimeError, match="take it out"):
+        renamed_arguments("0.0.1", {"old": "new"})
 
 
 @pytest.mark.parametrize("package", ["mbu_ops", "mbu_ops.ops", "mbu_ops.ops.chain", "mbu_ops.weights"])

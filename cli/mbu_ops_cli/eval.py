@@ -183,7 +183,7 @@ def _measure(source: Source, options: Options, out: Path | None, as_json: bool) 
             raise ConfigurationError("expected --weights NAME_OR_PATH, or an --attribute whose own weights to measure")
         weights = f"{source.family.name}/{source.attribute.name}"
     check(source, options)
-    from mbu_ops.evaluation.edits import Regions
+    from mbu_ops.evaluation.edits import EditMasks
     from mbu_ops.evaluation.measurement import STAGES, Instruments, measure
     from mbu_ops.evaluation.report import Report, table
     from mbu_ops.evaluation.sheets import write_sheets
@@ -211,13 +211,13 @@ def _measure(source: Source, options: Options, out: Path | None, as_json: bool) 
         describe, features = networks_of(source.family)
         judge = judge or trained_judge(source, options.judge, options.judge_steps)
         instruments = Instruments(judge, describe, features, follower)
-        regions = Regions.of(loaded[weights], examples, options.seed) if options.compare else None
+        edit_masks = EditMasks.of(loaded[weights], examples, options.seed) if options.compare else None
         with progress(STAGES * len(pending), "measuring") as advance:
             for name in pending:
                 if options.compare:
                     note(f"measuring {name}")
                 measured[name] = figures = measure(
-                    loaded[name], examples, instruments, options.seed, options.threshold, regions, advance
+                    loaded[name], examples, instruments, options.seed, options.threshold, edit_masks, advance
                 )
                 if report is not None:
                     report.add(name, files[name], figures)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mbu_ops.data.pictures import Pictures
     from mbu_ops.families.spec import AttributeSpec
     from mbu_ops.training.config import TrainingConfig
-    from mbu_ops.training.loop import Labels
+    from mbu_ops.training.loop import Provenance
 
 
 @click.command(cls=CommandWithSettings, short_help="Learn a content from pictures with it and pictures without it.")
@@ -195,7 +195,7 @@ def train(
     import torch
 
     from mbu_ops.training.config import network_config
-    from mbu_ops.training.loop import Labels, Trainer
+    from mbu_ops.training.loop import Provenance, Trainer
     from mbu_ops.training.progress import ProgressReporter
 
     if threads:
@@ -236,7 +236,7 @@ def train(
         reporter.note(f"sample sheets show pictures of the training: {error}")
         preview = None
     reporter.note(pictures.summary)
-    labels = Labels(
+    provenance = Provenance(
         attributes=source.contents,
         family=source.family.name if source.family else None,
         licence=licence or "decided by the licence of the training images",
@@ -247,7 +247,7 @@ def train(
         click.echo(str(write_sheet(learnt, out)))
         return
     with reporter:
-        trainer = Trainer(settings, learnt, out, labels, preview, reporter, mixed_precision, aids)
+        trainer = Trainer(settings, learnt, out, provenance, preview, reporter, mixed_precision, aids)
         if resume:
             trainer.resume()
             reporter.note(f"going on from step {trainer.step}")
@@ -260,7 +260,7 @@ def train(
         raise KeyboardInterrupt
     click.echo(str(out / "weights.safetensors"))
     if family_out is not None:
-        click.echo(str(_into_plugin(out / "weights.safetensors", family_out, labels, f"{method}-{config}")))
+        click.echo(str(_into_plugin(out / "weights.safetensors", family_out, provenance, f"{method}-{config}")))
 
 
 def _training(
@@ -345,13 +345,13 @@ def _check_family_out(folder: Path, source: Source | LabelledSource) -> None:
         )
 
 
-def _into_plugin(trained: Path, folder: Path, labels: Labels, identifier: str) -> Path:
+def _into_plugin(trained: Path, folder: Path, provenance: Provenance, identifier: str) -> Path:
     """Copy trained weights into a plugin's package and list them there."""
     from mbu_ops.files import atomic_path
     from mbu_ops.weights.manifest import update_manifest, weights_stem
 
-    family = labels.family or ""
-    path = folder / f"{weights_stem(family, labels.attributes)}-{identifier}.safetensors"
+    family = provenance.family or ""
+    path = folder / f"{weights_stem(family, provenance.attributes)}-{identifier}.safetensors"
     with atomic_path(path) as temporary:
         temporary.write_bytes(trained.read_bytes())
     update_manifest(folder / "weights.json", [path], family)

@@ -48,7 +48,8 @@ _OPTIONS = (
         metavar="KIND=SHARE",
         callback=numbers,
         help="How pairs are made (method native): cut out of pictures with the content, drawn by the family's pen, "
-        "edited (--edits), or known, of pictures that the family draws; may be given several times.  [default: cut=3 drawn=5, or cut=1 where nothing draws it]",
+        "edited (--edits), or known, of pictures that the family draws; may be given several times.  [default: cut=3 "
+        "drawn=5, or cut=1 where nothing draws it]",
     ),
     click.option(
         "--masks-from",

@@ -16,28 +16,6 @@ Example:
     'a.png'
 """
 
-from typing import TYPE_CHECKING
-
 from mbu_ops._lazy import lazy_exports
 
-if TYPE_CHECKING:
-    from mbu_ops.batch.files import edit_files, edit_planned
-    from mbu_ops.batch.plan import FilePlan, Job, plan_files
-    from mbu_ops.batch.report import Failure, Report, Written
-else:
-    __getattr__, __dir__ = lazy_exports(
-        __name__,
-        {
-            "Failure": "mbu_ops.batch.report",
-            "FilePlan": "mbu_ops.batch.plan",
-            "Job": "mbu_ops.batch.plan",
-            "Report": "mbu_ops.batch.report",
-            "Written": "mbu_ops.batch.report",
-            "edit_files": "mbu_ops.batch.files",
-            "edit_planned": "mbu_ops.batch.files",
-            "plan_files": "mbu_ops.batch.plan",
-        },
-        globals(),
-    )
-
-__all__ = ["Failure", "FilePlan", "Job", "Report", "Written", "edit_files", "edit_planned", "plan_files"]
+__getattr__, __dir__, __all__ = lazy_exports(__name__, __file__)

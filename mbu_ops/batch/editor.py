@@ -17,7 +17,7 @@ from mbu_ops.ops.edit import Edit, compose, edit_with
 from mbu_ops.ops.one_input import left_by
 
 if TYPE_CHECKING:
-    from mbu_ops.frames.frame import Placed
+    from mbu_ops.frames.frame import FrameLike
 
 
 class Result(NamedTuple):
@@ -33,7 +33,7 @@ class Result(NamedTuple):
 
     image: Tensor | None
     mask: Tensor | None
-    places: tuple[tuple[Placed, bool], ...] = ()
+    places: tuple[tuple[FrameLike, bool], ...] = ()
     idle: tuple[str, ...] = ()
     same: bool = False
 
@@ -103,11 +103,11 @@ class Editor:
     def _edit(self, images: Tensor) -> list[Result | MBUOpsError]:
         if not isinstance(self.op, Framed):
             return self._whole(images)
-        found: list[Sequence[Placed]] = []
-        chosen: dict[int, Sequence[Placed]] = {}
+        found: list[Sequence[FrameLike]] = []
+        chosen: dict[int, Sequence[FrameLike]] = {}
         results: list[Result | MBUOpsError] = []
         for index, image in enumerate(torch.split(images, 1)):
-            places: Sequence[Placed] = ()
+            places: Sequence[FrameLike] = ()
             try:
                 places = self.op.aligner.find(image)
                 chosen[index] = choose(places, self.op.which, noun_of(self.op.aligner))
@@ -116,7 +116,7 @@ class Editor:
                 results.append(error)
             found.append(places)
         if chosen:
-            left: dict[int, list[tuple[int, Placed]]] = {}
+            left: dict[int, list[tuple[int, FrameLike]]] = {}
             edited = self._results(
                 self.op,
                 images[list(chosen)],
@@ -157,7 +157,7 @@ class Editor:
         ]
 
     def _results(
-        self, framed: Framed, images: Tensor, places: Sequence[Sequence[Placed]], left: Left
+        self, framed: Framed, images: Tensor, places: Sequence[Sequence[FrameLike]], left: Left
     ) -> Iterator[_ImageAndMask]:
         image: Tensor | None = None
         mask: Tensor | None = None

@@ -23,7 +23,7 @@ from mbu_ops.images import ImageFile, count_pixels, encode, encode_mask, read, w
 from mbu_ops.images.writer import format_of
 
 if TYPE_CHECKING:
-    from mbu_ops.frames.frame import Placed
+    from mbu_ops.frames.frame import FrameLike
 
 PIXELS_IN_FLIGHT = 8_000_000
 """About how many pixels may be read ahead, and as many be on their way to a file: some 100 MB with float32 copies."""
@@ -182,7 +182,7 @@ def _write(job: Job, result: Result, like: ImageFile, overwrite: bool) -> Writte
     return Written(job, idle)
 
 
-def _boxes(places: Sequence[tuple[Placed, bool]], image: ImageFile) -> bytes:
+def _boxes(places: Sequence[tuple[FrameLike, bool]], image: ImageFile) -> bytes:
     """Return what was found as JSON text."""
     faces = [
         {

@@ -20,7 +20,7 @@ from torch import Tensor
 from mbu_ops.data.capture import lit, mirrored, moved, softened
 from mbu_ops.data.domains import Domains
 from mbu_ops.data.donors import OPAQUE, Drawn, fitted, laid_on, nearest
-from mbu_ops.data.placement import place
+from mbu_ops.data.layout import place
 from mbu_ops.errors import ConfigurationError, ShapeError
 from mbu_ops.functional.layer import Moved
 from mbu_ops.functional.mask import change_mask, resize
@@ -296,7 +296,7 @@ class Composites:
         assert self.edited is not None  # noqa: S101 - checked when it was made
         chosen = torch.from_numpy(random.integers(len(self.edited.of), size=count))
         both = [self.edited.pictures[chosen], self.domains.without[self.edited.of[chosen]]]
-        shown, wanted = torch.split(place(torch.cat(both, 1) / 255, self.domains.without_placement, random), 3, 1)
+        shown, wanted = torch.split(place(torch.cat(both, 1) / 255, self.domains.without_layout, random), 3, 1)
         # softened before both are: no trace of the network that edited may tell
         changed = change_mask(wanted, shown)
         return torch.cat([softened(shown), wanted, changed, *([shown, changed] if self.views else [])], 1)
@@ -306,7 +306,7 @@ class Composites:
 
     def _of_without(self, indices: Tensor, random: np.random.Generator) -> Tensor:
         photos = self.domains.without[indices].float() / 255
-        return place(photos, self.domains.without_placement, random)
+        return place(photos, self.domains.without_layout, random)
 
     def _bent(self, indices: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Return photos in the shape of those with the content, the photos themselves, and where both differ."""
@@ -318,7 +318,7 @@ class Composites:
             bent = Moved(torch.ones_like(stirred), flow).seen(photos)
             pixels = flow * flow.new_tensor([self.size[1], self.size[0]]).view(-1, 1, 1)
             stirred = resize((pixels.square().sum(1, keepdim=True).sqrt() / _STIRRED).clamp(max=1), self.size)
-        placed = place(torch.cat([bent, photos, stirred], 1), self.domains.without_placement, random)
+        placed = place(torch.cat([bent, photos, stirred], 1), self.domains.without_layout, random)
         bent, photos, stirred = torch.split(placed, [3, 3, 1], 1)
         return bent, photos, stirred
 
@@ -327,7 +327,7 @@ class Composites:
         count = len(self.domains.with_)
         photos = torch.cat([self.domains.with_[indices % count], self.masks[indices % count]], 1).float() / 255
         photos = torch.where((indices >= count).view(-1, 1, 1, 1), photos.flip(-1), photos)
-        return place(photos, self.domains.with_placement, random)
+        return place(photos, self.domains.with_layout, random)
 
 
 def shows_enough(masks: Tensor) -> Tensor:

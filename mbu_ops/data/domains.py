@@ -15,13 +15,13 @@ from torch import Tensor
 from mbu_ops.data.celeba import FACE_FRAME, WHOLE, CelebA, Partition, Share, balancing_weights
 from mbu_ops.data.cutting import Picture, Sides, Size
 from mbu_ops.data.folder import MINIMUM_IMAGES, find_files, held_out, load_files, load_folders
+from mbu_ops.data.layout import place
 from mbu_ops.data.pairs import Pair, drawn_pairs, found_regions
 from mbu_ops.data.photos import Photos, Unused
-from mbu_ops.data.placement import place
 from mbu_ops.data.traits import Traits
 from mbu_ops.errors import DataError
 from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
-from mbu_ops.families.placement import Placement
+from mbu_ops.families.layout import Layout
 from mbu_ops.families.spec import AttributeSpec, FamilySpec
 
 
@@ -35,8 +35,8 @@ class Domains:
         without_odds: ``(N,)`` how likely each ``without`` image is to be drawn; even when ``None``.
         source: where the images came from, for the weights' metadata.
         holdout: share of their folders' pictures that is kept out of training.
-        with_placement: how batches stretch and move ``with_`` images, or None.
-        without_placement: the same for ``without`` images.
+        with_layout: how batches stretch and move ``with_`` images, or None.
+        without_layout: the same for ``without`` images.
         with_regions: ``(M, 1, H, W)`` uint8, 255 where an edit may change a ``with_`` image, or None.
         without_regions: the same for ``without`` images.
         neither: ``(K, 3, H, W)`` uint8 RGB, of a pair of contents: images that show neither, or None.
@@ -57,8 +57,8 @@ class Domains:
     without_odds: NDArray[np.float64] | None = None
     source: str = ""
     holdout: float = 0.0
-    with_placement: Placement | None = None
-    without_placement: Placement | None = None
+    with_layout: Layout | None = None
+    without_layout: Layout | None = None
     with_regions: Tensor | None = None
     without_regions: Tensor | None = None
     neither: Tensor | None = None
@@ -93,8 +93,8 @@ class Domains:
             without=self.with_,
             with_=self.without,
             without_odds=None,
-            with_placement=self.without_placement,
-            without_placement=self.with_placement,
+            with_layout=self.without_layout,
+            without_layout=self.with_layout,
             with_regions=self.without_regions,
             without_regions=self.with_regions,
             with_traits=self.without_traits,
@@ -190,8 +190,8 @@ class Domains:
             source=f"{', '.join(folder.name for folder in with_)} / {', '.join(folder.name for folder in without)}"
             + (f" ({partition}, {holdout:g} held out)" if holdout else ""),
             holdout=holdout,
-            with_placement=attribute.with_placement if attribute else None,
-            without_placement=attribute.without_placement if attribute else None,
+            with_layout=attribute.with_layout if attribute else None,
+            without_layout=attribute.without_layout if attribute else None,
             frame=_name(frame),
             found="" if photos is None else photos.which,
             with_pictures=loaded["with"][1],
@@ -252,8 +252,8 @@ class Domains:
                 balancing_weights(traits["with"].labels, traits["without"].labels) if attribute.balance else None
             ),
             source=f"{', '.join(folder.name for folder in folders)} ({partition})",
-            with_placement=attribute.with_placement,
-            without_placement=attribute.without_placement,
+            with_layout=attribute.with_layout,
+            without_layout=attribute.without_layout,
             frame=_name(frame),
             first_frames=tuple(one.frame for one in sets if one.frame != FACE_FRAME),
             with_traits=traits["with"],
@@ -286,8 +286,8 @@ class Domains:
             without=pixels[count:],
             with_=pixels[:count],
             source=f"drawn by {family.name} ({partition})",
-            with_placement=attribute.with_placement,
-            without_placement=attribute.without_placement,
+            with_layout=attribute.with_layout,
+            without_layout=attribute.without_layout,
             pairs=pairs,
         )
 
@@ -331,8 +331,8 @@ class Domains:
         with_ = random.integers(len(self.with_), size=size)
         mirrored = torch.from_numpy(random.random((2, size)) < (0.5 if flip else 0.0))
         batches: tuple[Tensor, ...] = (
-            place(_floating(self.without, self.without_regions, without, mirrored[0]), self.without_placement, random),
-            place(_floating(self.with_, self.with_regions, with_, mirrored[1]), self.with_placement, random),
+            place(_floating(self.without, self.without_regions, without, mirrored[0]), self.without_layout, random),
+            place(_floating(self.with_, self.with_regions, with_, mirrored[1]), self.with_layout, random),
         )
         if self.neither is not None:
             chosen = random.integers(len(self.neither), size=size)

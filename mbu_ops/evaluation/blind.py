@@ -20,7 +20,7 @@ from mbu_ops.evaluation.figures import Figure, share
 from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
 from mbu_ops.frames.aligners import noun_of
 from mbu_ops.frames.box import Box
-from mbu_ops.frames.frame import Aligner, Frame, Placed
+from mbu_ops.frames.frame import Aligner, Frame, FrameLike
 from mbu_ops.frames.framed import Framed, choose
 from mbu_ops.functional.mask import resize
 from mbu_ops.images import read
@@ -130,7 +130,7 @@ class Camera:
         after = self._cut(self._edits[step](pixels, [[place]]), place)
         return None if torch.equal(before, after) else Shown(after, step, str(photo.path))
 
-    def _place(self, pixels: Tensor, frame: Sides | None) -> Placed:
+    def _place(self, pixels: Tensor, frame: Sides | None) -> FrameLike:
         height, width = pixels.shape[-2:]
         if frame is not None:
             left, top, right, bottom = first_frame(width, height, frame)
@@ -140,7 +140,7 @@ class Camera:
             return Box(0, 0, width, height)
         return choose(self._aligner.find(pixels), "largest", noun_of(self._aligner))[0]
 
-    def _cut(self, pixels: Tensor, place: Placed) -> Tensor:
+    def _cut(self, pixels: Tensor, place: FrameLike) -> Tensor:
         height, width = pixels.shape[-2:]
         area = place.part(self._frame).rectangle
         if not area.touches(height, width):

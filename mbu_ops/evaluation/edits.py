@@ -28,7 +28,7 @@ CHUNK, FEW = 32, 32
 
 
 @dataclass(frozen=True, slots=True)
-class Regions:
+class EditMasks:
     """Where edits are, the same for all weights that are compared.
 
     Attributes:
@@ -45,7 +45,7 @@ class Regions:
 
     @classmethod
     @torch.no_grad()
-    def of(cls, weights: Pretrained, examples: Examples, seed: int = 1) -> Regions:
+    def of(cls, weights: Pretrained, examples: Examples, seed: int = 1) -> EditMasks:
         """Return where some weights edit examples; arguments as of :meth:`Edits.make`, and its guides."""
         removed = in_chunks(Remove.of(weights).edit, examples.with_)
         if not can(weights, "transfer"):

@@ -24,7 +24,7 @@ from mbu_ops.evaluation.distances import (
     rank_correlation,
     retrieved_guides,
 )
-from mbu_ops.evaluation.edits import CHUNK, FEW, Edits, Regions, can, in_chunks
+from mbu_ops.evaluation.edits import CHUNK, FEW, EditMasks, Edits, can, in_chunks
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.figures import (
     Figure,
@@ -96,7 +96,7 @@ def measure(
     instruments: Instruments,
     seed: int = 1,
     threshold: float = 0.5,
-    regions: Regions | None = None,
+    edit_masks: EditMasks | None = None,
     report: Callable[[], None] = lambda: None,
     content: str | None = None,
 ) -> list[Figure]:
@@ -108,7 +108,7 @@ def measure(
         instruments: who measures.
         seed: of the choice of guides.
         threshold: mask value from which a pixel counts as content.
-        regions: where to tell inside from outside, such as other weights' edits; these edits' own masks when None.
+        edit_masks: where to tell inside from outside, such as other weights' edits; these edits' own masks when None.
         report: called after each part of the work, see :data:`STAGES`.
         content: which one, of named weights that edit several.
 
@@ -124,13 +124,13 @@ def measure(
     """
     pretrained = weights if isinstance(weights, Pretrained) else load_pretrained(weights, content=content)
     edits = Edits.make(pretrained, examples, seed, report)
-    regions = regions or Regions(None if edits.added is None else edits.added.mask > 0, edits.removed.mask > 0)
+    edit_masks = edit_masks or EditMasks(None if edits.added is None else edits.added.mask > 0, edits.removed.mask > 0)
     figures = _success(examples, edits, instruments.judge)
     if instruments.follower is not None:
         figures += _chains(examples, edits, instruments.judge, instruments.follower)
-    figures += _eye(examples, edits, regions, instruments.features)
+    figures += _eye(examples, edits, edit_masks, instruments.features)
     report()
-    figures += _kept(examples, edits, regions, instruments.features)
+    figures += _kept(examples, edits, edit_masks, instruments.features)
     report()
     if instruments.identity is not None:
         figures += _identity(examples, edits, instruments.identity)
@@ -161,10 +161,10 @@ def _success(examples: Examples, edits: Edits, judge: Judge) -> list[Figure]:
     return figures
 
 
-def _eye(examples: Examples, edits: Edits, regions: Regions, features: ImageFeatures | None) -> list[Figure]:
+def _eye(examples: Examples, edits: Edits, edit_masks: EditMasks, features: ImageFeatures | None) -> list[Figure]:
     """Measure what judges do not see: whether edits pass for photos, are sharp, leave alone, and follow their guide."""
-    window = Window.of(regions)
-    figures = [*sharpness_figures(examples, edits, regions, window), *untouched_figures(examples, edits)]
+    window = Window.of(edit_masks)
+    figures = [*sharpness_figures(examples, edits, edit_masks, window), *untouched_figures(examples, edits)]
     if features is None:
         return figures
     spotted = spot_the_edit(examples, edits, window, features)
@@ -193,10 +193,10 @@ def _chains(examples: Examples, edits: Edits, judge: Judge, follower: Follower) 
     ]
 
 
-def _kept(examples: Examples, edits: Edits, regions: Regions, features: ImageFeatures | None) -> list[Figure]:
+def _kept(examples: Examples, edits: Edits, edit_masks: EditMasks, features: ImageFeatures | None) -> list[Figure]:
     figures = []
     for kind in edits.kinds(examples):
-        name, title, edit, before, region = kind.name, kind.title, kind.edit, kind.before, regions.of_kind(kind.name)
+        name, title, edit, before, region = kind.name, kind.title, kind.edit, kind.before, edit_masks.of_kind(kind.name)
         figures += [
             mean(f"mask_{name}", f"mean mask of {title}", edit.mask.flatten(1).mean(1)),
             largest(f"outside_{name}", f"largest change outside the mask, {title}", _largest_change(edit, before)),

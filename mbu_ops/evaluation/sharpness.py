@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mbu_ops.evaluation.distances import average_in
-from mbu_ops.evaluation.edits import Edits, Regions
+from mbu_ops.evaluation.edits import EditMasks, Edits
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.figures import Figure, median
 from mbu_ops.evaluation.window import Window
@@ -56,7 +56,7 @@ def relative_sharpness(after: Tensor, before: Tensor, region: Tensor) -> Tensor:
     return (now / then)[then > _FLAT]
 
 
-def sharpness_figures(examples: Examples, edits: Edits, regions: Regions, window: Window) -> list[Figure]:
+def sharpness_figures(examples: Examples, edits: Edits, edit_masks: EditMasks, window: Window) -> list[Figure]:
     """Measure the sharpness of additions and removals in their region, as multiples of the input's.
 
     What goes away takes its own edges along, so real pictures without the content are put beside real ones with it,
@@ -65,12 +65,12 @@ def sharpness_figures(examples: Examples, edits: Edits, regions: Regions, window
     Args:
         examples: the pictures.
         edits: what became of them.
-        regions: where edits are.
+        edit_masks: where edits are.
         window: where they are in all pictures together.
     """
     figures = []
     for kind in edits.kinds(examples):
-        ratios = relative_sharpness(kind.edit.image, kind.before, regions.of_kind(kind.name))
+        ratios = relative_sharpness(kind.edit.image, kind.before, edit_masks.of_kind(kind.name))
         if len(ratios):
             figures.append(median(f"sharpness_{kind.name}", f"sharpness in the edit, input 1: {kind.title}", ratios))
     without, with_ = (

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mbu_ops.evaluation.edits import Regions
+from mbu_ops.evaluation.edits import EditMasks
 from mbu_ops.evaluation.networks.image_features import SIDE
 
 LEAST = 0.25
@@ -40,17 +40,17 @@ class Window:
     inside: Tensor
 
     @classmethod
-    def of(cls, regions: Regions) -> Self:
+    def of(cls, edit_masks: EditMasks) -> Self:
         """Return the window of some edits; the whole frame where they reach nothing.
 
         Example:
             >>> region = torch.zeros(3, 1, 40, 40, dtype=torch.bool)
             >>> region[..., 10:20, 20:40] = True
-            >>> window = Window.of(Regions(region, region))
+            >>> window = Window.of(EditMasks(region, region))
             >>> window.left, window.top, window.right, window.bottom
             (18, 9, 40, 21)
         """
-        known = [regions.remove] if regions.add is None else [regions.add, regions.remove]
+        known = [edit_masks.remove] if edit_masks.add is None else [edit_masks.add, edit_masks.remove]
         reached = torch.cat(known).float().mean(0, keepdim=True)
         inside = reached >= LEAST * reached.max()
         ends = []

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
+from mbu_ops._deprecation import renamed_arguments
 from mbu_ops.errors import ConfigurationError, FamilyError
 from mbu_ops.families.checks import (
     LABEL,
@@ -28,9 +29,9 @@ from mbu_ops.families.checks import (
 )
 from mbu_ops.families.frames import FrameSpec, check_frames, find_frame
 from mbu_ops.families.guides import GuideSpec
+from mbu_ops.families.layout import Layout
 from mbu_ops.families.packaged import PackagedFile
 from mbu_ops.families.parts import Anatomy
-from mbu_ops.families.placement import Placement
 from mbu_ops.families.rules import Rule, contradictory
 
 API_VERSION = 1
@@ -54,8 +55,8 @@ class AttributeSpec:
         without_rule: label rule of the pictures that do not.
         balance: labels that should be equally common in both sets when training.
         recipe: name of the published loss weights to train with.
-        with_placement: how to stretch and move training pictures that show it, or None.
-        without_placement: the same for those that do not.
+        with_layout: how to stretch and move training pictures that show it, or None.
+        without_layout: the same for those that do not.
         neither_rule: of one of a pair (:meth:`against`), label rule of the pictures that show neither.
 
     Raises:
@@ -75,8 +76,8 @@ class AttributeSpec:
     without_rule: Rule = ()
     balance: tuple[str, ...] = ()
     recipe: str = "glasses"
-    with_placement: Placement | None = None
-    without_placement: Placement | None = None
+    with_layout: Layout | None = None
+    without_layout: Layout | None = None
     neither_rule: Rule = ()
 
     def __post_init__(self) -> None:
@@ -92,9 +93,9 @@ class AttributeSpec:
         for label in self.balance:
             check_pattern(where, "balance label", label, LABEL)
         check_name(f"{where}: recipe", self.recipe)
-        for field in ("with_placement", "without_placement"):
-            if type(getattr(self, field)) not in (Placement, type(None)):
-                raise ConfigurationError(f"{where}: {field} must be a Placement or None, got {getattr(self, field)!r}")
+        for field in ("with_layout", "without_layout"):
+            if type(getattr(self, field)) not in (Layout, type(None)):
+                raise ConfigurationError(f"{where}: {field} must be a Layout or None, got {getattr(self, field)!r}")
 
     def narrowed(self, labels: Sequence[str]) -> Self:
         """Return the attribute for those pictures only that have all these labels, or have not where "!" precedes.
@@ -159,8 +160,13 @@ class AttributeSpec:
             without_rule=sides[1],
             neither_rule=sides[2],
             balance=balance,
-            without_placement=other.with_placement or self.without_placement,
+            without_layout=other.with_layout or self.without_layout,
         )
+
+
+AttributeSpec.__init__ = renamed_arguments(  # type: ignore[method-assign]
+    "0.3.0", {"with_placement": "with_layout", "without_placement": "without_layout"}
+)(AttributeSpec.__init__)
 
 
 @dataclass(frozen=True, slots=True)

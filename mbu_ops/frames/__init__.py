@@ -26,30 +26,9 @@ Example:
     (True, True)
 """
 
-from typing import TYPE_CHECKING
-
+from mbu_ops._deprecation import Renamed
 from mbu_ops._lazy import lazy_exports
 
-if TYPE_CHECKING:
-    from mbu_ops.frames.aligners import aligner
-    from mbu_ops.frames.box import Box
-    from mbu_ops.frames.frame import Aligner, Frame, Placed
-    from mbu_ops.frames.framed import Framed
-    from mbu_ops.frames.parts import FramedParse, FramedReshape
-else:
-    __getattr__, __dir__ = lazy_exports(
-        __name__,
-        {
-            "Aligner": "mbu_ops.frames.frame",
-            "Box": "mbu_ops.frames.box",
-            "Frame": "mbu_ops.frames.frame",
-            "Framed": "mbu_ops.frames.framed",
-            "FramedParse": "mbu_ops.frames.parts",
-            "FramedReshape": "mbu_ops.frames.parts",
-            "Placed": "mbu_ops.frames.frame",
-            "aligner": "mbu_ops.frames.aligners",
-        },
-        globals(),
-    )
-
-__all__ = ["Aligner", "Box", "Frame", "Framed", "FramedParse", "FramedReshape", "Placed", "aligner"]
+__getattr__, __dir__, __all__ = lazy_exports(
+    __name__, __file__, renamed={"Placed": Renamed("mbu_ops.frames:FrameLike", "0.3.0")}
+)

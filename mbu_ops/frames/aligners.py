@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from mbu_ops.frames.frame import Aligner, Placed
+    from mbu_ops.frames.frame import Aligner, FrameLike
     from mbu_ops.images import ImageFile
     from mbu_ops.ops.plan import Guide, InFrame, StepPlan
 
@@ -82,14 +82,14 @@ class GuardedAligner:
         """What it finds, in one word for messages: the family's noun."""
         return self.family.noun
 
-    def find(self, image: Tensor) -> tuple[Placed, ...]:
+    def find(self, image: Tensor) -> tuple[FrameLike, ...]:
         """Return the places.
 
         Raises:
             PluginError: if the plugin raises something, or returns what are no places in the photo.
         """
         memory: RuntimeError | None = None
-        found: tuple[Placed, ...] = ()
+        found: tuple[FrameLike, ...] = ()
         with plugin_code(self.family, "finding what to edit"):
             try:
                 found = tuple(self.aligner.find(image))

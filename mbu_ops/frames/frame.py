@@ -22,7 +22,7 @@ SIDEWAYS = 90
 """Degrees by which nothing that is seen looks further away."""
 
 
-class Placed(Protocol):
+class FrameLike(Protocol):
     """A place in a photo: a :class:`Frame` or a :class:`~mbu_ops.frames.box.Box`."""
 
     @property
@@ -42,14 +42,14 @@ class Placed(Protocol):
     def bounds(self, image: Tensor) -> tuple[int, int, int, int]:
         """Return left, top, right, bottom of the pixels it touches."""
 
-    def part(self, spec: FrameSpec) -> Placed:
+    def part(self, spec: FrameSpec) -> FrameLike:
         """Return the rectangle that a family declares within it."""
 
 
 class Aligner(Protocol):
     """Finds the places in photos that a family's networks know how to edit."""
 
-    def find(self, image: Tensor) -> Sequence[Placed]:
+    def find(self, image: Tensor) -> Sequence[FrameLike]:
         """Return the places in one photo ``(1, 3, H, W)`` RGB in [0, 1], the largest first."""
 
 

@@ -12,7 +12,7 @@ from mbu_ops.errors import ConfigurationError, FrameError
 from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
 from mbu_ops.families.names import with_article
 from mbu_ops.frames.aligners import noun_of
-from mbu_ops.frames.frame import Aligner, Placed
+from mbu_ops.frames.frame import Aligner, FrameLike
 from mbu_ops.frames.views import VIEWS, view_matrices
 from mbu_ops.functional.check import check_image
 from mbu_ops.functional.layer import Layer, averaged_masks, painted
@@ -26,7 +26,10 @@ from mbu_ops.ops.one_input import OneInput
 
 Which = Literal["all", "largest"] | int
 
-Left = Callable[[int, int, Placed], None]
+Places = Sequence[Sequence[FrameLike]]
+"""The places in each photo of a batch."""
+
+Left = Callable[[int, int, FrameLike], None]
 """Is told which step, counted from 0, leaves which photo's which place as it is: there is nothing to do."""
 
 
@@ -76,9 +79,7 @@ class Framed(nn.Module):
         """Whether the result is a mask."""
         return makes_mask(self.op)
 
-    def forward(
-        self, image: Tensor, places: Sequence[Sequence[Placed]] | None = None, left: Left | None = None
-    ) -> Tensor:
+    def forward(self, image: Tensor, places: Places | None = None, left: Left | None = None) -> Tensor:
         """Return the photo with the op's result in its places.
 
         Args:
@@ -105,7 +106,7 @@ class Framed(nn.Module):
                     result[photo, :, band.rows, band.columns] = band.image
         return result
 
-    def edit(self, image: Tensor, places: Sequence[Sequence[Placed]] | None = None, left: Left | None = None) -> Edit:
+    def edit(self, image: Tensor, places: Places | None = None, left: Left | None = None) -> Edit:
         """Return the result with its mask, 0 outside the places, and its raw pixels, the photo's own outside them.
 
         Args:
@@ -129,7 +130,7 @@ class Framed(nn.Module):
                         part[region] = now
         return whole
 
-    def find(self, image: Tensor) -> list[Sequence[Placed]]:
+    def find(self, image: Tensor) -> list[Sequence[FrameLike]]:
         """Return the chosen places of every photo.
 
         Raises:
@@ -143,7 +144,7 @@ class Framed(nn.Module):
             found.append(places)
         return found
 
-    def _known(self, image: Tensor, places: Sequence[Sequence[Placed]] | None) -> Sequence[Sequence[Placed]]:
+    def _known(self, image: Tensor, places: Places | None) -> Places:
         places = self.find(image) if places is None else places
         if len(places) != len(image) or not all(isinstance(those, Sequence) for those in places):
             raise ConfigurationError(
@@ -153,9 +154,7 @@ class Framed(nn.Module):
         return places
 
     @torch.no_grad()
-    def _to_edit(
-        self, number: int, step: nn.Module, image: Tensor, places: Sequence[Sequence[Placed]], left: Left | None
-    ) -> Sequence[Sequence[Placed]]:
+    def _to_edit(self, number: int, step: nn.Module, image: Tensor, places: Places, left: Left | None) -> Places:
         """Return the places where a step has something to do: decided once for all its predictions and views."""
         if not isinstance(step, OneInput) or (decision := step.decision) is None:
             return places
@@ -172,7 +171,7 @@ class Framed(nn.Module):
             for photo, those in enumerate(places)
         ]
 
-    def _bands(self, draw: Draw, image: Tensor, places: Sequence[Sequence[Placed]]) -> Iterator[tuple[slice, Band]]:
+    def _bands(self, draw: Draw, image: Tensor, places: Places) -> Iterator[tuple[slice, Band]]:
         """Yield what a prediction changes: bands of photos, each of which may be written into the image at once.
 
         The places of all photos, and all views of them, share batches of the networks.
@@ -198,7 +197,7 @@ class Framed(nn.Module):
             for band in render_bands(near, layer, spot.area.moved(-left, -top), draw.guide):
                 yield spot.photo, band.moved(top, left)
 
-    def _mask(self, op: MaskOp, image: Tensor, places: Sequence[Sequence[Placed]]) -> Tensor:
+    def _mask(self, op: MaskOp, image: Tensor, places: Places) -> Tensor:
         """Return the masks of all places on black; where places overlap the larger value counts."""
         spots = _spots(image, places, op.frame, FINENESS * max(op.frame_size))
         result = image.new_zeros(image.shape[0], op.channels, *image.shape[-2:])
@@ -294,7 +293,7 @@ def draws_of(step: nn.Module) -> Iterator[Draw]:
         )
 
 
-def _draws_in(step: nn.Module, places: Sequence[Sequence[Placed]]) -> Iterator[tuple[Draw, Sequence[Sequence[Placed]]]]:
+def _draws_in(step: nn.Module, places: Places) -> Iterator[tuple[Draw, Places]]:
     """Yield what a step does to photos, and in which places: guides are turned to where each of these looks."""
     alike: dict[nn.Module, set[float]] = {}
     for yaw in sorted({place.yaw for those in places for place in those}):
@@ -330,7 +329,7 @@ class _Spot(NamedTuple):
         return self.area.height > seen.shape[-2] or self.area.width > seen.shape[-1]
 
 
-def _spots(image: Tensor, places: Sequence[Sequence[Placed]], spec: FrameSpec, limit: int | None) -> list[_Spot]:
+def _spots(image: Tensor, places: Places, spec: FrameSpec, limit: int | None) -> list[_Spot]:
     """Return where a prediction is made: one frame of every place, as far as it is in the photo.
 
     Raises:
@@ -368,7 +367,7 @@ def check_views(views: object) -> None:
         raise ConfigurationError(f"expected 1 to {len(VIEWS)} views, got {views!r}")
 
 
-def choose(places: Sequence[Placed], which: Which, noun: str = "object") -> Sequence[Placed]:
+def choose(places: Sequence[FrameLike], which: Which, noun: str = "object") -> Sequence[FrameLike]:
     """Return the places that are meant.
 
     Args:

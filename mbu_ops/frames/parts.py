@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mbu_ops.errors import ShapeError
 from mbu_ops.frames.aligners import noun_of
-from mbu_ops.frames.frame import Aligner, Placed
+from mbu_ops.frames.frame import Aligner, FrameLike
 from mbu_ops.frames.framed import Framed, Which, check_which, choose
 from mbu_ops.functional.check import check_image, check_labels
 from mbu_ops.functional.render import BAND, mask_bands
@@ -42,7 +42,7 @@ class FramedParse(nn.Module):
         self.op, self.aligner, self.which = op, aligner, which
 
     @torch.no_grad()
-    def forward(self, image: Tensor, places: Sequence[Sequence[Placed]] | None = None) -> Tensor:
+    def forward(self, image: Tensor, places: Sequence[Sequence[FrameLike]] | None = None) -> Tensor:
         """Return the number of each pixel's part; of places that overlap, the larger counts.
 
         Args:
@@ -132,7 +132,7 @@ class FramedReshape(nn.Module):
             results.append(edited)
         return torch.cat(results)
 
-    def _cut(self, labels: Tensor, place: Placed, photo: Tensor) -> Tensor:
+    def _cut(self, labels: Tensor, place: FrameLike, photo: Tensor) -> Tensor:
         """Return the labels of a place, upright."""
         numbers = torch.unique(labels)
         limit = 2 * max(self.op.frame_size)

@@ -111,8 +111,8 @@ class DIDDObjective(ContentObjective):
         Yields:
             The parameter group to update, the weighted terms whose sum is its loss, and measurements for the log.
         """
-        model, weights, judge = self.model, self.weights, self.image_discriminator
-        judges = self.parameter_groups()["discriminator"]
+        model, weights, discriminator = self.model, self.weights, self.image_discriminator
+        discriminators = self.parameter_groups()["discriminator"]
         images = [to_signed(with_), to_signed(without)]
         guides = [self._seen_apart(with_), self._seen_apart(without)]
         commons = [model.common_code(pixels) for pixels in images]
@@ -139,7 +139,7 @@ class DIDDObjective(ContentObjective):
             # the small number: roots have no slope at 0
             strengths = [(code.square().mean((1, 2, 3)) + 1e-6).sqrt() for code in own]
             terms["presence"] = torch.stack([F.relu(1 - strength / PRESENT).mean() for strength in strengths]).sum()
-        for parameter in judges:
+        for parameter in discriminators:
             parameter.requires_grad_(False)
         if weights.confusion:
             terms["confusion"] = self.discriminator.confusion(*commons[:2])
@@ -153,7 +153,7 @@ class DIDDObjective(ContentObjective):
             wanted.append(Codes(torch.cat(commons[:2])[::2], none, none))
             sources.append((torch.cat(images[:2])[::2], torch.cat(drawn[:2])[::2]))
         edited: list[Tensor] = []
-        if judge is not None or weights.cycle or weights.change:
+        if discriminator is not None or weights.cycle or weights.change:
             redrawn = [model.decode(codes) for codes in wanted]
             edited = [model.result(*source, one) for source, one in zip(sources, redrawn, strict=True)]
             if weights.change:
@@ -162,9 +162,10 @@ class DIDDObjective(ContentObjective):
                     for share, one, (_, plain) in zip(shares, redrawn, sources, strict=False)
                 ]
                 terms["change"] = torch.stack(moved).sum()
-        if judge is not None:
+        if discriminator is not None:
             scores = [
-                share * judge(one)[:, i].mean() for i, (share, one) in enumerate(zip(shares, edited, strict=False))
+                share * discriminator(one)[:, i].mean()
+                for i, (share, one) in enumerate(zip(shares, edited, strict=False))
             ]
             terms["adversarial"] = -torch.stack(scores).sum()
         if weights.cycle:
@@ -175,7 +176,7 @@ class DIDDObjective(ContentObjective):
             ]
             terms["cycle"] = torch.stack(apart).sum()
         yield "networks", {name: getattr(weights, name) * value for name, value in terms.items()}, {}
-        for parameter in judges:
+        for parameter in discriminators:
             parameter.requires_grad_(True)
         losses: dict[str, Tensor] = {}
         if weights.confusion:
@@ -183,9 +184,9 @@ class DIDDObjective(ContentObjective):
             losses["discriminator"] = self.discriminator.loss(common_without=commons[1], common_with=commons[0])
             if third is not None:
                 losses["neither_discriminator"] = third.loss(commons[2], torch.cat(commons[:2])[::2])
-        if judge is not None:
+        if discriminator is not None:
             fakes = {index: pixels.detach() for index, pixels in enumerate(edited)}
-            losses["image_discriminator"] = judge.loss(images, fakes, WRONG_DOMAIN)
+            losses["image_discriminator"] = discriminator.loss(images, fakes, WRONG_DOMAIN)
         if losses:
             yield "discriminator", losses, {}
 

@@ -76,14 +76,14 @@ class MAAEObjective(DomainsObjective):
         self.model: Any = model
         weights = weights or MAAELossWeights()
         self.weights = weights if identity is not None else replace(weights, identity=0.0)
-        self.judge = ImageDiscriminator(model.config.judge_widths, model.config.patch)
+        self.discriminator = ImageDiscriminator(model.config.judge_widths, model.config.patch)
         self._distance = distances_named(loss)[0]
         # in a tuple, out of this module's state: it is no part of what is learnt
         self._identity = (identity.eval().requires_grad_(False) if identity is not None else None,)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters that each kind of step updates."""
-        return {"networks": list(self.model.parameters()), "discriminator": list(self.judge.parameters())}
+        return {"networks": list(self.model.parameters()), "discriminator": list(self.discriminator.parameters())}
 
     def settle(self, model: Networks, without: Tensor, with_: Tensor) -> None:
         """Do nothing: there is no norm whose statistics to measure."""
@@ -114,9 +114,9 @@ class MAAEObjective(DomainsObjective):
         if weights.reconstruction:
             terms["reconstruction"] = self._distance(plain, images)
         if weights.adversarial:
-            self.judge.requires_grad_(False)
+            self.discriminator.requires_grad_(False)
             raised, lowered = result[:full], result[count : count + full]
-            terms["adversarial"] = -(self.judge(raised)[:, 1].mean() + self.judge(lowered)[:, 0].mean())
+            terms["adversarial"] = -(self.discriminator(raised)[:, 1].mean() + self.discriminator(lowered)[:, 0].mean())
         if weights.cycle:
             back = model.shifted(self._sampled(model.encode(result)), -strength)
             terms["cycle"] = self._distance(model.decode(back), images)
@@ -127,8 +127,8 @@ class MAAEObjective(DomainsObjective):
         change = (result - images).detach().abs().mean()
         yield "networks", {name: getattr(weights, name) * value for name, value in terms.items()}, {"change": change}
         if weights.adversarial:
-            self.judge.requires_grad_(True)
-            yield "discriminator", {"judge": self._judged(images, result.detach(), count, full)}, {}
+            self.discriminator.requires_grad_(True)
+            yield "discriminator", {"discriminator": self._judged(images, result.detach(), count, full)}, {}
 
     def _sampled(self, code: Tensor) -> Tensor:
         return code + torch.randn_like(code) if self.weights.kl else code
@@ -144,7 +144,7 @@ class MAAEObjective(DomainsObjective):
     def _judged(self, images: Tensor, result: Tensor, count: int, full: int) -> Tensor:
         """Return the discriminator's loss: real images of a domain against results and against the other domain."""
         fakes = {1: result[:full], 0: result[count : count + full]}
-        return self.judge.loss([images[:count], images[count:]], fakes, WRONG_DOMAIN)
+        return self.discriminator.loss([images[:count], images[count:]], fakes, WRONG_DOMAIN)
 
 
 def _strengths(count: int, like: Tensor) -> Tensor:

@@ -210,12 +210,12 @@ class MBUObjective(ContentObjective):
         Yields:
             The parameter group to update, the weighted terms whose sum is its loss, and measurements for the log.
         """
-        judges = self.parameter_groups()["discriminator"]
-        for parameter in judges:
+        discriminators = self.parameter_groups()["discriminator"]
+        for parameter in discriminators:
             parameter.requires_grad_(False)
         terms, extras = self(without, with_)
         yield "networks", terms, {"mask": extras["mask"]}
-        for parameter in judges:
+        for parameter in discriminators:
             parameter.requires_grad_(True)
         losses: dict[str, Tensor] = {}
         if self.weights.confusion:

@@ -124,7 +124,7 @@ class NativeObjective(PairsObjective):
         distances_named(loss)
         self._power = 2 if loss.startswith("l2") else 1
         width = model.config.channels
-        self.judge = ScalesDiscriminator(width)
+        self.discriminator = ScalesDiscriminator(width)
         self.classifier = _classifier(width)
         self.steps_done: Tensor
         self.register_buffer("steps_done", torch.zeros((), dtype=torch.int64))
@@ -133,7 +133,7 @@ class NativeObjective(PairsObjective):
         """Return the parameters that each kind of step updates."""
         return {
             "networks": list(self.model.parameters()),
-            "discriminator": list(self.judge.parameters()),
+            "discriminator": list(self.discriminator.parameters()),
             "classifier": list(self.classifier.parameters()),
         }
 
@@ -160,8 +160,8 @@ class NativeObjective(PairsObjective):
         back, cleared, kept = torch.split(edited, count)
         masks = torch.split(planes.mask, count)
         fakes = {"adversarial": back} | ({"unpaired": cleared} if weights.unpaired else {})
-        judges = bool(weights.adversarial or weights.unpaired or weights.feature_matching)
-        if judges:
+        discriminates = bool(weights.adversarial or weights.unpaired or weights.feature_matching)
+        if discriminates:
             judged = torch.cat(list(fakes.values()))
             yield "discriminator", self._judged(torch.cat([plain, wanted]), judged.detach(), done), {}
         terms: dict[str, Tensor] = {}
@@ -169,8 +169,8 @@ class NativeObjective(PairsObjective):
             terms["reconstruction"] = ((back - wanted).abs() ** self._power * (1 + INSIDE * pair.masks)).mean()
         if weights.bands:
             terms["bands"] = bands_apart(back, wanted, pair.masks)
-        if judges:
-            terms |= self._seen_by_judge(fakes, judged, wanted)
+        if discriminates:
+            terms |= self._seen_by_discriminator(fakes, judged, wanted)
         if weights.classifier:
             self.classifier.requires_grad_(False)
             terms["classifier"] = F.softplus(self.classifier(moved(mirrored(cleared))).float()).mean()
@@ -196,11 +196,11 @@ class NativeObjective(PairsObjective):
         found = {"covered": covered.detach(), "redrawn": redrawn.detach().mean()}
         yield "networks", {name: self._weight(name, done) * value for name, value in terms.items()}, found
 
-    def _seen_by_judge(self, fakes: Mapping[str, Tensor], judged: Tensor, wanted: Tensor) -> dict[str, Tensor]:
+    def _seen_by_discriminator(self, fakes: Mapping[str, Tensor], judged: Tensor, wanted: Tensor) -> dict[str, Tensor]:
         """Return what the discriminator says of edits, which are the same joined, and of the first ones' targets."""
         terms: dict[str, Tensor] = {}
-        self.judge.requires_grad_(False)
-        scores, features = self.judge(judged)
+        self.discriminator.requires_grad_(False)
+        scores, features = self.discriminator(judged)
         start = 0
         for name, edits in fakes.items():
             if getattr(self.weights, name):
@@ -209,10 +209,10 @@ class NativeObjective(PairsObjective):
             start += len(edits)
         if self.weights.feature_matching:
             with torch.no_grad():
-                real = self.judge(wanted)[1]
+                real = self.discriminator(wanted)[1]
             apart = [F.l1_loss(one[: len(two)].float(), two.float()) for one, two in zip(features, real, strict=True)]
             terms["feature_matching"] = torch.stack(apart).sum()
-        self.judge.requires_grad_(True)
+        self.discriminator.requires_grad_(True)
         return terms
 
     def _weight(self, name: str, done: int) -> float:
@@ -230,7 +230,7 @@ class NativeObjective(PairsObjective):
         penalised = bool(self.weights.gradient_penalty) and done % _PENALISED == 0
         with torch.autocast(reals.device.type, enabled=torch.is_autocast_enabled(reals.device.type) and not penalised):
             reals = reals.detach().requires_grad_(penalised)
-            on_reals, on_fakes = self.judge(reals)[0], self.judge(fakes)[0]
+            on_reals, on_fakes = self.discriminator(reals)[0], self.discriminator(fakes)[0]
         hinges = [
             F.relu(1 - real.float()).mean() + F.relu(1 + fake.float()).mean()
             for real, fake in zip(on_reals, on_fakes, strict=True)

@@ -147,7 +147,7 @@ class _AdderObjective(NativeObjective):
     weights: NativeGuidedLossWeights
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        return {"networks": list(self.model.adder.parameters()), "discriminator": list(self.judge.parameters())}
+        return {"networks": list(self.model.adder.parameters()), "discriminator": list(self.discriminator.parameters())}
 
     def steps(self, pairs: Tensor, with_: Tensor, without: Tensor, views: Tensor) -> Iterator[Step]:  # type: ignore[override]
         weights, pair, count = self.weights, Pairs.of(pairs), len(pairs)
@@ -168,17 +168,17 @@ class _AdderObjective(NativeObjective):
         inside = torch.cat([pair.masks, ((with_[:, 3:] - 0.08) / 0.2).clamp(0, 1)])
         counts = inside + _THIN * thin(inside)
         fakes = {"adversarial": known} | ({"unpaired": added} if weights.unpaired else {})
-        judges = bool(weights.adversarial or weights.unpaired or weights.feature_matching)
+        discriminates = bool(weights.adversarial or weights.unpaired or weights.feature_matching)
         judged = torch.cat(list(fakes.values()))
-        if judges:
+        if discriminates:
             yield "discriminator", self._judged(to_signed(photos), judged.detach(), done), {}
         terms: dict[str, Tensor] = {}
         if weights.reconstruction:
             terms["reconstruction"] = ((known - targets).abs() ** self._power * (1 + INSIDE * counts)).mean()
         if weights.bands:
             terms["bands"] = bands_apart(known, targets, counts)
-        if judges:
-            terms |= self._seen_by_judge(fakes, judged, targets)
+        if discriminates:
+            terms |= self._seen_by_discriminator(fakes, judged, targets)
         if weights.keep:
             lands = Moved(torch.ones_like(planes.mask), planes.guide_flow.detach()).seen(codes[:, 4:])
             around = 1 - dilate((5 * lands[2 * count :]).clamp(0, 1), GROWN)

@@ -94,7 +94,7 @@ class PortraitObjective(BuiltByNames):
         self._distance = distances_named(loss)[0]
         self.vary_source = SourceVariation(guide_variation) if guide_variation else None
         sizes = model.config
-        self.fine_judge, self.coarse_judge = (
+        self.fine_discriminator, self.coarse_discriminator = (
             ImageDiscriminator(sizes.judge_widths, sizes.patch, domains=1, channels=3 + sizes.parts, spectral=False)
             for _ in range(2)
         )
@@ -103,7 +103,10 @@ class PortraitObjective(BuiltByNames):
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters that each kind of step updates."""
         networks = [*self.model.components.parameters(), *self.model.generator.parameters()]
-        return {"networks": networks, "discriminator": [*self.fine_judge.parameters(), *self.coarse_judge.parameters()]}
+        return {
+            "networks": networks,
+            "discriminator": [*self.fine_discriminator.parameters(), *self.coarse_discriminator.parameters()],
+        }
 
     def steps(self, images: Tensor, labels: Tensor) -> Iterator[tuple[str, dict[str, Tensor], dict[str, Tensor]]]:
         """Yield what to minimise on one batch, in order; update that group before asking for the next.
@@ -142,7 +145,7 @@ class PortraitObjective(BuiltByNames):
             terms["reconstruction"] = self._distance(result, pixels) / 2
         matching = weights.feature_matching if paired else 0.0
         if weights.adversarial or matching:
-            self._judges_learn(False)
+            self._discriminators_learn(False)
             believed, apart = self._believed(result, pixels, mask, bool(matching))
             if weights.adversarial:
                 terms["adversarial"] = torch.stack(believed).mean()
@@ -158,16 +161,16 @@ class PortraitObjective(BuiltByNames):
         if weighted:
             yield "networks", _named(weighted, kind), _named(agreement, kind)
         if weights.adversarial:
-            self._judges_learn(True)
-            yield "discriminator", {f"{kind}_judge": self._judged(pixels, result.detach(), mask)}, {}
+            self._discriminators_learn(True)
+            yield "discriminator", {f"{kind}_discriminator": self._judged(pixels, result.detach(), mask)}, {}
 
     @property
-    def _judges(self) -> tuple[ImageDiscriminator, ImageDiscriminator]:
-        return self.fine_judge, self.coarse_judge
+    def _discriminators(self) -> tuple[ImageDiscriminator, ImageDiscriminator]:
+        return self.fine_discriminator, self.coarse_discriminator
 
-    def _judges_learn(self, learn: bool) -> None:
-        for judge in self._judges:
-            judge.requires_grad_(learn)
+    def _discriminators_learn(self, learn: bool) -> None:
+        for discriminator in self._discriminators:
+            discriminator.requires_grad_(learn)
 
     def _believed(
         self, result: Tensor, pixels: Tensor, mask: Tensor, matching: bool
@@ -175,12 +178,14 @@ class PortraitObjective(BuiltByNames):
         """Return how little each discriminator believes a result, and how far what it sees is from the picture."""
         believed, apart = [], []
         with _full_precision(pixels):
-            for judge, one, real in zip(self._judges, self._seen(result, mask), self._seen(pixels, mask), strict=True):
-                last = judge.features(one)[-1]
-                believed.append(F.softplus(-judge.last_score(last)).mean())
+            for discriminator, one, real in zip(
+                self._discriminators, self._seen(result, mask), self._seen(pixels, mask), strict=True
+            ):
+                last = discriminator.features(one)[-1]
+                believed.append(F.softplus(-discriminator.last_score(last)).mean())
                 if matching:
                     with torch.no_grad():
-                        wanted = judge.features(real)[-1]
+                        wanted = discriminator.features(real)[-1]
                     apart.append(F.mse_loss(last, wanted) / 2)
         return believed, apart
 
@@ -188,8 +193,10 @@ class PortraitObjective(BuiltByNames):
         """Return the discriminators' own loss (equation 3)."""
         losses = []
         with _full_precision(pixels):
-            for judge, real, fake in zip(self._judges, self._seen(pixels, mask), self._seen(result, mask), strict=True):
-                losses += [F.softplus(-judge(real)).mean(), F.softplus(judge(fake)).mean()]
+            for discriminator, real, fake in zip(
+                self._discriminators, self._seen(pixels, mask), self._seen(result, mask), strict=True
+            ):
+                losses += [F.softplus(-discriminator(real)).mean(), F.softplus(discriminator(fake)).mean()]
         return torch.stack(losses).sum()
 
     def _seen(self, pixels: Tensor, mask: Tensor) -> list[Tensor]:

@@ -153,8 +153,8 @@ class ContentObjective(DomainsObjective):
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters that each kind of step updates."""
-        judges = [one for name, one in self.named_parameters() if not name.startswith("model.")]
-        return {"networks": list(self.model.parameters()), "discriminator": judges}
+        discriminators = [one for name, one in self.named_parameters() if not name.startswith("model.")]
+        return {"networks": list(self.model.parameters()), "discriminator": discriminators}
 
     def settle(self, model: Any, without: Tensor, with_: Tensor) -> None:  # noqa: ARG002 - the protocol's
         """Measure the statistics of images that show the content.

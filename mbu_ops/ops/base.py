@@ -59,8 +59,8 @@ class Op(nn.Module):
         info = getattr(model, "info", None)
         if info is None:
             raise ConfigurationError(
-                f"expected a method's network such as mbu_ops.MBU(), got {type(model).__name__}: for trained weights "
-                f"by name or path, call {type(self).__name__}.from_pretrained(...)"
+                f"expected a method's network, such as mbu_ops.methods.mbu.MBU(), got {type(model).__name__}: for "
+                f"trained weights by name or path, call {type(self).__name__}.from_pretrained(...)"
             )
         method = cast("Method", model)
         if method.contents > 1 and not self.whole:
@@ -118,7 +118,7 @@ class Op(nn.Module):
         """Return the op with trained weights that are loaded already, in eval mode: ops may share a network.
 
         Args:
-            pretrained: the weights, as :func:`mbu_ops.load_pretrained` returns them.
+            pretrained: the weights, as :func:`mbu_ops.weights.load_pretrained` returns them.
 
         Raises:
             ConfigurationError: if the networks edit several contents and none was chosen.
@@ -126,7 +126,7 @@ class Op(nn.Module):
 
         Example:
             >>> import mbu_ops
-            >>> glasses = mbu_ops.load_pretrained("faces/glasses")
+            >>> glasses = mbu_ops.weights.load_pretrained("faces/glasses")
             >>> remove, segment = mbu_ops.Remove.of(glasses), mbu_ops.Segment.of(glasses)
             >>> remove.model is segment.model
             True
@@ -217,8 +217,8 @@ class EditOp(Op, ABC):
         super().__init__(model, guides=guides)
         if not isinstance(look, Look | None):
             raise ConfigurationError(
-                f"expected look to be a Look, such as mbu_ops.Look(threshold=0.2), got {look!r}: threshold, softness, "
-                "dilation and detail are its fields"
+                f"expected look to be a Look, such as mbu_ops.ops.Look(threshold=0.2), got {look!r}: threshold, "
+                "softness, dilation and detail are its fields"
             )
         self.look = (look or Look()).over(self.usual_look)
         self.detector = None
@@ -255,7 +255,9 @@ class EditOp(Op, ABC):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _LOOKS:
-            raise AttributeError(f"{name} belongs to the look: op.look = mbu_ops.Look({name}={value!r}).over(op.look)")
+            raise AttributeError(
+                f"{name} belongs to the look: op.look = mbu_ops.ops.Look({name}={value!r}).over(op.look)"
+            )
         if name == "presence" and not (value is None or (type(value) in (int, float) and 0 <= value <= 1)):
             raise ConfigurationError(f"expected presence to be a number from 0 to 1 or None, got {value!r}")
         super().__setattr__(name, value)

@@ -202,7 +202,7 @@ class Bound(BoundBase):
     code: Tensor | None
     picture: Tensor | None
     yaw: float = 0.0
-    """How far what the picture shows looks away, see :attr:`mbu_ops.Frame.yaw`."""
+    """How far what the picture shows looks away, see :attr:`mbu_ops.frames.Frame.yaw`."""
 
     def __init__(
         self,

@@ -69,7 +69,7 @@ class OneInput(nn.Module, ABC):
         """Return the predictions that make up the edit, see :meth:`EditOp.passes`."""
 
     def looking(self, yaw: float) -> OneInput:  # noqa: ARG002
-        """Return what makes the edit of something that looks away, see :attr:`mbu_ops.Frame.yaw`; here, itself.
+        """Return what makes the edit of something that looks away, see :attr:`mbu_ops.frames.Frame.yaw`; here, itself.
 
         Args:
             yaw: in degrees, positive to the picture's right.

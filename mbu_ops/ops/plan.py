@@ -36,7 +36,7 @@ class InFrame(NamedTuple):
 
     Attributes:
         pixels: ``(1, 3, h, w)`` RGB in [0, 1], or ``(1, 4, h, w)`` with alpha.
-        yaw: how far what it shows looks away, see :attr:`mbu_ops.Frame.yaw`.
+        yaw: how far what it shows looks away, see :attr:`mbu_ops.frames.Frame.yaw`.
     """
 
     pixels: Tensor

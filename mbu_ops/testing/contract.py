@@ -22,7 +22,7 @@ from mbu_ops.methods import get_method
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from mbu_ops.frames.frame import Placed
+    from mbu_ops.frames.frame import FrameLike
 
 HEAVY = ("torch", "kornia", "accelerate")
 """What a family's module must not import: ``mbu-ops --help`` lists every family."""
@@ -146,7 +146,7 @@ def check_frames(family: FamilySpec) -> list[str]:
         finder = None if family.aligner is None else GuardedAligner(family, aligner(family))
         for sample, photo in _photos(family):
             whole = Box(*(sample.box or (0, 0, photo.shape[-1], photo.shape[-2])))
-            places: Sequence[Placed] = (whole,) if finder is None else finder.find(photo)
+            places: Sequence[FrameLike] = (whole,) if finder is None else finder.find(photo)
             for frame in family.frames:
                 problems += [
                     f"sample {sample.name}: its frame {frame.name} cannot be cut out: {reason}"
@@ -168,7 +168,7 @@ def _photos(family: FamilySpec) -> Iterator[tuple[SampleSpec, Tensor]]:
         yield sample, photo
 
 
-def _uncut(place: Placed, frame: FrameSpec, photo: Tensor) -> str | None:
+def _uncut(place: FrameLike, frame: FrameSpec, photo: Tensor) -> str | None:
     """Return why a frame within a place cannot be cut out, or None if it can."""
     try:
         shape = tuple(place.part(frame).cut(photo, 64).shape)

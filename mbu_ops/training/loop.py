@@ -39,7 +39,7 @@ class Reporter(Protocol):
 
 
 @dataclass(slots=True)
-class Labels:
+class Provenance:
     """What the weights' metadata says about a run beside its settings.
 
     Attributes:
@@ -67,7 +67,7 @@ class Trainer:
         config: the settings.
         pictures: the training images, at the method's resolution: of two domains, or with labels.
         out: the run's folder; made if missing.
-        labels: what to write on the weights.
+        provenance: what to write on the weights.
         preview: images for the sample sheets; the first training images when ``None``.
         reporter: who is told how it goes.
         mixed_precision: ``"no"``, ``"bf16"`` or ``"fp16"``; see Accelerate.
@@ -85,7 +85,7 @@ class Trainer:
         config: TrainingConfig,
         pictures: Pictures,
         out: Path,
-        labels: Labels,
+        provenance: Provenance,
         preview: Pictures | None = None,
         reporter: Reporter | None = None,
         mixed_precision: str = "no",
@@ -98,7 +98,13 @@ class Trainer:
 
         self._method = get_method(config.method)
         pictures = pictures.with_aids(self._method.info.aids)
-        self.config, self.pictures, self.out, self.labels, self.reporter = config, pictures, out, labels, reporter
+        self.config, self.pictures, self.out, self.provenance, self.reporter = (
+            config,
+            pictures,
+            out,
+            provenance,
+            reporter,
+        )
         self.preview = preview or pictures
         self.accelerator = Accelerator(mixed_precision=mixed_precision)
         # every process draws its own images and its own randomness
@@ -107,7 +113,7 @@ class Trainer:
         self._origin: dict[str, Any] | None = None
         self._aids = {name: aid.to(self.accelerator.device) for name, aid in (aids or {}).items()}
         self._full = self._method.config_for(
-            network_config(config.method, config.config), labels.attributes, pictures.anatomy
+            network_config(config.method, config.config), provenance.attributes, pictures.anatomy
         )
         if self._full.size != pictures.size:
             raise ConfigurationError(
@@ -267,12 +273,12 @@ class Trainer:
         info = weights.WeightsInfo(
             method=self.config.method,
             config=self._method.config_to_dict(model.config),
-            family=self.labels.family,
-            attributes=self.labels.attributes,
+            family=self.provenance.family,
+            attributes=self.provenance.attributes,
             resolution=int(model.config.resolution),
-            licence=self.labels.licence,
-            training=training | self.labels.facts,
-            frame=self.labels.frame,
+            licence=self.provenance.licence,
+            training=training | self.provenance.facts,
+            frame=self.provenance.frame,
         )
         try:
             presence = OwnPresence(model) if detects_itself(model) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mbu_ops.families import AttributeSpec, FamilySpec, FrameSpec, Placement, read_manifest
+from mbu_ops.families import AttributeSpec, FamilySpec, FrameSpec, Layout, read_manifest
 from mbu_ops_handbags.guides import GUIDES
 
 family = FamilySpec(
@@ -16,10 +16,10 @@ family = FamilySpec(
             aliases=("handles", "strap"),
             # a bag with a handle fills the picture's height and narrows towards its top; a clutch is a box that lies
             # across the middle: within these ranges their bodies have the same sizes, places and outlines
-            with_placement=Placement(
+            with_layout=Layout(
                 width=(0.9, 1.15), height=(0.75, 1.02), right=(-0.05, 0.05), down=(-0.08, 0.01), warp=0.02
             ),
-            without_placement=Placement(
+            without_layout=Layout(
                 width=(0.65, 1.1),
                 height=(0.85, 1.35),
                 right=(-0.05, 0.05),

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mbu_ops import Frame, Framed
+from mbu_ops import Framed
 from mbu_ops.batch.editor import Editor, Result
 from mbu_ops.errors import ConfigurationError, FrameError
+from mbu_ops.frames import Frame
 from mbu_ops.ops.bound import Chain
 from mbu_ops.ops.edit import Edit
 from mbu_ops.ops.remove import Remove

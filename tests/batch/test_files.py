@@ -9,10 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from mbu_ops import Box, Chain, Frame, Framed
+from mbu_ops import Framed
 from mbu_ops.batch import edit_files, edit_planned, plan_files
 from mbu_ops.errors import ConfigurationError, ImageFileError
+from mbu_ops.frames import Box, Frame
 from mbu_ops.images import read, write
+from mbu_ops.ops import Chain
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.segment import Segment
 from mbu_ops.testing import tiny_mbu, tiny_presence

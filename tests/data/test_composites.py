@@ -14,7 +14,7 @@ from mbu_ops.data.composites import Composites, Edited, Known
 from mbu_ops.data.domains import Domains
 from mbu_ops.data.donors import Drawn, fitted, laid_on, nearest
 from mbu_ops.errors import ConfigurationError, ShapeError
-from mbu_ops.families.placement import Placement
+from mbu_ops.families.layout import Layout
 
 HEIGHT, WIDTH = 32, 48
 
@@ -152,7 +152,7 @@ def test_a_donor_comes_to_where_it_fits() -> None:
 
 
 def test_placements_of_the_attribute_are_applied(domains: Domains, masks: Tensor) -> None:
-    down = replace(domains, with_placement=Placement(down=(0.25, 0.25)), without_placement=Placement(down=(0.25, 0.25)))
+    down = replace(domains, with_layout=Layout(down=(0.25, 0.25)), without_layout=Layout(down=(0.25, 0.25)))
     where = Composites(down, masks).pairs("cut", 8).masks
     plain = Composites(domains, masks).pairs("cut", 8).masks
     rows = torch.arange(HEIGHT).view(-1, 1) + 0.5

@@ -12,7 +12,7 @@ from mbu_ops.data import Pair
 from mbu_ops.data.domains import Domains
 from mbu_ops.data.pairs import drawn_again, drawn_pairs, found_regions
 from mbu_ops.errors import ConfigurationError, DataError, MissingPackageError, PluginError
-from mbu_ops.families import AttributeSpec, FamilySpec, Placement
+from mbu_ops.families import AttributeSpec, FamilySpec, Layout
 
 HAT = AttributeSpec("hat", "Hat")
 
@@ -201,8 +201,8 @@ def test_what_is_no_region_is_refused(knowing, find, says):
 def known(knowing):
     """Eight pictures a side whose regions are their brightness, with both placed at random."""
     pixels = torch.randint(0, 256, (16, 1, 8, 8), dtype=torch.uint8).expand(-1, 3, -1, -1)
-    moved = Placement(width=(0.5, 1.0), right=(-0.2, 0.2))
-    plain = Domains(pixels[:8], pixels[8:], with_placement=moved, without_placement=moved)
+    moved = Layout(width=(0.5, 1.0), right=(-0.2, 0.2))
+    plain = Domains(pixels[:8], pixels[8:], with_layout=moved, without_layout=moved)
     return plain, plain.with_known_regions(knowing(bright), HAT)
 
 

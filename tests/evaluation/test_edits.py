@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from mbu_ops.evaluation.edits import Edits, Regions
+from mbu_ops.evaluation.edits import EditMasks, Edits
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.frames.box import Box
 from mbu_ops.frames.framed import Framed
@@ -36,7 +36,7 @@ def rows_changed(images: torch.Tensor, before: torch.Tensor) -> tuple[int, int]:
 def test_what_is_added_lies_in_the_weights_frame(tmp_path: Path) -> None:
     """Eyes of a face of 170 pixels lie around row 75; a network that saw all of it would change all of it."""
     path, people = saved(tmp_path / "guided.safetensors", tiny_native_guided(), "native_guided"), examples()
-    edits, regions = Edits.make(load_pretrained(path), people), Regions.of(load_pretrained(path), people)
+    edits, edit_masks = Edits.make(load_pretrained(path), people), EditMasks.of(load_pretrained(path), people)
     assert edits.added is not None
     assert edits.guided is not None
     assert edits.idle_added is not None
@@ -49,8 +49,8 @@ def test_what_is_added_lies_in_the_weights_frame(tmp_path: Path) -> None:
     ):
         first, last = rows_changed(images, before)
         assert 75 - 24 <= first < last <= 75 + 24
-    assert regions.add is not None
-    assert torch.equal(regions.add, edits.added.mask > 0)
+    assert edit_masks.add is not None
+    assert torch.equal(edit_masks.add, edits.added.mask > 0)
 
 
 def test_guides_are_cut_to_the_weights_frame_too(tmp_path: Path) -> None:

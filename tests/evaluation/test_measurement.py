@@ -8,7 +8,7 @@ from kornia.color import rgb_to_lab
 
 from mbu_ops.data.domains import Domains
 from mbu_ops.errors import PluginError
-from mbu_ops.evaluation.edits import Edits, Regions
+from mbu_ops.evaluation.edits import EditMasks, Edits
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.judge import Judge
 from mbu_ops.evaluation.measurement import STAGES, Follower, Instruments, measure
@@ -53,11 +53,11 @@ def corners(examples):
     """A region in the upper left of every image."""
     corner = torch.zeros(1, 1, 16, 16, dtype=torch.bool)
     corner[..., :8, :8] = True
-    return Regions(corner.expand(len(examples.without), -1, -1, -1), corner.expand(len(examples.with_), -1, -1, -1))
+    return EditMasks(corner.expand(len(examples.without), -1, -1, -1), corner.expand(len(examples.with_), -1, -1, -1))
 
 
 def test_every_kind_of_figure_is_there_with_its_count(weights, examples, corners):
-    figures = {figure.name: figure for figure in measure(weights, examples, JUDGE, regions=corners)}
+    figures = {figure.name: figure for figure in measure(weights, examples, JUDGE, edit_masks=corners)}
     assert {name: figure.count for name, figure in figures.items()} == {
         "judge_with": 6,
         "judge_without": 5,
@@ -105,7 +105,7 @@ def test_inside_and_outside_are_told_apart(weights, examples, corners):
     edits = Edits.make(load_pretrained(weights), examples)
     apart = (edits.removed.image - examples.with_).square()
     error = apart[..., :8, :8].flatten(1).mean(1)
-    figures = {figure.name: figure for figure in measure(weights, examples, JUDGE, regions=corners)}
+    figures = {figure.name: figure for figure in measure(weights, examples, JUDGE, edit_masks=corners)}
     assert figures["psnr_inside_remove"].value == pytest.approx(float((-10 * error.log10()).mean()), rel=1e-4)
     own = {figure.name: figure for figure in measure(weights, examples, JUDGE)}
     assert own.get("psnr_outside_remove") is None or own["psnr_outside_remove"].value == 100

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from mbu_ops.data.domains import Domains
 from mbu_ops.data.traits import Traits, matched
 from mbu_ops.evaluation.distances import described, retrieved_guides
-from mbu_ops.evaluation.edits import Edits, Regions
+from mbu_ops.evaluation.edits import EditMasks, Edits
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.evaluation.figures import area_under_curve, mean, median
 from mbu_ops.evaluation.networks import image_features
@@ -43,20 +43,20 @@ def examples():
 
 
 @pytest.fixture
-def regions():
+def edit_masks():
     region = torch.zeros(COUNT, 1, SIDE, SIDE, dtype=torch.bool)
     region[..., 8:24, 4:28] = True
-    return Regions(region, region)
+    return EditMasks(region, region)
 
 
-def edits_of(examples, regions, change):
+def edits_of(examples, edit_masks, change):
     """Edits that change their region in some way, and leave alone what is as wanted."""
     with_, without = examples.with_, examples.without
     removed, added = (
         Edit(torch.where(region, change(images), images), region.float(), images)
-        for images, region in ((with_, regions.remove), (without, regions.add))
+        for images, region in ((with_, edit_masks.remove), (without, edit_masks.add))
     )
-    few, where = with_[:2], regions.add[:2].float()
+    few, where = with_[:2], edit_masks.add[:2].float()
     return Edits(
         added,
         removed,
@@ -76,8 +76,10 @@ def by_name(figures):
     return {figure.name: figure for figure in figures}
 
 
-def test_what_looks_like_photos_cannot_be_told_from_them(examples, regions, features):
-    found = by_name(spot_the_edit(examples, edits_of(examples, regions, lambda x: x), Window.of(regions), features))
+def test_what_looks_like_photos_cannot_be_told_from_them(examples, edit_masks, features):
+    found = by_name(
+        spot_the_edit(examples, edits_of(examples, edit_masks, lambda x: x), Window.of(edit_masks), features)
+    )
     assert set(found) == {"spot_remove", "spot_add", "spot_real"}
     for figure in found.values():
         assert 0.25 < figure.value < 0.75
@@ -85,40 +87,40 @@ def test_what_looks_like_photos_cannot_be_told_from_them(examples, regions, feat
         assert figure.count == 2 * COUNT
 
 
-def test_blurred_edits_are_spotted(examples, regions, features):
-    found = by_name(spot_the_edit(examples, edits_of(examples, regions, soft), Window.of(regions), features))
+def test_blurred_edits_are_spotted(examples, edit_masks, features):
+    found = by_name(spot_the_edit(examples, edits_of(examples, edit_masks, soft), Window.of(edit_masks), features))
     assert found["spot_remove"].value > 0.99
     assert found["spot_add"].value > 0.99
     assert 0.25 < found["spot_real"].value < 0.75
 
 
-def test_only_the_window_is_looked_at(examples, regions, features):
-    corner = torch.zeros_like(regions.remove)
+def test_only_the_window_is_looked_at(examples, edit_masks, features):
+    corner = torch.zeros_like(edit_masks.remove)
     corner[..., :4, :2] = True
-    elsewhere = edits_of(examples, Regions(corner, corner), lambda x: torch.zeros_like(x))
-    found = by_name(spot_the_edit(examples, elsewhere, Window.of(regions), features))
+    elsewhere = edits_of(examples, EditMasks(corner, corner), lambda x: torch.zeros_like(x))
+    found = by_name(spot_the_edit(examples, elsewhere, Window.of(edit_masks), features))
     assert 0.25 < found["spot_remove"].value < 0.75
 
 
-def test_guides_are_recognised_by_their_region_alone(examples, regions, features):
-    """The guides' own regions, pasted: found always by the window, whatever lies around it."""
-    window = Window.of(regions)
+def test_guides_are_recognised_by_their_region_alone(examples, edit_masks, features):
+    """The guides' own edit_masks, pasted: found always by the window, whatever lies around it."""
+    window = Window.of(edit_masks)
     guides, people = examples.with_[:4], examples.without[:6]
     pasted = torch.where(window.inside, guides, people[:, None]).flatten(0, 1)
     codes = described(features, window.cut_inside(pasted)).view(6, 4, -1)
     assert retrieved_guides(codes, described(features, window.cut_inside(guides))).all()
 
 
-def test_nothing_is_said_of_few_pictures(examples, regions, features):
+def test_nothing_is_said_of_few_pictures(examples, edit_masks, features):
     few = dataclasses.replace(
         examples,
         with_traits=Traits(np.ones((COUNT, 1), bool), np.arange(COUNT)),
         without_traits=Traits(np.arange(COUNT)[:, None] < FEWEST - 1, np.arange(COUNT)),
     )
-    assert spot_the_edit(few, edits_of(few, regions, soft), Window.of(regions), features) == []
+    assert spot_the_edit(few, edits_of(few, edit_masks, soft), Window.of(edit_masks), features) == []
 
 
-def test_labels_that_are_balanced_do_not_give_edits_away(examples, regions, features):
+def test_labels_that_are_balanced_do_not_give_edits_away(examples, edit_masks, features):
     """Half of one set is soft, a quarter of the other: who knows and matches that is not misled."""
     many, some = np.arange(COUNT) % 2 == 0, np.arange(COUNT) % 4 == 0
     with_, without = (
@@ -131,7 +133,7 @@ def test_labels_that_are_balanced_do_not_give_edits_away(examples, regions, feat
         with_traits=Traits(many[:, None], np.arange(COUNT)),
         without_traits=Traits(some[:, None], COUNT + np.arange(COUNT)),
     )
-    found = by_name(spot_the_edit(known, edits_of(known, regions, lambda x: x), Window.of(regions), features))
+    found = by_name(spot_the_edit(known, edits_of(known, edit_masks, lambda x: x), Window.of(edit_masks), features))
     assert found["spot_real"].count == 2 * (COUNT // 4 + COUNT // 2)
     assert found["spot_real"].value < 0.75
 
@@ -187,47 +189,49 @@ def test_of_pictures_without_traits_nobody_is_in_two(examples):
     assert len(set(ours.people) | set(theirs.people)) == 2 * COUNT
 
 
-def test_blurred_edits_are_less_sharp(examples, regions):
-    window = Window.of(regions)
-    found = by_name(sharpness_figures(examples, edits_of(examples, regions, soft), regions, window))
+def test_blurred_edits_are_less_sharp(examples, edit_masks):
+    window = Window.of(edit_masks)
+    found = by_name(sharpness_figures(examples, edits_of(examples, edit_masks, soft), edit_masks, window))
     assert set(found) == {"sharpness_add", "sharpness_remove", "sharpness_real"}
     assert 0 < found["sharpness_add"].high < 0.7
     assert 0 < found["sharpness_remove"].high < 0.7
     assert found["sharpness_real"].value == pytest.approx(1, abs=0.1)
-    same = by_name(sharpness_figures(examples, edits_of(examples, regions, lambda x: x), regions, window))
+    same = by_name(sharpness_figures(examples, edits_of(examples, edit_masks, lambda x: x), edit_masks, window))
     assert same["sharpness_remove"].value == same["sharpness_remove"].low == 1
 
 
-def test_real_pictures_are_the_scale(examples, regions):
+def test_real_pictures_are_the_scale(examples, edit_masks):
     """What goes away takes its edges along: a perfect removal is as soft as real pictures without the content."""
     smooth = dataclasses.replace(examples, without=soft(examples.without))
-    found = by_name(sharpness_figures(smooth, edits_of(smooth, regions, lambda x: x), regions, Window.of(regions)))
+    found = by_name(
+        sharpness_figures(smooth, edits_of(smooth, edit_masks, lambda x: x), edit_masks, Window.of(edit_masks))
+    )
     assert found["sharpness_real"].high < 0.7
     flat = dataclasses.replace(examples, with_=torch.full_like(examples.with_, 0.3))
-    names = by_name(sharpness_figures(flat, edits_of(flat, regions, soft), regions, Window.of(regions)))
+    names = by_name(sharpness_figures(flat, edits_of(flat, edit_masks, soft), edit_masks, Window.of(edit_masks)))
     assert "sharpness_real" not in names
 
 
-def test_pictures_without_an_edit_or_without_detail_have_no_sharpness(examples, regions):
-    nowhere = torch.zeros_like(regions.add)
-    none = Regions(nowhere, nowhere)
-    found = sharpness_figures(examples, edits_of(examples, regions, soft), none, Window.of(none))
+def test_pictures_without_an_edit_or_without_detail_have_no_sharpness(examples, edit_masks):
+    nowhere = torch.zeros_like(edit_masks.add)
+    none = EditMasks(nowhere, nowhere)
+    found = sharpness_figures(examples, edits_of(examples, edit_masks, soft), none, Window.of(none))
     assert [figure.name for figure in found] == ["sharpness_real"]
     flat = torch.full((1, 3, 8, 8), 0.3)
     assert len(relative_sharpness(flat, flat, torch.ones(1, 1, 8, 8, dtype=torch.bool))) == 0
 
 
-def test_edits_that_leave_alone_what_is_as_wanted(examples, regions):
-    found = by_name(untouched_figures(examples, edits_of(examples, regions, soft)))
+def test_edits_that_leave_alone_what_is_as_wanted(examples, edit_masks):
+    found = by_name(untouched_figures(examples, edits_of(examples, edit_masks, soft)))
     assert found["untouched_add"].value == found["untouched_remove"].value == 1
     assert found["missed_add"].value == found["missed_remove"].value == 0
-    idle = by_name(untouched_figures(examples, edits_of(examples, regions, lambda images: images)))
+    idle = by_name(untouched_figures(examples, edits_of(examples, edit_masks, lambda images: images)))
     assert idle["missed_add"].value == idle["missed_remove"].value == 1
     assert found["idle_4_add"].value == found["idle_16_remove"].value == 0
 
 
-def test_edits_that_change_what_is_as_wanted(examples, regions):
-    edits = edits_of(examples, regions, soft)
+def test_edits_that_change_what_is_as_wanted(examples, edit_masks):
+    edits = edits_of(examples, edit_masks, soft)
     idle = examples.without.clone()
     idle[: COUNT // 4, :, :16] = 1 - idle[: COUNT // 4, :, :16]
     idle[0, 0, 20, 20] += 4 / 255  # too little to be seen
@@ -249,7 +253,7 @@ def test_a_pixel_is_changed_by_more_than_some_levels(levels, by):
 def test_a_window_holds_the_edits_and_a_margin(rows, columns):
     region = torch.zeros(4, 1, SIDE, SIDE, dtype=torch.bool)
     region[..., slice(*rows), slice(*columns)] = True
-    window = Window.of(Regions(region[:2], region))
+    window = Window.of(EditMasks(region[:2], region))
     assert 0 <= window.left <= columns[0] < columns[1] <= window.right <= SIDE
     assert 0 <= window.top <= rows[0] < rows[1] <= window.bottom <= SIDE
     assert window.cut(torch.rand(2, 3, SIDE, SIDE)).shape == (2, 3, 128, 128)
@@ -260,7 +264,7 @@ def test_a_window_holds_the_edits_and_a_margin(rows, columns):
 
 def test_no_edits_at_all_have_the_whole_frame_for_a_window():
     region = torch.zeros(4, 1, SIDE, SIDE, dtype=torch.bool)
-    window = Window.of(Regions(region, region))
+    window = Window.of(EditMasks(region, region))
     assert (window.left, window.top, window.right, window.bottom) == (0, 0, SIDE, SIDE)
 
 

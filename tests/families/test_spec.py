@@ -17,7 +17,7 @@ from mbu_ops.families import (
     FamilySpec,
     FrameSpec,
     GuideSpec,
-    Placement,
+    Layout,
     SampleSpec,
     WeightSpec,
     rule_holds,
@@ -189,12 +189,12 @@ def test_a_pair_is_balanced_in_what_neither_side_is_chosen_by() -> None:
 
 
 def test_a_pair_stretches_each_side_as_its_own_attribute_says() -> None:
-    wide, tall, flat = Placement(width=(0.5, 1)), Placement(height=(0.5, 1)), Placement(height=(1, 2))
-    hat = dataclasses.replace(HATTED, with_placement=wide, without_placement=flat)
-    pair = hat.against(dataclasses.replace(TIE, with_placement=tall))
-    assert (pair.with_placement, pair.without_placement) == (wide, tall)
+    wide, tall, flat = Layout(width=(0.5, 1)), Layout(height=(0.5, 1)), Layout(height=(1, 2))
+    hat = dataclasses.replace(HATTED, with_layout=wide, without_layout=flat)
+    pair = hat.against(dataclasses.replace(TIE, with_layout=tall))
+    assert (pair.with_layout, pair.without_layout) == (wide, tall)
     pair = hat.against(TIE)
-    assert (pair.with_placement, pair.without_placement) == (wide, flat)
+    assert (pair.with_layout, pair.without_layout) == (wide, flat)
 
 
 def test_contradictory_alternatives_of_a_pair_are_left_out() -> None:

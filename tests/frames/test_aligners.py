@@ -93,7 +93,7 @@ def test_a_plugin_s_aligner_is_one_like_any_other(install: Install, capsys: pyte
     for named in ("pets", family):
         photo = torch.rand(1, 3, 20, 20)
         framed = mbu_ops.Framed(torch.nn.Hardtanh(0, 0.5), mbu_ops.aligner(named))
-        assert framed.find(photo) == [(mbu_ops.Frame(5, 6, 7),)]
+        assert framed.find(photo) == [(mbu_ops.frames.Frame(5, 6, 7),)]
         assert framed(photo).shape == photo.shape
     assert capsys.readouterr().out == "", "stdout belongs to the caller"
 

@@ -13,9 +13,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mbu_ops import Box, Frame
 from mbu_ops.errors import ConfigurationError, ShapeError
 from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
+from mbu_ops.frames import Box, Frame
 
 numbers = st.floats(-2000, 2000)
 

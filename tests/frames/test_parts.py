@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mbu_ops.errors import ConfigurationError, DTypeError, FrameError, ShapeError
 from mbu_ops.frames.box import Box
-from mbu_ops.frames.frame import Frame, Placed
+from mbu_ops.frames.frame import Frame, FrameLike
 from mbu_ops.frames.parts import FramedParse, FramedReshape
 from mbu_ops.functional.mask import resize
 from mbu_ops.functional.warp import crop
@@ -39,10 +39,10 @@ MOUTH = 3
 class Stub:
     """An aligner that finds the same places in every photo."""
 
-    def __init__(self, *places: Placed) -> None:
+    def __init__(self, *places: FrameLike) -> None:
         self.places = places
 
-    def find(self, image: Tensor) -> Sequence[Placed]:
+    def find(self, image: Tensor) -> Sequence[FrameLike]:
         assert image.shape[0] == 1, "an aligner sees one photo at a time"
         return self.places
 
@@ -58,11 +58,11 @@ def photo() -> Tensor:
 
 
 @pytest.fixture(params=PLACES)
-def places(request: pytest.FixtureRequest) -> tuple[Placed, ...]:
+def places(request: pytest.FixtureRequest) -> tuple[FrameLike, ...]:
     return PLACES[request.param]
 
 
-def touched(photo: Tensor, *places: Placed) -> Tensor:
+def touched(photo: Tensor, *places: FrameLike) -> Tensor:
     """Where places lie, ``(1, 1, H, W)`` bool."""
     found = torch.zeros_like(photo[:, :1], dtype=torch.bool)
     for place in places:
@@ -98,7 +98,7 @@ def test_a_large_box_is_parsed_small_and_decided_at_its_own_size(model: Portrait
     assert torch.equal(crop(labels, LARGE.sides).long(), expected)
 
 
-def test_labels_outside_places_are_0(model: Portrait, photo: Tensor, places: tuple[Placed, ...]) -> None:
+def test_labels_outside_places_are_0(model: Portrait, photo: Tensor, places: tuple[FrameLike, ...]) -> None:
     labels = FramedParse(Parse(model), Stub(*places))(photo)
     assert not labels[~touched(photo, *places)].any()
     assert set(labels.unique().tolist()) == {0, 1, 2, 3, 4}
@@ -147,7 +147,7 @@ def test_which_is_parsed(model: Portrait, photo: Tensor, which: Any, chosen: tup
 
 
 def test_large_places_go_back_in_bands_without_a_seam(
-    monkeypatch: pytest.MonkeyPatch, model: Portrait, photo: Tensor, places: tuple[Placed, ...]
+    monkeypatch: pytest.MonkeyPatch, model: Portrait, photo: Tensor, places: tuple[FrameLike, ...]
 ) -> None:
     parse = FramedParse(Parse(model), Stub(*places))
     whole = parse(photo)
@@ -178,14 +178,14 @@ def test_nothing_found_and_too_large_a_number(kind: Any, model: Portrait, photo:
 # -- editing --------------------------------------------------------------------------------------------------------
 
 
-def read_and_edit(model: Portrait, *places: Placed, which: Any = "all") -> tuple[FramedParse, FramedReshape]:
+def read_and_edit(model: Portrait, *places: FrameLike, which: Any = "all") -> tuple[FramedParse, FramedReshape]:
     stub = Stub(*places)
     return FramedParse(Parse(model), stub), FramedReshape(Reshape(model), stub, which)
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int64])
 def test_unedited_labels_return_the_photo_bit_for_bit(
-    model: Portrait, photo: Tensor, places: tuple[Placed, ...], dtype: torch.dtype
+    model: Portrait, photo: Tensor, places: tuple[FrameLike, ...], dtype: torch.dtype
 ) -> None:
     parse, edit = read_and_edit(model, *places)
     assert torch.equal(edit(photo, parse(photo).to(dtype)), photo)

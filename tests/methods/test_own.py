@@ -20,7 +20,7 @@ from mbu_ops.functional.render import render
 from mbu_ops.methods import get_method, method_names
 from mbu_ops.objectives import build_objective
 from mbu_ops.training.config import TrainingConfig
-from mbu_ops.training.loop import Labels, Trainer
+from mbu_ops.training.loop import Provenance, Trainer
 
 PAGE = Path(__file__).parents[2] / "docs" / "methods.md"
 (CODE,) = re.findall(r"```python\n(# my_stickers\.py\n.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
@@ -90,8 +90,8 @@ def test_the_loop_trains_it(method: Any, tmp_path: Path) -> None:
     settings = TrainingConfig(
         method="stickers", config="small", steps=3, coarse_steps=0, batch_size=2, save_every=2, log_every=1
     )
-    assert Trainer(settings, pictures, tmp_path / "run", Labels(("hat",))).run()
-    again = Trainer(replace(settings, steps=4), pictures, tmp_path / "run", Labels(("hat",)))
+    assert Trainer(settings, pictures, tmp_path / "run", Provenance(("hat",))).run()
+    again = Trainer(replace(settings, steps=4), pictures, tmp_path / "run", Provenance(("hat",)))
     again.resume()
     assert again.run()
     trained = weights.load(tmp_path / "run" / "weights.safetensors")

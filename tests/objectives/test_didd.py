@@ -63,16 +63,16 @@ def plainly(one: DIDDObjective, without: Tensor, with_: Tensor) -> dict[str, Ten
         "change": F.l1_loss(to_first, g(ec(second), zero, e2(second)))
         + F.l1_loss(to_second, g(ec(first), e1(first), zero)),
     }
-    judge = one.image_discriminator
-    if judge is not None:
-        terms["adversarial"] = -judge(to_first)[:, 0].mean() - judge(to_second)[:, 1].mean()
+    discriminator = one.image_discriminator
+    if discriminator is not None:
+        terms["adversarial"] = -discriminator(to_first)[:, 0].mean() - discriminator(to_second)[:, 1].mean()
         terms["image_discriminator"] = (
-            F.relu(1 - judge(first)[:, 0]).mean()
-            + F.relu(1 + judge(to_first)[:, 0]).mean()
-            + F.relu(1 - judge(second)[:, 1]).mean()
-            + F.relu(1 + judge(to_second)[:, 1]).mean()
-            + 0.5 * F.relu(1 + judge(second)[:, 0]).mean()
-            + 0.5 * F.relu(1 + judge(first)[:, 1]).mean()
+            F.relu(1 - discriminator(first)[:, 0]).mean()
+            + F.relu(1 + discriminator(to_first)[:, 0]).mean()
+            + F.relu(1 - discriminator(second)[:, 1]).mean()
+            + F.relu(1 + discriminator(to_second)[:, 1]).mean()
+            + 0.5 * F.relu(1 + discriminator(second)[:, 0]).mean()
+            + 0.5 * F.relu(1 + discriminator(first)[:, 1]).mean()
         )
     one_hot = [torch.ones(4), torch.zeros(4)]
     terms["discriminator"] = sum(
@@ -257,8 +257,8 @@ def test_images_that_show_neither_bring_their_own_share_of_every_term(pair: tupl
     shown = torch.cat([ec(first), ec(second)])[::2]
     logits = [one.neither_discriminator(codes) for codes in (shown, ec(third))]
     towards = [F.binary_cross_entropy(torch.sigmoid(logit), torch.zeros(4)) for logit in logits]
-    judge = one.image_discriminator
-    assert judge is not None
+    discriminator = one.image_discriminator
+    assert discriminator is not None
     stripped = g(shown)
     both = [model.decode(Codes(ec(first), e1(first), zero)), model.decode(Codes(ec(second), zero, e2(second)))]
     drawn = torch.cat(both)[::2]
@@ -266,7 +266,7 @@ def test_images_that_show_neither_bring_their_own_share_of_every_term(pair: tupl
         "reconstruction": F.l1_loss(g(ec(third)), third),
         "zero": e1(third).abs().mean() + e2(third).abs().mean(),
         "confusion": sum(towards),
-        "adversarial": -judge(stripped)[:, 2].mean(),
+        "adversarial": -discriminator(stripped)[:, 2].mean(),
         "cycle": torch.tensor(0.0),
         "presence": torch.tensor(0.0),
         "change": F.l1_loss(stripped, drawn),
@@ -277,7 +277,12 @@ def test_images_that_show_neither_bring_their_own_share_of_every_term(pair: tupl
     torch.testing.assert_close(judged["discriminator"], judged_alone["discriminator"])
     wanted = F.binary_cross_entropy(torch.sigmoid(logits[0]), torch.ones(4)) + towards[1]
     torch.testing.assert_close(judged["neither_discriminator"], wanted)
-    scores = {"first": judge(first), "second": judge(second), "third": judge(third), "stripped": judge(stripped)}
+    scores = {
+        "first": discriminator(first),
+        "second": discriminator(second),
+        "third": discriminator(third),
+        "stripped": discriminator(stripped),
+    }
     hinge = F.relu(1 - scores["third"][:, 2]).mean() + F.relu(1 + scores["stripped"][:, 2]).mean()
     hinge = hinge + 0.5 * F.relu(1 + torch.cat([scores["first"], scores["second"]])[:, 2]).mean()
     # a third kind of false images for the other two channels

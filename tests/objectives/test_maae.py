@@ -48,7 +48,7 @@ def objective(
 ) -> MAAEObjective:
     torch.manual_seed(0)
     one = MAAEObjective(MAAE(config), weights, loss, Describer() if known else None)
-    one.judge.eval()  # each of its training passes brings its spectral norms nearer
+    one.discriminator.eval()  # each of its training passes brings its spectral norms nearer
     return one
 
 
@@ -66,7 +66,7 @@ def strengths() -> Tensor:
 
 
 def plainly(one: MAAEObjective, without: Tensor, with_: Tensor) -> dict[str, Tensor]:
-    model, judge, batch = one.model, one.judge, torch.cat([without, with_])
+    model, judge, batch = one.model, one.discriminator, torch.cat([without, with_])
     images, regions, strength = batch[:, :3] * 2 - 1, batch[:, 3:], strengths()
 
     def en(pixels: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ def plainly(one: MAAEObjective, without: Tensor, with_: Tensor) -> dict[str, Ten
         "cycle": (de(en(result), -strength) - images).abs().mean(),
         "background": ((result - images).abs() * (1 - regions)).mean(),
         "identity": apart.square().sum(1).mean(),
-        "judge": F.relu(1 - real[4:, 1]).mean()
+        "discriminator": F.relu(1 - real[4:, 1]).mean()
         + F.relu(1 + scores[:3, 1]).mean()
         + 0.5 * F.relu(1 + real[:4, 1]).mean()
         + F.relu(1 - real[:4, 0]).mean()
@@ -154,7 +154,7 @@ def test_a_weight_of_zero_switches_its_term_off(pair: tuple[Tensor, Tensor], nam
     one = objective(replace(EVERYTHING, **{name: 0.0}))
     groups = {group: set(terms) for group, terms, _ in one.steps(*pair)}
     assert groups.pop("networks") == set(TERMS) - {name}
-    assert groups == ({} if name == "adversarial" else {"discriminator": {"judge"}})
+    assert groups == ({} if name == "adversarial" else {"discriminator": {"discriminator"}})
 
 
 def test_without_aids_of_the_family_their_terms_are_missing(pair: tuple[Tensor, Tensor]) -> None:
@@ -197,14 +197,14 @@ def test_the_networks_step_leaves_the_judge_alone_and_its_the_networks(pair: tup
     group, terms, _ = next(steps)
     assert group == "networks"
     sum(terms.values()).backward()
-    assert all(parameter.grad is None for parameter in one.judge.parameters())
+    assert all(parameter.grad is None for parameter in one.discriminator.parameters())
     assert all(parameter.grad is not None for parameter in one.model.parameters())
     one.model.zero_grad()
     group, judged, _ = next(steps)
     assert group == "discriminator"
-    judged["judge"].backward()
+    judged["discriminator"].backward()
     assert all(parameter.grad is None for parameter in one.model.parameters())
-    assert all(parameter.grad is not None for parameter in one.judge.parameters())
+    assert all(parameter.grad is not None for parameter in one.discriminator.parameters())
     assert next(steps, None) is None
 
 
@@ -217,15 +217,15 @@ def test_what_the_judge_says_reaches_encoder_and_decoder(pair: tuple[Tensor, Ten
 
 def test_the_judge_learns_to_tell_the_domains_apart(pair: tuple[Tensor, Tensor]) -> None:
     one = objective()
-    one.judge.train()
+    one.discriminator.train()
     without, with_ = (images[:, :3] * scale for images, scale in zip(pair, (0.2, 1.0), strict=True))
     optimiser = torch.optim.Adam(one.parameter_groups()["discriminator"], 2e-2)
     for _ in range(40):
         _, (_, judged, _) = one.steps(without, with_)
         optimiser.zero_grad()
-        judged["judge"].backward()
+        judged["discriminator"].backward()
         optimiser.step()
-    scores = [one.judge(images * 2 - 1).mean((0, 2, 3)) for images in (without, with_)]
+    scores = [one.discriminator(images * 2 - 1).mean((0, 2, 3)) for images in (without, with_)]
     assert scores[0][0] > scores[1][0]
     assert scores[1][1] > scores[0][1]
 

@@ -50,8 +50,8 @@ def batch(monkeypatch: pytest.MonkeyPatch) -> tuple[Tensor, Tensor]:
 def objective(weights: PortraitLossWeights | None = EVERYTHING, loss: str = "l2") -> PortraitObjective:
     torch.manual_seed(0)
     one = PortraitObjective(tiny_portrait(), weights, loss)
-    for judge in (one.fine_judge, one.coarse_judge):
-        judge.eval()  # each of its training passes brings its spectral norms nearer
+    for discriminator in (one.fine_discriminator, one.coarse_discriminator):
+        discriminator.eval()  # each of its training passes brings its spectral norms nearer
     return one
 
 
@@ -71,21 +71,22 @@ def plainly(
     fakes, reals = (
         (torch.cat([picture, mask], 1), F.avg_pool2d(torch.cat([picture, mask], 1), 2)) for picture in (result, pixels)
     )
-    judges = (one.fine_judge, one.coarse_judge)
-    seen = list(zip(judges, fakes, reals, strict=True))
+    discriminators = (one.fine_discriminator, one.coarse_discriminator)
+    seen = list(zip(discriminators, fakes, reals, strict=True))
     shares = model.parser.parse((result + 1) / 2)
     return {
         "local": sum(F.mse_loss(made, crop) for made, crop in zip(drawn, crops, strict=True)) / 4 / 2,
         "reconstruction": F.mse_loss(result, pixels) / 2,
-        "adversarial": sum(-torch.sigmoid(judge(fake)).log().mean() for judge, fake, _ in seen) / 2,
+        "adversarial": sum(-torch.sigmoid(discriminator(fake)).log().mean() for discriminator, fake, _ in seen) / 2,
         "feature_matching": sum(
-            F.mse_loss(judge.features(fake)[-1], judge.features(real)[-1]) / 2 for judge, fake, real in seen
+            F.mse_loss(discriminator.features(fake)[-1], discriminator.features(real)[-1]) / 2
+            for discriminator, fake, real in seen
         )
         / 2,
         "parsing": F.nll_loss(shares.log(), labels[:, 0].long()),
-        "judge": sum(
-            -torch.sigmoid(judge(real)).log().mean() - (1 - torch.sigmoid(judge(fake))).log().mean()
-            for judge, fake, real in seen
+        "discriminator": sum(
+            -torch.sigmoid(discriminator(real)).log().mean() - (1 - torch.sigmoid(discriminator(fake))).log().mean()
+            for discriminator, fake, real in seen
         ),
         "agreement": (shares.argmax(1) == labels[:, 0]).float().mean(),
     }
@@ -104,7 +105,7 @@ def test_every_term_equals_its_formula(batch: tuple[Tensor, Tensor], width: int)
         (_, terms, measured), (_, judged, unmeasured) = steps[2 * shift : 2 * shift + 2]
         left_out = PAIRED_ONLY if shift else set()
         assert set(terms) == {f"{kind}_{name}" for name in set(TERMS) - left_out}
-        assert set(judged) == {f"{kind}_judge"}
+        assert set(judged) == {f"{kind}_discriminator"}
         assert set(measured) == {f"{kind}_agreement"}
         assert not unmeasured
         expected = plainly(one, *batch, shift, hidden)
@@ -127,7 +128,7 @@ def test_a_weight_of_zero_switches_its_term_off(batch: tuple[Tensor, Tensor], na
     for kind, left_out in (("paired", {name}), ("unpaired", {name} | PAIRED_ONLY)):
         expected.append(("networks", {f"{kind}_{term}" for term in set(TERMS) - left_out}))
         if name != "adversarial":
-            expected.append(("discriminator", {f"{kind}_judge"}))
+            expected.append(("discriminator", {f"{kind}_discriminator"}))
     assert [(group, set(terms)) for group, terms, _ in steps] == expected
     measured = {key for _, _, measurements in steps for key in measurements}
     assert measured == (set() if name == "parsing" else {"paired_agreement", "unpaired_agreement"})
@@ -273,8 +274,8 @@ def test_low_precision_steps_are_near_the_exact_ones(batch: tuple[Tensor, Tensor
 
 def test_discriminators_and_the_last_layer_round_nothing_in_low_precision(batch: tuple[Tensor, Tensor]) -> None:
     learning = objective()
-    for judge in (learning.fine_judge, learning.coarse_judge):
-        judge.register_forward_hook(lambda _, seen, scores: dtypes.update({seen[0].dtype, scores.dtype}))
+    for discriminator in (learning.fine_discriminator, learning.coarse_discriminator):
+        discriminator.register_forward_hook(lambda _, seen, scores: dtypes.update({seen[0].dtype, scores.dtype}))
     dtypes: set[torch.dtype] = set()
     with torch.autocast("cpu", torch.bfloat16):
         for _, terms, _ in learning.steps(*batch):

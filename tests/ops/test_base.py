@@ -101,7 +101,7 @@ def test_a_chain_compiles_what_its_verbs_call(tmp_path: Path, model: MBU, monkey
 @pytest.mark.parametrize("name", ["threshold", "softness", "dilation", "detail"])
 def test_what_belongs_to_the_look_is_set_there(model: MBU, name: str) -> None:
     op = Remove(model)
-    with pytest.raises(AttributeError, match=rf"op.look = mbu_ops.Look\({name}=1\)"):
+    with pytest.raises(AttributeError, match=rf"op.look = mbu_ops.ops.Look\({name}=1\)"):
         setattr(op, name, 1)
     op.look = Look(threshold=1).over(op.look)
     image = torch.rand(1, 3, 20, 20)

@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mbu_ops import Box, Frame, Framed, Remove, Transfer
+from mbu_ops import Framed, Remove, Transfer
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.families import FrameSpec
+from mbu_ops.frames import Box, Frame
 from mbu_ops.functional.layer import Layer, Moved, moved
 from mbu_ops.functional.mask import resize
 from mbu_ops.methods.base import Networks

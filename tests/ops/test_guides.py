@@ -144,12 +144,12 @@ class Looking:
     def __init__(self, *yaws: float) -> None:
         self.yaws = yaws
 
-    def find(self, image: torch.Tensor) -> list[mbu_ops.Frame]:
-        return [mbu_ops.Frame(40 + 80 * index, 40, 70, yaw=yaw) for index, yaw in enumerate(self.yaws)]
+    def find(self, image: torch.Tensor) -> list[mbu_ops.frames.Frame]:
+        return [mbu_ops.frames.Frame(40 + 80 * index, 40, 70, yaw=yaw) for index, yaw in enumerate(self.yaws)]
 
 
 def test_guides_are_turned_to_where_each_face_looks(weights: Path) -> None:
-    add = mbu_ops.Transfer.of(mbu_ops.load_pretrained(weights))
+    add = mbu_ops.Transfer.of(mbu_ops.weights.load_pretrained(weights))
     bound, photo = add.with_picture(CUT_OUT), torch.rand(1, 3, 80, 160, generator=RANDOM)
     result = mbu_ops.Framed(bound, Looking(30, -20))(photo)
     for yaw, half in ((30, slice(0, 76)), (-20, slice(84, 160))):
@@ -162,7 +162,7 @@ def test_guides_are_turned_to_where_each_face_looks(weights: Path) -> None:
 
 
 def test_what_a_guide_looks_already_is_not_turned_again(weights: Path) -> None:
-    add = mbu_ops.Transfer.of(mbu_ops.load_pretrained(weights))
+    add = mbu_ops.Transfer.of(mbu_ops.weights.load_pretrained(weights))
     bound = add.with_picture(CUT_OUT[:, :3])
     assert bound.looking(3) is bound, "as good as straight"
     bound.show(CUT_OUT[:, :3], 30.0)
@@ -176,9 +176,9 @@ def test_what_a_guide_looks_already_is_not_turned_again(weights: Path) -> None:
     told = add.bind(photo := CUT_OUT[:, :3]).looking(30).picture
     assert told is not None
     torch.testing.assert_close(told, turned(add.in_frame(photo), 30, add.frame.curvature))
-    mixed = mbu_ops.Interpolate.of(mbu_ops.load_pretrained(weights)).bind(photo, photo, 0.5)
+    mixed = mbu_ops.Interpolate.of(mbu_ops.weights.load_pretrained(weights)).bind(photo, photo, 0.5)
     assert mixed.looking(30) is mixed
     flat = mbu_ops.Transfer(tiny_native_guided()).with_picture(CUT_OUT)
     assert flat.looking(30) is flat, "nobody knows how round it is"
-    remove = mbu_ops.Remove.of(mbu_ops.load_pretrained(weights))
+    remove = mbu_ops.Remove.of(mbu_ops.weights.load_pretrained(weights))
     assert mbu_ops.Framed(remove, Looking(30))(torch.rand(1, 3, 80, 80)).shape == (1, 3, 80, 80)

@@ -71,9 +71,9 @@ def test_each_verb_is_the_op_it_names(hats, image):
         "remove": mbu_ops.Remove(loaded.model)(image),
         "segment": mbu_ops.Segment(loaded.model)(image),
         "add,guide=2": mbu_ops.Transfer(loaded.model).edit_code(image, loaded.guides[2:]).image,
-        "remove,threshold=0.5,softness=0.25": mbu_ops.Remove(loaded.model, mbu_ops.Look(threshold=0.5, softness=0.25))(
-            image
-        ),
+        "remove,threshold=0.5,softness=0.25": mbu_ops.Remove(
+            loaded.model, mbu_ops.ops.Look(threshold=0.5, softness=0.25)
+        )(image),
         "segment,threshold=0.5": mbu_ops.Segment(loaded.model, 0.5)(image),
         "interpolate,guide=1,to=2,amount=0.25": mbu_ops.Transfer(loaded.model)
         .edit_code(image, 0.75 * loaded.guides[1:2] + 0.25 * loaded.guides[2:])
@@ -121,7 +121,7 @@ def test_weights_are_frozen_unless_they_are_to_be_trained(hats, image):
     assert not any(weight.requires_grad for weight in fast.parameters())
     assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in fast.modules())
     whole = mbu_ops.chain(f"remove:{hats} add:{hats}", trainable=True)
-    assert type(whole.steps[0].model) is mbu_ops.MBU
+    assert type(whole.steps[0].model) is mbu_ops.methods.mbu.MBU
     whole(image).sum().backward()
     assert whole.steps[0].model.common_encoder[0].weight.grad.abs().sum() > 0
     torch.testing.assert_close(fast(image), whole(image), rtol=0, atol=1e-4)
@@ -140,9 +140,9 @@ def test_compiled_on_demand(hats, image, monkeypatch):
 
 def test_a_method_without_a_fast_form_is_used_as_it_is(hats, image, monkeypatch):
     expected = mbu_ops.chain(f"remove:{hats}")(image)
-    monkeypatch.setattr(mbu_ops.MBU, "inference", None)
+    monkeypatch.setattr(mbu_ops.methods.mbu.MBU, "inference", None)
     module = mbu_ops.chain(f"remove:{hats}")
-    assert type(module.steps[0].model) is mbu_ops.MBU
+    assert type(module.steps[0].model) is mbu_ops.methods.mbu.MBU
     torch.testing.assert_close(module(image), expected)
 
 
@@ -362,7 +362,7 @@ def test_a_dial_is_turned_by_its_strength(dial, image):
     assert torch.equal(mbu_ops.chain([f"adjust:{dial},strength=0"])(image), image)
     assert torch.equal(mbu_ops.chain([f"add:{dial}"])(image), adjust(image, 1.0))
     looks = mbu_ops.chain([f"adjust:{dial},threshold=0.3,softness=0.2,detail=0"])(image)
-    assert torch.equal(looks, mbu_ops.Adjust(adjust.model, mbu_ops.Look(0.3, 0.2, detail=0))(image, 1.0))
+    assert torch.equal(looks, mbu_ops.Adjust(adjust.model, mbu_ops.ops.Look(0.3, 0.2, detail=0))(image, 1.0))
 
 
 def test_a_dial_follows_no_guide(dial, guide):

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from mbu_ops import Frame, Framed, weights
+from mbu_ops import Framed, weights
 from mbu_ops.errors import ConfigurationError, WeightsError
+from mbu_ops.frames import Frame
 from mbu_ops.methods.mbu import MBU
 from mbu_ops.ops.base import EditOp
 from mbu_ops.ops.bound import Bound, Chain

@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 import mbu_ops
-from mbu_ops import ChainSpec
 from mbu_ops.errors import ChainSyntaxError, ConfigurationError, MBUOpsError, UnsupportedVerbError, WeightsError
+from mbu_ops.ops import ChainSpec
 from mbu_ops.ops.options import Option, index, number, path_or_index, pixels
 from mbu_ops.ops.plan import op_class
 from mbu_ops.ops.redraw import Redraw
@@ -155,7 +155,9 @@ def test_errors_of_a_step_use_its_word(hats: Path, monkeypatch: pytest.MonkeyPat
     assert str(caught.value) == (
         "expected a method that can translate, got mbu, which can add, interpolate, remove, segment, swap"
     )
-    monkeypatch.setattr(mbu_ops.MBU, "info", dataclasses.replace(mbu_ops.MBU.info, verbs=frozenset({"remove"})))
+    monkeypatch.setattr(
+        mbu_ops.methods.mbu.MBU, "info", dataclasses.replace(mbu_ops.methods.mbu.MBU.info, verbs=frozenset({"remove"}))
+    )
     with pytest.raises(UnsupportedVerbError, match="expected a method that can add, got mbu, which can remove"):
         mbu_ops.chain(f"add:{hats}")
     with pytest.raises(WeightsError, match="no weights for faces/hair that can add;"):

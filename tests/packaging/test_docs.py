@@ -14,8 +14,8 @@ import click
 import pytest
 
 import mbu_ops
-from mbu_ops import ChainSpec
 from mbu_ops.objectives.mbu import LOSS_WEIGHTS, MBULossWeights
+from mbu_ops.ops import ChainSpec
 from mbu_ops_cli.app import cli
 
 ROOT = Path(__file__).resolve().parents[2]

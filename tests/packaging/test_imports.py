@@ -27,7 +27,7 @@ def modules_after(statement):
         "import mbu_ops_faces",
         "import mbu_ops_cli.train",
         "import mbu_ops_cli.app",
-        "import mbu_ops; mbu_ops.ChainSpec.parse('remove:smile add:glasses')",
+        "import mbu_ops; mbu_ops.ops.ChainSpec.parse('remove:smile add:glasses')",
     ],
 )
 def test_torch_stays_out(statement):

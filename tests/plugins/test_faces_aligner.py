@@ -14,8 +14,9 @@ from safetensors import safe_open
 from torch import Tensor
 
 import mbu_ops
-from mbu_ops import Frame, Framed
+from mbu_ops import Framed
 from mbu_ops.errors import DTypeError, ShapeError
+from mbu_ops.frames import Frame
 from mbu_ops_faces.aligner import NOSE, FaceAligner, pretrained, yaws
 from mbu_ops_faces.networks import POINTS, POINTS_SIDE, FaceDetector, FaceLandmarks
 

@@ -91,4 +91,4 @@ def test_ops_that_are_shown_guides_take_weights_that_follow_them(op: type[Op]) -
 
 def methods(steps: str) -> list[str]:
     """Return the method of each step of a chain."""
-    return [plan.info.method for plan in mbu_ops.ChainSpec.parse(steps).plan()]
+    return [plan.info.method for plan in mbu_ops.ops.ChainSpec.parse(steps).plan()]

@@ -60,7 +60,7 @@ def test_a_shadow_is_no_handle() -> None:
 def test_placements_of_the_two_sets_meet() -> None:
     """Clutches are made taller and lower, bags with a handle flatter: their bodies then have the same sizes."""
     (handle,) = BAGS.attributes
-    with_, without = handle.with_placement, handle.without_placement
+    with_, without = handle.with_layout, handle.without_layout
     assert without.height[1] > 1 > with_.height[0]
     assert without.down[1] > 0 > with_.down[0]
     for placement in (with_, without):  # natural pictures are among what is seen

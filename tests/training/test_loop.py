@@ -14,11 +14,11 @@ from torch.nn import functional as F
 
 from mbu_ops.errors import ConfigurationError, TrainingStateError
 from mbu_ops.ops.transfer import Transfer
-from mbu_ops.training.loop import Labels, Trainer
+from mbu_ops.training.loop import Provenance, Trainer
 from mbu_ops.training.state import read_state
 from mbu_ops.weights import read_info
 
-LABELS = Labels(("square",))
+LABELS = Provenance(("square",))
 
 
 class InterruptAt:
@@ -56,7 +56,7 @@ def test_a_run_leaves_weights_that_work(tmp_path, domains, settings):
 
 @pytest.mark.parametrize("frame", [None, "eyes"])
 def test_weights_say_what_they_are_labelled_with(tmp_path, domains, settings, frame):
-    labels = Labels(("square",), "faces", "CC0 1.0", {"why": "a test"}, frame)
+    labels = Provenance(("square",), "faces", "CC0 1.0", {"why": "a test"}, frame)
     Trainer(settings, domains, tmp_path, labels).export()
     info = read_info(tmp_path / "weights.safetensors")
     assert (info.attributes, info.family, info.licence, info.frame) == (("square",), "faces", "CC0 1.0", frame)

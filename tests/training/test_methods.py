@@ -20,11 +20,11 @@ from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods import didd, maae
 from mbu_ops.objectives.guides import default_guides
 from mbu_ops.training.config import TrainingConfig
-from mbu_ops.training.loop import Labels, Trainer
+from mbu_ops.training.loop import Provenance, Trainer
 from mbu_ops.training.state import read_state
 from mbu_ops.weights import load, read_info
 
-LABELS = {"didd": Labels(("square", "line")), "maae": Labels(("square",))}
+LABELS = {"didd": Provenance(("square", "line")), "maae": Provenance(("square",))}
 
 
 class Describer(nn.Module):
@@ -171,7 +171,7 @@ def test_a_dial_leaves_weights_that_turn_it(tmp_path: Path, known: Domains) -> N
     assert describer.calls > 0
     assert describer.scale.item() == 1, "it learns nothing"
     names = set(log_of(tmp_path)[0])
-    assert {"kl", "reconstruction", "adversarial", "cycle", "background", "identity", "judge", "change"} < names
+    assert {"kl", "reconstruction", "adversarial", "cycle", "background", "identity", "discriminator", "change"} < names
     adjust = mbu_ops.Adjust.from_pretrained(tmp_path)
     image = torch.rand(2, 3, 20, 24)
     assert torch.equal(adjust(image, 0.0), image)
@@ -208,5 +208,5 @@ def test_contents_have_a_name_each(
     tmp_path: Path, domains: Domains, method: str, attributes: tuple[str, ...], says: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=says):
-        Trainer(settings(method), domains, tmp_path / "out", Labels(attributes))
+        Trainer(settings(method), domains, tmp_path / "out", Provenance(attributes))
     assert not (tmp_path / "out").exists()

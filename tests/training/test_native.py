@@ -21,7 +21,7 @@ from mbu_ops.methods import native
 from mbu_ops.methods.presence import OwnPresence, Presence
 from mbu_ops.training import pairs as making
 from mbu_ops.training.config import TrainingConfig
-from mbu_ops.training.loop import Labels, Trainer
+from mbu_ops.training.loop import Provenance, Trainer
 
 PLUS = AttributeSpec("plus", "Plus")
 
@@ -56,7 +56,7 @@ def settings(**changes: object) -> TrainingConfig:
 
 
 def trainer(out: Path, composites: Composites, **changes: object) -> Trainer:
-    return Trainer(settings(**changes), composites, out, Labels(("plus",)))
+    return Trainer(settings(**changes), composites, out, Provenance(("plus",)))
 
 
 def test_a_plus_is_learnt_to_be_removed(tmp_path: Path, composites: Composites) -> None:

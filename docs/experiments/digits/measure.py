@@ -21,9 +21,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mbu_ops import Look, Translate
+from mbu_ops import Translate
 from mbu_ops.evaluation.figures import Figure, share
 from mbu_ops.functional.grid import grid
+from mbu_ops.ops import Look
 from mbu_ops.weights import read_info
 
 SIDE = 32

@@ -8,7 +8,7 @@ from mbu_ops.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class Layout:
     """How to stretch and move pictures in training, at random within ranges.
 
     For sets that differ in more than the content: bags with a handle are tall, and those without lie flat in the middle
@@ -26,7 +26,7 @@ class Placement:
         ConfigurationError: if a range is malformed.
 
     Example:
-        >>> Placement(width=(0.6, 1.0), down=(0.0, 0.2)).height
+        >>> Layout(width=(0.6, 1.0), down=(0.0, 0.2)).height
         (1.0, 1.0)
     """
 

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mbu_ops.families.placement import Placement
+from mbu_ops.families.layout import Layout
 
 _KNOTS = (5, 5)
 """Points whose random displacements a warp interpolates."""
 
 
-def place(images: Tensor, placement: Placement | None, random: np.random.Generator) -> Tensor:
+def place(images: Tensor, placement: Layout | None, random: np.random.Generator) -> Tensor:
     """Stretch, move and warp each image in its own way; what comes in from outside has the border's colours.
 
     Args:
@@ -26,7 +26,7 @@ def place(images: Tensor, placement: Placement | None, random: np.random.Generat
 
     Example:
         >>> image = torch.eye(4).view(1, 1, 4, 4)
-        >>> moved = place(image, Placement(down=(0.25, 0.25)), np.random.default_rng(0))
+        >>> moved = place(image, Layout(down=(0.25, 0.25)), np.random.default_rng(0))
         >>> torch.equal(moved[..., 1:, :], image[..., :-1, :])
         True
     """

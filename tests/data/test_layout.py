@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from mbu_ops.data.domains import Domains
-from mbu_ops.data.placement import place
+from mbu_ops.data.layout import place
 from mbu_ops.errors import ConfigurationError
-from mbu_ops.families import Placement
+from mbu_ops.families import Layout
 
 
 def square(side=40):
@@ -27,12 +27,12 @@ def extent(image):
 @pytest.mark.parametrize(
     ("placement", "expected"),
     [
-        (Placement(), (15, 15, 25, 25)),
-        (Placement(width=(2, 2)), (10, 15, 30, 25)),
-        (Placement(height=(0.5, 0.5)), (15, 17, 25, 23)),
-        (Placement(right=(0.25, 0.25)), (25, 15, 35, 25)),
-        (Placement(down=(-0.25, -0.25)), (15, 5, 25, 15)),
-        (Placement(width=(2, 2), right=(0.25, 0.25)), (20, 15, 40, 25)),
+        (Layout(), (15, 15, 25, 25)),
+        (Layout(width=(2, 2)), (10, 15, 30, 25)),
+        (Layout(height=(0.5, 0.5)), (15, 17, 25, 23)),
+        (Layout(right=(0.25, 0.25)), (25, 15, 35, 25)),
+        (Layout(down=(-0.25, -0.25)), (15, 5, 25, 15)),
+        (Layout(width=(2, 2), right=(0.25, 0.25)), (20, 15, 40, 25)),
     ],
 )
 def test_things_go_where_they_are_sent(placement, expected):
@@ -43,7 +43,7 @@ def test_things_go_where_they_are_sent(placement, expected):
 def test_a_taper_narrows_the_top():
     image = torch.ones(1, 3, 40, 40)
     image[..., 10:30] = 0
-    placed = place(image, Placement(taper=(0.5, 0.5)), np.random.default_rng(0))[0, 0] < 0.5
+    placed = place(image, Layout(taper=(0.5, 0.5)), np.random.default_rng(0))[0, 0] < 0.5
     assert int(placed[0].sum()) == pytest.approx(10, abs=1)
     assert int(placed[20].sum()) == pytest.approx(15, abs=1)
     assert int(placed[-1].sum()) == pytest.approx(20, abs=1)
@@ -52,7 +52,7 @@ def test_a_taper_narrows_the_top():
 def test_a_warp_bends_a_little_and_in_its_own_way():
     image = torch.ones(1, 3, 64, 64)
     image[..., 16:48, 16:48] = 0
-    placed = place(image.expand(8, -1, -1, -1), Placement(warp=0.03), np.random.default_rng(0))
+    placed = place(image.expand(8, -1, -1, -1), Layout(warp=0.03), np.random.default_rng(0))
     changed = ((placed < 0.5) != (image < 0.5)).float().mean((1, 2, 3))
     assert changed.min() > 0.005
     assert changed.max() < 0.15
@@ -74,17 +74,17 @@ def test_a_warp_bends_a_little_and_in_its_own_way():
 )
 def test_malformed_ranges_are_refused(wrong):
     with pytest.raises(ConfigurationError, match=next(iter(wrong))):
-        Placement(**wrong)
+        Layout(**wrong)
 
 
 def test_what_comes_in_from_outside_looks_like_the_border():
-    placed = place(square(), Placement(width=(0.5, 0.5), height=(0.5, 0.5), down=(0.4, 0.4)), np.random.default_rng(0))
+    placed = place(square(), Layout(width=(0.5, 0.5), height=(0.5, 0.5), down=(0.4, 0.4)), np.random.default_rng(0))
     assert placed[..., 0, :].min() > 0.99
     assert placed[..., :, 0].min() > 0.99
 
 
 def test_each_image_is_placed_in_its_own_way_within_the_range():
-    placement = Placement(right=(-0.2, 0.2))
+    placement = Layout(right=(-0.2, 0.2))
     placed = place(square().expand(32, -1, -1, -1), placement, np.random.default_rng(0))
     lefts = [extent(image[None])[0] for image in placed]
     assert len(set(lefts)) > 8
@@ -99,7 +99,7 @@ def test_nothing_to_place_is_nothing_done():
 
 def test_batches_are_placed_by_seed_and_step_alone():
     pixels = (square() * 255).to(torch.uint8).expand(8, -1, -1, -1)
-    domains = Domains(pixels, pixels, with_placement=Placement(down=(0.1, 0.3)))
+    domains = Domains(pixels, pixels, with_layout=Layout(down=(0.1, 0.3)))
     without, with_ = domains.batch(4, seed=1, step=5)
     domains.batch(4, seed=1, step=6)
     torch.rand(3)

@@ -1,0 +1,11 @@
+from mbu_ops.testing.family_tester import FamilyTester as FamilyTester
+from mbu_ops.testing.op_tester import OpTester as OpTester
+from mbu_ops.testing.tiny import tiny_didd as tiny_didd
+from mbu_ops.testing.tiny import tiny_maae as tiny_maae
+from mbu_ops.testing.tiny import tiny_mbu as tiny_mbu
+from mbu_ops.testing.tiny import tiny_native as tiny_native
+from mbu_ops.testing.tiny import tiny_native_dial as tiny_native_dial
+from mbu_ops.testing.tiny import tiny_native_guided as tiny_native_guided
+from mbu_ops.testing.tiny import tiny_parsing as tiny_parsing
+from mbu_ops.testing.tiny import tiny_portrait as tiny_portrait
+from mbu_ops.testing.tiny import tiny_presence as tiny_presence
