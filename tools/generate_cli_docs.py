@@ -11,7 +11,9 @@ import click
 
 os.environ["MBU_OPS_PLUGINS"] = ""  # the page is of this package, whatever else is installed
 
+from mbu_ops.methods import get_method, method_names
 from mbu_ops_cli.app import cli
+from mbu_ops_cli.train_command import method_options
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "cli.md"
 
@@ -55,8 +57,22 @@ def commands(command: click.Command, context: click.Context) -> Iterator[tuple[s
 def page() -> str:
     """Return the text of the page."""
     root = click.Context(cli, info_name="mbu-ops", terminal_width=100)
-    sections = [f"## {path}\n\n```text\n{help_text}\n```\n" for path, help_text in commands(cli, root)]
+    sections = []
+    for path, help_text in commands(cli, root):
+        sections.append(f"## {path}\n\n```text\n{help_text}\n```\n")
+        if path.endswith(" train"):
+            sections += [f"### Options of --method {name}\n\n```text\n{text}```\n" for name, text in of_methods(root)]
     return "\n".join([HEAD, *sections])
+
+
+def of_methods(context: click.Context) -> Iterator[tuple[str, str]]:
+    """Give each method that can be trained, and the options that it adds to `train`."""
+    for name in method_names():
+        if get_method(name).info.objective is not None:
+            formatter = click.HelpFormatter(width=100)
+            lines = (option.get_help_record(context) for option in method_options(name))
+            formatter.write_dl([line for line in lines if line is not None])
+            yield name, formatter.getvalue()
 
 
 def main() -> int:

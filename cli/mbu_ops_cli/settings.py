@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -20,16 +21,25 @@ class CommandWithSettings(click.Command):
         """Read the command line, and the file that it names."""
         given, _, _ = self.make_parser(ctx).parse_args(list(args))
         path = given.get("settings")
-        return super().parse_args(ctx, [*(self._arguments(Path(path)) if path else ()), *args])
+        return super().parse_args(ctx, [*(self._arguments(ctx, Path(path)) if path else ()), *args])
 
-    def _arguments(self, path: Path) -> Iterator[str]:
+    @staticmethod
+    def read(path: str | Path) -> dict[str, Any]:
+        """Return what a file says.
+
+        Raises:
+            click.BadParameter: if it cannot be read.
+        """
         try:
-            settings = tomllib.loads(path.read_text(encoding="utf-8"))
+            return tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise click.BadParameter(f"--settings {str(path)!r} cannot be read as TOML: {error}") from error
+
+    def _arguments(self, ctx: click.Context, path: Path) -> Iterator[str]:
+        settings = self.read(path)
         options = {
             name.removeprefix("--"): option
-            for option in self.params
+            for option in self.get_params(ctx)
             if isinstance(option, click.Option) and option.expose_value
             for name in option.opts
         }

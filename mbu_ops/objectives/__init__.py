@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from mbu_ops.methods.base import Networks
     from mbu_ops.methods.info import MethodInfo
+    from mbu_ops.objectives.options import Options
 
 
 class Objective(Protocol):
@@ -48,40 +49,38 @@ class Objective(Protocol):
         """Draw one picture ``(3, height, width)`` that shows what networks can do by now."""
 
 
-def build_objective(
-    model: Networks,
-    recipe: str,
-    overrides: Mapping[str, float] | None = None,
-    distance: str = "l1",
-    guide_variation: float = 0.0,
-    hard_masks: bool = False,
-    aids: Mapping[str, nn.Module] | None = None,
-) -> Objective:
+def objective_of(method: type[Networks]) -> type[Any]:
     """Return the objective that trains a method's networks; the method names it in its ``info``.
 
-    Args:
-        model: the networks.
-        recipe: which published set of loss weights to start from.
-        overrides: loss weights to set instead, by term.
-        distance: of the reconstruction terms, a key of :data:`mbu_ops.objectives.terms.DISTANCES`.
-        guide_variation: how strongly the guides are varied before they are encoded; 0 for not at all.
-        hard_masks: whether training blends with masks as hard as the ops use them.
-        aids: networks that help with the training, by name; those that the method names among its ``info.aids`` are
-            used. ``"identity"`` describes whose picture it is, ``(N, 3, H, W)`` in [0, 1] to ``(N, D)``;
-            ``"parser"`` is a trained :class:`mbu_ops.methods.parsing.Parsing`.
-
     Raises:
-        ConfigurationError: for an unknown recipe, term or distance, hard masks for a method without masks, or a method
-            that cannot be trained here.
+        ConfigurationError: for a method that cannot be trained here.
     """
-    info: MethodInfo = model.info
+    info: MethodInfo = method.info
     if info.objective is None:
         raise ConfigurationError(
             f"expected a method that can be trained here, got {info.name}: choose another --method"
         )
     module, _, name = info.objective.partition(":")
-    kind = getattr(import_module(module), name)
-    options: dict[str, Any] = {"hard_masks": True} if hard_masks else {}  # not every method has masks
-    options |= {name: aid for name, aid in (aids or {}).items() if name in model.info.aids}
-    objective: Objective = kind.build(model, recipe, overrides or {}, distance, guide_variation, **options)
+    kind: type[Any] = getattr(import_module(module), name)
+    return kind
+
+
+def build_objective(
+    model: Networks, options: Options | None = None, aids: Mapping[str, nn.Module] | None = None
+) -> Objective:
+    """Return the objective that trains some networks.
+
+    Args:
+        model: the networks.
+        options: what the objective is told, an object of its own class ``options``; its defaults if None.
+        aids: networks that help with the training, by name; those that the method names among its ``info.aids`` are
+            used. ``"identity"`` describes whose picture it is, ``(N, 3, H, W)`` in [0, 1] to ``(N, D)``;
+            ``"parser"`` is a trained :class:`mbu_ops.methods.parsing.Parsing`.
+
+    Raises:
+        ConfigurationError: for options of another objective, an unknown recipe or term, or a method that cannot be
+            trained here.
+    """
+    used = {name: aid for name, aid in (aids or {}).items() if name in model.info.aids}
+    objective: Objective = objective_of(type(model)).build(model, options, used)
     return objective

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mbu_ops.methods.base import Networks, to_signed, to_unit
 from mbu_ops.methods.maae import MAAE
+from mbu_ops.objectives.options import DistanceOptions
 from mbu_ops.objectives.terms import (
     WRONG_DOMAIN,
     DomainsObjective,
@@ -68,6 +69,7 @@ class MAAEObjective(DomainsObjective):
 
     network = MAAE
     recipes = LOSS_WEIGHTS
+    options = DistanceOptions
 
     def __init__(
         self, model: MAAE, weights: MAAELossWeights | None = None, loss: str = "l1", identity: nn.Module | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from mbu_ops.errors import ConfigurationError
 from mbu_ops.functional.blend import blend
 from mbu_ops.functional.mask import binarise, dilate
 from mbu_ops.methods.mbu import MBU, Drawing, to_signed
+from mbu_ops.objectives.options import GuideOptions, option
 from mbu_ops.objectives.terms import ContentObjective, ImageDiscriminator, LossWeights
 
 
@@ -82,6 +84,22 @@ times that weight, and a discriminator that looks at the removals themselves.
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class MBUOptions(GuideOptions):
+    """What the objective can be told.
+
+    Attributes:
+        hard_masks: whether training blends with masks as hard as the ops use them; not in the paper.
+    """
+
+    hard_masks: bool = option(False, "Blend in training with masks as hard as they are used later.")
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What the objective's constructor is given beside networks and weights."""
+        return super().arguments | {"hard_masks": self.hard_masks}
+
+
 class MBUObjective(ContentObjective):
     """Losses of one step, for the networks and for the discriminators.
 
@@ -102,6 +120,7 @@ class MBUObjective(ContentObjective):
 
     network = MBU
     recipes = LOSS_WEIGHTS
+    options = MBUOptions
 
     def __init__(
         self,

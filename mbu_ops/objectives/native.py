@@ -24,6 +24,7 @@ from mbu_ops.functional.mask import dilate, resize
 from mbu_ops.methods.base import Networks, to_signed
 from mbu_ops.methods.blocks import activation
 from mbu_ops.methods.native import Native
+from mbu_ops.objectives.options import DistanceOptions
 from mbu_ops.objectives.terms import DomainsObjective, LossWeights, distances_named
 
 
@@ -116,6 +117,7 @@ class NativeObjective(PairsObjective):
 
     network = Native
     recipes = LOSS_WEIGHTS
+    options = DistanceOptions
 
     def __init__(self, model: Native, weights: NativeLossWeights | None = None, loss: str = "l1") -> None:
         super().__init__()

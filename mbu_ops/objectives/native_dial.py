@@ -20,6 +20,7 @@ from mbu_ops.functional.grid import grid
 from mbu_ops.functional.mask import change_mask
 from mbu_ops.methods.native_dial import NativeDial
 from mbu_ops.objectives.native import NativeLossWeights, NativeObjective, PairsObjective, Step, named
+from mbu_ops.objectives.options import DistanceOptions
 
 _LEARNT_FROM = 0.5
 """How sure an edit must be that there was something to do, for its photo to be learnt from."""
@@ -52,6 +53,7 @@ class NativeDialObjective(PairsObjective):
 
     network = NativeDial
     recipes = LOSS_WEIGHTS
+    options = DistanceOptions
 
     def __init__(self, model: NativeDial, weights: NativeDialLossWeights | None = None, loss: str = "l1") -> None:
         super().__init__()

@@ -34,6 +34,7 @@ from mbu_ops.objectives.native import (
     named,
     unruly,
 )
+from mbu_ops.objectives.options import DistanceOptions
 
 _CUT_OUT = 0.25
 """Share of the laid-on contents whose guide is the content alone, as pictures with an alpha channel show it."""
@@ -84,6 +85,7 @@ class NativeGuidedObjective(PairsObjective):
 
     network = NativeGuided
     recipes = LOSS_WEIGHTS
+    options = DistanceOptions
 
     def __init__(self, model: NativeGuided, weights: NativeGuidedLossWeights | None = None, loss: str = "l1") -> None:
         super().__init__()

@@ -19,6 +19,7 @@ from mbu_ops.methods.base import to_signed, to_unit
 from mbu_ops.methods.parsing import Parsing
 from mbu_ops.methods.portrait import Portrait
 from mbu_ops.objectives.guides import choose_guides
+from mbu_ops.objectives.options import GuideOptions
 from mbu_ops.objectives.terms import BuiltByNames, ImageDiscriminator, LossWeights, distances_named
 
 
@@ -72,6 +73,7 @@ class PortraitObjective(BuiltByNames):
 
     network = Portrait
     recipes = LOSS_WEIGHTS
+    options = GuideOptions
 
     def __init__(
         self,

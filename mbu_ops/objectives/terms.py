@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from inspect import signature
 from typing import Any, ClassVar, Self, TypeVar, cast
 
 import torch
@@ -16,6 +15,7 @@ from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods.base import Networks
 from mbu_ops.methods.blocks import NEGATIVE_SLOPE
 from mbu_ops.methods.mbu_config import MBUConfig
+from mbu_ops.objectives.options import GuideOptions, Options
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 DISTANCES: dict[str, tuple[Distance, Distance]] = {
@@ -73,48 +73,43 @@ class LossWeights:
                 raise ConfigurationError(f"loss weight {field.name} must be 0 or more, got {getattr(self, field.name)}")
 
 
-def check_trains(objective: type, network: type[Networks], model: nn.Module, hard_masks: bool) -> None:
-    """Make sure that an objective fits what it is to train, and how.
+def check_trains(objective: type, network: type[Networks], model: nn.Module) -> None:
+    """Make sure that an objective fits what it is to train.
 
     Raises:
-        ConfigurationError: for other networks, or hard masks where none are learnt.
+        ConfigurationError: for other networks.
     """
     if not isinstance(model, network):
         wanted, got = network.__name__, type(model).__name__
         raise ConfigurationError(f"{objective.__name__} trains the networks of {wanted}, got {got}")
-    if hard_masks and "hard_masks" not in signature(objective).parameters:
-        raise ConfigurationError(f"hard_masks is for methods that learn masks; {network.info.name} does not")
 
 
 class BuiltByNames(nn.Module):
-    """An objective that is built by names: of what it is built with it takes what its constructor has a place for.
+    """An objective that is built from its options.
 
     Attributes:
         network: whose networks it trains.
         recipes: its loss weights, by name.
+        options: what it can be told.
     """
 
     network: ClassVar[type[Networks]]
     recipes: ClassVar[Mapping[str, LossWeights]]
+    options: ClassVar[type[Options]] = Options
 
     @classmethod
     def build(
-        cls,
-        model: nn.Module,
-        recipe: str,
-        overrides: Mapping[str, float],
-        distance: str,
-        guide_variation: float,
-        hard_masks: bool = False,
-        **aids: nn.Module,
+        cls, model: nn.Module, options: Options | None = None, aids: Mapping[str, nn.Module] | None = None
     ) -> Self:
-        """Return the objective by names, see :func:`mbu_ops.objectives.build_objective`."""
-        check_trains(cls, cls.network, model, hard_masks)
-        given = {"loss": distance, "guide_variation": guide_variation, "hard_masks": hard_masks, **aids}
-        places = signature(cls).parameters
+        """Return the objective, see :func:`mbu_ops.objectives.build_objective`."""
+        check_trains(cls, cls.network, model)
+        options = cls.options() if options is None else options
+        if type(options) is not cls.options:
+            wanted, got = cls.options.__name__, type(options).__name__
+            raise ConfigurationError(f"expected {wanted} for {cls.__name__}, got {got}")
+        weights = LossWeights.named(cls.recipes, options.recipe, dict(options.loss_weights))
         kind: Any = cls
-        weights = LossWeights.named(cls.recipes, recipe, overrides)
-        objective: Self = kind(model, weights, **{name: value for name, value in given.items() if name in places})
+        objective: Self = kind(model, weights, **options.arguments, **(aids or {}))
         return objective
 
 
@@ -143,6 +138,8 @@ class ContentObjective(DomainsObjective):
         guide_variation: how strongly to vary the image that the separate encoder sees, see :class:`GuideVariation`;
             0 in the papers.
     """
+
+    options = GuideOptions
 
     def __init__(self, model: Networks, loss: str, guide_variation: float) -> None:
         super().__init__()

@@ -1,1 +1,5 @@
-"""One resumable training loop for every method."""
+"""One resumable training loop for every method, and what it learns from and by. Names are imported when first used."""
+
+from mbu_ops._lazy import lazy_exports
+
+__getattr__, __dir__, __all__ = lazy_exports(__name__, __file__)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from mbu_ops.errors import ConfigurationError, TrainingStateError
 from mbu_ops.methods import get_method
+from mbu_ops.objectives import objective_of
+from mbu_ops.objectives.options import Options, check_options, option
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TrainingConfig:
     """Settings of a training run; defaults are for ``lite``. The shipped weights' cards say how each was trained.
 
@@ -18,12 +20,7 @@ class TrainingConfig:
     Attributes:
         method: name of the method.
         config: name of one of the method's configurations.
-        recipe: name of the set of loss weights to start from.
-        loss_weights: loss weights to set instead, ``(term, weight)`` pairs.
-        distance: reconstruction distance, ``"l1"`` as published or another key of
-            :data:`mbu_ops.objectives.terms.DISTANCES`.
-        guide_variation: how strongly guides are mirrored, moved and recoloured before they are encoded; 0 in the paper.
-        hard_masks: whether training blends with masks as hard as the ops use them; not in the paper.
+        options: what its objective is told, an object of the objective's own class; its defaults if None.
         steps: steps of the whole run.
         coarse_steps: how many of them, from the first on, pass at half the resolution.
         batch_size: images of each domain in a step.
@@ -35,62 +32,56 @@ class TrainingConfig:
         adam_beta2: decay of Adam's running mean of squared gradients; a lower one lets a sudden large gradient do less.
         average_decay: decay of the exponential moving average of the weights, which is what is exported.
         flip: whether to mirror half of the images.
-        pairs: how pairs are made, for methods that learn from such: ``(kind, share)``, see
-            :class:`mbu_ops.data.composites.Composites`; empty for what there is masks and a pen for.
         removal_dilation: how far the masks of removals grow with the exported weights, in pixels of the frame; None for
             what the configuration says.
         seed: seed of the first weights and of every batch.
         save_every: steps between two states on disk.
         sample_every: steps between two sample sheets.
         log_every: steps between two lines of the log.
+
+    Raises:
+        ConfigurationError: if a value is none of those that it can have.
     """
 
     method: str = "mbu"
     config: str = "lite"
-    recipe: str = "quick"
-    loss_weights: tuple[tuple[str, float], ...] = ()
-    distance: str = "l1"
-    guide_variation: float = 1.0
-    hard_masks: bool = False
-    steps: int = 9_000
-    coarse_steps: int = 6_000
-    batch_size: int = 16
-    learning_rate: float = 5e-4
-    learning_rate_decay: float = 0.0
-    discriminator_rate: float = 1.0
-    gradient_clip: float = 5.0
-    adam_beta2: float = 0.999
-    average_decay: float = 0.999
-    flip: bool = True
-    pairs: tuple[tuple[str, float], ...] = ()
-    removal_dilation: int | None = None
-    seed: int = 0
-    save_every: int = 500
-    sample_every: int = 1_000
+    options: Options | None = None
+    steps: int = option(9_000, "Steps of the whole run.", least=1, default="9000; 150000 for the paper's layers")
+    coarse_steps: int = option(6_000, "First steps, at half the resolution.", least=0, default="two thirds of them; 0")
+    batch_size: int = option(16, "Images of each domain in a step.", least=2, default="16; 32")
+    learning_rate: float = option(5e-4, "Of the networks.", least=0, open_=True, default="0.0005; 0.0002")
+    learning_rate_decay: float = option(
+        0.0, "Share of the run, its last part, in which the learning rates fall to a tenth.", least=0, most=1
+    )
+    discriminator_rate: float = option(1.0, "How many times faster the discriminators learn.", least=0, open_=True)
+    gradient_clip: float = option(
+        5.0, "Largest norm of a gradient; smaller ones keep a run from exploding.", least=0, open_=True
+    )
+    adam_beta2: float = option(
+        0.999, "Decay of Adam's mean of squared gradients; 0.99 where gradients jump.", least=0, most=0.999999
+    )
+    average_decay: float = option(
+        0.999,
+        "Of the moving average of the weights, which is what is written; 0 for the last step's own.",
+        least=0,
+        most=0.999999,
+    )
+    flip: bool = option(True, "Never mirror pictures: for digits, letters and all that has a side.", flag="no-flip")
+    removal_dilation: int | None = option(
+        None,
+        "How far removals with these weights grow the mask, in pixels of the frame; may change with --resume.",
+        least=1,
+        default="2; 1 for native",
+    )
+    seed: int = option(0, "Of the first weights and of every batch.", least=0)
+    save_every: int = option(500, "Steps between states.", least=1)
+    sample_every: int = option(1_000, "Steps between sample sheets.", least=1)
     log_every: int = 50
 
     def __post_init__(self) -> None:
-        for name in (
-            "steps",
-            "batch_size",
-            "learning_rate",
-            "discriminator_rate",
-            "gradient_clip",
-            "save_every",
-            "sample_every",
-            "log_every",
-        ):
-            if not getattr(self, name) > 0:
-                raise ConfigurationError(f"{name} must be above 0, got {getattr(self, name)}")
-        if self.removal_dilation is not None and not self.removal_dilation > 0:
-            raise ConfigurationError(f"removal_dilation must be above 0, got {self.removal_dilation}")
-        if not 0 <= self.guide_variation < 10:
-            raise ConfigurationError(f"guide_variation must be at least 0 and below 10, got {self.guide_variation}")
-        if not 0 <= self.learning_rate_decay <= 1:
-            raise ConfigurationError(f"learning_rate_decay must be from 0 to 1, got {self.learning_rate_decay}")
-        for name in ("average_decay", "adam_beta2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigurationError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
+        check_options(self)
+        if not self.log_every > 0:
+            raise ConfigurationError(f"expected log_every to be above 0, got {self.log_every}")
         if not 0 <= self.coarse_steps < self.steps:
             raise ConfigurationError(
                 f"coarse_steps must be at least 0 and below steps ({self.steps}), so that the run ends at the full "
@@ -99,8 +90,8 @@ class TrainingConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON can hold them."""
-        lists = {name: [list(pair) for pair in getattr(self, name)] for name in ("loss_weights", "pairs")}
-        return asdict(self) | lists
+        options = self.options or objective_of(get_method(self.method)).options()
+        return asdict(replace(self, options=None)) | {"options": options.to_dict()}
 
     def rate_at(self, step: int) -> float:
         """Return the share of the learning rates with which a step is taken, counted from 0.
@@ -125,6 +116,8 @@ class TrainingConfig:
         """
         free = {"steps", "save_every", "sample_every", "log_every", "removal_dilation"}
         now = self.to_dict()
+        # states of before objectives had options of their own held them among the others
+        saved = {"options": {name: saved.get(name, value) for name, value in now["options"].items()}} | saved
         differing = [
             f"{field.name} (saved {saved.get(field.name)!r}, now {now[field.name]!r})"
             for field in fields(self)
@@ -141,7 +134,6 @@ PUBLISHED: dict[str, Any] = {
     "coarse_steps": 0,
     "batch_size": 32,
     "learning_rate": 2e-4,
-    "guide_variation": 0.0,
 }
 """The paper's own schedule (its appendix A), for configurations of its own layers."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,17 +14,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
-from mbu_ops import images, weights
+from mbu_ops import weights
 from mbu_ops.data.pictures import Pictures
-from mbu_ops.errors import ConfigurationError, MBUOpsError, TrainingStateError
+from mbu_ops.errors import ConfigurationError, TrainingStateError
 from mbu_ops.methods import get_method
-from mbu_ops.methods.presence import OwnPresence, detects_itself
 from mbu_ops.objectives import Objective, build_objective
+from mbu_ops.training.backend import Backend
 from mbu_ops.training.config import TrainingConfig, network_config
+from mbu_ops.training.folder import RunFolder
 from mbu_ops.training.interrupts import interrupts
-from mbu_ops.training.state import diverged, read_state, restore, truncate_log, write_state
-
-STATE, WEIGHTS, LOG, SAMPLES = "state.safetensors", "weights.safetensors", "log.jsonl", "samples"
+from mbu_ops.training.state import diverged, restore
 
 
 class Reporter(Protocol):
@@ -91,27 +89,15 @@ class Trainer:
         mixed_precision: str = "no",
         aids: Mapping[str, nn.Module] | None = None,
     ) -> None:
-        try:
-            from accelerate import Accelerator  # an extra: only whoever trains needs it
-        except ImportError as error:
-            raise ConfigurationError(f"training needs Accelerate: pip install 'mbu-ops[train]' ({error})") from error
-
         self._method = get_method(config.method)
         pictures = pictures.with_aids(self._method.info.aids)
-        self.config, self.pictures, self.out, self.provenance, self.reporter = (
-            config,
-            pictures,
-            out,
-            provenance,
-            reporter,
-        )
+        self.config, self.pictures, self.provenance, self.reporter = config, pictures, provenance, reporter
         self.preview = preview or pictures
-        self.accelerator = Accelerator(mixed_precision=mixed_precision)
-        # every process draws its own images and its own randomness
-        self._seed: int = config.seed * self.accelerator.num_processes + self.accelerator.process_index
+        self.backend = Backend(mixed_precision)
+        self._seed = self.backend.seed_of_process(config.seed)
         self.step = 0
         self._origin: dict[str, Any] | None = None
-        self._aids = {name: aid.to(self.accelerator.device) for name, aid in (aids or {}).items()}
+        self._aids = {name: aid.to(self.backend.device) for name, aid in (aids or {}).items()}
         self._full = self._method.config_for(
             network_config(config.method, config.config), provenance.attributes, pictures.anatomy
         )
@@ -120,10 +106,7 @@ class Trainer:
                 f"{config.method} {config.config} trains at {self._full.size} px, height and width, got images at "
                 f"{pictures.size} px"
             )
-        try:
-            (out / SAMPLES).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise TrainingStateError(f"could not make the run's folder {str(out)!r}: {error}") from error
+        self.folder = RunFolder(out)
         torch.manual_seed(config.seed)
         self._build(self._coarse() if config.coarse_steps else self._full)
 
@@ -143,28 +126,20 @@ class Trainer:
 
     def _set_networks(self, model: Any, averaged: nn.Module | None = None) -> None:
         """Make the objective, the optimisers and the average of these networks; Adam starts afresh."""
-        device = self.accelerator.device
+        device = self.backend.device
         model = model.to(device).to(memory_format=torch.channels_last)
         config = self.config
-        self.objective: Objective = build_objective(
-            model,
-            config.recipe,
-            dict(config.loss_weights),
-            config.distance,
-            config.guide_variation,
-            config.hard_masks,
-            self._aids,
-        )
+        self.objective: Objective = build_objective(model, config.options, self._aids)
         self._parts: dict[str, nn.Module] = {"objective": self.objective.to(device)}  # type: ignore[attr-defined]
         self.average = AveragedModel(averaged or model, avg_fn=self._averaging, use_buffers=True)
         self._parts["average"] = self.average.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.groups = self.objective.parameter_groups()
         self._rates = dict.fromkeys(self.groups, config.learning_rate * config.discriminator_rate)
         self._rates["networks"] = config.learning_rate
-        self.optimisers = {
-            name: self.accelerator.prepare(torch.optim.Adam(parameters, self._rates[name], (0.5, config.adam_beta2)))
-            for name, parameters in self.groups.items()
-        }
+        betas = 0.5, config.adam_beta2
+        self.backend.take(
+            {name: torch.optim.Adam(learnt, self._rates[name], betas) for name, learnt in self.groups.items()}
+        )
 
     def _averaging(self, average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
         # early averages forget faster, so that a short run does not export its first random weights
@@ -217,7 +192,7 @@ class Trainer:
         Raises:
             TrainingStateError: if there is none, it is damaged, or it belongs to a run with other settings.
         """
-        tensors, facts = read_state(self.out / STATE)
+        tensors, facts = self.folder.read()
         self.config.check_resumable(facts["config"])
         if (saved := facts.get("data", self.pictures.facts)) != self.pictures.facts:
             raise TrainingStateError(
@@ -225,10 +200,10 @@ class Trainer:
                 "must stay so. Use the saved ones, or another --out with --from"
             )
         self._build(self._method.config_from_dict(facts["network"]))
-        restore(tensors, self._parts, {name: one.optimizer for name, one in self.optimisers.items()})
+        restore(tensors, self._parts, self.backend.optimisers)
         self.step = int(facts["step"])
         self._origin = facts.get("origin")
-        truncate_log(self.out / LOG, self.step)
+        self.folder.rewind(self.step)
 
     def save(self) -> None:
         """Write the state, from which a run goes on.
@@ -236,7 +211,7 @@ class Trainer:
         Raises:
             TrainingStateError: if it cannot be written; what was saved before stays.
         """
-        if not self.accelerator.is_main_process:
+        if not self.backend.is_main:
             return
         if not all(bool(one.isfinite().all()) for one in self.objective.model.parameters()):
             raise diverged(self.step, "the networks' weights")
@@ -248,8 +223,7 @@ class Trainer:
             "origin": self._origin,
             "data": self.pictures.facts,
         }
-        optimisers = {name: one.optimizer for name, one in self.optimisers.items()}
-        write_state(self.out / STATE, self._parts, optimisers, facts)
+        self.folder.write(self._parts, self.backend.optimisers, facts)
 
     def export(self) -> Path:
         """Write the averaged weights with their default guide codes, and return where.
@@ -260,7 +234,6 @@ class Trainer:
         model = self._settled()
         if self.config.removal_dilation is not None:
             model.config = replace(model.config, removal_dilation=self.config.removal_dilation)
-        path = self.out / WEIGHTS
         guides = self.objective.guides(model, *self._examples(self.pictures))
         training = {
             "steps": self.step,
@@ -280,14 +253,8 @@ class Trainer:
             training=training | self.provenance.facts,
             frame=self.provenance.frame,
         )
-        try:
-            presence = OwnPresence(model) if detects_itself(model) else None
-            weights.save(path, model, info, guides=guides, presence=presence)
-        except OSError as error:
-            raise TrainingStateError(
-                f"could not write {str(path)!r}: {error}; the state is intact: use --resume"
-            ) from error
-        return path
+        self.folder.export(model, info, guides)
+        return self.folder.weights
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
@@ -318,39 +285,25 @@ class Trainer:
                 if self.step % config.save_every == 0 and self.step < config.steps:
                     self.save()
         self.save()
-        if self.accelerator.is_main_process:
+        if self.backend.is_main:
             self._sample()
             self.export()
         return self.step >= config.steps
 
     def _train_step(self) -> dict[str, Tensor]:
-        accelerator = self.accelerator
         drawn = self.pictures.batch(self.config.batch_size, self._seed, self.step, self.config.flip)
-        batches = [self._fitted(batch.to(accelerator.device)) for batch in drawn]
+        batches = [self._fitted(batch.to(self.backend.device)) for batch in drawn]
+        share = self.config.rate_at(self.step)
         values: dict[str, Tensor] = {}
-        with accelerator.autocast():
+        with self.backend.autocast():
             for group, terms, measurements in self.objective.steps(*batches):
                 loss = torch.stack(list(terms.values())).sum()
-                self._update(group, loss)
+                rate = self._rates[group] * share
+                self.backend.update(group, loss, self.groups[group], rate, self.config.gradient_clip)
                 values |= {name: value.detach() for name, value in (terms | measurements).items()}
         with torch.no_grad():
             self.average.update_parameters(self.objective.model)
         return values
-
-    def _update(self, group: str, loss: Tensor) -> None:
-        optimiser, parameters = self.optimisers[group], self.groups[group]
-        optimiser.zero_grad()
-        self.accelerator.backward(loss)
-        if self.accelerator.num_processes > 1:
-            # by hand, since the groups share one forward pass, which the usual wrapper cannot follow
-            for parameter in parameters:
-                if parameter.grad is not None:
-                    parameter.grad.copy_(self.accelerator.reduce(parameter.grad, "mean"))
-        self.accelerator.clip_grad_norm_(parameters, self.config.gradient_clip)
-        for settings in optimiser.param_groups:
-            settings["lr"] = self._rates[group] * self.config.rate_at(self.step)
-        optimiser.step()
-        torch.clear_autocast_cache()  # the next losses need the weights of now
 
     def _fitted(self, batch: Tensor) -> Tensor:
         factor = batch.shape[-1] // self.objective.model.config.resolution
@@ -360,7 +313,7 @@ class Trainer:
         return batch.contiguous(memory_format=torch.channels_last)
 
     def _examples(self, pictures: Pictures, limit: int = 512) -> list[Tensor]:
-        return [self._fitted(batch.to(self.accelerator.device)) for batch in pictures.examples(limit)]
+        return [self._fitted(batch.to(self.backend.device)) for batch in pictures.examples(limit)]
 
     def _settled(self) -> Any:
         """Return the averaged networks, ready for use."""
@@ -374,29 +327,15 @@ class Trainer:
         numbers = {name: float(value) for name, value in values.items()}
         if not all(map(_finite, numbers.values())):
             raise diverged(self.step, f"the losses {numbers}")
-        if not self.accelerator.is_main_process:
+        if not self.backend.is_main:
             return
-        line = {"step": self.step, **numbers, "seconds": round(seconds, 4)}
-        try:
-            with (self.out / LOG).open("a", encoding="utf-8") as log:
-                log.write(json.dumps(line) + "\n")
-        except OSError as error:
-            raise TrainingStateError(f"could not write the log: {error}; the last saved state is intact") from error
+        self.folder.log(self.step, numbers, seconds)
         if self.reporter:
             self.reporter.step(self.step, numbers)
 
     def _sample(self) -> None:
-        if not self.accelerator.is_main_process:
-            return
-        model = self._settled()
-        path = self.out / SAMPLES / f"step_{self.step:06d}.png"
-        try:
-            sheet = self.objective.sheet(model, *self._examples(self.preview, 8))
-            images.write(path, sheet.cpu(), overwrite=True)
-        except (OSError, MBUOpsError) as error:
-            raise TrainingStateError(
-                f"could not write the sample sheet: {error}; the last saved state is intact"
-            ) from error
+        if self.backend.is_main:
+            self.folder.sheet(self.step, self.objective.sheet(self._settled(), *self._examples(self.preview, 8)))
 
 
 def _finite(number: float) -> bool:

@@ -29,10 +29,10 @@ class ProgressReporter:
             disable=quiet,
             transient=False,
         )
+        self._going = False
         self._task = self._progress.add_task("train", total=steps, losses="")
 
     def __enter__(self) -> ProgressReporter:
-        self._progress.start()
         return self
 
     def __exit__(
@@ -40,12 +40,12 @@ class ProgressReporter:
     ) -> None:
         self._progress.stop()
 
-    def start(self, step: int) -> None:
-        """Say what step the run begins with, so that speed and remaining time count from there."""
-        self._progress.reset(self._task, completed=step)
-
     def step(self, step: int, values: dict[str, float]) -> None:
         """Show the losses of a step."""
+        if not self._going:  # speed and remaining time count from here, also of a run that goes on
+            self._progress.start()
+            self._progress.reset(self._task, completed=step)
+            self._going = True
         losses = "  ".join(f"{name} {value:.3g}" for name, value in values.items())
         self._progress.update(self._task, completed=step, losses=losses)
 

@@ -1,6 +1,7 @@
 """`mbu-ops train`: two folders or CelebA's layout in, a run's folder out, and a clear word about everything else."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,12 +11,12 @@ from PIL import Image
 
 from mbu_ops import families
 from mbu_ops.methods import didd, maae, mbu
+from mbu_ops.objectives.options import DistanceOptions, options_in
 from mbu_ops.objectives.terms import DISTANCES
 from mbu_ops.ops.remove import Remove
 from mbu_ops.weights import read_info
 from mbu_ops_cli.app import run
 from mbu_ops_cli.scaffold import write_plugin
-from mbu_ops_cli.train import train
 
 EXPERIMENTS = Path(__file__).parents[2] / "docs" / "experiments"
 SHORT = ["--config", "tiny", "--steps", "4", "--coarse-steps", "2", "--batch-size", "2", "--quiet", "--threads", "1"]
@@ -218,16 +219,16 @@ def test_a_settings_file_says_what_the_command_line_does_not(folders, capsys):
     )
     assert run(arguments(folders, "--settings", str(settings), "--seed", "6")) == 0
     used = read_info(folders / "out" / "weights.safetensors").training["settings"]
-    assert used["loss_weights"] == [["confusion", 0.3], ["feature_matching", 1.0]]
-    assert (used["hard_masks"], used["average_decay"], used["seed"]) == (True, 0.0, 6)
-    assert used["distance"] == "l2-self-blend"
+    assert used["options"]["loss_weights"] == [["confusion", 0.3], ["feature_matching", 1.0]]
+    assert (used["options"]["hard_masks"], used["average_decay"], used["seed"]) == (True, 0.0, 6)
+    assert used["options"]["distance"] == "l2-self-blend"
 
 
 def test_the_command_line_adds_to_a_settings_file_where_options_add_up(folders, capsys):
     (folders / "settings.toml").write_text('loss = ["confusion=0", "mask_area=1"]\n')
     assert run(arguments(folders, "--loss", "mask_area=2", f"--settings={folders / 'settings.toml'}")) == 0
     used = read_info(folders / "out" / "weights.safetensors").training["settings"]
-    assert used["loss_weights"] == [["confusion", 0.0], ["mask_area", 1.0], ["mask_area", 2.0]]
+    assert used["options"]["loss_weights"] == [["confusion", 0.0], ["mask_area", 1.0], ["mask_area", 2.0]]
 
 
 @pytest.mark.parametrize(
@@ -296,9 +297,28 @@ def test_only_needs_labels(folders, capsys):
 
 
 def test_every_distance_can_be_asked_for():
-    """The command names them itself, since naming them from the library would load torch for --help."""
-    (option,) = [one for one in train.params if one.name == "distance"]
-    assert list(option.type.choices) == list(DISTANCES)
+    (choices,) = [about.choices for name, _, about in options_in(DistanceOptions) if name == "distance"]
+    assert list(choices) == list(DISTANCES)
+
+
+@pytest.mark.parametrize(
+    ("words", "shown", "hidden"),
+    [
+        (["--help"], "--method NAME --help", "--hard-masks"),
+        (["--method", "mbu", "--help"], "--hard-masks", "--pair"),
+        (["--help", "--method=native"], "--pair", "--hard-masks"),
+    ],
+)
+def test_help_lists_the_options_of_the_method_that_is_named(words, shown, hidden, capsys):
+    assert run(["train", *words]) == 0
+    told = capsys.readouterr().out
+    assert shown in " ".join(told.split())
+    assert hidden not in told
+
+
+def test_help_of_all_methods_imports_no_torch():
+    code = "import sys; from mbu_ops_cli.app import run; run(['train', '--help']); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 0
 
 
 # -- two contents in one network, and a dial --------------------------------------------------------------------------

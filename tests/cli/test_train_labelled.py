@@ -215,7 +215,7 @@ def test_a_settings_file_may_name_the_pictures(heads: Path) -> None:
     assert run(["train", "--settings", str(settings), "--out", str(heads.parent / "out"), *SHORT]) == 0
     training = read_info(heads.parent / "out" / "weights.safetensors").training
     assert training["pictures"]["variation"] == 0.5
-    assert training["settings"]["recipe"] == "paper"
+    assert training["settings"]["options"]["recipe"] == "paper"
 
 
 def test_the_published_sizes_are_trained_with_the_published_losses(
@@ -224,7 +224,7 @@ def test_the_published_sizes_are_trained_with_the_published_losses(
     command = arguments(heads)
     command[command.index("--config") + 1] = "paper"
     assert run(command) == 0, capsys.readouterr().err
-    assert read_info(heads.parent / "out" / "weights.safetensors").training["settings"]["recipe"] == "paper"
+    assert read_info(heads.parent / "out" / "weights.safetensors").training["settings"]["options"]["recipe"] == "paper"
 
 
 # -- a parser for others ----------------------------------------------------------------------------------------------
@@ -271,8 +271,8 @@ def test_a_parser_that_is_none_is_named(heads: Path, capsys: pytest.CaptureFixtu
         ("--method parsing --data A --attribute smile", "parsing learns from labelled pictures"),
         ("--method portrait --with A --without B", "portrait learns from labelled pictures"),
         ("--method parsing", "--with DIR and --without DIR"),
-        ("--method parsing --labelled HEADS --parser HEADS", "parsing needs no --parser"),
-        ("--method parsing --labelled HEADS --hard-masks", "hard_masks is for methods that learn masks"),
+        ("--method parsing --labelled HEADS --parser HEADS", "Method parsing has no option --parser"),
+        ("--method parsing --labelled HEADS --hard-masks", "Method parsing has no option --hard-masks"),
         ("--method parsing --labelled HEADS --coarse-steps 2", "coarse_steps"),
         ("--method parsing --labelled HEADS --recipe glasses", "expected a recipe (paper, quick), got 'glasses'"),
         ("--method parsing --labelled HEADS --recipe paper --loss cross_entropy=0", "cross_entropy"),
@@ -310,7 +310,7 @@ def test_domains_need_no_parser(
     monkeypatch.setitem(mbu.CONFIGS, "tiny", mbu.MBUConfig(16, (4, 8, 12), (4, 8), 3, patch=2))
     folders = ["--with", str(heads / "images"), "--without", str(heads / "masks")]
     assert run(["train", *folders, *SHORT, "--parser", str(heads), "--out", str(heads.parent / "out")]) == 2
-    assert "mbu needs no --parser: leave it out" in capsys.readouterr().err
+    assert "Method mbu has no option --parser" in capsys.readouterr().err
 
 
 def test_weights_go_into_the_plugin(heads: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,9 +15,9 @@ from mbu_ops.methods import mbu, native, native_dial
 from mbu_ops.ops.adjust import Adjust
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.transfer import Transfer
+from mbu_ops.training.recipe import slow_precision
 from mbu_ops.weights import load, read_info
 from mbu_ops_cli.app import run
-from mbu_ops_cli.train_checks import slow_precision
 
 SHORT = ["--config", "tiny", "--steps", "2", "--batch-size", "2", "--quiet", "--threads", "1"]
 
@@ -197,22 +197,22 @@ def test_a_dial_begins_with_a_remover(folders: Path, tmp_path: Path, capsys: pyt
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        (["--method", "mbu", "--preview"], "mbu learns from no pairs: leave --preview out"),
-        (["--method", "mbu", "--pair", "cut=1"], "mbu learns from no pairs: leave --pair out"),
-        (["--method", "mbu", "--masks-from", "faces/glasses"], "mbu learns from no pairs: leave --masks-from out"),
+        (["--method", "mbu", "--preview"], "Method mbu has no option --preview"),
+        (["--method", "mbu", "--pair", "cut=1"], "Method mbu has no option --pair"),
+        (["--method", "mbu", "--masks-from", "faces/glasses"], "Method mbu has no option --masks-from"),
         (["--method", "native"], "name some by --masks-from"),
-        (["--method", "mbu", "--masks", "masks"], "mbu learns from no pairs: leave --masks out"),
+        (["--method", "mbu", "--masks", "masks"], "Method mbu has no option --masks"),
         (["--method", "native", "--masks", "nowhere"], "expected a folder of masks, got 'nowhere'"),
         (["--method", "native", "--masks-from", "none"], "none"),
         (["--method", "native", "--masks-from", "FINDER", "--pair", "cut"], "KIND=SHARE"),
         (["--method", "native", "--masks-from", "FINDER", "--pair", "glued=1"], "expected a kind of pairs"),
         (["--method", "native", "--masks-from", "FINDER", "--pair", "edited=1"], "give --edits STEP and --pair"),
         (["--method", "native", "--masks-from", "FINDER", "--edits", "add:glasses"], "give --edits STEP and --pair"),
-        (["--method", "mbu", "--edits", "add:glasses"], "leave --edits out"),
+        (["--method", "mbu", "--edits", "add:glasses"], "Method mbu has no option --edits"),
         (["--method", "native", "--masks-from", "FINDER", "--pair", "cut=0"], "share above 0"),
         (["--method", "native", "--masks-from", "FINDER", "--pair", "drawn=1"], "a family that draws"),
         (["--method", "native", "--masks-from", "faces/glasses/native_guided-lite"], "by --masks-from"),
-        (["--method", "native", "--hard-masks", "--masks-from", "FINDER"], "hard_masks is for methods"),
+        (["--method", "native", "--hard-masks", "--masks-from", "FINDER"], "Method native has no option --hard-masks"),
     ],
 )
 def test_what_cannot_work_is_named(

@@ -67,7 +67,7 @@ def test_weights_come_back_and_its_verbs_draw(method: Any, file: Path, image: Te
 
 
 def test_its_objective_trains_it(method: Any, image: Tensor) -> None:
-    objective = build_objective(method("small"), "quick")
+    objective = build_objective(method("small"))
     ((group, terms, _),) = objective.steps(image, image.flip(0))
     torch.stack(list(terms.values())).sum().backward()
     assert all(weight.grad is not None for weight in objective.parameter_groups()[group])

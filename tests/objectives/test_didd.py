@@ -13,8 +13,9 @@ from mbu_ops.errors import ConfigurationError
 from mbu_ops.functional.render import render
 from mbu_ops.methods.didd import DIDD, Codes, DIDDConfig
 from mbu_ops.methods.mbu import MBU, MBUConfig
-from mbu_ops.objectives import build_objective
 from mbu_ops.objectives.didd import LOSS_WEIGHTS, PRESENT, DIDDLossWeights, DIDDObjective
+
+from .building import named
 
 CONFIG = DIDDConfig(16, (4, 8, 12), (4, 8), 3, spectral_norm=False, norm_channels=2)
 TERMS = tuple(name for name in DIDDLossWeights.__dataclass_fields__ if name != "neither")
@@ -205,8 +206,8 @@ def test_the_separate_encoders_see_half_of_every_domain_varied(pair: tuple[Tenso
 def test_published_weights_and_quick_ones() -> None:
     for recipe in ("glasses", "smile"):
         assert LOSS_WEIGHTS[recipe] == DIDDLossWeights(1, 1, 0.001, 0, 0)
-    assert build_objective(DIDD(CONFIG), "smile").image_discriminator is None  # type: ignore[attr-defined]
-    assert build_objective(DIDD(CONFIG), "quick").image_discriminator is not None  # type: ignore[attr-defined]
+    assert named(DIDD(CONFIG), "smile").image_discriminator is None  # type: ignore[attr-defined]
+    assert named(DIDD(CONFIG), "quick").image_discriminator is not None  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -215,14 +216,12 @@ def test_published_weights_and_quick_ones() -> None:
 )
 def test_bad_settings_are_named(recipe: str, overrides: dict[str, float], word: str) -> None:
     with pytest.raises(ConfigurationError, match=word):
-        build_objective(DIDD(CONFIG), recipe, overrides)
+        named(DIDD(CONFIG), recipe, overrides)
 
 
-def test_other_networks_and_hard_masks_are_refused() -> None:
+def test_other_networks_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="DIDDObjective trains the networks of DIDD, got MBU"):
-        DIDDObjective.build(MBU(MBUConfig(16, (4, 8, 12), (4, 8), 3)), "glasses", {}, "l1", 0.0)
-    with pytest.raises(ConfigurationError, match="hard_masks is for methods that learn masks; didd does not"):
-        build_objective(DIDD(CONFIG), "glasses", hard_masks=True)
+        DIDDObjective.build(MBU(MBUConfig(16, (4, 8, 12), (4, 8), 3)))
 
 
 def test_training_draws_the_images_better_and_empties_the_codes(pair: tuple[Tensor, Tensor]) -> None:

@@ -12,8 +12,9 @@ from torch.nn import functional as F
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods.maae import MAAE, MAAEConfig
 from mbu_ops.methods.mbu import MBU, MBUConfig
-from mbu_ops.objectives import build_objective
 from mbu_ops.objectives.maae import LOSS_WEIGHTS, MAAELossWeights, MAAEObjective
+
+from .building import named
 
 CONFIG = MAAEConfig(16, (4, 6), (4,), 6, 1, 1, 3, 3, (4, 6), residual=True)
 TERMS = tuple(MAAELossWeights.__dataclass_fields__)
@@ -248,22 +249,20 @@ def test_published_weights() -> None:
 
 def test_built_by_name() -> None:
     describer = Describer()
-    one = build_objective(MAAE(CONFIG), "smile", {"cycle": 3.0}, aids={"identity": describer})
+    one = named(MAAE(CONFIG), "smile", {"cycle": 3.0}, aids={"identity": describer})
     assert isinstance(one, MAAEObjective)
     assert one._identity[0] is describer
     assert one.weights == replace(MAAELossWeights(), cycle=3.0)
     with pytest.raises(ConfigurationError, match="hats"):
-        build_objective(MAAE(CONFIG), "hats")
+        named(MAAE(CONFIG), "hats")
     with pytest.raises(ConfigurationError, match="confusion"):
-        build_objective(MAAE(CONFIG), "smile", {"confusion": 1})
-    with pytest.raises(ConfigurationError, match="hard_masks is for methods that learn masks; maae does not"):
-        build_objective(MAAE(CONFIG), "smile", hard_masks=True)
+        named(MAAE(CONFIG), "smile", {"confusion": 1})
     with pytest.raises(ConfigurationError, match="trains the networks of MAAE, got MBU"):
-        MAAEObjective.build(MBU(MBUConfig(16, (4, 8, 12), (4, 8), 3)), "smile", {}, "l1", 0.0)
+        MAAEObjective.build(MBU(MBUConfig(16, (4, 8, 12), (4, 8), 3)))
 
 
 def test_other_methods_are_given_no_identity() -> None:
-    build_objective(MBU(MBUConfig(16, (4, 8, 12), (4, 8), 3)), "smile", aids={"identity": Describer()})
+    named(MBU(MBUConfig(16, (4, 8, 12), (4, 8), 3)), "smile", aids={"identity": Describer()})
 
 
 @pytest.mark.parametrize("residual", [False, True])

@@ -10,7 +10,6 @@ from torch.nn import functional as F
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.functional.mask import binarise
 from mbu_ops.methods.mbu import MBU, Drawing, MBUConfig
-from mbu_ops.objectives import build_objective
 from mbu_ops.objectives.mbu import (
     LOSS_WEIGHTS,
     MBULossWeights,
@@ -20,6 +19,8 @@ from mbu_ops.objectives.terms import DISTANCES, GuideVariation, ImageDiscriminat
 from mbu_ops.ops.look import REMOVAL
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.transfer import Transfer
+
+from .building import named
 
 CONFIG = MBUConfig(16, (4, 8, 12), (4, 8), 3)
 TERMS = tuple(MBULossWeights.__dataclass_fields__)
@@ -248,7 +249,7 @@ def test_published_weights():
 )
 def test_bad_settings_are_named(recipe, overrides, word):
     with pytest.raises(ConfigurationError, match=word):
-        build_objective(MBU(CONFIG), recipe, overrides)
+        named(MBU(CONFIG), recipe, overrides)
 
 
 def test_guides_are_varied_each_in_its_own_way():

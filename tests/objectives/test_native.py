@@ -11,9 +11,10 @@ from torch import Tensor
 from mbu_ops.data.composites import Pairs
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods.native import Native, NativeConfig, Planes
-from mbu_ops.objectives import build_objective
 from mbu_ops.objectives.native import LOSS_WEIGHTS, NativeLossWeights, NativeObjective, unruly
 from mbu_ops.testing import tiny_maae
+
+from .building import named
 
 CONFIG = NativeConfig(resolution=32, height=16, channels=8, patch=2, flow=True)
 TERMS = tuple(NativeLossWeights.__dataclass_fields__)
@@ -179,7 +180,7 @@ def test_each_group_learns_from_its_own_terms(batch: Batch) -> None:
 
 
 def test_it_is_built_by_names() -> None:
-    built = build_objective(Native(CONFIG), "quick", {"gate": 0.5})
+    built = named(Native(CONFIG), "quick", {"gate": 0.5})
     assert isinstance(built, NativeObjective)
     assert built.weights == replace(LOSS_WEIGHTS["quick"], gate=0.5)
     assert built.guides(built.model) is None
@@ -190,19 +191,18 @@ def test_it_is_built_by_names() -> None:
     [
         ({"recipe": "smile"}, "expected a recipe .quick., got 'smile'"),
         ({"overrides": {"warp": 1.0}}, "expected a loss term .*, got 'warp'"),
-        ({"distance": "l3"}, "expected a distance"),
-        ({"hard_masks": True}, "hard_masks is for methods"),
+        ({"distance": "l3"}, "expected distance to be one of l1, l2"),
     ],
 )
 def test_what_it_does_not_know_is_named(wrong: dict[str, object], says: str) -> None:
     options: dict[str, object] = {"recipe": "quick"} | wrong
     with pytest.raises(ConfigurationError, match=says):
-        build_objective(Native(CONFIG), **options)  # type: ignore[arg-type]
+        named(Native(CONFIG), **options)  # type: ignore[arg-type]
 
 
 def test_it_trains_native_networks_only() -> None:
     with pytest.raises(ConfigurationError, match="trains the networks of Native, got MAAE"):
-        NativeObjective.build(tiny_maae(), "quick", {}, "l1", 0.0)
+        NativeObjective.build(tiny_maae())
 
 
 def test_a_sheet_has_eight_rows(batch: Batch) -> None:

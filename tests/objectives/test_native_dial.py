@@ -12,9 +12,10 @@ from mbu_ops.data.composites import Pairs
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods.native import Native, NativeConfig, Planes
 from mbu_ops.methods.native_dial import NativeDial
-from mbu_ops.objectives import build_objective
 from mbu_ops.objectives.native_dial import LOSS_WEIGHTS, NativeDialLossWeights, NativeDialObjective
 from mbu_ops.testing import tiny_native
+
+from .building import named
 
 CONFIG = NativeConfig(resolution=32, height=16, channels=8, patch=2, flow=True)
 Batch = tuple[Tensor, ...]
@@ -118,12 +119,12 @@ def test_where_nothing_is_done_it_still_learns(batch: Batch, monkeypatch: pytest
 
 
 def test_it_is_built_by_names() -> None:
-    built = build_objective(NativeDial(CONFIG), "quick", {"less": 0.5})
+    built = named(NativeDial(CONFIG), "quick", {"less": 0.5})
     assert isinstance(built, NativeDialObjective)
     assert built.weights == replace(LOSS_WEIGHTS["quick"], less=0.5)
     assert built.guides(built.model, torch.rand(2, 3, 16, 32)).flatten().tolist() == [1.0]
     with pytest.raises(ConfigurationError, match="trains the networks of NativeDial, got Native"):
-        NativeDialObjective.build(tiny_native(), "quick", {}, "l1", 0.0)
+        NativeDialObjective.build(tiny_native())
 
 
 def test_a_sheet_shows_both_ways(batch: Batch) -> None:

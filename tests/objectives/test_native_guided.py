@@ -11,9 +11,10 @@ from torch import Tensor
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods.native import NativeConfig, Planes
 from mbu_ops.methods.native_guided import GuidedPlanes, NativeGuided
-from mbu_ops.objectives import build_objective
 from mbu_ops.objectives.native_guided import LOSS_WEIGHTS, NativeGuidedLossWeights, NativeGuidedObjective, thin
 from mbu_ops.testing import tiny_native
+
+from .building import named
 
 CONFIG = NativeConfig(resolution=32, height=16, channels=8, patch=2)
 OF_THE_ADDER = {
@@ -126,12 +127,12 @@ def test_contrast_is_off_by_default_and_leaves_the_remover_alone(batch: Batch) -
 
 
 def test_it_is_built_by_names() -> None:
-    built = build_objective(NativeGuided(CONFIG), "quick", {"less": 0.0})
+    built = named(NativeGuided(CONFIG), "quick", {"less": 0.0})
     assert isinstance(built, NativeGuidedObjective)
     assert built.weights == replace(LOSS_WEIGHTS["quick"], less=0.0)
     assert built.guides(built.model) is None
     with pytest.raises(ConfigurationError, match="trains the networks of NativeGuided, got Native"):
-        NativeGuidedObjective.build(tiny_native(), "quick", {}, "l1", 0.0)
+        NativeGuidedObjective.build(tiny_native())
 
 
 def test_a_sheet_shows_three_guides_each(batch: Batch) -> None:

@@ -12,9 +12,10 @@ from torch.nn import functional as F
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.functional.palette import palette_image, spread_palette
 from mbu_ops.methods.parsing import Parsing, ParsingConfig
-from mbu_ops.objectives import build_objective
 from mbu_ops.objectives.parsing import LOSS_WEIGHTS, ParsingLossWeights, ParsingObjective, missing_overlap
 from mbu_ops.testing import tiny_mbu, tiny_parsing
+
+from .building import named
 
 BOTH = ParsingLossWeights(1.0, 1.0)
 
@@ -133,7 +134,7 @@ def toys(count: int, seed: int) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("recipe", ["paper", "quick"])
 def test_a_network_learns_to_parse(recipe: str) -> None:
     model = Parsing(ParsingConfig(16, (8, 12), parts=3, patch=2)).train()
-    objective = build_objective(model, recipe)
+    objective = named(model, recipe)
     optimiser = torch.optim.Adam(objective.parameter_groups()["networks"], 0.02)
     losses = []
     for step in range(60):
@@ -175,7 +176,7 @@ def test_the_sheet_shows_pictures_their_parts_and_the_answer(batch: tuple[Tensor
 
 
 def test_it_is_built_by_names() -> None:
-    objective = build_objective(tiny_parsing(), "quick", {"cross_entropy": 0.5})
+    objective = named(tiny_parsing(), "quick", {"cross_entropy": 0.5})
     assert isinstance(objective, ParsingObjective)
     assert objective.weights == ParsingLossWeights(0.5, LOSS_WEIGHTS["quick"].overlap)
 
@@ -192,15 +193,10 @@ def test_it_is_built_by_names() -> None:
 )
 def test_recipes_and_terms_that_cannot_be_are_named(recipe: str, overrides: dict[str, float], says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
-        build_objective(tiny_parsing(), recipe, overrides)
+        named(tiny_parsing(), recipe, overrides)
 
 
 @pytest.mark.parametrize("network", [tiny_mbu, nn.Identity])
 def test_other_networks_are_refused(network: Callable[[], nn.Module]) -> None:
     with pytest.raises(ConfigurationError, match="ParsingObjective trains the networks of Parsing, got"):
-        ParsingObjective.build(network(), "paper", {}, "l1", 0.0)
-
-
-def test_there_are_no_masks_to_be_hard() -> None:
-    with pytest.raises(ConfigurationError, match="hard_masks is for methods that learn masks; parsing does not"):
-        build_objective(tiny_parsing(), "paper", hard_masks=True)
+        ParsingObjective.build(network())

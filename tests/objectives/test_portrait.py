@@ -14,11 +14,12 @@ from mbu_ops.functional.mask import dilate
 from mbu_ops.functional.palette import palette_image, spread_palette
 from mbu_ops.methods.parsing import Parsing
 from mbu_ops.methods.portrait import Portrait
-from mbu_ops.objectives import build_objective
 from mbu_ops.objectives import portrait as objective_module
 from mbu_ops.objectives.portrait import LOSS_WEIGHTS, PortraitLossWeights, PortraitObjective, SourceVariation
 from mbu_ops.testing import tiny_mbu, tiny_parsing, tiny_portrait
 from mbu_ops.testing.tiny import TINY_PARSING, TINY_PORTRAIT
+
+from .building import named
 
 TERMS = tuple(field.name for field in fields(PortraitLossWeights))
 PAIRED_ONLY = {"reconstruction", "feature_matching"}
@@ -144,7 +145,7 @@ def test_a_step_with_nothing_to_learn_is_none(batch: tuple[Tensor, Tensor], name
 
 def test_the_published_weights_are_the_default(batch: tuple[Tensor, Tensor]) -> None:
     assert objective(None).weights == LOSS_WEIGHTS["paper"] == PortraitLossWeights(10, 1, 1, 1, 1)
-    one = build_objective(tiny_portrait(), "quick", {"local": 3.0}, "l1")
+    one = named(tiny_portrait(), "quick", {"local": 3.0}, distance="l1")
     assert one.weights == replace(LOSS_WEIGHTS["quick"], local=3.0)  # type: ignore[attr-defined]
 
 
@@ -165,14 +166,12 @@ def test_distances(batch: tuple[Tensor, Tensor]) -> None:
 )
 def test_bad_settings_are_named(recipe: str, overrides: dict[str, float], word: str) -> None:
     with pytest.raises(ConfigurationError, match=word):
-        build_objective(tiny_portrait(), recipe, overrides)
+        named(tiny_portrait(), recipe, overrides)
 
 
-def test_other_networks_and_hard_masks_are_refused() -> None:
+def test_other_networks_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="PortraitObjective trains the networks of Portrait, got MBU"):
-        PortraitObjective.build(tiny_mbu(), "paper", {}, "l2", 0.0)
-    with pytest.raises(ConfigurationError, match="hard_masks"):
-        build_objective(tiny_portrait(), "paper", hard_masks=True)
+        PortraitObjective.build(tiny_mbu())
 
 
 # -- who learns -----------------------------------------------------------------------------------------------------
@@ -221,7 +220,7 @@ def test_what_others_say_of_a_result_reaches_the_networks(batch: tuple[Tensor, T
 def test_the_parser_is_copied_from_the_aid_and_never_trained(batch: tuple[Tensor, Tensor]) -> None:
     model, aid = tiny_portrait(), tiny_parsing(seed=3)
     own = {name: value.clone() for name, value in model.parser.state_dict().items()}
-    one = build_objective(model, "quick", aids={"parser": aid})
+    one = named(model, "quick", aids={"parser": aid})
     before = {name: value.clone() for name, value in aid.state_dict().items()}
     assert any(not torch.equal(value, own[name]) for name, value in before.items())
     one.train()  # type: ignore[attr-defined]
@@ -248,7 +247,7 @@ def test_a_parser_of_other_sizes_is_refused(changes: dict[str, object]) -> None:
 def test_a_few_dozen_steps_draw_the_pictures_better() -> None:
     images, labels = faces(4)
     torch.manual_seed(0)
-    one = build_objective(Portrait(TINY_PORTRAIT), "quick", distance="l2", aids={"parser": tiny_parsing()})
+    one = named(Portrait(TINY_PORTRAIT), "quick", distance="l2", aids={"parser": tiny_parsing()})
     optimisers = {name: torch.optim.Adam(group, 3e-3) for name, group in one.parameter_groups().items()}
     history: dict[str, list[float]] = {}
     for _ in range(60):
@@ -392,6 +391,6 @@ def test_only_sources_of_paired_steps_are_bent(batch: tuple[Tensor, Tensor], mon
 
 
 def test_the_paper_bends_nothing() -> None:
-    assert build_objective(tiny_portrait(), "paper").vary_source is None  # type: ignore[attr-defined]
-    bending = build_objective(tiny_portrait(), "quick", guide_variation=0.5)
+    assert named(tiny_portrait(), "paper", guide_variation=0.0).vary_source is None  # type: ignore[attr-defined]
+    bending = named(tiny_portrait(), "quick", guide_variation=0.5)
     assert isinstance(bending.vary_source, SourceVariation)  # type: ignore[attr-defined]

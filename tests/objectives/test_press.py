@@ -10,8 +10,9 @@ from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods.mbu import MBU
 from mbu_ops.methods.networks import MBUConfig, to_signed
 from mbu_ops.methods.press import Press
-from mbu_ops.objectives import build_objective
 from mbu_ops.objectives.press import PressLossWeights, PressObjective
+
+from .building import named
 
 CONFIG = MBUConfig(resolution=16, common_widths=(8, 16), separate_widths=(6,), separate_channels=4)
 
@@ -67,7 +68,7 @@ def test_terms_are_the_papers(model, batches):
     ],
 )
 def test_a_weight_of_zero_switches_a_term_off(model, batches, term, kept):
-    objective = build_objective(model, "quick", {term: 0.0})
+    objective = named(model, "quick", {term: 0.0})
     steps = list(objective.steps(*batches))
     assert set(steps[0][1]) == kept
     assert len(steps) == (1 if term == "confusion" else 2)
@@ -75,19 +76,19 @@ def test_a_weight_of_zero_switches_a_term_off(model, batches, term, kept):
 
 @pytest.mark.parametrize("recipe", ["glasses", "smile", "hair_women", "hair_men"])
 def test_every_experiment_has_the_published_weights(model, recipe):
-    assert build_objective(model, recipe).weights == PressLossWeights(1.0, 1.0, 0.001)
+    assert named(model, recipe).weights == PressLossWeights(1.0, 1.0, 0.001)
 
 
 def test_another_network_is_refused():
     with pytest.raises(ConfigurationError, match="trains the networks of Press, got MBU"):
-        PressObjective.build(MBU(CONFIG), "glasses", {}, "l1", 0.0)
+        PressObjective.build(MBU(CONFIG))
     with pytest.raises(ConfigurationError, match="confuse"):
-        build_objective(Press(CONFIG), "glasses", {"confuse": 1})
+        named(Press(CONFIG), "glasses", {"confuse": 1})
 
 
 def test_training_draws_the_images_better(model, batches):
     batches = [torch.nn.functional.interpolate(batch[:, :, :2, :2], (16, 16), mode="bilinear") for batch in batches]
-    objective = build_objective(model, "quick")
+    objective = named(model, "quick")
     groups = objective.parameter_groups()
     optimisers = {name: torch.optim.Adam(group, 2e-3) for name, group in groups.items()}
     history = []
@@ -100,11 +101,6 @@ def test_training_draws_the_images_better(model, batches):
             if group == "networks":
                 history.append(losses["reconstruction_without"].item())
     assert history[-1] < 0.6 * history[0]
-
-
-def test_hard_masks_are_for_methods_that_learn_masks():
-    with pytest.raises(ConfigurationError, match="hard_masks is for methods that learn masks; press does not"):
-        PressObjective.build(Press(CONFIG), "glasses", {}, "l1", 0.0, True)
 
 
 def test_a_distance_of_self_blends_is_for_methods_that_have_them():

@@ -13,6 +13,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from mbu_ops.errors import ConfigurationError, TrainingStateError
+from mbu_ops.objectives.mbu import MBUOptions
 from mbu_ops.ops.transfer import Transfer
 from mbu_ops.training.loop import Provenance, Trainer
 from mbu_ops.training.state import read_state
@@ -68,7 +69,7 @@ def test_weights_say_what_they_are_labelled_with(tmp_path, domains, settings, fr
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(tmp_path, domains, settings, losses, stop):
     """Before, at and after the step where the resolution doubles."""
     handler = signal.getsignal(signal.SIGINT)  # a shell's background jobs start with another one
-    settings = replace(settings, loss_weights=losses)
+    settings = replace(settings, options=MBUOptions(loss_weights=losses))
     Trainer(settings, domains, tmp_path / "whole", LABELS).run()
     stopped = Trainer(settings, domains, tmp_path / "parts", LABELS, reporter=InterruptAt(stop))
     assert not stopped.run()
@@ -113,7 +114,9 @@ def test_a_finished_run_can_be_lengthened(tmp_path, domains, settings):
 def test_a_run_can_start_from_the_weights_of_another(tmp_path, domains, settings):
     stopped = Trainer(settings, domains, tmp_path / "first", LABELS, reporter=InterruptAt(3))
     stopped.run()
-    second = Trainer(replace(settings, loss_weights=(("confusion", 0.5),)), domains, tmp_path / "second", LABELS)
+    second = Trainer(
+        replace(settings, options=MBUOptions(loss_weights=(("confusion", 0.5),))), domains, tmp_path / "second", LABELS
+    )
     random = second.objective.model.common_encoder[0].weight.clone()
     second.start_from(tmp_path / "first")
     started = second.objective.model.common_encoder[0].weight
@@ -144,14 +147,16 @@ def test_states_from_before_a_setting_was_there_stand_for_its_default(settings):
 
 
 def test_the_discriminators_learn_at_their_own_rate(tmp_path, domains, settings):
-    optimisers = Trainer(replace(settings, discriminator_rate=4.0), domains, tmp_path, LABELS).optimisers
+    optimisers = Trainer(replace(settings, discriminator_rate=4.0), domains, tmp_path, LABELS).backend.optimisers
     rates = {name: one.param_groups[0]["lr"] for name, one in optimisers.items()}
     assert rates == {"networks": settings.learning_rate, "discriminator": 4 * settings.learning_rate}
 
 
 def test_discriminators_survive_the_doubling(tmp_path, domains, settings):
     """But for the first layer of the one that reads pixels: there are four times as many."""
-    trainer = Trainer(replace(settings, loss_weights=(("adversarial_without", 0.1),)), domains, tmp_path, LABELS)
+    trainer = Trainer(
+        replace(settings, options=MBUOptions(loss_weights=(("adversarial_without", 0.1),))), domains, tmp_path, LABELS
+    )
     before = trainer.objective.state_dict()
     trainer._refine()
     after = trainer.objective.state_dict()
@@ -258,7 +263,7 @@ def test_the_average_follows_the_weights(tmp_path, domains, settings):
 
 def test_losses_in_low_precision_see_the_weights_that_the_update_before_left(tmp_path, domains, settings, monkeypatch):
     trainer = Trainer(replace(settings, coarse_steps=0, steps=1), domains, tmp_path, LABELS)
-    monkeypatch.setattr(trainer.accelerator, "autocast", lambda: torch.autocast("cpu", torch.bfloat16))
+    monkeypatch.setattr(trainer.backend, "autocast", lambda: torch.autocast("cpu", torch.bfloat16))
     layer = next(one for one in trainer.objective.model.modules() if isinstance(one, torch.nn.Conv2d))
     probe, steps = torch.rand(1, layer.in_channels, 8, 8), trainer.objective.steps
     found = []

@@ -19,11 +19,13 @@ from mbu_ops.data.domains import Domains
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.methods import didd, maae
 from mbu_ops.objectives.guides import default_guides
+from mbu_ops.objectives.options import DistanceOptions, GuideOptions
 from mbu_ops.training.config import TrainingConfig
 from mbu_ops.training.loop import Provenance, Trainer
 from mbu_ops.training.state import read_state
 from mbu_ops.weights import load, read_info
 
+OPTIONS = {"didd": GuideOptions(guide_variation=0.0), "maae": DistanceOptions()}
 LABELS = {"didd": Provenance(("square", "line")), "maae": Provenance(("square",))}
 
 
@@ -81,7 +83,7 @@ def settings(method: str, **changes: object) -> TrainingConfig:
         save_every=2,
         sample_every=100,
         log_every=1,
-        guide_variation=0.0,
+        options=OPTIONS[method],
     )
     return replace(short, **changes)  # type: ignore[arg-type]
 
@@ -188,7 +190,12 @@ def test_a_dial_learns_without_what_a_family_may_not_have(tmp_path: Path, domain
 def test_a_run_of_a_pair_can_start_from_the_weights_of_another(tmp_path: Path, domains: Domains) -> None:
     run = settings("didd", coarse_steps=0)
     Trainer(run, domains, tmp_path / "first", LABELS["didd"]).run()
-    second = Trainer(replace(run, loss_weights=(("zero", 2.0),)), domains, tmp_path / "second", LABELS["didd"])
+    second = Trainer(
+        replace(run, options=GuideOptions(guide_variation=0.0, loss_weights=(("zero", 2.0),))),
+        domains,
+        tmp_path / "second",
+        LABELS["didd"],
+    )
     second.start_from(tmp_path / "first")
     expected = load(tmp_path / "first" / "weights.safetensors").model.state_dict()
     started = second.objective.model.state_dict()

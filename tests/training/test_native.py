@@ -19,6 +19,7 @@ from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
 from mbu_ops.families.spec import AttributeSpec, FamilySpec
 from mbu_ops.methods import native
 from mbu_ops.methods.presence import OwnPresence, Presence
+from mbu_ops.objectives.options import DistanceOptions
 from mbu_ops.training import pairs as making
 from mbu_ops.training.config import TrainingConfig
 from mbu_ops.training.loop import Provenance, Trainer
@@ -60,7 +61,12 @@ def trainer(out: Path, composites: Composites, **changes: object) -> Trainer:
 
 
 def test_a_plus_is_learnt_to_be_removed(tmp_path: Path, composites: Composites) -> None:
-    run = trainer(tmp_path, composites, steps=120, loss_weights=(("adversarial", 0.0), ("classifier", 0.0)))
+    run = trainer(
+        tmp_path,
+        composites,
+        steps=120,
+        options=DistanceOptions(loss_weights=(("adversarial", 0.0), ("classifier", 0.0))),
+    )
     assert run.run()
     remove = mbu_ops.Remove.from_pretrained(tmp_path)
     remove.presence = 0.0
@@ -91,7 +97,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(tmp_path: Path, composite
 def test_the_learning_rate_falls(tmp_path: Path, composites: Composites) -> None:
     run = trainer(tmp_path, composites, learning_rate_decay=0.5)
     run.run()
-    rates = [group["lr"] for group in run.optimisers["networks"].param_groups]
+    rates = [group["lr"] for group in run.backend.optimisers["networks"].param_groups]
     assert rates == [pytest.approx(2e-3 * (1 - 0.9 * 2 / 3))]
 
 

@@ -1,145 +1,111 @@
-"""How `mbu-ops train` makes pairs, for methods that learn from such."""
+"""How pairs are made of training pictures, for methods that learn from such."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import click
+import torch
 
-from mbu_ops.data import Source
+from mbu_ops.data.composites import Composites, check_shares, shows_enough
+from mbu_ops.data.domains import Domains
+from mbu_ops.data.handmade import handmade_masks
+from mbu_ops.data.source import LabelledSource, Source
 from mbu_ops.errors import ConfigurationError
+from mbu_ops.families.choice import weights_for
 from mbu_ops.families.frames import WHOLE_FRAME
-from mbu_ops_cli.options import FiniteRange
-from mbu_ops_cli.sources import FOLDER
-
-if TYPE_CHECKING:
-    from mbu_ops.data.composites import Composites
-    from mbu_ops.data.domains import Domains
-
-SHEET = "pairs.png"
-
-
-def numbers(
-    _context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
-) -> tuple[tuple[str, float], ...]:
-    """Read options of the form NAME=NUMBER."""
-    pairs = []
-    for value in values:
-        name, equals, number = value.partition("=")
-        try:
-            pairs.append((name, float(number)))
-        except ValueError:
-            equals = ""
-        if not equals:
-            example = {"loss": "confusion=0.05", "pair": "cut=1"}[str(parameter.name)]
-            raise click.BadParameter(f"expected {parameter.metavar}, such as {example}, got {value!r}")
-    return tuple(pairs)
-
-
-_OPTIONS = (
-    click.option(
-        "--pair",
-        multiple=True,
-        metavar="KIND=SHARE",
-        callback=numbers,
-        help="How pairs are made (method native): cut out of pictures with the content, drawn by the family's pen, "
-        "edited (--edits), or known, of pictures that the family draws; may be given several times.  [default: cut=3 "
-        "drawn=5, or cut=1 where nothing draws it]",
-    ),
-    click.option(
-        "--masks-from",
-        metavar="NAME_OR_PATH",
-        help="Trained weights that find the content in pictures (method native).  [default: the family's own]",
-    ),
-    click.option(
-        "--masks",
-        type=FOLDER,
-        help="Folder of hand-made masks (method native): NAME.png for the picture NAME with the content, white where "
-        "it is. Pictures without one get masks by --masks-from.",
-    ),
-    click.option(
-        "--edits",
-        metavar="STEP",
-        help="Step of a chain that adds the content to pictures, for pairs of the kind edited (method native): "
-        "adjust:smile,strength=1",
-    ),
-    click.option(
-        "--grow-masks",
-        type=FiniteRange(min=0, max=0.5),
-        default=0.0,
-        show_default=True,
-        help="By which share of the frame's height the masks grow (method native): 0.1 where the content is found by a "
-        "part of it, as a smile by the mouth.",
-    ),
-    click.option(
-        "--preview",
-        is_flag=True,
-        help=f"Write a sheet of pairs to {SHEET} in --out, and train nothing (method native).",
-    ),
+from mbu_ops.methods import get_method
+from mbu_ops.objectives.options import check_options, option
+from mbu_ops.ops.chain import chain
+from mbu_ops.ops.segment import Segment
+from mbu_ops.training.pairs import (
+    believed,
+    content_bends,
+    content_masks,
+    drawn_masks,
+    edited_photos,
+    family_pen,
+    known_pairs,
+    true_masks,
 )
+from mbu_ops.weights import load_pretrained, resolve
 
 
-_NAMES = ("pair", "masks_from", "masks", "edits", "grow_masks", "preview")
-"""The options, in the order of the fields of :class:`PairOptions`."""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PairOptions:
     """How pairs are made.
 
     Attributes:
-        shares: of each kind; empty for what there is masks and a pen for.
+        pair: share of each kind, ``(kind, share)``, see :class:`mbu_ops.data.composites.Composites`; empty for what
+            there is masks and a pen for.
         masks_from: weights that find the content; None for the family's own.
         masks: folder of hand-made masks.
         edits: step that adds the content, for pairs made of other weights' edits.
-        grown: by which share of the frame's height masks grow.
-        preview: whether to draw some and train nothing.
+        grow_masks: by which share of the frame's height masks grow.
+
+    Raises:
+        ConfigurationError: if a value is none of those that it can have.
     """
 
-    shares: tuple[tuple[str, float], ...]
-    masks_from: str | None
-    masks: Path | None
-    edits: str | None
-    grown: float
-    preview: bool
+    pair: tuple[tuple[str, float], ...] = option(
+        (),
+        "How pairs are made: cut out of pictures with the content, drawn by the family's pen, edited (--edits), or "
+        "known, of pictures that the family draws.",
+        metavar="KIND=SHARE",
+        default="cut=3 drawn=5, or cut=1 where nothing draws it",
+    )
+    masks_from: str | None = option(
+        None,
+        "Trained weights that find the content in pictures.",
+        metavar="NAME_OR_PATH",
+        default="the family's own",
+    )
+    masks: Path | None = option(
+        None,
+        "Folder of hand-made masks: NAME.png for the picture NAME with the content, white where it is. Pictures "
+        "without one get masks by --masks-from.",
+    )
+    edits: str | None = option(
+        None,
+        "Step of a chain that adds the content to pictures, for pairs of the kind edited: adjust:smile,strength=1",
+        metavar="STEP",
+    )
+    grow_masks: float = option(
+        0.0,
+        "By which share of the frame's height the masks grow: 0.1 where the content is found by a part of it, as a "
+        "smile by the mouth.",
+        least=0,
+        most=0.5,
+    )
 
-    def check(self, method: str, source: object) -> None:
-        """Make sure, before pictures are read, that the method learns from pairs if any of this was asked for.
-
-        Raises:
-            ConfigurationError: if it does not, or a share is wrong.
-            WeightsError: if there are no weights that find the content.
-        """
-        from mbu_ops.methods import get_method
-
-        if "pairs" not in get_method(method).info.aids:
-            for option, given in (
-                ("pair", self.shares),
-                ("masks-from", self.masks_from),
-                ("masks", self.masks),
-                ("edits", self.edits),
-                ("grow-masks", self.grown),
-                ("preview", self.preview),
-            ):
-                if given:
-                    raise ConfigurationError(f"{method} learns from no pairs: leave --{option} out, or --method native")
-            return
-        if self.shares:
-            from mbu_ops.data.composites import check_shares
-
-            check_shares(self.shares)
-        if bool(self.edits) != bool(dict(self.shares).get("edited")):
+    def __post_init__(self) -> None:
+        check_options(self)
+        if self.pair:
+            check_shares(self.pair)
+        if bool(self.edits) != bool(dict(self.pair).get("edited")):
             raise ConfigurationError(
                 "pairs of the kind edited need a step that adds the content, and a share: give --edits STEP and --pair "
                 "edited=SHARE, or neither"
             )
-        if isinstance(source, Source):
-            self._masks_from(source)
+
+    def check(self, method: str, source: Source | LabelledSource) -> None:
+        """Make sure, before pictures are read, that the method learns from pairs if any of this was asked for.
+
+        Raises:
+            ConfigurationError: if it does not.
+            WeightsError: if there are no weights that find the content.
+        """
+        if "pairs" in get_method(method).info.aids:
+            if isinstance(source, Source):
+                self._masks_from(source)
+            return
+        for one in fields(self):
+            if getattr(self, one.name):
+                name = one.name.replace("_", "-")
+                raise ConfigurationError(f"{method} learns from no pairs: leave --{name} out, or --method native")
 
     def composites(
         self, domains: Domains, source: Source, note: Callable[[str], None], aids: Collection[str] = ()
@@ -159,23 +125,6 @@ class PairOptions:
             ConfigurationError: if a kind of pairs cannot be made of them.
             WeightsError: if the weights that find the content are not sound, or see another frame.
         """
-        import torch
-
-        import mbu_ops
-        from mbu_ops.data.composites import Composites, shows_enough
-        from mbu_ops.data.handmade import handmade_masks
-        from mbu_ops.ops import Segment
-        from mbu_ops.training.pairs import (
-            believed,
-            content_bends,
-            content_masks,
-            drawn_masks,
-            edited_photos,
-            family_pen,
-            known_pairs,
-            true_masks,
-        )
-
         name = self._masks_from(source)
         finder = None if name is None else _finder(name, source)
         seen, frame = domains, WHOLE_FRAME
@@ -192,16 +141,16 @@ class PairOptions:
         masks = (
             torch.zeros_like(kept.with_[:, :1])
             if finder is None
-            else content_masks(Segment(finder.model), seen.with_[shown], frame, domains.size, self.grown)
+            else content_masks(Segment(finder.model), seen.with_[shown], frame, domains.size, self.grow_masks)
         )
-        found_by = f"{name} grown by {self.grown:g}" if self.grown else name or ""
+        found_by = f"{name} grown by {self.grow_masks:g}" if self.grow_masks else name or ""
         whole = source.family if source.frame.is_whole else None  # of a part of a picture nobody asks it
         if (true := true_masks(whole, source.attribute, kept.with_)) is not None:
             told = true.flatten(1).any(1)
             masks[told] = true[told].to(torch.uint8) * 255
             found_by = ", ".join(filter(None, [f"{int(told.sum())} derived by the family", found_by]))
         truth = None
-        if dict(self.shares).get("known") and source.family is not None and kept.pairs:
+        if dict(self.pair).get("known") and source.family is not None and kept.pairs:
             note("drawing each content on somebody else")
             truth = known_pairs(source.family, kept, "views" in aids)
             masks, found_by = drawn_masks(kept), "drawn by the family"
@@ -220,11 +169,11 @@ class PairOptions:
             masks[of] = made
             found_by = ", ".join(filter(None, [f"{len(of)} made by hand", found_by]))
         pen = family_pen(source.family, source.attribute, source.frame.name, domains.size)
-        shares = self.shares or ((("cut", 3.0), ("drawn", 5.0)) if pen else (("cut", 1.0),))
+        shares = self.pair or ((("cut", 3.0), ("drawn", 5.0)) if pen else (("cut", 1.0),))
         edited = None
         if self.edits:
             note(f"editing pictures: {self.edits}")
-            edit = mbu_ops.chain(self.edits, source.family.name if source.family else "faces")
+            edit = chain(self.edits, source.family.name if source.family else "faces")
             edited = edited_photos(edit, seen.without[bare], frame, kept.without)
         bends = away = None
         if "bends" in aids and source.frame.is_whole | (frame is source.frame):
@@ -234,7 +183,7 @@ class PairOptions:
             note("nothing is bent: the weights that find the content see a part of the frame")
         reverse = None
         if "reverse" in aids and finder is not None:
-            places = content_masks(Segment(finder.model), seen.without[bare], frame, domains.size, self.grown)
+            places = content_masks(Segment(finder.model), seen.without[bare], frame, domains.size, self.grow_masks)
             if shows_enough(places).float().mean() > 0.5:
                 kinds = (("cut", 1.0),) if away is None else (("cut", 1.0), ("bent", 2.0))
                 reverse = Composites(kept.exchanged, places, kinds, bends=away)
@@ -247,14 +196,10 @@ class PairOptions:
             ConfigurationError: if there are neither.
             WeightsError: if there are none of that name.
         """
-        from mbu_ops.families.choice import weights_for
-        from mbu_ops.methods import get_method
-        from mbu_ops.weights import resolve
-
         if self.masks_from is not None:
             resolve(self.masks_from, verb="segment")
             return self.masks_from
-        if dict(self.shares).get("known"):
+        if dict(self.pair).get("known"):
             return None  # the family knows where its pictures show the content
         family, attribute = source.family, source.attribute
         if family is not None and attribute is not None:
@@ -277,8 +222,6 @@ def _finder(name: str, source: Source) -> Any:
     Raises:
         ConfigurationError: if they see another frame than the pictures', and not the family's first.
     """
-    from mbu_ops.weights import load_pretrained, resolve
-
     of_family = resolve(name, verb="segment")[1] is not None  # which names the content too
     content = None if of_family or source.attribute is None else source.contents[0]
     found: Any = load_pretrained(name, verb="segment", content=content)
@@ -288,34 +231,6 @@ def _finder(name: str, source: Source) -> Any:
             f"got {name} of {found.frame.name!r}: name others by --masks-from"
         )
     return found
-
-
-def pair_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that say how pairs are made; it gets them as :class:`PairOptions`."""
-
-    @functools.wraps(command)
-    def with_pairs(**options: Any) -> Any:
-        making = PairOptions(*(options.pop(name) for name in _NAMES))
-        return command(making=making, **options)
-
-    wrapped: Callable[..., Any] = with_pairs
-    for option in reversed(_OPTIONS):
-        wrapped = option(wrapped)
-    return wrapped
-
-
-def write_sheet(composites: Any, out: Path) -> Path:
-    """Draw some pairs into a folder, and return the file.
-
-    Raises:
-        ImageFileError: if it cannot be written.
-    """
-    from mbu_ops import images
-    from mbu_ops.training.pairs import pairs_sheet
-
-    path = out / SHEET
-    images.write(path, pairs_sheet(composites), overwrite=True)
-    return path
 
 
 def _silent(_line: str) -> None:
