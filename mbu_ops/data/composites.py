@@ -152,7 +152,7 @@ class Composites:
             raise ShapeError(
                 f"expected bends of shape ({len(bare)}, 2, h, w), one for each photo, got {tuple(self.bends.shape)}"
             )
-        object.__setattr__(self, "near", nearest(bare, photos, self._donors))
+        object.__setattr__(self, "near", nearest(bare, photos, self._donors, labels=self._labels))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -190,6 +190,14 @@ class Composites:
         """Return ``(M,)`` bool: which photos show enough of the content to cut it out; all where none does."""
         shows = shows_enough(self.masks)
         return shows if bool(shows.any()) else torch.ones_like(shows)
+
+    @property
+    def _labels(self) -> tuple[Tensor, Tensor] | None:
+        """Return what else is known of photos without and with the content, ``(N, K)`` and ``(M, K)`` bool."""
+        without, with_ = self.domains.without_traits, self.domains.with_traits
+        if without is None or with_ is None:
+            return None
+        return torch.from_numpy(without.labels), torch.from_numpy(with_.labels)
 
     @property
     def _odds(self) -> dict[str, float]:

@@ -20,6 +20,9 @@ _SKETCH = 12, 16
 _TONE = 20.0
 """How much the mean colour counts beside the sketch's structure."""
 
+_UNLIKE = 1e3
+"""How much a label that differs counts: more than all that sketches can differ in."""
+
 _COARSE, _SHIFT = 4, 0.1
 """Donors are moved to where they fit, as seen in pictures so many times smaller, by up to this share of a side."""
 
@@ -43,16 +46,24 @@ class Drawn(NamedTuple):
 
 
 @torch.no_grad()
-def nearest(without: Tensor, with_: Tensor, usable: Tensor | None = None, count: int = NEAREST) -> Tensor:
+def nearest(
+    without: Tensor,
+    with_: Tensor,
+    usable: Tensor | None = None,
+    count: int = NEAREST,
+    labels: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
     """Return for each photo without a content those photos with it that look most like it.
 
-    Compared are small grey sketches, which show which way a head is turned, and mean colours.
+    Compared are small grey sketches, which show which way a head is turned, and mean colours; where labels are known,
+    those with the same ones come first: a bearded man's smile is cut out of another one's beard.
 
     Args:
         without: ``(N, 3, H, W)`` uint8 RGB.
         with_: ``(M, 3, H, W)`` uint8 RGB.
         usable: ``(M,)`` bool, which of them to use; all when ``None``.
         count: how many donors a photo gets.
+        labels: ``(N, K)`` and ``(M, K)`` bool, what else is known of the photos.
 
     Returns:
         ``(N, min(count, 2 * M))`` int64: up to ``M`` the photos as they are, from there on mirrored.
@@ -65,10 +76,13 @@ def nearest(without: Tensor, with_: Tensor, usable: Tensor | None = None, count:
     donors = torch.cat([_sketches(with_), _sketches(with_.flip(-1))])
     chosen = torch.arange(len(donors)) if usable is None else torch.cat([usable, usable]).nonzero().flatten()
     donors, count = donors[chosen], min(count, len(chosen))
-    found = [
-        chosen[torch.cdist(part, donors).topk(count, largest=False).indices]
-        for part in torch.split(_sketches(without), 512)
-    ]
+    mine, theirs = (torch.zeros(len(one), 0) for one in (without, with_)) if labels is None else labels
+    theirs = torch.cat([theirs, theirs])[chosen]
+    found = []
+    for part, known in zip(torch.split(_sketches(without), 512), torch.split(mine.float(), 512), strict=True):
+        unlike = torch.cdist(known, theirs.float(), p=1) if known.shape[1] else torch.zeros(len(part), 1)
+        apart = torch.cdist(part, donors) + _UNLIKE * unlike
+        found.append(chosen[apart.topk(count, largest=False).indices])
     return torch.cat(found)
 
 

@@ -261,8 +261,8 @@ def believed(
         with_pictures=tuple(one for one, kept in zip(domains.with_pictures, with_.tolist(), strict=False) if kept),
         without=domains.without[without],
         without_odds=odds,
-        with_traits=None,
-        without_traits=None,
+        with_traits=None if domains.with_traits is None else domains.with_traits[with_.numpy()],
+        without_traits=None if domains.without_traits is None else domains.without_traits[without.numpy()],
         pairs=tuple(pair for pair, one in zip(domains.pairs, [*with_, *without], strict=False) if one),
     )
     return kept, with_, without

@@ -278,3 +278,14 @@ def test_known_pairs_need_the_truth_and_guides_somebody_else(domains: Domains, m
         Composites(domains, masks, (("known", 1.0),))
     with pytest.raises(ConfigurationError, match="expected another subject with each content"):
         Composites(domains, masks, (("known", 1.0),), known=known(12, views=False), views=True)
+
+
+def test_donors_with_the_same_labels_come_first() -> None:
+    """Bearded men lend their smiles to bearded men, as long as there are any."""
+    photos = torch.randint(256, (6, 3, 24, 32), dtype=torch.uint8)
+    bearded, few = torch.tensor([[True], [False]]), torch.tensor([[True], [False], [False], [False], [False], [False]])
+    near = nearest(photos[:2], photos, count=2, labels=(bearded, few)) % 6
+    assert near[0].tolist() == [0, 0]  # the one there is, and its mirror image
+    assert 0 not in near[1].tolist()
+    unknown = torch.zeros(2, 0, dtype=torch.bool), torch.zeros(6, 0, dtype=torch.bool)
+    assert torch.equal(nearest(photos[:2], photos, labels=unknown), nearest(photos[:2], photos))
