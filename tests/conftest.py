@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # as many threads as cores in each of as many processes would wait for one another; also in what tests start
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import torch
 
 from mbu_ops import families

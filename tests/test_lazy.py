@@ -118,7 +118,7 @@ def test_an_old_name_must_go_when_its_version_has_come(package):
     with pytest.raises(RuntimeError, match=r"package.Ratio was to go in 0.0.1, and this is .*: take it out"):
         get("Ratio")
     with pytest.raises(RuntimeError, match="take it out"):
-        renamed_arguments("0.0.1", {"old": "new"})
+        renamed_arguments("0.0.1", {"old": "new"})(print)
 
 
 @pytest.mark.parametrize("package", ["mbu_ops", "mbu_ops.ops", "mbu_ops.ops.chain", "mbu_ops.weights"])

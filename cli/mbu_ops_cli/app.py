@@ -17,19 +17,25 @@ from mbu_ops.errors import GuideWarning, MBUOpsError, PluginError, WeightsError
 OK, SOME_FAILED, USAGE, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "chain": ("mbu_ops_cli.chain:chain", "Edit pictures: remove:smile add:glasses ..."),
-    "edit": ("mbu_ops_cli.masks:edit", "Redraw a photo to fit an edited mask."),
-    "eval": ("mbu_ops_cli.eval:evaluate", "Measure how good edits are, on pictures not seen in training."),
-    "eval-blind": ("mbu_ops_cli.eval_blind:eval_blind", "Real and edited pictures to tell apart by eye."),
-    "eval-masks": ("mbu_ops_cli.eval_masks:eval_masks", "Measure masks against hand-made ones."),
-    "eval-parsing": ("mbu_ops_cli.eval_parsing:eval_parsing", "Measure how well the parts of pictures are told apart."),
-    "eval-portrait": ("mbu_ops_cli.eval_portrait:eval_portrait", "Measure how well pictures are put together."),
-    "families": ("mbu_ops_cli.families:families", "What can be edited, and what is installed for it."),
-    "generate": ("mbu_ops_cli.masks:generate", "Make pictures from masks."),
-    "parse": ("mbu_ops_cli.masks:parse", "Tell the parts of photos apart: a mask for each."),
-    "train": ("mbu_ops_cli.train:train", "Learn a new edit from two folders of pictures."),
-    "train-judge": ("mbu_ops_cli.train_judge:train_judge", "Train a classifier that judges edits."),
-    "weights": ("mbu_ops_cli.weights:weights", "List, check and convert trained weights."),
+    "chain": ("chain:chain", "Edit pictures: remove:smile add:glasses ..."),
+    "edit": ("edit:edit", "Redraw a photo to fit an edited mask."),
+    "eval": ("eval:evaluate", "Measure how good edits are, on pictures not seen in training."),
+    "eval-blind": ("eval_blind:eval_blind", "Real and edited pictures to tell apart by eye."),
+    "eval-masks": ("eval_masks:eval_masks", "Measure masks against hand-made ones."),
+    "eval-parsing": (
+        "eval_parsing:eval_parsing",
+        "Measure how well the parts of pictures are told apart.",
+    ),
+    "eval-portrait": (
+        "eval_portrait:eval_portrait",
+        "Measure how well pictures are put together.",
+    ),
+    "families": ("families:families", "What can be edited, and what is installed for it."),
+    "generate": ("generate:generate", "Make pictures from masks."),
+    "parse": ("parse:parse", "Tell the parts of photos apart: a mask for each."),
+    "train": ("train:train", "Learn a new edit from two folders of pictures."),
+    "train-judge": ("train_judge:train_judge", "Train a classifier that judges edits."),
+    "weights": ("weights:weights", "List, check and convert trained weights."),
 }
 """Each command's home and the line that the main help shows for it, so that help imports none of them."""
 
@@ -46,7 +52,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(module), name)
+        command: click.Command = getattr(import_module(f"mbu_ops_cli.commands.{module}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

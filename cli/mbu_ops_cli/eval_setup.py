@@ -10,7 +10,7 @@ import click
 
 from mbu_ops.data import Source
 from mbu_ops.errors import ConfigurationError, DataError
-from mbu_ops_cli.train_judge import backbone_for, check_suits
+from mbu_ops_cli.commands.train_judge import backbone_for, check_suits
 
 if TYPE_CHECKING:
     from torch import nn

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +16,8 @@ from mbu_ops.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import torch
+
+    from mbu_ops.batch import Existing
 
 VIEWS = 4
 """Views of each place that are edited and averaged, unless the user says otherwise."""
@@ -104,3 +109,40 @@ def choose_dtype(name: str) -> torch.dtype:
 
     dtype: torch.dtype = getattr(torch, name)
     return dtype
+
+
+def existing_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command ``--existing``: what to do where a result exists."""
+
+    @functools.wraps(command)
+    def with_existing(*args: Any, existing: Existing, overwrite: bool, **options: Any) -> Any:
+        if overwrite:
+            click.echo("note: --overwrite is called --existing overwrite by now; the old name goes in 0.3.0", err=True)
+        return command(*args, existing="overwrite" if overwrite else existing, **options)
+
+    wrapped: Callable[..., Any] = click.option("--overwrite", is_flag=True, hidden=True)(with_existing)
+    return click.option(
+        "--existing",
+        type=click.Choice(["error", "skip", "overwrite"]),
+        default="error",
+        show_default=True,
+        help="What to do where a result exists.",
+    )(wrapped)
+
+
+def may_write(path: Path, existing: Existing) -> bool:
+    """Return whether a file is to be written; False where one exists and is to be left as it is.
+
+    Args:
+        path: the file.
+        existing: what to do where it exists.
+
+    Raises:
+        ConfigurationError: if it exists, and nobody said what to do.
+    """
+    if not path.exists() or existing == "overwrite":
+        return True
+    if existing == "error":
+        raise ConfigurationError(f"{str(path)!r} exists already; add --existing overwrite, or skip")
+    click.echo(f"{path} exists already and was left as it is", err=True)
+    return False

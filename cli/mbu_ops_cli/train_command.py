@@ -20,13 +20,18 @@ class TrainCommand(CommandWithSettings):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Find out which method is meant, then read all options."""
-        helps = {"--help", "-h"} & set(args)
-        ctx.meta[_METHOD] = method = self._named(args) or (None if helps else DEFAULT)
+        method = self.recognise(ctx, args)
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             text = f"Method {method} has no option {error.option_name}: mbu-ops train --method {method} --help."
             raise click.NoSuchOption(error.option_name, text, error.possibilities, ctx) from None
+
+    def recognise(self, ctx: click.Context, args: list[str]) -> str | None:
+        """Take the options of the method that is meant; return its name, or None where help of all is wanted."""
+        method = self._named(args) or (None if {"--help", "-h"} & set(args) else DEFAULT)
+        ctx.meta[_METHOD] = method
+        return method
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the command's own options, and the method's."""

@@ -50,7 +50,7 @@ def test_errors_become_exit_codes(error, code, monkeypatch, capsys):
     def fail(*_args, **_options):
         raise error
 
-    monkeypatch.setattr("mbu_ops_cli.chain.ChainSpec.parse", fail)
+    monkeypatch.setattr("mbu_ops_cli.commands.chain.ChainSpec.parse", fail)
     assert app.run(["chain", "remove:smile"]) == code
     assert capsys.readouterr().err.startswith("mbu-ops: ") or code == 130
 

@@ -16,8 +16,8 @@ from mbu_ops.families import AttributeSpec, FamilySpec, discovery, refresh
 from mbu_ops.testing import tiny_mbu
 from mbu_ops.weights import WeightsInfo, resolve, save
 from mbu_ops_cli.app import run
+from mbu_ops_cli.commands.train_judge import check_suits
 from mbu_ops_cli.sources import source_of
-from mbu_ops_cli.train_judge import check_suits
 
 QUICK = ["--judge-steps", "1", "--json"]
 

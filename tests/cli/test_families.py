@@ -181,7 +181,7 @@ def test_guides_are_listed_and_drawn_side_by_side(tmp_path, capsys):
     with Image.open(sheet) as picture:
         assert picture.size == (4 * 320, 4 * (137 + 20))
     assert run(["families", "guides", "glasses", "-o", str(sheet)]) == 2
-    assert run(["families", "guides", "glasses", "-o", str(sheet), "--overwrite"]) == 0
+    assert run(["families", "guides", "glasses", "-o", str(sheet), "--existing", "overwrite"]) == 0
     capsys.readouterr()
     assert run(["families", "guides", "eyeglasses", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)

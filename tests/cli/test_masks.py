@@ -245,9 +245,14 @@ def test_results_are_replaced_only_when_asked(
         command += ["--mask", str(mask), "-o", str(out), "--weights", portraits, *WHOLE]
         out.write_bytes(b"mine")
         assert run(command) == 2
-        assert "exists already; add --overwrite" in capsys.readouterr().err
+        assert "exists already; add --existing overwrite" in capsys.readouterr().err
+        assert run([*command, "--existing", "skip"]) == 0
+        assert "was left as it is" in capsys.readouterr().err
         assert out.read_bytes() == b"mine"
-        assert run([*command, "--overwrite"]) == 0
+        assert run([*command, "--overwrite"]) == 0  # as it was called before
+        assert "--overwrite is called --existing overwrite by now" in capsys.readouterr().err
+        out.write_bytes(b"mine")
+        assert run([*command, "--existing", "overwrite"]) == 0
         assert pixels_of(out).ndim == 3
 
 

@@ -92,7 +92,7 @@ def test_the_look_is_that_of_the_largest_face(
     assert not near(generate("--like", str(photo), "--no-align"), expected)
     empty = draw(photo.with_name("empty.png"), (56, 41))
     assert "found none" not in capsys.readouterr().err
-    generate("--like", str(empty), "--overwrite", code=2)
+    generate("--like", str(empty), "--existing", "overwrite", code=2)
     assert "expected an old doll, found none; choose another photo, or --no-align" in capsys.readouterr().err
 
 
@@ -103,7 +103,7 @@ def test_faces_stand_before_a_background(
     made = generate("--background", str(photo))
     assert near(made, op(labels_of(mask), None, tensor(photo)))
     before = pixels_of(made)
-    generate("--overwrite")
+    generate("--existing", "overwrite")
     assert not np.array_equal(pixels_of(made), before)
 
 
@@ -245,7 +245,7 @@ def test_an_edit_of_one_face_leaves_the_other(dolls: Change, photo: Path, portra
     labels = labels_of(mask)
     labels[..., 10:24, :] = 3
     images.write_labels(mask, labels[0, 0].numpy(), ANATOMY.colours, overwrite=True)
-    edit = ["edit", "-i", str(photo), "--mask", str(mask), "-o", str(out), "--overwrite", *command]
+    edit = ["edit", "-i", str(photo), "--mask", str(mask), "-o", str(out), "--existing", "overwrite", *command]
     for face, seen in ((["--face", "1"], (True, False)), (["--face", "2"], (False, True)), ([], (True, True))):
         assert run([*edit, *face]) == 0
         changed = (pixels_of(out) != pixels_of(photo)).any(-1)
@@ -299,7 +299,17 @@ def test_an_aligners_trouble_ends_an_edit_and_a_look_in_words(
 def test_a_mask_that_is_not_cut_to_its_frame_is_told(
     dolls: Change, mask: Path, portraits: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["generate", *DOLLS, "--weights", portraits, "-o", str(tmp_path / "made.png"), "--overwrite", "--mask"]
+    command = [
+        "generate",
+        *DOLLS,
+        "--weights",
+        portraits,
+        "-o",
+        str(tmp_path / "made.png"),
+        "--existing",
+        "overwrite",
+        "--mask",
+    ]
     assert run([*command, str(mask)]) == 0
     assert "note" not in capsys.readouterr().err
     far = np.pad(face_labels(1)[0, 0].numpy(), 100)

@@ -54,7 +54,7 @@ def test_a_familys_own_weights_are_the_default(
     assert torch.equal(labels_of(out).long(), Parse.from_pretrained(reader).labels(tensor(photo)))
     result = tmp_path / "result.png"
     assert run(["edit", "-i", str(photo), "--mask", str(out), "-o", str(result), *DOLLS]) == 0
-    assert run(["generate", "--mask", str(mask), "-o", str(result), "--overwrite", *DOLLS]) == 0
+    assert run(["generate", "--mask", str(mask), "-o", str(result), "--existing", "overwrite", *DOLLS]) == 0
     assert near(result, Generate.from_pretrained(portraits)(labels_of(mask)))
 
 

@@ -15,8 +15,8 @@ from mbu_ops.data.domains import Domains
 from mbu_ops.errors import WeightsError
 from mbu_ops.evaluation.judge import Judge
 from mbu_ops_cli.app import run
+from mbu_ops_cli.commands.train_judge import check_suits
 from mbu_ops_cli.sources import source_of
-from mbu_ops_cli.train_judge import check_suits
 
 from .celeba import LABELS, fill_celeba
 

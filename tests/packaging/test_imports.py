@@ -25,7 +25,7 @@ def modules_after(statement):
         "import mbu_ops.frames; mbu_ops.frames.Box; mbu_ops.frames.Frame; mbu_ops.frames.aligner",
         "import mbu_ops.data; mbu_ops.data.Source, mbu_ops.data.LabelledSource",
         "import mbu_ops_faces",
-        "import mbu_ops_cli.train",
+        "import mbu_ops_cli.commands.train",
         "import mbu_ops_cli.app",
         "import mbu_ops; mbu_ops.ops.ChainSpec.parse('remove:smile add:glasses')",
     ],

@@ -40,7 +40,7 @@ class EvalCommand(click.Command):
         """Hand the arguments to ``eval-blind`` where ``--blind`` is among them."""
         if "--blind" not in args:
             return super().make_context(info_name, args, parent, **extra)
-        from mbu_ops_cli.eval_blind import eval_blind
+        from mbu_ops_cli.commands.eval_blind import eval_blind
 
         rest = [word for word in args if word != "--blind"]
         return eval_blind.make_context(f"{info_name} --blind", rest, parent, **extra)

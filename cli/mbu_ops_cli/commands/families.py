@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from mbu_ops.batch import Existing
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.families import (
     AttributeSpec,
@@ -25,7 +26,7 @@ from mbu_ops.families import families as all_families
 from mbu_ops.ops.verbs import grammar_words, verbs
 from mbu_ops.weights import flaw
 from mbu_ops_cli.app import OK, UNAVAILABLE
-from mbu_ops_cli.options import echo_json, json_option
+from mbu_ops_cli.options import echo_json, existing_option, json_option, may_write
 
 
 @click.group()
@@ -99,18 +100,18 @@ def show(name: str, as_json: bool) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Picture to write: all of them in the order of their numbers.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace an --out that exists.")
+@existing_option
 @json_option
-def guides(attribute: str, out: Path | None, overwrite: bool, as_json: bool) -> None:
+def guides(attribute: str, out: Path | None, existing: Existing, as_json: bool) -> None:
     """List the pictures that come with a family for ATTRIBUTE, such as glasses: what guide=NUMBER puts on."""
     family, plan = parse_attribute(attribute)
     found = [guide for guide in family.guides if guide.attribute == plan.name]
     if not found:
         raise ConfigurationError(f"the family {family.name!r} has no guide pictures of {plan.name}: name one of yours")
-    if out is not None:
+    if out is not None and may_write(out, existing):
         from mbu_ops_cli.guides import write_guides
 
-        write_guides(found, out, overwrite)
+        write_guides(found, out, overwrite=existing == "overwrite")
     if as_json:
         echo_json([_guide(guide) | {"number": number} for number, guide in enumerate(found)])
         return

@@ -12,7 +12,7 @@ from mbu_ops.families import FamilySpec, WeightSpec
 from mbu_ops.families import families as all_families
 from mbu_ops.weights import locate
 from mbu_ops_cli.app import OK, UNAVAILABLE
-from mbu_ops_cli.calibrate import calibrate
+from mbu_ops_cli.commands.calibrate import calibrate
 from mbu_ops_cli.options import echo_json, json_option
 
 

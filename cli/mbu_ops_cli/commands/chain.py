@@ -27,6 +27,7 @@ from mbu_ops_cli.options import (
     choose_dtype,
     device_option,
     dtype_option,
+    existing_option,
     family_option,
     json_option,
     method_option,
@@ -73,13 +74,7 @@ class _Editing:
 @click.option("--frame", metavar="L,T,R,B", help="Edit only this box of every picture, in pixels.")
 @click.option("--save-mask", is_flag=True, help="Write what changed beside each result, as NAME.mask.png.")
 @click.option("--save-boxes", is_flag=True, help="Write what was found beside each result, as NAME.boxes.json.")
-@click.option(
-    "--existing",
-    type=click.Choice(["error", "skip", "overwrite"]),
-    default="error",
-    show_default=True,
-    help="What to do where a result exists.",
-)
+@existing_option
 @click.option("--dry-run", is_flag=True, help="Check everything, say what would be done, do nothing.")
 @json_option
 @device_option
