@@ -168,7 +168,9 @@ class PairOptions:
                 )
             masks[of] = made
             found_by = ", ".join(filter(None, [f"{len(of)} made by hand", found_by]))
-        pen = family_pen(source.family, source.attribute, source.frame.name, domains.size)
+        pen = None
+        if not self.pair or dict(self.pair).get("drawn"):
+            pen = family_pen(source.family, source.attribute, source.frame.name, domains.size)
         shares = self.pair or ((("cut", 3.0), ("drawn", 5.0)) if pen else (("cut", 1.0),))
         edited = None
         if self.edits:
