@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -64,6 +65,49 @@ LOSS_WEIGHTS: dict[str, DIDDLossWeights] = {
 """The published weights, the same in every experiment; and ``quick``, ours for runs of hours."""
 
 
+class _Seen(NamedTuple):
+    """What one pass makes of the images of a step: of the first domain, the second, and of neither where there are any.
+
+    Attributes:
+        images: pixels in [-1, 1].
+        guides: what the separate encoders see.
+        commons: common codes.
+        own: both contents' codes, each of its own domain.
+        none: the code of no content.
+        drawn: the images again.
+        third: the discriminator of images with neither, where there are such.
+    """
+
+    images: list[Tensor]
+    guides: list[Tensor]
+    commons: list[Tensor]
+    own: list[Tensor]
+    none: Tensor
+    drawn: list[Tensor]
+    third: LatentDiscriminator | None
+
+
+class _Edits(NamedTuple):
+    """Images with other contents.
+
+    Attributes:
+        wanted: the codes that they are drawn from.
+        plain: the same images, drawn from their own codes.
+        redrawn: as they are drawn.
+        pixels: as an op makes them.
+    """
+
+    wanted: list[Codes]
+    plain: list[Tensor]
+    redrawn: list[Tensor]
+    pixels: list[Tensor]
+
+
+def _every_other(parts: list[Tensor]) -> Tensor:
+    """Return every other one of both domains' tensors."""
+    return torch.cat(parts[:2])[::2]
+
+
 class DIDDObjective(ContentObjective):
     """Losses of one step, for the networks and for the discriminators.
 
@@ -111,8 +155,25 @@ class DIDDObjective(ContentObjective):
         Yields:
             The parameter group to update, the weighted terms whose sum is its loss, and measurements for the log.
         """
-        model, weights, discriminator = self.model, self.weights, self.image_discriminator
+        weights = self.weights
         discriminators = self.parameter_groups()["discriminator"]
+        seen = self._seen(without, with_, neither)
+        for parameter in discriminators:
+            parameter.requires_grad_(False)
+        terms = self._of_codes(seen)
+        edits: _Edits | None = None
+        if self.image_discriminator is not None or weights.cycle or weights.change:
+            edits = self._edited(seen)
+            terms |= self._of_edits(seen, edits)
+        yield "networks", {name: getattr(weights, name) * value for name, value in terms.items()}, {}
+        for parameter in discriminators:
+            parameter.requires_grad_(True)
+        if losses := self._of_discriminators(seen, edits):
+            yield "discriminator", losses, {}
+
+    def _seen(self, without: Tensor, with_: Tensor, neither: Tensor | None) -> _Seen:
+        """Return what one pass makes of the images of a step."""
+        model = self.model
         images = [to_signed(with_), to_signed(without)]
         guides = [self._seen_apart(with_), self._seen_apart(without)]
         commons = [model.common_code(pixels) for pixels in images]
@@ -125,70 +186,80 @@ class DIDDObjective(ContentObjective):
             guides.append(self._seen_apart(neither))
             commons.append(model.common_code(images[2]))
             made.append(Codes(commons[2], none, none))
-        shares = (1.0, 1.0, weights.neither)
+        return _Seen(images, guides, commons, own, none, [model.decode(codes) for codes in made], third)
+
+    def _of_codes(self, seen: _Seen) -> dict[str, Tensor]:
+        """Return the terms of what images are drawn from: reconstructions, empty codes, contents, confusion."""
+        weights, third = self.weights, seen.third
         terms: dict[str, Tensor] = {}
-        drawn = [model.decode(codes) for codes in made]
         if weights.reconstruction:
-            apart = [share * self._distance(*pair) for share, *pair in zip(shares, drawn, images, strict=False)]
-            terms["reconstruction"] = torch.stack(apart).sum()
+            pairs = zip(self._shares, seen.drawn, seen.images, strict=False)
+            terms["reconstruction"] = torch.stack([share * self._distance(*pair) for share, *pair in pairs]).sum()
         if weights.zero:
-            silent = [model.separate_code(pixels, 1 - index).abs().mean() for index, pixels in enumerate(guides[:2])]
-            silent += [weights.neither * model.separate_code(guides[2], i).abs().mean() for i in (0, 1) if third]
+            code = self.model.separate_code
+            silent = [code(pixels, 1 - index).abs().mean() for index, pixels in enumerate(seen.guides[:2])]
+            silent += [weights.neither * code(seen.guides[2], i).abs().mean() for i in (0, 1) if third]
             terms["zero"] = torch.stack(silent).sum()
         if weights.presence:
             # the small number: roots have no slope at 0
-            strengths = [(code.square().mean((1, 2, 3)) + 1e-6).sqrt() for code in own]
+            strengths = [(code.square().mean((1, 2, 3)) + 1e-6).sqrt() for code in seen.own]
             terms["presence"] = torch.stack([F.relu(1 - strength / PRESENT).mean() for strength in strengths]).sum()
-        for parameter in discriminators:
-            parameter.requires_grad_(False)
         if weights.confusion:
-            terms["confusion"] = self.discriminator.confusion(*commons[:2])
+            terms["confusion"] = self.discriminator.confusion(*seen.commons[:2])
             if third is not None:
-                shown = torch.cat(commons[:2])[::2]
-                terms["confusion"] = terms["confusion"] + weights.neither * third.confusion(commons[2], shown)
-        # the second domain's images with a guide of the first, and the other way round; and both kinds with nothing
+                shown = third.confusion(seen.commons[2], _every_other(seen.commons))
+                terms["confusion"] = terms["confusion"] + weights.neither * shown
+        return terms
+
+    def _edited(self, seen: _Seen) -> _Edits:
+        """Return the second domain's images with a guide of the first, the other way round, and both with nothing."""
+        none, own, commons = seen.none, seen.own, seen.commons
         wanted = [Codes(commons[1], own[0], none), Codes(commons[0], none, own[1])]
-        sources = [(images[1], drawn[1]), (images[0], drawn[0])]
-        if third is not None:
-            wanted.append(Codes(torch.cat(commons[:2])[::2], none, none))
-            sources.append((torch.cat(images[:2])[::2], torch.cat(drawn[:2])[::2]))
-        edited: list[Tensor] = []
-        if discriminator is not None or weights.cycle or weights.change:
-            redrawn = [model.decode(codes) for codes in wanted]
-            edited = [model.result(*source, one) for source, one in zip(sources, redrawn, strict=True)]
-            if weights.change:
-                moved = [
-                    share * F.l1_loss(one, plain)
-                    for share, one, (_, plain) in zip(shares, redrawn, sources, strict=False)
-                ]
-                terms["change"] = torch.stack(moved).sum()
-        if discriminator is not None:
-            scores = [
-                share * discriminator(one)[:, i].mean()
-                for i, (share, one) in enumerate(zip(shares, edited, strict=False))
-            ]
+        sources = [(seen.images[1], seen.drawn[1]), (seen.images[0], seen.drawn[0])]
+        if seen.third is not None:
+            wanted.append(Codes(_every_other(commons), none, none))
+            sources.append((_every_other(seen.images), _every_other(seen.drawn)))
+        redrawn = [self.model.decode(codes) for codes in wanted]
+        pixels = [self.model.result(*source, one) for source, one in zip(sources, redrawn, strict=True)]
+        return _Edits(wanted, [plain for _, plain in sources], redrawn, pixels)
+
+    def _of_edits(self, seen: _Seen, edits: _Edits) -> dict[str, Tensor]:
+        """Return the terms of edited images: how far they change, whether they pass, whether codes return."""
+        terms: dict[str, Tensor] = {}
+        if self.weights.change:
+            moved = zip(self._shares, edits.redrawn, edits.plain, strict=False)
+            terms["change"] = torch.stack([share * F.l1_loss(one, plain) for share, one, plain in moved]).sum()
+        if (discriminator := self.image_discriminator) is not None:
+            judged = enumerate(zip(self._shares, edits.pixels, strict=False))
+            scores = [share * discriminator(pixels)[:, domain].mean() for domain, (share, pixels) in judged]
             terms["adversarial"] = -torch.stack(scores).sum()
-        if weights.cycle:
+        if self.weights.cycle:
+            model = self.model
             apart = [
                 F.mse_loss(model.common_code(pixels), codes.common)
-                + F.mse_loss(model.separate_code(pixels, index), own[index])
-                for index, (pixels, codes) in enumerate(zip(edited[:2], wanted[:2], strict=True))
+                + F.mse_loss(model.separate_code(pixels, index), seen.own[index])
+                for index, (pixels, codes) in enumerate(zip(edits.pixels[:2], edits.wanted[:2], strict=True))
             ]
             terms["cycle"] = torch.stack(apart).sum()
-        yield "networks", {name: getattr(weights, name) * value for name, value in terms.items()}, {}
-        for parameter in discriminators:
-            parameter.requires_grad_(True)
+        return terms
+
+    def _of_discriminators(self, seen: _Seen, edits: _Edits | None) -> dict[str, Tensor]:
+        """Return what the discriminators learn from the same pass."""
         losses: dict[str, Tensor] = {}
-        if weights.confusion:
-            commons = [code.detach() for code in commons]
+        if self.weights.confusion:
+            commons = [code.detach() for code in seen.commons]
             losses["discriminator"] = self.discriminator.loss(common_without=commons[1], common_with=commons[0])
-            if third is not None:
-                losses["neither_discriminator"] = third.loss(commons[2], torch.cat(commons[:2])[::2])
-        if discriminator is not None:
-            fakes = {index: pixels.detach() for index, pixels in enumerate(edited)}
-            losses["image_discriminator"] = discriminator.loss(images, fakes, WRONG_DOMAIN)
-        if losses:
-            yield "discriminator", losses, {}
+            if seen.third is not None:
+                losses["neither_discriminator"] = seen.third.loss(commons[2], _every_other(commons))
+        if self.image_discriminator is not None and edits is not None:
+            fakes = {index: pixels.detach() for index, pixels in enumerate(edits.pixels)}
+            losses["image_discriminator"] = self.image_discriminator.loss(seen.images, fakes, WRONG_DOMAIN)
+        return losses
+
+    @property
+    def _shares(self) -> tuple[float, float, float]:
+        """How much each domain counts: with the first content, with the second, with neither."""
+        return 1.0, 1.0, self.weights.neither
 
     def _seen_apart(self, image: Tensor) -> Tensor:
         """Return images as the separate encoders see them: every other one varied, of every domain alike.
