@@ -50,6 +50,28 @@ class FiniteRange(click.FloatRange):
         return number
 
 
+EXAMPLES = {"TERM=WEIGHT": "confusion=0.05", "KIND=SHARE": "cut=1", "LABEL=SHARE": "Mouth_Slightly_Open=0.15"}
+
+
+class Number(click.ParamType[tuple[str, float]]):
+    """Text of the form NAME=NUMBER."""
+
+    name = "NAME=NUMBER"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
+        """Return name and number."""
+        if isinstance(value, tuple):
+            return value
+        name, equals, number = str(value).partition("=")
+        try:
+            return name, float(number if equals else "nothing")
+        except ValueError:
+            form = param.metavar if isinstance(param, click.Option) and param.metavar else self.name
+            raise click.BadParameter(
+                f"expected {form}, such as {EXAMPLES.get(form, 'one=1')}, got {value!r}", ctx, param
+            ) from None
+
+
 class BatchSize(click.ParamType[int | None]):
     """``auto`` (None) or a number of pictures."""
 

@@ -15,7 +15,7 @@ from mbu_ops.data import LabelledSource, Source
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.families.names import NAME
 from mbu_ops_cli.labelled import labelled_source
-from mbu_ops_cli.options import FiniteRange
+from mbu_ops_cli.options import FiniteRange, Number
 from mbu_ops_cli.search import SEARCH, frame_of, search_of
 
 FOLDER = click.Path(path_type=Path)
@@ -40,6 +40,14 @@ OPTIONS = (
         metavar="LABEL",
         multiple=True,
         help="Only pictures of --data with this label, or without it as in '!Male'; may be given several times.",
+    ),
+    click.option(
+        "--seldom",
+        metavar="LABEL=SHARE",
+        multiple=True,
+        type=Number(),
+        help="How often to learn from pictures of --data with this label and without the content, as against others, "
+        "0 to 1: Mouth_Slightly_Open=0.15 where smiles are to be closed; may be given several times.",
     ),
     click.option(
         "--with",
@@ -92,7 +100,19 @@ def _labelled(folders: tuple[Path, ...], given: dict[str, Any], method: str | No
     Raises:
         ConfigurationError: if other pictures are named too.
     """
-    for name in ("attribute", "attributes", "data", "only", "with_", "without", "pictures", "face", "no_align", "cuts"):
+    for name in (
+        "attribute",
+        "attributes",
+        "data",
+        "only",
+        "seldom",
+        "with_",
+        "without",
+        "pictures",
+        "face",
+        "no_align",
+        "cuts",
+    ):
         if given[name]:
             option = name.rstrip("_").replace("_", "-")
             raise ConfigurationError(f"--labelled pictures say themselves what they show: leave --{option} out")
@@ -115,6 +135,7 @@ def source_of(
     cuts: Path | None = None,
     out: Path = Path("out"),
     quiet: bool = False,
+    seldom: tuple[tuple[str, float], ...] = (),
 ) -> Source:
     """Return the source that options name.
 
@@ -163,6 +184,11 @@ def source_of(
         )
     if only and not data:
         raise ConfigurationError("--only goes with --data: other pictures have no labels")
+    if seldom and not data:
+        raise ConfigurationError("--seldom goes with --data: other pictures have no labels")
+    for label, often in seldom:
+        if not 0 <= often <= 1:
+            raise ConfigurationError(f"expected a share from 0 to 1 in --seldom, got {label}={often:g}")
     if holdout and not with_:
         raise ConfigurationError("--holdout goes with --with and --without; other pictures have partitions")
     if pictures is not None and not drawn:
@@ -175,7 +201,10 @@ def source_of(
     found = search_of(owner, bool(with_), face, no_align, cuts, out, quiet)
     plan = plan and plan.narrowed(only)
     contents = pair or ((plan.name if plan else "content"),)
-    return Source(owner, plan, contents, data, only, with_, without, neither, holdout, pictures or 2000, shown, found)
+    return Source(
+        *(owner, plan, contents, data, only, with_, without, neither, holdout, pictures or 2000, shown, found),
+        seldom=seldom,
+    )
 
 
 def _sides(

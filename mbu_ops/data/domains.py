@@ -209,6 +209,7 @@ class Domains:
         seed: int | None = None,
         frame: FrameSpec = WHOLE_FRAME,
         share: Share = WHOLE,
+        seldom: Collection[tuple[str, float]] = (),
     ) -> Domains:
         """Read the images of an attribute from one or more folders in CelebA's layout.
 
@@ -222,6 +223,8 @@ class Domains:
             seed: of the shuffle that chooses them; the first ones when ``None``.
             frame: which of the family's frames to keep, in the sides of its first.
             share: which part of each folder's people to read, see :data:`mbu_ops.data.celeba.Share`.
+            seldom: labels of which batches show ``without`` images so many times as often as others, ``(label, share)``
+                with shares from 0 to 1: open mouths, where smiles are to be closed.
 
         Raises:
             DataError: if a folder is not in that layout or too few images match.
@@ -230,6 +233,7 @@ class Domains:
         pixels: dict[str, Tensor] = {}
         files: dict[str, tuple[Picture, ...]] = {}
         traits: dict[str, Traits] = {}
+        rare = np.ones(0)
         rules = {"with": attribute.with_rule, "without": attribute.without_rule, "neither": attribute.neither_rule}
         for side, rule in rules.items():
             matching = [one.matching(rule, partition, share) for one in sets]
@@ -244,13 +248,21 @@ class Domains:
             labels = [one.columns(attribute.balance)[indices] for one, indices in zip(sets, chosen, strict=True)]
             people = [one.people[indices] for one, indices in zip(sets, chosen, strict=True)]
             traits[side] = Traits(np.concatenate(labels)[kept], np.concatenate(people)[kept])
+            if side == "without" and seldom:
+                names = tuple(label for label, _ in seldom)
+                shown = [one.columns(names)[indices] for one, indices in zip(sets, chosen, strict=True)]
+                rare = np.where(np.concatenate(shown)[kept], [often for _, often in seldom], 1.0).prod(1)
+        odds = balancing_weights(traits["with"].labels, traits["without"].labels) if attribute.balance else None
+        if seldom:
+            odds = rare if odds is None else odds * rare
+            if not odds.sum() > 0:
+                raise DataError(f"expected pictures without {attribute.name} that are not all seldom, got none")
+            odds = odds / odds.sum()
         return cls(
             without=pixels["without"],
             with_=pixels["with"],
             neither=pixels.get("neither"),
-            without_odds=(
-                balancing_weights(traits["with"].labels, traits["without"].labels) if attribute.balance else None
-            ),
+            without_odds=odds,
             source=f"{', '.join(folder.name for folder in folders)} ({partition})",
             with_layout=attribute.with_layout,
             without_layout=attribute.without_layout,

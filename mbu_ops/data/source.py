@@ -73,6 +73,8 @@ class Source:
         frame: which of the family's frames to cut out of the pictures.
         search: how to find the family's first frame in photos; None where pictures are cut to it.
         share: which part of the training people of ``data`` to learn from.
+        seldom: labels of ``data`` whose pictures without the content are learnt from seldom, ``(label, share)``, see
+            :meth:`mbu_ops.data.domains.Domains.from_celeba`.
 
     Example:
         >>> import tempfile
@@ -99,6 +101,7 @@ class Source:
     frame: FrameSpec = WHOLE_FRAME
     search: Search | None = None
     share: tuple[int, int] = (1, 1)
+    seldom: tuple[tuple[str, float], ...] = ()
 
     @property
     def drawn(self) -> bool:
@@ -123,6 +126,7 @@ class Source:
             **({} if self.frame.is_whole else {"frame": self.frame.name}),
             **({"found": self.search.which} if self.search else {}),
             **({"people": "{}/{}".format(*self.share)} if self.share != (1, 1) else {}),
+            **({"seldom": [list(pair) for pair in self.seldom]} if self.seldom else {}),
         }
 
     def alone(self, attribute: AttributeSpec) -> Source:
@@ -146,8 +150,11 @@ class Source:
             return self._folders(size, "train", report, self.neither)
         family, attribute = self._known()
         if self.data:
-            domains = Domains.from_celeba(self.data, attribute, size, report=report, frame=self.frame, share=self.share)
-            return replace(domains, source=", ".join((domains.source, *self.only)))
+            domains = Domains.from_celeba(
+                self.data, attribute, size, report=report, frame=self.frame, share=self.share, seldom=self.seldom
+            )
+            rare = (f"{label} {often:g} times as often" for label, often in self.seldom)
+            return replace(domains, source=", ".join((domains.source, *self.only, *rare)))
         report(f"drawing {2 * self.pictures} pictures")
         return Domains.drawn(family, attribute, _side(size), self.pictures)
 

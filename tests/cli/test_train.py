@@ -132,6 +132,12 @@ def test_wrong_usage_is_named(folders, capsys, change, word):
         (["train", "--out", "out", "--data", "here"], "--attribute"),
         (["train", "--out", "out", "--data", "here", "--attribute", "glases"], "glasses"),
         (["train", "--out", "out", "--data", "here", "--attribute", "glasses"], "list_attr_celeba.txt"),
+        (
+            ["train", "--out", "out", "--with", "a", "--without", "b", "--seldom", "Male=0.5"],
+            "--seldom goes with --data",
+        ),
+        (["train", "--out", "out", "--data", "here", "--attribute", "glasses", "--seldom", "Male=2"], "from 0 to 1"),
+        (["train", "--out", "out", "--data", "here", "--attribute", "glasses", "--seldom", "Male"], "LABEL=SHARE"),
         (["train", "--out", "out", "--with", "here", "--without", "there"], "not one"),
     ],
 )

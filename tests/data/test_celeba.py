@@ -47,6 +47,23 @@ def test_rules_select_the_partition(celeba):
         table.matching((("Hat",),), "train")
 
 
+def test_some_labels_are_learnt_from_seldom(celeba):
+    usual = Domains.from_celeba([celeba], GLASSES, 16)
+    seldom = Domains.from_celeba([celeba], GLASSES, 16, seldom=(("Eyeglasses", 0.25),))
+    np.testing.assert_allclose(seldom.without_odds, usual.without_odds)  # nobody among those without
+    plain = AttributeSpec("glasses", "Glasses", with_rule=(("!Eyeglasses",),), without_rule=((),))
+    mixed = Domains.from_celeba([celeba], plain, 16, seldom=(("Eyeglasses", 0.25),))
+    bright = (mixed.without[:, 0, 8, 8] > 100).numpy()
+    assert bright.sum() == 10
+    np.testing.assert_allclose(mixed.without_odds.sum(), 1)
+    np.testing.assert_allclose(mixed.without_odds[bright], mixed.without_odds[~bright].mean() / 4)
+    none = AttributeSpec("glasses", "Glasses", with_rule=(("!Eyeglasses",),), without_rule=(("Eyeglasses",),))
+    with pytest.raises(DataError, match="expected pictures without glasses that are not all seldom, got none"):
+        Domains.from_celeba([celeba], none, 16, seldom=(("Eyeglasses", 0.0),))
+    with pytest.raises(DataError, match="Hat"):
+        Domains.from_celeba([celeba], GLASSES, 16, seldom=(("Hat", 0.5),))
+
+
 def test_domains_keep_labels_and_pictures_together(celeba):
     (celeba / "img_align_celeba" / "000002.jpg").write_bytes(b"no picture")
     lines = []
