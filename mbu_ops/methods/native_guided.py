@@ -209,7 +209,7 @@ class NativeGuided(WithRemover):
         objective="mbu_ops.objectives.native_guided:NativeGuidedObjective",
         refines=False,
         takes_pixels=True,
-        aids=frozenset({"pairs", "views"}),
+        aids=frozenset({"pairs", "views", "bends"}),
     )
 
     def __init__(self, config: NativeConfig | str = "lite") -> None:

@@ -34,10 +34,7 @@ from mbu_ops.objectives.native import (
     named,
     unruly,
 )
-from mbu_ops.objectives.options import DistanceOptions
-
-_CUT_OUT = 0.25
-"""Share of the laid-on contents whose guide is the content alone, as pictures with an alpha channel show it."""
+from mbu_ops.objectives.options import DistanceOptions, option
 
 _THIN = 3.0
 """How much more what is thin counts: a rim covers few pixels, and is what the eye looks at."""
@@ -74,6 +71,27 @@ class NativeGuidedLossWeights(NativeLossWeights):
 LOSS_WEIGHTS: dict[str, NativeGuidedLossWeights] = {"quick": NativeGuidedLossWeights()}
 
 
+@dataclass(frozen=True, kw_only=True)
+class NativeGuidedOptions(DistanceOptions):
+    """What the objective can be told.
+
+    Attributes:
+        alone: share of the laid-on contents whose guide is the content alone, as a picture with alpha shows it.
+    """
+
+    alone: float = option(
+        0.25,
+        "How many guides show the content alone, on a transparent ground; 0 for what is no thing, as a smile.",
+        least=0,
+        most=1,
+    )
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What the objective's constructor is given beside networks and weights."""
+        return super().arguments | {"alone": self.alone}
+
+
 class NativeGuidedObjective(PairsObjective):
     """Losses of one step, for both networks with a discriminator each, and the remover's classifier.
 
@@ -81,18 +99,26 @@ class NativeGuidedObjective(PairsObjective):
         model: the networks.
         weights: weight of each term.
         loss: distance of the reconstructions, see :data:`mbu_ops.objectives.terms.DISTANCES`.
+        alone: share of the contents whose guide is the content alone.
     """
 
     network = NativeGuided
     recipes = LOSS_WEIGHTS
-    options = DistanceOptions
+    options = NativeGuidedOptions
 
-    def __init__(self, model: NativeGuided, weights: NativeGuidedLossWeights | None = None, loss: str = "l1") -> None:
+    def __init__(
+        self,
+        model: NativeGuided,
+        weights: NativeGuidedLossWeights | None = None,
+        loss: str = "l1",
+        alone: float = 0.25,
+    ) -> None:
         super().__init__()
         self.model: Any = model
         self.weights = weights or NativeGuidedLossWeights()
         self.less = NativeObjective(model.less, self.weights, loss)
         self.adder = _AdderObjective(cast(Any, model), self.weights, loss)
+        self.adder.alone = alone
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters that each kind of step updates."""
@@ -147,6 +173,7 @@ class _AdderObjective(NativeObjective):
     """Losses of what adds: the terms of a remover, with pairs the other way."""
 
     weights: NativeGuidedLossWeights
+    alone: float = 0.25
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         return {"networks": list(self.model.adder.parameters()), "discriminator": list(self.discriminator.parameters())}
@@ -161,7 +188,7 @@ class _AdderObjective(NativeObjective):
             others = softened(lit(moved(moved(photos))))
             guides = torch.cat([views[:, :3], others, others.roll(1, 0)])
             codes = self.model.encode_guide(guides).float()
-            codes[:count] = torch.where(even(views) < _CUT_OUT, self.model.encode_guide(views), codes[:count])
+            codes[:count] = torch.where(even(views) < self.alone, self.model.encode_guide(views), codes[:count])
         images = torch.cat([pair.wanted, softened(removed), without])
         targets = to_signed(torch.cat([pair.shown, photos]))
         planes = self.model.planes(images, codes).float()

@@ -30,6 +30,14 @@ FACIAL_HAIR = (
 )
 """Names and titles of the beards that four men wear, see ``guides/CREDITS.md``."""
 
+SMILES = (
+    ("wide", "Wide, lips parted, fair skin"),
+    ("dark_skin", "Wide, upper teeth, dark skin"),
+    ("broad", "Broad, both lips drawn, a man"),
+    ("gentle", "Narrow, upper teeth"),
+)
+"""Names and titles of the smiles of four people, see ``guides/CREDITS.md``."""
+
 _LONDON = "Face Research Lab London Set (DeBruine and Jones 2017), CC BY 4.0; cut to the lower face"
 
 GUIDES = (
@@ -49,13 +57,14 @@ GUIDES = (
         GuideSpec(
             name,
             title=title,
-            attribute="facial_hair",
-            file=f"guides/facial_hair_{name}.jpg",
+            attribute=attribute,
+            file=f"guides/{attribute}_{name}.jpg",
             package="mbu_ops_faces",
             credit=_LONDON,
             frame="lower_face",
         )
-        for name, title in FACIAL_HAIR
+        for attribute, known in (("facial_hair", FACIAL_HAIR), ("smile", SMILES))
+        for name, title in known
     ),
 )
 """All of them, those of an attribute in the order of their numbers."""

@@ -163,6 +163,17 @@ def test_some_guides_are_the_content_alone(batch: Batch, monkeypatch: pytest.Mon
         assert bool((codes[4:, 3] == 1).all())
 
 
+def test_no_guide_need_be_the_content_alone(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of smiles: the mouth alone would not say how cheeks rise."""
+    one = named(NativeGuided(CONFIG), "quick", {"less": 0.0}, alone=0.0)
+    seen: list[Tensor] = []
+    monkeypatch.setattr(
+        one.model, "planes", lambda image, code, own=one.model.planes: (seen.append(code), own(image, code))[1]
+    )
+    of_the_adder(one, batch)
+    assert bool((seen[0][:, 3] == 1).all())
+
+
 def test_what_is_thin_is_found_beside_what_is_broad() -> None:
     masks = torch.zeros(1, 1, 60, 60)
     masks[..., 10:50, 10:50] = 0.3

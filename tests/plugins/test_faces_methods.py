@@ -79,7 +79,8 @@ def test_smiles_and_hair_are_turned_by_dials() -> None:
         steps = f"remove:{name} add:{name} swap:{name},guide=3 segment:{name}"
         assert methods(steps) == 4 * ["native_guided"]
     # a dial follows no guide: who names one wants what it shows
-    assert methods("add:smile,guide=0 swap:smile interpolate:smile,to=1 segment:smile") == 4 * ["mbu"]
+    assert methods("add:smile,guide=0 swap:smile") == 2 * ["native_guided"]
+    assert methods("interpolate:smile,to=1 segment:smile") == 2 * ["mbu"]
     assert methods("remove:smile,method=mbu add:smile,guide=0,method=maae") == ["mbu", "maae"]
 
 
