@@ -141,7 +141,7 @@ def test_a_family_shows_which_weights_a_verb_takes_first(capsys):
     assert run(["families", "show", "faces", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     first = {attribute["name"]: attribute["first"] for attribute in shown["attributes"]}
-    taken = {"remove": "native_dial-lite", "add": "native_dial-lite", "swap": "mbu-lite"}
+    taken = {"remove": "native_dial-lite", "add": "native_dial-lite", "swap": "native_guided-lite"}
     assert first["smile"] | taken == first["smile"]
     assert (first["glasses"]["remove"], first["glasses"]["add"]) == 2 * ("native_guided-lite",)
     assert "remove" not in first["mouth"]
