@@ -18,23 +18,23 @@ from timing import DEVICE, machine, medians
 from torch import Tensor
 
 from mbu_ops.data.domains import Domains
+from mbu_ops.objectives.mbu import MBUOptions
 from mbu_ops.training.config import TrainingConfig, network_config
-from mbu_ops.training.loop import Labels, Trainer
+from mbu_ops.training.loop import Provenance, Trainer
 
 
 def compare(config: str, batch: int, steps: int, folder: Path) -> None:
     side = network_config("mbu", config).resolution
     random = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (64, 3, side, side), dtype=torch.uint8, generator=random)
-    settings = TrainingConfig(
-        config=config, recipe="glasses", batch_size=batch, guide_variation=0, learning_rate=2e-4, coarse_steps=0
-    )
-    trainer = Trainer(settings, Domains(pixels[:32], pixels[32:]), folder, Labels(("noise",)))
+    options = MBUOptions(recipe="glasses", guide_variation=0)
+    settings = TrainingConfig(config=config, options=options, batch_size=batch, learning_rate=2e-4, coarse_steps=0)
+    trainer = Trainer(settings, Domains(pixels[:32], pixels[32:]), folder, Provenance(("noise",)))
     model = trainer.objective.model
-    judge = Discriminator(model.config.common_channels * model.config.code_side**2)
-    judge.load_state_dict(trainer.objective.discriminator.state_dict())
-    plain = PlainTraining(plain_copy(model).to(DEVICE), judge.to(DEVICE))
-    drawn = [images.to(DEVICE) for images in trainer.domains.batch(batch, trainer._seed, 0)]
+    discriminator = Discriminator(model.config.common_channels * model.config.code_side**2)
+    discriminator.load_state_dict(trainer.objective.discriminator.state_dict())
+    plain = PlainTraining(plain_copy(model).to(DEVICE), discriminator.to(DEVICE))
+    drawn = [images.to(DEVICE) for images in trainer.pictures.batch(batch, settings.seed, 0)]
 
     def ours() -> dict[str, Tensor]:
         values = trainer._train_step()

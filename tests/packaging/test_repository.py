@@ -1,5 +1,7 @@
 """What must hold for the files of the repository as a whole."""
 
+import ast
+import importlib
 import re
 import subprocess
 from pathlib import Path
@@ -9,6 +11,9 @@ import pytest
 from mbu_ops import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = sorted(
+    path for folder in ("benchmarks", "tools", "docs/experiments") for path in (ROOT / folder).rglob("*.py")
+)
 
 # written so that this file does not hold what it looks for
 FORBIDDEN = {
@@ -70,3 +75,14 @@ def test_code_files_have_a_reasonable_length():
         if path.suffix == ".py" and "tests" not in path.relative_to(ROOT).parts
     }
     assert {name: length for name, length in lengths.items() if length > 400} == {}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_scripts_import_what_is_there(script):
+    """Nothing runs them but people: what they take from the library must exist all the same."""
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mbu_ops"):
+            module = importlib.import_module(node.module)
+            for alias in node.names:
+                if not hasattr(module, alias.name):
+                    importlib.import_module(f"{node.module}.{alias.name}")
