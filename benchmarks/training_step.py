@@ -56,7 +56,7 @@ def compare(config: str, batch: int, steps: int, folder: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", nargs="+", default=["paper", "lite"])
-    parser.add_argument("--batch-size", nargs="+", type=int, default=[1, 8, 32])
+    parser.add_argument("--batch-size", nargs="+", type=int, default=[2, 8, 32])
     parser.add_argument("--steps", type=int, default=5, help="how many of each to time")
     options = parser.parse_args(arguments)
     print(f"Training step at 128 px; {machine()}; medians of {options.steps} interleaved steps\n")
