@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from mbu_ops.errors import ConfigurationError
 
@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 
 class Objective(Protocol):
-    """What the training loop asks of an objective."""
+    """What the training loop asks of an objective; its class also has ``build``, as :func:`build_objective` calls it.
+
+    Attributes:
+        options: dataclass of what it can be told.
+    """
+
+    options: ClassVar[type[Options]]
 
     @property
     def model(self) -> Any:

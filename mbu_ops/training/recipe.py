@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from mbu_ops.errors import ConfigurationError, DataError
 from mbu_ops.families.registry import load_target, plugin_code
 from mbu_ops.methods import get_method
 from mbu_ops.objectives import objective_of
+from mbu_ops.objectives.options import options_in
 from mbu_ops.training.config import PUBLISHED, TrainingConfig, network_config
 from mbu_ops.training.folder import STATE
 from mbu_ops.training.loop import Provenance, Reporter, Trainer
@@ -180,38 +181,31 @@ class Plan:
 
 
 def train(
-    source: Source | LabelledSource,
+    plan: Plan,
     out: str | Path,
-    method: str = "mbu",
-    config: str = "lite",
     *,
     resume: bool = False,
     start: str | Path | None = None,
     licence: str | None = None,
     mixed_precision: str = "no",
     reporter: Reporter | None = None,
-    **choices: Any,
 ) -> Trained:
     """Learn a content from pictures with it and pictures without it.
 
     Args:
-        source: where the pictures are.
+        plan: what is to be learnt, from what, and how.
         out: folder for states, weights, log and sample sheets; made if missing.
-        method: name of the method.
-        config: name of one of its configurations.
         resume: whether to go on from the state in ``out``.
         start: weights to begin with, instead of random ones.
         licence: terms of the weights, written into them.
         mixed_precision: ``"no"``, ``"bf16"`` or ``"fp16"``.
         reporter: told how it goes.
-        **choices: what else :meth:`Plan.of` takes: ``options``, ``pairs``, ``parser``, ``variation``, and settings such
-            as ``steps`` and ``batch_size``.
 
     Returns:
         Where the weights are, and how far the run came: Ctrl-C ends it after the step under way, and saves.
 
     Raises:
-        ConfigurationError: see :meth:`Plan.of`; or if ``out`` holds another run.
+        ConfigurationError: if ``out`` holds another run.
         DataError: if there are too few pictures.
         TrainingStateError: if a state cannot be read or written, or the losses stop being finite.
         WeightsError: if weights that are named are not there, or not sound.
@@ -220,25 +214,13 @@ def train(
         >>> import tempfile, mbu_ops.families
         >>> family, glasses = mbu_ops.families.parse_attribute("avatars/glasses")
         >>> drawn = Source(family, glasses, contents=("glasses",), pictures=8)
+        >>> plan = Plan.of(drawn, "press", steps=1, batch_size=2, options={"recipe": "quick"})
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     trained = train(drawn, folder, "press", steps=1, batch_size=2, options={"recipe": "quick"})
+        ...     trained = train(plan, folder)
         >>> trained.step, trained.finished
         (1, True)
     """
-    plan = Plan.of(source, method, config, **choices)
-    return carry_out(plan, Path(out), resume, start, licence, mixed_precision, reporter)
-
-
-def carry_out(
-    plan: Plan,
-    out: Path,
-    resume: bool = False,
-    start: str | Path | None = None,
-    licence: str | None = None,
-    mixed_precision: str = "no",
-    reporter: Reporter | None = None,
-) -> Trained:
-    """Train by a plan; arguments, result and errors as of :func:`train`."""
+    out = Path(out)
     if resume and start is not None:
         raise ConfigurationError("--from begins a run and --resume goes on with one; leave one of them out")
     if (out / STATE).is_file() and not resume:
@@ -321,16 +303,15 @@ def _options(method: str, config: str, source: Source | LabelledSource, given: M
         ConfigurationError: if it has no option of a name, or a value is none that it can have.
     """
     kind = objective_of(get_method(method)).options
-    ours = kind()
+    known = [name for name, _, _ in options_in(kind)]
     for name in given:
-        if not hasattr(ours, name):
-            known = ", ".join(vars(ours))
-            raise ConfigurationError(f"{method} has no option {name!r}: expected one of {known}")
+        if name not in known:
+            raise ConfigurationError(f"{method} has no option {name!r}: expected one of {', '.join(known)}")
     published: dict[str, Any] = {}
     if config == "paper":
         labelled = get_method(method).info.learns_from == "parts"
         plan = source.attribute
         published["recipe"] = "paper" if labelled else plan.recipe if plan else "glasses"
-        if hasattr(ours, "guide_variation"):
+        if "guide_variation" in known:
             published["guide_variation"] = 0.0
-    return replace(ours, **(published | {name: value for name, value in given.items() if value is not None}))
+    return kind(**(published | {name: value for name, value in given.items() if value is not None}))

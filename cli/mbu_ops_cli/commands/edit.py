@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from mbu_ops.batch import Existing
 from mbu_ops.errors import ImageFileError
 from mbu_ops_cli.labelled import check_part_count
-from mbu_ops_cli.options import choose_device, device_option
-
-if TYPE_CHECKING:
-    pass
-
 from mbu_ops_cli.masks import (
     FILE,
     align_option,
@@ -26,7 +20,7 @@ from mbu_ops_cli.masks import (
     weights_of,
     weights_option,
 )
-from mbu_ops_cli.options import existing_option, may_write
+from mbu_ops_cli.options import choose_device, device_option, existing_option, may_write
 
 
 @click.command(short_help="Redraw a photo to fit an edited mask.")

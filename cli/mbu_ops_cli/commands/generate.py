@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -12,11 +11,6 @@ from mbu_ops.errors import ConfigurationError
 from mbu_ops.families import FamilySpec
 from mbu_ops.families.names import with_article
 from mbu_ops_cli.labelled import check_part_count, labelled_source
-from mbu_ops_cli.options import FiniteRange, choose_device, device_option
-
-if TYPE_CHECKING:
-    pass
-
 from mbu_ops_cli.masks import (
     FILE,
     align_option,
@@ -27,7 +21,7 @@ from mbu_ops_cli.masks import (
     weights_of,
     weights_option,
 )
-from mbu_ops_cli.options import existing_option, may_write
+from mbu_ops_cli.options import FiniteRange, choose_device, device_option, existing_option, may_write
 
 _LEAST_SHARE = 0.1
 """Of a mask that is cut to its frame, components cover more: of 99 in 100 of CelebAMask-HQ, 31% and up."""

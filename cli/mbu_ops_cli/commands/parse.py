@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from mbu_ops.batch import Existing, plan_files
 from mbu_ops.errors import ConfigurationError
 from mbu_ops_cli.labelled import check_part_count
-from mbu_ops_cli.options import choose_device, device_option
-
-if TYPE_CHECKING:
-    pass
-
 from mbu_ops_cli.masks import (
     align_option,
     aligner_of,
@@ -24,7 +18,7 @@ from mbu_ops_cli.masks import (
     weights_of,
     weights_option,
 )
-from mbu_ops_cli.options import existing_option
+from mbu_ops_cli.options import choose_device, device_option, existing_option
 
 
 @click.command(short_help="Tell the parts of photos apart: a mask for each.")

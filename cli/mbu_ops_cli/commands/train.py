@@ -99,8 +99,8 @@ def train(
     from mbu_ops.methods import get_method
     from mbu_ops.objectives import objective_of
     from mbu_ops.training import PairOptions, Plan
+    from mbu_ops.training import train as learn
     from mbu_ops.training.progress import ProgressReporter
-    from mbu_ops.training.recipe import carry_out
 
     if threads:
         torch.set_num_threads(threads)
@@ -118,7 +118,15 @@ def train(
         if preview:
             click.echo(str(_write_sheet(plan, out, reporter.note)))
             return
-        trained = carry_out(plan, out, resume, start, licence, mixed_precision, reporter)
+        trained = learn(
+            plan,
+            out,
+            resume=resume,
+            start=start,
+            licence=licence,
+            mixed_precision=mixed_precision,
+            reporter=reporter,
+        )
     if not trained.finished:
         click.echo(f"stopped at step {trained.step} and saved; go on with --resume", err=True)
         raise KeyboardInterrupt
