@@ -49,7 +49,7 @@ class Domains:
         with_pictures: the files that ``with_`` images were cut out of, in their order; empty where they were drawn, or
             found in photos.
         pairs: what a family drew, with the truth of each: first those of ``with_``, then those of ``without``; empty
-            where nobody drew.
+            where nobody drew, or nobody asked for the truth.
     """
 
     without: Tensor
@@ -275,7 +275,13 @@ class Domains:
 
     @classmethod
     def drawn(
-        cls, family: FamilySpec, attribute: AttributeSpec, resolution: int, count: int, partition: Partition = "train"
+        cls,
+        family: FamilySpec,
+        attribute: AttributeSpec,
+        resolution: int,
+        count: int,
+        partition: Partition = "train",
+        truth: bool = False,
     ) -> Domains:
         """Have a family draw the images of an attribute; no subject is in both domains.
 
@@ -285,14 +291,17 @@ class Domains:
             resolution: side of the images.
             count: images of each domain.
             partition: whom to draw: partitions share nobody.
+            truth: whether to keep the other side of each picture too, which takes more than twice the memory.
 
         Raises:
             ConfigurationError: if the family draws no pictures.
             PluginError: if drawing fails.
             DataError: if what is drawn is not what was asked for.
         """
-        pairs = tuple(drawn_pairs(family, attribute, partition, 2 * count, resolution))
-        sides = [pair.with_ if number < count else pair.without for number, pair in enumerate(pairs)]
+        sides, pairs = [], []
+        for number, pair in enumerate(drawn_pairs(family, attribute, partition, 2 * count, resolution)):
+            sides.append(pair.with_ if number < count else pair.without)
+            pairs += [pair] if truth else []
         pixels = torch.from_numpy(np.stack(sides)).permute(0, 3, 1, 2).contiguous()
         return cls(
             without=pixels[count:],
@@ -300,7 +309,7 @@ class Domains:
             source=f"drawn by {family.name} ({partition})",
             with_layout=attribute.with_layout,
             without_layout=attribute.without_layout,
-            pairs=pairs,
+            pairs=tuple(pairs),
         )
 
     def with_known_regions(self, family: FamilySpec, attribute: AttributeSpec) -> Domains:

@@ -80,8 +80,7 @@ def nearest(
     theirs = torch.cat([theirs, theirs])[chosen]
     found = []
     for part, known in zip(torch.split(_sketches(without), 512), torch.split(mine.float(), 512), strict=True):
-        unlike = torch.cdist(known, theirs.float(), p=1) if known.shape[1] else torch.zeros(len(part), 1)
-        apart = torch.cdist(part, donors) + _UNLIKE * unlike
+        apart = torch.cdist(part, donors) + _UNLIKE * torch.cdist(known, theirs.float(), p=1)
         found.append(chosen[apart.topk(count, largest=False).indices])
     return torch.cat(found)
 

@@ -133,12 +133,13 @@ class Source:
         """Return the same pictures, divided by another attribute of their family."""
         return replace(self, attribute=attribute.narrowed(self.only), contents=(attribute.name,))
 
-    def training(self, size: Size, report: Callable[[str], None]) -> Domains:
+    def training(self, size: Size, report: Callable[[str], None], truth: bool = False) -> Domains:
         """Read or draw the training images.
 
         Args:
             size: height and width of the images, or the side of square ones.
             report: called with one line for each file that cannot be read, or for all photos together.
+            truth: whether to keep what is known of images that a family draws.
 
         Raises:
             DataError: if there are too few.
@@ -156,7 +157,7 @@ class Source:
             rare = (f"{label} {often:g} times as often" for label, often in self.seldom)
             return replace(domains, source=", ".join((domains.source, *self.only, *rare)))
         report(f"drawing {2 * self.pictures} pictures")
-        return Domains.drawn(family, attribute, _side(size), self.pictures)
+        return Domains.drawn(family, attribute, _side(size), self.pictures, truth=truth)
 
     def unseen(
         self,

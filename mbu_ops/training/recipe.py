@@ -123,7 +123,7 @@ class Plan:
                 parser = load_pretrained(self.parser or source.parser, method="parsing", whole=True)
                 networks["parser"] = parser.model
             return labelled, networks
-        domains = source.training(size, note)
+        domains = source.training(size, note, truth=bool(dict(self.pairs.pair).get("known")))
         note(domains.summary)
         if "identity" in info.aids:
             networks |= self._identity(note)

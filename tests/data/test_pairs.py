@@ -58,6 +58,10 @@ def test_domains_share_no_subject(family):
     assert not shades[0] & shades[1]
     assert (domains.with_[:, :, :4] == 255).all()
     assert not (domains.without == 255).any()
+    assert domains.pairs == ()
+    known = Domains.drawn(family(crowd), HAT, 16, 10, truth=True)
+    assert torch.equal(known.without, domains.without)
+    assert [int(one.without[8, 8, 0]) for one in known.pairs[10:]] == known.without[:, 0, 8, 8].tolist()
     assert "pets" in domains.source
     assert "train" in domains.source
 
