@@ -14,10 +14,10 @@ from torch import Tensor
 
 from mbu_ops.data.celeba import FACE_FRAME, WHOLE, CelebA, Partition, Share, balancing_weights
 from mbu_ops.data.cutting import Picture, Sides, Size
-from mbu_ops.data.folder import MINIMUM_IMAGES, find_files, held_out, load_files, load_folders
+from mbu_ops.data.folder import MINIMUM_IMAGES, held_out, load_files, load_folders
 from mbu_ops.data.layout import place
 from mbu_ops.data.pairs import Pair, drawn_pairs, found_regions
-from mbu_ops.data.photos import Photos, Unused
+from mbu_ops.data.photos import Photos, Unused, load_photos
 from mbu_ops.data.traits import Traits
 from mbu_ops.errors import DataError
 from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
@@ -359,42 +359,6 @@ class Domains:
             chosen = random.integers(len(self.neither), size=size)
             batches += (_floating(self.neither, None, chosen, mirrored[0]),)
         return batches
-
-
-def load_photos(
-    folders: Sequence[Path],
-    photos: Photos,
-    size: Size,
-    report: Callable[[str], None] | None = None,
-    keep: Callable[[Path], bool] | None = None,
-    frame: FrameSpec = WHOLE_FRAME,
-) -> tuple[Tensor, Unused]:
-    """Find the places to learn from in every photo of some folders and their subfolders.
-
-    Args:
-        folders: where to look, see :func:`mbu_ops.data.folder.find_files`.
-        photos: finds the places.
-        size: height and width that every frame is resized to, or the side of a square.
-        report: called with one line for each cut that cannot be read any more.
-        keep: which files to read; all of them when ``None``.
-        frame: which of the family's frames to keep, in the sides of its first.
-
-    Returns:
-        ``(N, 3, *size)`` uint8 RGB, and which photos show none of it.
-
-    Raises:
-        DataError: if a folder is missing, or too few places are found.
-    """
-    files = find_files(folders, keep)
-    found, unused = photos.pictures(files, size, frame)
-    if len(found) < MINIMUM_IMAGES:
-        names = ", ".join(repr(str(folder)) for folder in folders)
-        raise DataError(
-            f"expected at least {MINIMUM_IMAGES} pictures of {photos.what}, found {len(found)} in {len(files)} photos "
-            f"of {names}{f'; {unused}' if unused else ''}: add photos; pictures that are cut to "
-            f"{photos.what} already need no search (--no-align)"
-        )
-    return load_files(found, size, frame, report)[0], unused
 
 
 def _name(frame: FrameSpec) -> str:

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from mbu_ops import images
 from mbu_ops.data.cuts import Cuts, Stamp, stamp
 from mbu_ops.data.cutting import Picture, Sides, Size, height_and_width
-from mbu_ops.errors import ImageFileError, PluginError, is_out_of_memory
+from mbu_ops.data.folder import MINIMUM_IMAGES, find_files, load_files
+from mbu_ops.errors import DataError, ImageFileError, PluginError, is_out_of_memory
 from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
 from mbu_ops.families.registry import plugin_code
 from mbu_ops.families.spec import FamilySpec
@@ -254,3 +255,39 @@ def _identity(family: FamilySpec, finder: Aligner) -> str:
             digest.update(f"{name} {described.dtype} {tuple(described.shape)}".encode())
             digest.update(described.flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def load_photos(
+    folders: Sequence[Path],
+    photos: Photos,
+    size: Size,
+    report: Callable[[str], None] | None = None,
+    keep: Callable[[Path], bool] | None = None,
+    frame: FrameSpec = WHOLE_FRAME,
+) -> tuple[Tensor, Unused]:
+    """Find the places to learn from in every photo of some folders and their subfolders.
+
+    Args:
+        folders: where to look, see :func:`mbu_ops.data.folder.find_files`.
+        photos: finds the places.
+        size: height and width that every frame is resized to, or the side of a square.
+        report: called with one line for each cut that cannot be read any more.
+        keep: which files to read; all of them when ``None``.
+        frame: which of the family's frames to keep, in the sides of its first.
+
+    Returns:
+        ``(N, 3, *size)`` uint8 RGB, and which photos show none of it.
+
+    Raises:
+        DataError: if a folder is missing, or too few places are found.
+    """
+    files = find_files(folders, keep)
+    found, unused = photos.pictures(files, size, frame)
+    if len(found) < MINIMUM_IMAGES:
+        names = ", ".join(repr(str(folder)) for folder in folders)
+        raise DataError(
+            f"expected at least {MINIMUM_IMAGES} pictures of {photos.what}, found {len(found)} in {len(files)} photos "
+            f"of {names}{f'; {unused}' if unused else ''}: add photos; pictures that are cut to "
+            f"{photos.what} already need no search (--no-align)"
+        )
+    return load_files(found, size, frame, report)[0], unused
