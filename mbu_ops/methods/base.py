@@ -72,10 +72,33 @@ class Networks(nn.Module, ABC):
     inference: ClassVar[type[nn.Module] | None] = None
     """The fast form of the networks, built from them; each class names its own."""
     config: NetworkConfig
+    frozen: bool = False
+    """Whether neither optimisers nor training mode change anything, see :meth:`freeze`."""
 
     def __init__(self, config: NetworkConfig | str = "paper") -> None:
         super().__init__()
         self.config = self.named_config(config) if isinstance(config, str) else config
+
+    def freeze(self) -> Self:
+        """Fix the weights and stay in eval mode from now on, whatever a module that holds the networks is set to.
+
+        Gradients still reach images, guides and codes.
+
+        Returns:
+            The networks themselves.
+
+        Example:
+            >>> from mbu_ops.testing import tiny_mbu
+            >>> parent = nn.Sequential(tiny_mbu().freeze()).train()
+            >>> any(module.training for module in parent[0].modules())
+            False
+        """
+        self.frozen = True
+        return self.eval().requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the training mode; frozen networks stay in eval mode."""
+        return super().train(mode and not self.frozen)
 
     @classmethod
     def named_config(cls, name: str) -> NetworkConfig:

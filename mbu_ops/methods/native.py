@@ -307,12 +307,12 @@ class WithRemover(Networks):
         return self.less.presence(image)
 
 
-Form = TypeVar("Form", bound=nn.Module)
+Form = TypeVar("Form", bound=Networks)
 
 
 def _fast(model: Form) -> Form:
     """Return a copy whose weights lie as a CPU reads them fastest; group norm depends on the image: nothing folds."""
-    form = deepcopy(model).eval().requires_grad_(False)
+    form = deepcopy(model).freeze()
     form.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return form
 

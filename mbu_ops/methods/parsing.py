@@ -177,7 +177,7 @@ class Parsing(Networks):
         form = deepcopy(self).eval()
         form.down = nn.ModuleList(_folded(block) for block in form.down)
         form.up = nn.ModuleList(_folded(block) for block in form.up)
-        return form.requires_grad_(False)
+        return form.freeze()
 
     def logits(self, image: Tensor) -> Tensor:
         """Return how strongly each pixel speaks for each part, before the softmax.

@@ -35,7 +35,8 @@ class Op(nn.Module):
     """A verb done by a method. The networks run in the weights' dtype; results come back in the image's.
 
     Args:
-        model: a method that serves the verb; its training mode is left alone (batch norm wants ``.eval()``).
+        model: a method that serves the verb; its training mode is left alone (batch norm wants ``.eval()``, and
+            ``.freeze()`` keeps it, see :meth:`mbu_ops.methods.base.Networks.freeze`).
         guides: default guide codes ``(N, C, S, S)``, if there are any.
 
     Raises:
@@ -85,8 +86,12 @@ class Op(nn.Module):
         content: str | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        trainable: bool = False,
     ) -> Self:
         """Return the op with trained weights, in eval mode.
+
+        They are frozen: in a module that is trained, neither ``.train()`` nor an optimiser changes what the op draws.
+        Gradients reach images and guides all the same.
 
         Args:
             name_or_path: ``"family/attribute"`` such as ``"faces/glasses"``, or a path to a weights file or to the
@@ -94,6 +99,7 @@ class Op(nn.Module):
             content: of weights that edit several contents, which one; the attribute by default where one is named.
             device: where to put it; the CPU by default.
             dtype: of the weights; float32 by default.
+            trainable: let gradients reach the weights, and ``.train()`` the statistics of batch norm.
 
         Raises:
             FamilyError: if there is no such family or attribute.
@@ -110,6 +116,7 @@ class Op(nn.Module):
             content=content,
             whole=cls.whole,
             guided=cls.guided,
+            trainable=trainable,
         )
         return cls.of(pretrained)
 

@@ -161,8 +161,9 @@ class ChainSpec:
             method: see :meth:`plan`.
             device: where to put the networks; CPU by default.
             dtype: floating-point type of the networks; float32 by default.
-            trainable: keep the networks as they were trained, so that gradients reach their weights. Otherwise those
-                that have a fast form take it (same pictures, batch norm folded, weights frozen).
+            trainable: keep the networks as they were trained, so that gradients reach their weights, and ``.train()``
+                the statistics of batch norm. Otherwise they are frozen, and those that have a fast form take it (same
+                pictures, batch norm folded).
             compile: whether to compile each network's verbs by :func:`torch.compile` when they are first used. That
                 takes from 10 s to minutes and a C++ compiler (or a GPU), and gained nothing on the CPU where it was
                 timed (docs/performance.md).

@@ -199,11 +199,11 @@ def assemble(
     loaded: dict[Path, Pretrained] = {}
     for plan in plans:
         if plan.path not in loaded:
-            pretrained = load(plan.path, sha256=plan.sha256, device=device, dtype=dtype)
+            pretrained = load(plan.path, sha256=plan.sha256, device=device, dtype=dtype, trainable=trainable)
             model = pretrained.model if trainable else fast_form(pretrained.model)
             if compile:
                 compile_verbs(model, {other.verb.call for other in plans if other.path == plan.path})
-            loaded[plan.path] = pretrained._replace(model=model)
+            loaded[plan.path] = pretrained.in_form(model)
     modules = [
         (" ".join(str(plan.step) for plan in together), _together(together, loaded[together[0].path]))
         for together in _passes(plans, loaded)

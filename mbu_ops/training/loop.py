@@ -156,7 +156,8 @@ class Trainer:
             ConfigurationError: if the weights are of another method, or not of the sizes that this run begins with.
             WeightsError: if there are no such weights, or they are not sound.
         """
-        pretrained = weights.load(weights.resolve(name_or_path)[0])  # all of it, whatever its contents
+        path, _ = weights.resolve(name_or_path)
+        pretrained = weights.load(path, trainable=True)  # all of it, whatever its contents
         first = self.objective.model.config
         model = self._method.continued(pretrained.model, first)
         if model is None:
@@ -165,7 +166,7 @@ class Trainer:
                 f"{pretrained.info.method} with {pretrained.model.config}: choose another --config, or --coarse-steps "
                 "0 for weights of the full resolution"
             )
-        self._set_networks(model.train().requires_grad_())
+        self._set_networks(model.train())
         self._origin = dict(pretrained.info.training)
 
     def _refine(self) -> None:

@@ -45,7 +45,7 @@ class Pretrained(NamedTuple):
     """A network with trained weights.
 
     Attributes:
-        model: in eval mode.
+        model: in eval mode, and frozen unless it was loaded to be trained.
         info: what the file says of itself.
         guides: ``(N, *guide code shape)`` default guide codes, or None.
         presence: says whether there is something to do; None where the file holds no such network.
@@ -60,6 +60,15 @@ class Pretrained(NamedTuple):
     def frame(self) -> FrameSpec:
         """Which frame of a place in a photo the network sees."""
         return frame_of(self.info.family, self.info.frame)
+
+    def in_form(self, model: nn.Module) -> Pretrained:
+        """Return the same with the network in another form, which also says whether there is something to do."""
+        from mbu_ops.methods.presence import OwnPresence
+
+        presence = self.presence
+        if isinstance(presence, OwnPresence):
+            presence = OwnPresence(model, presence.thresholds).eval()
+        return self._replace(model=model, presence=presence)
 
     def for_content(self, content: str | None, path: object) -> Pretrained:
         """Return what edits one of the contents, with its guides; all of it if the network edits one only.
@@ -163,6 +172,7 @@ def load(
     sha256: str | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
+    trainable: bool = False,
 ) -> Pretrained:
     """Read a weights file and build its network.
 
@@ -171,6 +181,8 @@ def load(
         sha256: digest that the file must have, 64 lower-case hex digits.
         device: where to put the network; the CPU by default.
         dtype: of its weights; float32 by default, whatever the file's.
+        trainable: let gradients reach the weights, and training mode the running statistics. Otherwise the network is
+            frozen (:meth:`mbu_ops.methods.base.Networks.freeze`).
 
     Returns:
         The network in eval mode, the file's description, its default guide codes, and what says whether there is
@@ -209,6 +221,8 @@ def load(
     counters = {name: value for name, value in model.state_dict().items() if name.endswith(_COUNTER)}
     model.load_state_dict({**stored, **counters})
     model = model.to(device=device, dtype=dtype).eval()
+    if not trainable:
+        model.freeze()
     if presence is not None:
         presence.load_state_dict({name.removeprefix(PRESENCE): value for name, value in detecting.items()})
         presence = presence.to(device).eval().requires_grad_(False)  # small: its numbers need not be coarse

@@ -124,6 +124,7 @@ def load_pretrained(
     content: str | None = None,
     whole: bool = False,
     guided: bool = False,
+    trainable: bool = False,
 ) -> Pretrained:
     """Load trained weights by name or path.
 
@@ -137,6 +138,7 @@ def load_pretrained(
             of the network when only a path is.
         whole: whether to return all of the network however it is named.
         guided: whether it will be shown guides: of a family's weights, take those that follow guides, if there are any.
+        trainable: whether the weights may change; see :func:`load`.
 
     Returns:
         The network in eval mode (or, of a network of several contents, what edits this one), the file's description,
@@ -147,7 +149,8 @@ def load_pretrained(
         WeightsError: if there are no such weights, the file is not sound, or they do not edit the content.
     """
     path, spec = resolve(name_or_path, method=method, verb=verb, guided=guided)
-    pretrained = load(path, sha256=spec.sha256 if spec else None, device=device, dtype=dtype)
+    sha256 = spec.sha256 if spec else None
+    pretrained = load(path, sha256=sha256, device=device, dtype=dtype, trainable=trainable)
     if method is not None and pretrained.info.method != method:
         raise WeightsError(f"{path}: expected weights of method {method!r}, got {pretrained.info.method!r}")
     if content is None and spec is not None and not whole:

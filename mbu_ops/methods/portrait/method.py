@@ -199,7 +199,7 @@ class Portrait(Networks):
         """Return networks that draw the same, but for rounding, in less time, and cannot be trained."""
         form = deepcopy(self).eval()
         form.parser = form.parser.for_inference()
-        return form.requires_grad_(False)
+        return form.freeze()
 
     def train(self, mode: bool = True) -> Portrait:
         """Set the training mode, but for the network that reads masks: it is trained before."""
