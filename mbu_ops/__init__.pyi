@@ -15,6 +15,7 @@ from mbu_ops.ops.swap import Swap as Swap
 from mbu_ops.ops.transfer import Transfer as Transfer
 from mbu_ops.ops.translate import Translate as Translate
 
+from . import augment as augment
 from . import batch as batch
 from . import data as data
 from . import errors as errors

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
@@ -45,6 +45,9 @@ class InFrame(NamedTuple):
 
 Guide: TypeAlias = "ImageFile | Tensor | InFrame | int"
 
+GuideLike: TypeAlias = "str | os.PathLike[str] | Guide"
+"""A guide as people name it: the path of a picture, or the guide itself."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StepPlan:
@@ -80,11 +83,24 @@ class StepPlan:
         own = {option.name for option in self.verb.options}
         return {name: value for name, value in self.step.options if name in own}
 
+    def with_guide(self, source: GuideLike) -> StepPlan:
+        """Return the step with another guide in place of its first.
+
+        Args:
+            source: the path of a picture, a picture, or the number of a default guide.
+
+        Raises:
+            WeightsError: if the weights hold no default guide of that number.
+            ImageFileError: if the picture is missing or no image.
+        """
+        found = _guide(source, f"{self.step.verb}:{self.name}@guide.jpg", self.name, self.info)
+        return replace(self, guides=(found, *self.guides[1:]))
+
 
 def plan_steps(
     steps: Sequence[StepSpec],
     family: str,
-    guides: Mapping[str, str | os.PathLike[str] | Tensor],
+    guides: Mapping[str, GuideLike],
     method: str | None,
 ) -> tuple[StepPlan, ...]:
     """Find each step's weights and guides; see :meth:`mbu_ops.ops.chain.ChainSpec.plan`.
@@ -92,11 +108,9 @@ def plan_steps(
     Raises:
         MBUOpsError: if one cannot be found or does not fit.
     """
-    names = [
-        weights_name(f"{step.family}/{step.attribute}" if step.family else step.attribute, family) for step in steps
-    ]
+    names = [name_of(step, family) for step in steps]
     given = {weights_name(attribute, family): guide for attribute, guide in guides.items()}
-    served = {name for name, step in zip(names, steps, strict=True) if _wants_guide(step)}
+    served = {name for name, step in zip(names, steps, strict=True) if wants_guide(step)}
     for name in given:
         if name not in served:
             raise ConfigurationError(
@@ -129,14 +143,20 @@ def weights_name(attribute: str, family: str) -> str:
     return f"{found_family.name}/{found.name}"
 
 
-def _wants_guide(step: StepSpec) -> bool:
+def name_of(step: StepSpec, family: str) -> str:
+    """Return the name of a step's weights; errors as of :func:`weights_name`."""
+    return weights_name(f"{step.family}/{step.attribute}" if step.family else step.attribute, family)
+
+
+def wants_guide(step: StepSpec) -> bool:
+    """Return whether a step takes a guide and names none."""
     return get_verb(step.verb).guides > 0 and step.guide is None and "guide" not in dict(step.options)
 
 
 def _plan_step(
     step: StepSpec,
     name: str,
-    given: str | os.PathLike[str] | Tensor | None,
+    given: GuideLike | None,
     method: str | None,
     attributes: Collection[str],
 ) -> StepPlan:
@@ -144,7 +164,7 @@ def _plan_step(
 
     verb, options = get_verb(step.verb), dict(step.options)
     chosen = str(options["method"]) if "method" in options else method
-    guided = verb.guides == 2 or (verb.guides == 1 and (given is not None or not _wants_guide(step)))
+    guided = verb.guides == 2 or (verb.guides == 1 and (given is not None or not wants_guide(step)))
     path, spec = resolve(name, method=chosen, verb=verb.call, beside=attributes, word=verb.name, guided=guided)
     info = read_info(path)
     # of family/attribute or family/attribute/id
@@ -157,9 +177,9 @@ def _plan_step(
         raise WeightsError(
             f"the weights {name!r} cannot say whether there is something to do, and always edit: leave presence out"
         )
-    sources: list[str | os.PathLike[str] | Tensor | float] = []
+    sources: list[GuideLike | float] = []
     if verb.guides:
-        first = given if given is not None and _wants_guide(step) else step.guide
+        first = given if given is not None and wants_guide(step) else step.guide
         sources.append(first if first is not None else options.get("guide", 0))
     if verb.guides == 2:
         sources.append(options["to"])
@@ -167,14 +187,14 @@ def _plan_step(
     return StepPlan(step, name, path, info, spec.sha256 if spec else None, content, found)
 
 
-def _guide(source: str | os.PathLike[str] | Tensor | float, example: str, name: str, info: WeightsInfo) -> Guide:
+def _guide(source: GuideLike | float, example: str, name: str, info: WeightsInfo) -> Guide:
     if isinstance(source, int | float):
         from mbu_ops.weights import guide_count
 
         count = guide_count(info)
         if not count:
             raise WeightsError(f"the weights {name!r} hold no default guide; name a picture, as in {example}")
-        if source >= count:
+        if not 0 <= source < count:
             raise WeightsError(f"the weights {name!r} have the default guides 0 to {count - 1}, got guide {source}")
         return int(source)
     if isinstance(source, str | os.PathLike):
@@ -193,6 +213,23 @@ def assemble(
 ) -> Chain:
     """Load the weights, each file once, and build the chain's module; see :meth:`mbu_ops.ops.chain.ChainSpec.bind`."""
     from mbu_ops.ops.bound import Chain
+
+    loaded = load_networks(plans, device, dtype, trainable, compile)
+    modules = [
+        (" ".join(str(plan.step) for plan in together), _together(together, loaded[together[0].path]))
+        for together in _passes(plans, loaded)
+    ]
+    return Chain(modules).eval()
+
+
+def load_networks(
+    plans: Sequence[StepPlan],
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+    trainable: bool = False,
+    compile: bool = False,
+) -> dict[Path, Pretrained]:
+    """Load the weights that steps need, each file once; arguments as of :meth:`mbu_ops.ops.chain.ChainSpec.bind`."""
     from mbu_ops.ops.method import compile_verbs, fast_form
     from mbu_ops.weights import load
 
@@ -204,11 +241,7 @@ def assemble(
             if compile:
                 compile_verbs(model, {other.verb.call for other in plans if other.path == plan.path})
             loaded[plan.path] = pretrained.in_form(model)
-    modules = [
-        (" ".join(str(plan.step) for plan in together), _together(together, loaded[together[0].path]))
-        for together in _passes(plans, loaded)
-    ]
-    return Chain(modules).eval()
+    return loaded
 
 
 def step_module(plan: StepPlan, pretrained: Pretrained) -> nn.Module:

@@ -19,6 +19,7 @@ ROOMS = (
     "weights",
     "ops",
     "frames",
+    "augment",
     "batch",
     "data",
     "objectives",

@@ -1,0 +1,1 @@
+from mbu_ops.augment.random_edit import RandomEdit as RandomEdit
