@@ -17,12 +17,13 @@ from mbu_ops.errors import ConfigurationError
 from mbu_ops.families import get_family
 from mbu_ops.frames.aligners import GuardedAligner, aligner
 from mbu_ops.frames.box import Box
+from mbu_ops.frames.choice import USUAL_VIEWS
 from mbu_ops.frames.framed import Framed
 from mbu_ops.functional.warp import crop
 from mbu_ops.images import encode, read, write_bytes
 from mbu_ops.ops.plan import assemble
 from mbu_ops_cli.app import OK
-from mbu_ops_cli.options import VIEWS, Compute, choose_device, choose_dtype, echo_json
+from mbu_ops_cli.options import Compute, choose_device, choose_dtype, echo_json
 
 if TYPE_CHECKING:
     from mbu_ops.frames.frame import Aligner
@@ -55,10 +56,10 @@ def run_demo(plans: Sequence[StepPlan], family: str, compute: Compute, as_json: 
     if spec.aligner is not None:
         where = GuardedAligner(spec, aligner(spec, device))
     with torch.inference_mode():
-        ((place, *_),) = places = Framed(module, where, views=VIEWS).find(picture)
+        ((place, *_),) = places = Framed(module, where, views=USUAL_VIEWS).find(picture)
         wholes, masks = [picture], [torch.zeros_like(picture[:, :1])]
         for step in module.steps:
-            edit = Framed(step, where, views=VIEWS).edit(wholes[-1], places)
+            edit = Framed(step, where, views=USUAL_VIEWS).edit(wholes[-1], places)
             wholes.append(edit.image)
             masks.append(edit.mask)
     captions = ["before", *module.names]

@@ -13,8 +13,9 @@ import click
 from click.core import ParameterSource
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops.frames.choice import USUAL_VIEWS
 from mbu_ops_cli.eval_setup import note
-from mbu_ops_cli.options import VIEWS, echo_json
+from mbu_ops_cli.options import echo_json
 from mbu_ops_cli.progress import progress
 from mbu_ops_cli.sources import FOLDER
 
@@ -98,7 +99,7 @@ def measure_people_of(folder: Path, steps: Sequence[str], family: str, out: Path
     from mbu_ops.evaluation.figures import Figure
     from mbu_ops.evaluation.report import Report, table
 
-    settings = {"pairs": folder.resolve().name, "people": [person.name for person in people], "views": VIEWS}
+    settings = {"pairs": folder.resolve().name, "people": [person.name for person in people], "views": USUAL_VIEWS}
     report = None if out is None else Report(out, settings)
     columns: dict[str, list[Figure]] = {}
     sheets: dict[str, list[Path]] = {}
@@ -132,12 +133,7 @@ def _planned(name: str, spec: ChainSpec, family: str) -> tuple[StepPlan, ...]:
 
 def _edit(plans: Sequence[StepPlan]) -> nn.Module:
     """Return what a step does to photos, as ``mbu-ops chain`` does it by default."""
-    from mbu_ops.frames.aligners import GuardedAligner, align_guides, aligner, family_to_align
-    from mbu_ops.frames.framed import Framed
-    from mbu_ops.ops.plan import assemble
+    from mbu_ops.frames.aligners import family_to_align
+    from mbu_ops.frames.chains import assemble_on_photos
 
-    found = family_to_align(plans)
-    if found is None:
-        return assemble(plans, None, None)
-    where = GuardedAligner(found, aligner(found))
-    return Framed(assemble(align_guides(plans, where), None, None), where, views=VIEWS)
+    return assemble_on_photos(plans, family_to_align(plans))

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from mbu_ops.batch import Existing
 
-VIEWS = 4
-"""Views of each place that are edited and averaged, unless the user says otherwise."""
-
 DTYPES = ("float32", "float16", "bfloat16", "float64")
 
 family_option = click.option(

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mbu_ops.errors import ConfigurationError, FrameError, MBUOpsError, PluginError, is_out_of_memory
-from mbu_ops.frames.aligners import noun_of
-from mbu_ops.frames.framed import Framed, Left, choose, steps_of
+from mbu_ops.frames.framed import Framed, Left, steps_of
 from mbu_ops.ops.bound import Chain, makes_mask
 from mbu_ops.ops.edit import Edit, compose, edit_with
 from mbu_ops.ops.one_input import left_by
@@ -110,7 +109,7 @@ class Editor:
             places: Sequence[FrameLike] = ()
             try:
                 places = self.op.aligner.find(image)
-                chosen[index] = choose(places, self.op.which, noun_of(self.op.aligner))
+                chosen[index] = self.op.choose(places)
                 results.append(Result(None, None))
             except (FrameError, PluginError) as error:  # one picture with nothing to edit must not cost the others
                 results.append(error)

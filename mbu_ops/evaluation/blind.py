@@ -20,8 +20,9 @@ from mbu_ops.evaluation.figures import Figure, share
 from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
 from mbu_ops.frames.aligners import noun_of
 from mbu_ops.frames.box import Box
+from mbu_ops.frames.choice import choose
 from mbu_ops.frames.frame import Aligner, Frame, FrameLike
-from mbu_ops.frames.framed import Framed, choose
+from mbu_ops.frames.framed import Framed
 from mbu_ops.functional.mask import resize
 from mbu_ops.images import read
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from mbu_ops.errors import ConfigurationError, FrameError
+from mbu_ops.errors import ConfigurationError
 from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
-from mbu_ops.families.names import with_article
 from mbu_ops.frames.aligners import noun_of
+from mbu_ops.frames.choice import Missing, Which, check_missing, check_which, choose
 from mbu_ops.frames.frame import Aligner, FrameLike
 from mbu_ops.frames.views import VIEWS, view_matrices
 from mbu_ops.functional.check import check_image
@@ -23,8 +23,6 @@ from mbu_ops.ops.bound import Chain, makes_mask
 from mbu_ops.ops.edit import edit_with
 from mbu_ops.ops.method import FINENESS, to_frame
 from mbu_ops.ops.one_input import OneInput
-
-Which = Literal["all", "largest"] | int
 
 Places = Sequence[Sequence[FrameLike]]
 """The places in each photo of a batch."""
@@ -47,9 +45,11 @@ class Framed(nn.Module):
         which: which of them to edit: all, the largest, or the one of this number, the largest being number 1.
         views: how many slightly moved, turned and mirrored views of each place to edit and average, 1 to 6. What the
             networks draw by chance differs from view to view and fades; it takes as many times as long.
+        missing: what becomes of a photo in which there is no such place: ``"raise"`` an error, or ``"keep"`` it as it
+            is, so that one photo does not cost a batch.
 
     Raises:
-        ConfigurationError: if ``which`` or ``views`` is something else.
+        ConfigurationError: if ``which``, ``views`` or ``missing`` is something else.
 
     Example:
         >>> import torch
@@ -63,14 +63,18 @@ class Framed(nn.Module):
         True
     """
 
-    def __init__(self, op: nn.Module, aligner: Aligner, which: Which = "all", views: int = 1) -> None:
+    def __init__(
+        self, op: nn.Module, aligner: Aligner, which: Which = "all", views: int = 1, missing: Missing = "raise"
+    ) -> None:
         super().__init__()
         check_which(which)
         check_views(views)
+        check_missing(missing)
         self.op = op
         self.aligner = aligner
         self.which = which
         self.views = views
+        self.missing = missing
         self.batch_size = 16
         """Most places in a batch of the networks."""
 
@@ -91,7 +95,7 @@ class Framed(nn.Module):
             Same shape and dtype; for an op that makes a mask ``(B, 1, H, W)``, 0 outside the places.
 
         Raises:
-            FrameError: if nothing is found in one of the photos.
+            FrameError: if nothing is found in one of the photos, unless those are kept.
             ShapeError: if a place is not inside its photo.
         """
         places = self._known(image, places)
@@ -134,15 +138,25 @@ class Framed(nn.Module):
         """Return the chosen places of every photo.
 
         Raises:
-            FrameError: if one has none.
+            FrameError: if one has none, unless such photos are kept.
         """
         check_image(image)
         found = []
-        for index in range(image.shape[0]):
+        for photo in torch.split(image, 1):
             with torch.no_grad():
-                places = choose(self.aligner.find(image[index : index + 1]), self.which, noun_of(self.aligner))
-            found.append(places)
+                found.append(self.choose(self.aligner.find(photo)))
         return found
+
+    def choose(self, places: Sequence[FrameLike]) -> Sequence[FrameLike]:
+        """Return those that are meant of a photo's places.
+
+        Args:
+            places: all that the aligner found, the largest first.
+
+        Raises:
+            FrameError: if there are none, unless such photos are kept.
+        """
+        return choose(places, self.which, noun_of(self.aligner), self.missing)
 
     def _known(self, image: Tensor, places: Places | None) -> Places:
         places = self.find(image) if places is None else places
@@ -234,7 +248,7 @@ class Framed(nn.Module):
     def extra_repr(self) -> str:
         """Show the settings in ``repr``."""
         aligner = "" if isinstance(self.aligner, nn.Module) else f"aligner={self.aligner}, "
-        return f"{aligner}which={self.which!r}, views={self.views}"
+        return f"{aligner}which={self.which!r}, views={self.views}, missing={self.missing!r}"
 
 
 class Draw(NamedTuple):
@@ -347,16 +361,6 @@ def _spots(image: Tensor, places: Places, spec: FrameSpec, limit: int | None) ->
     return spots
 
 
-def check_which(which: object) -> None:
-    """Check a choice among faces.
-
-    Raises:
-        ConfigurationError: if it is none.
-    """
-    if which not in ("all", "largest") and not (type(which) is int and which >= 1):
-        raise ConfigurationError(f"expected 'all', 'largest' or a number from 1 (the largest), got {which!r}")
-
-
 def check_views(views: object) -> None:
     """Check a number of views.
 
@@ -365,27 +369,3 @@ def check_views(views: object) -> None:
     """
     if type(views) is not int or not 1 <= views <= len(VIEWS):
         raise ConfigurationError(f"expected 1 to {len(VIEWS)} views, got {views!r}")
-
-
-def choose(places: Sequence[FrameLike], which: Which, noun: str = "object") -> Sequence[FrameLike]:
-    """Return the places that are meant.
-
-    Args:
-        places: all of a photo's, the largest first.
-        which: see :class:`Framed`.
-        noun: what they are called in messages.
-
-    Raises:
-        FrameError: if there are none, or fewer than the number asked for.
-    """
-    if not places:
-        raise FrameError(
-            f"expected {with_article(noun)} in the photo, found none; name its place (--frame L,T,R,B, in Python a "
-            "Box), or, where the picture is cut to it already, edit it whole (--no-align, in Python the op itself)"
-        )
-    if which == "all":
-        return places
-    number = 1 if which == "largest" else which
-    if number > len(places):
-        raise FrameError(f"expected at least {number} {noun}s, found {len(places)}; choose a lower number")
-    return places[number - 1 : number]

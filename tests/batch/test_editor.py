@@ -121,6 +121,15 @@ def test_photos_without_a_face_cost_no_other(room):
         assert not torch.equal(result.image, images[index])
 
 
+def test_photos_without_a_face_may_stay_as_they_are():
+    images = torch.rand(2, 3, 16, 30)
+    images[0, 0, 0, 0], images[1, 0, 0, 0] = 0, 0.1
+    kept, edited = Editor(Framed(Scarce(100), Stub(), missing="keep"), CPU, wants_mask=True)(images)
+    assert torch.equal(kept.image, images[0])
+    assert not kept.mask.any()
+    assert (kept.same, edited.same) == (True, False)
+
+
 def test_places_say_which_was_edited():
     images = torch.full((2, 3, 16, 30), 0.2)
     results = Editor(Framed(Scarce(100), Stub(), "largest"), CPU)(images)

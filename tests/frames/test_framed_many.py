@@ -207,6 +207,25 @@ def test_nothing_found(photo: Tensor) -> None:
         Framed(Invert(), Stub(*FOUR, counted=True))(photo)
 
 
+def test_a_photo_without_any_may_stay_as_it_is(photo: Tensor) -> None:
+    photo[0, 0, 0, 0], photo[1, 0, 0, 0] = 0.2, 0
+    finder = Stub(*FOUR, counted=True)
+    framed = Framed(Invert(), finder, missing="keep")
+    assert [list(places) for places in framed.find(photo)] == [list(FOUR[:2]), []]
+    assert torch.equal(framed(photo)[:1], Framed(Invert(), finder)(photo[:1]))
+    assert torch.equal(framed(photo)[1:], photo[1:])
+    assert not framed.edit(photo).mask[1:].any()
+    assert torch.equal(Framed(Invert(), finder, 3, missing="keep")(photo), photo), "nor has one a third"
+    assert not Framed(Segment(MBU("lite").eval()), Stub(), missing="keep")(photo).any()
+    assert "missing='keep'" in repr(framed)
+
+
+@pytest.mark.parametrize("missing", ["", "skip", None, True])
+def test_bad_missing(missing: object) -> None:
+    with pytest.raises(ConfigurationError, match="missing to be 'raise' or 'keep'"):
+        Framed(Invert(), Stub(), missing=missing)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("which", ["", "ALL", "first", 0, -1, 1.0, True, None, (1,)])
 def test_bad_which(which: object) -> None:
     with pytest.raises(ConfigurationError, match=r"expected 'all', 'largest' or a number"):

@@ -17,10 +17,10 @@ from mbu_ops.batch.plan import PIPE, Existing
 from mbu_ops.errors import ChainSyntaxError, ConfigurationError
 from mbu_ops.frames.aligners import family_to_align
 from mbu_ops.frames.box import Box
+from mbu_ops.frames.choice import USUAL_VIEWS
 from mbu_ops.ops.chain import ChainSpec
 from mbu_ops_cli.app import OK, SOME_FAILED
 from mbu_ops_cli.options import (
-    VIEWS,
     BatchSize,
     Compute,
     choose_device,
@@ -39,8 +39,7 @@ from mbu_ops_cli.steps import StepCommand
 
 if TYPE_CHECKING:
     from mbu_ops.families import FamilySpec
-    from mbu_ops.frames.frame import Aligner
-    from mbu_ops.frames.framed import Which
+    from mbu_ops.frames.choice import Which
     from mbu_ops.ops.plan import StepPlan
 
 
@@ -68,7 +67,7 @@ class _Editing:
 @click.option(
     "--views",
     type=click.IntRange(1, 6),
-    help=f"Views of each place to edit and average: 1 is the fastest, more are steadier.  [default: {VIEWS}]",
+    help=f"Views of each place to edit and average: 1 is the fastest, more are steadier.  [default: {USUAL_VIEWS}]",
 )
 @click.option("--no-align", is_flag=True, help="Look for nothing: the pictures are cut to what is found.")
 @click.option("--frame", metavar="L,T,R,B", help="Edit only this box of every picture, in pixels.")
@@ -185,7 +184,7 @@ def chain(
 
         return run_demo(plans, family, compute, as_json)
     started = time.perf_counter()
-    editing = _Editing(box, aligned, which, views or VIEWS, compiled)
+    editing = _Editing(box, aligned, which, views or USUAL_VIEWS, compiled)
     report = _run(plans, files, compute, editing) if files.todo else Report(skipped=files.skipped)
     show_report(spec, report, time.perf_counter() - started, as_json)
     return SOME_FAILED if report.failed else OK
@@ -243,16 +242,18 @@ def _run(plans: Sequence[StepPlan], files: FilePlan, compute: Compute, editing: 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     device, dtype = choose_device(compute.device), choose_dtype(compute.dtype)
     from mbu_ops.batch import edit_planned
-    from mbu_ops.frames.aligners import GuardedAligner, align_guides, aligner
-    from mbu_ops.frames.framed import Framed
-    from mbu_ops.ops.plan import assemble
+    from mbu_ops.frames.chains import assemble_on_photos
 
-    where: Aligner | None = editing.box
-    if editing.family is not None:
-        where = GuardedAligner(editing.family, aligner(editing.family, device))
-        plans = align_guides(plans, where, device)
-    chain = assemble(plans, device, dtype, compile=editing.compile)
-    op = chain if where is None else Framed(chain, where, editing.which, editing.views)
+    op = assemble_on_photos(
+        plans,
+        editing.family,
+        editing.box,
+        which=editing.which,
+        views=editing.views,
+        device=device,
+        dtype=dtype,
+        compile=editing.compile,
+    )
     with progress(len(files.todo), "editing") as advance:
         try:
             return edit_planned(op, files, compute.batch_size, lambda *_: advance())

@@ -14,9 +14,10 @@ import click
 from mbu_ops.data import Source
 from mbu_ops.errors import ChainSyntaxError, ConfigurationError
 from mbu_ops.frames.aligners import family_to_align
+from mbu_ops.frames.choice import USUAL_VIEWS
 from mbu_ops.ops.chain import ChainSpec
 from mbu_ops_cli.eval_setup import note
-from mbu_ops_cli.options import VIEWS, FiniteRange, choose_device, device_option, echo_json, family_option, json_option
+from mbu_ops_cli.options import FiniteRange, choose_device, device_option, echo_json, family_option, json_option
 from mbu_ops_cli.progress import progress
 from mbu_ops_cli.sources import FOLDER, source_of
 
@@ -240,7 +241,7 @@ def _camera(plans: dict[str, tuple[StepPlan, ...]], aligned: FamilySpec | None, 
         step: assemble(some if where is None else align_guides(some, where, device), device, None)
         for step, some in plans.items()
     }
-    return Camera(edits, where, source.frame, 1 if where is None and not source.data else VIEWS, device)
+    return Camera(edits, where, source.frame, 1 if where is None and not source.data else USUAL_VIEWS, device)
 
 
 def _digest(path: Path) -> str:
