@@ -40,10 +40,8 @@ def write_guides(guides: Sequence[GuideSpec], path: Path, overwrite: bool) -> No
 
 def _cell(number: int, guide: GuideSpec) -> Image.Image:
     picture = read_guide(guide)
-    pixels = Image.fromarray(picture.in_8_bits())
-    if picture.alpha is not None:
-        alpha = picture.alpha if picture.alpha.dtype == np.uint8 else (picture.alpha >> 8).astype(np.uint8)
-        pixels = Image.composite(pixels, Image.new("RGB", pixels.size, "white"), Image.fromarray(alpha))
+    drawn = picture.to_pillow().convert("RGBA")
+    pixels = Image.alpha_composite(Image.new("RGBA", drawn.size, "white"), drawn).convert("RGB")
     pixels = pixels.resize((WIDTH, max(1, round(WIDTH * picture.height / picture.width))), Image.Resampling.LANCZOS)
     cell = Image.new("RGB", (WIDTH, pixels.height + LINE), "white")
     cell.paste(pixels, (0, 0))

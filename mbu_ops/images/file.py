@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from PIL.ExifTags import Base
 
 if TYPE_CHECKING:
@@ -111,7 +112,26 @@ class ImageFile:
             >>> ImageFile(np.full((1, 1, 3), 0x12FF, np.uint16), None, ImageKind()).in_8_bits()[0, 0, 0] == 0x12
             np.True_
         """
-        return self.pixels if self.pixels.dtype == np.uint8 else (self.pixels >> 8).astype(np.uint8)
+        return _in_8_bits(self.pixels)
+
+    def to_pillow(self) -> Image.Image:
+        """Return the picture as Pillow has it: grey, with alpha, profile, EXIF and resolution as they are.
+
+        Pillow has 16 bits for grey alone: colours, and grey with alpha, come out as 8.
+
+        Example:
+            >>> ImageFile(np.zeros((2, 3, 3), np.uint16), None, ImageKind(bits=16)).to_pillow().mode
+            'RGB'
+        """
+        samples = self.pixels if self.kind.grey and self.alpha is None else self.in_8_bits()
+        if self.kind.grey:
+            samples = samples[..., 0]
+        if self.alpha is not None:
+            samples = np.dstack([samples, _in_8_bits(self.alpha)])
+        image = Image.fromarray(np.ascontiguousarray(samples))
+        told = {"icc_profile": self.kind.icc, "exif": self.kind.exif, "dpi": self.kind.dpi}
+        image.info |= {name: value for name, value in told.items() if value is not None}
+        return image
 
     @property
     def is_cut_out(self) -> bool:
@@ -160,3 +180,7 @@ class ImageFile:
             .div_(top)
             .to(dtype)
         )
+
+
+def _in_8_bits(samples: Pixels) -> NDArray[np.uint8]:
+    return samples if samples.dtype == np.uint8 else (samples >> 8).astype(np.uint8)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -88,23 +90,35 @@ def read(source: str | os.PathLike[str] | bytes | BinaryIO, *, max_pixels: int =
     data = read_bytes(source)
     if not data:
         raise ImageFileError(f"{name}: expected an image, got an empty file; remove it or fetch it again")
-    try:
-        with Image.open(BytesIO(data), formats=_PILLOW_FORMATS) as image:
-            return _decode(image, data, max_pixels)
-    except _RefusedError as error:
-        raise ImageFileError(f"{name}: {error}") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # Pillow's own, higher limit
-        raise ImageFileError(
-            f"{name}: expected at most {max_pixels / 1e6:g} million pixels, got more ({error})"
-        ) from None
-    except UnidentifiedImageError:
-        raise ImageFileError(
-            f"{name}: expected a {_FORMAT_NAMES} image, got a file that starts {data[:12]!r}"
-        ) from None
-    except Exception as error:  # a hostile file can make a decoder raise nearly anything
-        raise ImageFileError(
-            f"{name}: expected a whole image, got a damaged one ({error or type(error).__name__}); fetch it again"
-        ) from error
+    with _decoding(name):
+        try:
+            with Image.open(BytesIO(data), formats=_PILLOW_FORMATS) as image:
+                return _decode(image, data, max_pixels)
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # Pillow's own, higher limit
+            raise _RefusedError(f"expected at most {max_pixels / 1e6:g} million pixels, got more ({error})") from None
+        except UnidentifiedImageError:
+            raise _RefusedError(f"expected a {_FORMAT_NAMES} image, got a file that starts {data[:12]!r}") from None
+
+
+def from_pillow(image: Image.Image) -> ImageFile:
+    """Return a picture that Pillow has opened or made, as :func:`read` would have read it from a file.
+
+    Args:
+        image: of any mode, but of floating-point, Lab and 32-bit samples; it is left as it is.
+
+    Raises:
+        ImageFileError: if it is of an unsupported kind, empty, an animation, or its file is damaged.
+
+    Example:
+        >>> from_pillow(Image.new("L", (3, 2))).kind.grey
+        True
+    """
+    with _decoding(repr(getattr(image, "filename", "") or "PIL image")):
+        if not (image.width and image.height):
+            raise _RefusedError(f"expected at least one pixel, got {image.width} x {image.height}")
+        _refuse_animation(image)
+        image.load()
+        return _upright(image, image, None)
 
 
 def count_pixels(path: str | os.PathLike[str]) -> int:
@@ -128,6 +142,19 @@ def count_pixels(path: str | os.PathLike[str]) -> int:
 
 class _RefusedError(Exception):
     """A picture that Pillow could decode but this library does not take."""
+
+
+@contextlib.contextmanager
+def _decoding(name: str) -> Iterator[None]:
+    """Name the picture in whatever becomes of decoding it."""
+    try:
+        yield
+    except _RefusedError as error:
+        raise ImageFileError(f"{name}: {error}") from None
+    except Exception as error:  # a hostile file can make a decoder raise nearly anything
+        raise ImageFileError(
+            f"{name}: expected a whole image, got a damaged one ({error or type(error).__name__}); fetch it again"
+        ) from error
 
 
 def _name(source: object) -> str:
@@ -173,11 +200,27 @@ def _decode(image: PillowFile.ImageFile, data: bytes, max_pixels: int) -> ImageF
             f"expected at most {max_pixels / 1e6:g} million pixels, got {image.width} x {image.height}; "
             "shrink it, or raise max_pixels if you trust the file"
         )
-    source_format = "JPEG" if image.format == "MPO" else str(image.format)
+    _refuse_animation(image)
+    high, low = deep.load(image, data)
+    return _upright(image, high, low, image.format == "WEBP" and b"VP8L" in data)
+
+
+def _refuse_animation(image: Image.Image) -> None:
     # an MPO is a JPEG photo with more pictures behind it: its first one is the photo
     if image.format != "MPO" and getattr(image, "is_animated", False):
         raise _RefusedError("expected one picture, got an animation or several pages; extract the one you want")
-    high, low = deep.load(image, data)
+
+
+def _upright(image: Image.Image, high: Image.Image, low: Image.Image | None, lossless: bool = False) -> ImageFile:
+    """Return a picture whose samples are loaded, turned as its EXIF block says.
+
+    Args:
+        image: what says everything but the samples.
+        high: its samples.
+        low: their lower bytes, see :func:`mbu_ops.images.deep.load`.
+        lossless: of WebP, whether the file was.
+    """
+    source_format = "JPEG" if image.format == "MPO" else image.format or "PNG"
     icc, dpi, jpeg = image.info.get("icc_profile"), image.info.get("dpi"), _jpeg_tables(image)
     try:
         # asked for before the block is made, which takes the orientation out
@@ -203,7 +246,7 @@ def _decode(image: PillowFile.ImageFile, data: bytes, max_pixels: int) -> ImageF
         exif=exif,
         dpi=_sane_dpi(dpi),
         jpeg=jpeg,
-        lossless=source_format == "WEBP" and b"VP8L" in data,
+        lossless=lossless,
     )
     return ImageFile(pixels, alpha, kind)
 

@@ -99,7 +99,7 @@ def encode(pixels: torch.Tensor | NDArray[Any], like: ImageFile | None = None, f
         known = ", ".join(sorted(set(FORMAT_OF_SUFFIX.values())))
         raise ImageFileError(f"expected a format that can be written ({known}), got {format!r}")
     bits = 16 if kind.bits == 16 and format in _DEEP_FORMATS else 8
-    samples = _to_samples(pixels, bits)
+    samples = to_samples(pixels, bits)
     alpha = like.alpha if like else None
     if alpha is not None:
         if alpha.shape != samples.shape[:2]:
@@ -111,7 +111,7 @@ def encode(pixels: torch.Tensor | NDArray[Any], like: ImageFile | None = None, f
         if format not in _ALPHA_FORMATS:
             samples, alpha = _over_white(samples, alpha), None
     if kind.grey:
-        samples = _luma(samples)
+        samples = luma(samples)
     if alpha is not None:
         samples = np.dstack([samples, alpha])
     try:
@@ -133,7 +133,7 @@ def encode_mask(mask: torch.Tensor | NDArray[Any]) -> bytes:
     if values.ndim != 2 or not values.size:
         raise ShapeError(f"expected one mask (1, H, W) or (H, W), got {tuple(values.shape)}")
     buffer = BytesIO()
-    Image.fromarray(_quantise(values, 8)).save(buffer, "PNG")
+    Image.fromarray(quantise(values, 8)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -227,8 +227,8 @@ def _to_array(values: torch.Tensor | NDArray[Any]) -> NDArray[Any]:
     return np.asarray(values.detach().float().cpu().numpy())
 
 
-def _to_samples(pixels: torch.Tensor | NDArray[Any], bits: int) -> Pixels:
-    """Return ``(H, W, 3)`` integers of that many bits."""
+def to_samples(pixels: torch.Tensor | NDArray[Any], bits: int) -> Pixels:
+    """Return a picture as ``(H, W, 3)`` integers of that many bits; arguments and errors as of :func:`write`."""
     array = _to_array(pixels)
     in_planes = not isinstance(pixels, np.ndarray)
     if array.ndim != 3 or array.shape[0 if in_planes else 2] != 3 or not array.size:
@@ -238,7 +238,7 @@ def _to_samples(pixels: torch.Tensor | NDArray[Any], bits: int) -> Pixels:
         )
     if array.dtype in (np.uint8, np.uint16):
         return _change_depth(array, bits)
-    quantised = _quantise(array, bits)
+    quantised = quantise(array, bits)
     if not in_planes:
         return quantised
     samples = np.empty((*quantised.shape[1:], 3), quantised.dtype)
@@ -247,7 +247,8 @@ def _to_samples(pixels: torch.Tensor | NDArray[Any], bits: int) -> Pixels:
     return samples
 
 
-def _quantise(values: NDArray[Any], bits: int) -> Pixels:
+def quantise(values: NDArray[Any], bits: int) -> Pixels:
+    """Return floats in [0, 1] as integers of that many bits."""
     if not np.issubdtype(values.dtype, np.floating):
         raise DTypeError(f"expected uint8, uint16 or floating-point values in [0, 1], got {values.dtype}")
     if not np.isfinite(values).all():
@@ -274,7 +275,8 @@ def _over_white(samples: Pixels, alpha: Pixels) -> Pixels:
     return laid.astype(samples.dtype)
 
 
-def _luma(samples: Pixels) -> Pixels:
+def luma(samples: Pixels) -> Pixels:
+    """Return the grey ``(H, W)`` of samples ``(H, W, 3)``: exact where the three are equal."""
     total = np.full(samples.shape[:2], 0x8000, np.uint32)  # holds the largest sum of 16 bits
     for channel, weight in enumerate(_LUMA):
         total += samples[..., channel].astype(np.uint32) * weight
