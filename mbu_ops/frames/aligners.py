@@ -77,6 +77,9 @@ class GuardedAligner:
     family: FamilySpec
     aligner: Aligner
 
+    def __str__(self) -> str:
+        return self.family.name
+
     @property
     def noun(self) -> str:
         """What it finds, in one word for messages: the family's noun."""

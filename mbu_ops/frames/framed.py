@@ -245,10 +245,10 @@ class Framed(nn.Module):
                 ]
                 yield numbers, views, torch.stack(cuts, 1).flatten(0, 1)
 
-    def extra_repr(self) -> str:
-        """Show the settings in ``repr``."""
-        aligner = "" if isinstance(self.aligner, nn.Module) else f"aligner={self.aligner}, "
-        return f"{aligner}which={self.which!r}, views={self.views}, missing={self.missing!r}"
+    def __repr__(self) -> str:
+        aligner = type(self.aligner).__name__ if isinstance(self.aligner, nn.Module) else self.aligner
+        settings = f"which={self.which!r}, views={self.views}, missing={self.missing!r}"
+        return f"{type(self).__name__}({self.op!r}, aligner={aligner}, {settings})"
 
 
 class Draw(NamedTuple):

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.functional.blend import blend, premultiplied, straight
+from mbu_ops.functional.grid import sheet_png
 from mbu_ops.functional.layer import Layer
 from mbu_ops.functional.mask import resize
 from mbu_ops.functional.sampling import affine_places, arrows, sample
@@ -37,6 +38,10 @@ class Edit(NamedTuple):
     image: Tensor
     mask: Tensor
     raw: Tensor
+
+    def _repr_png_(self) -> bytes:
+        """Show the first images of the batch in a notebook, each above its mask."""
+        return sheet_png([self.image, self.mask.amax(1, keepdim=True)])
 
 
 class Band(NamedTuple):

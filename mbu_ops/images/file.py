@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +33,9 @@ FORMAT_OF_SUFFIX = {
 WRITABLE_SUFFIXES = tuple(FORMAT_OF_SUFFIX)
 READABLE_SUFFIXES = (*WRITABLE_SUFFIXES, ".gif")
 """A GIF can be read but not written: its palette cannot hold an edit, so its edits become PNG files."""
+
+SHOWN = 1024
+"""Longest side of what notebooks show, in pixels."""
 
 TIFF_TEXT_TAGS = frozenset(
     {Base.ImageDescription, Base.Make, Base.Model, Base.Software, Base.DateTime, Base.Artist, Base.Copyright}
@@ -132,6 +136,14 @@ class ImageFile:
         told = {"icc_profile": self.kind.icc, "exif": self.kind.exif, "dpi": self.kind.dpi}
         image.info |= {name: value for name, value in told.items() if value is not None}
         return image
+
+    def _repr_png_(self) -> bytes:
+        """Show the picture in a notebook, with no side longer than :data:`SHOWN` pixels."""
+        shown = replace(self, pixels=self.in_8_bits()).to_pillow()
+        shown.thumbnail((SHOWN, SHOWN))
+        buffer = BytesIO()
+        shown.save(buffer, "PNG")
+        return buffer.getvalue()
 
     @property
     def is_cut_out(self) -> bool:

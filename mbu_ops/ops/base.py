@@ -184,6 +184,14 @@ class Op(nn.Module):
         """Height and width of what the model sees, in pixels: larger images are edited at this size."""
         return self.model.config.size
 
+    def extra_repr(self) -> str:
+        """Show in ``repr`` which method is asked, and what it sees."""
+        height, width = self.frame_size
+        return f"{self.model.info.name}, {self.frame.name} at {height}x{width}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.extra_repr()})"  # the network's own layers would be pages
+
     @property
     def mirrors(self) -> bool:
         """Whether a mirrored image gives the mirrored result: not where left and right have names."""
@@ -300,8 +308,8 @@ class EditOp(Op, ABC):
         return (lambda seen: self.layer(seen, *told),)
 
     def extra_repr(self) -> str:
-        """Show the look in ``repr``."""
-        return str(self.look)
+        """Show the look in ``repr``, too."""
+        return f"{super().extra_repr()}, {self.look}"
 
 
 class MaskOp(Op, ABC):

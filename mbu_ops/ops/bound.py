@@ -143,6 +143,9 @@ class BoundBase(OneInput):
         super().__init__()
         self.op = op
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.op!r})"
+
     @property
     def model(self) -> Method:  # type: ignore[override]
         """The method that the op asks."""
@@ -308,6 +311,9 @@ class Chain(nn.Module):
                 )
         self.names = tuple(name for name, _ in steps)
         self.steps = nn.ModuleList(module for _, module in steps)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({' '.join(self.names)})"
 
     @property
     def makes_mask(self) -> bool:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from io import BytesIO
 from itertools import pairwise
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from mbu_ops.errors import ConfigurationError, ShapeError
 from mbu_ops.functional.blend import blend
 from mbu_ops.functional.layer import Layer, Moved, moved, painted
 from mbu_ops.functional.mask import resize
-from mbu_ops.functional.render import compose, mask_bands, reach, render, render_bands
+from mbu_ops.functional.render import Edit, compose, mask_bands, reach, render, render_bands
 from mbu_ops.functional.similarity import Rectangle, extract, square
 
 FRAMES = [
@@ -288,3 +290,17 @@ def test_compile_and_export_with_and_without_flow() -> None:
         torch.testing.assert_close(compiled(photo, guide), expected, rtol=0, atol=1e-5)
         exported = torch.export.export(module, (photo, guide)).module()
         torch.testing.assert_close(exported(photo, guide), expected, rtol=0, atol=1e-5)
+
+
+SHEETS = ((1, (40, 30), (30, 80)), (3, (900, 300), (342, 682)), (20, (64, 256), (1024, 64)))
+"""Images, their height and width, and the width and height of what is shown of them."""
+
+
+def test_edits_show_themselves_in_notebooks() -> None:
+    for count, (height, width), size in SHEETS:
+        images = torch.rand(count, 3, height, width, requires_grad=True)
+        edit = Edit(images, torch.rand(count, 1, height, width), images)
+        with Image.open(BytesIO(edit._repr_png_())) as shown:
+            assert (shown.format, shown.size) == ("PNG", size), "each image above its mask, eight of them at most"
+    parts = Edit(images, torch.rand(count, 19, height, width), images)
+    assert parts._repr_png_().startswith(b"\x89PNG")

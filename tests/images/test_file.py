@@ -47,3 +47,15 @@ def test_the_tensor_is_a_copy():
     pixels = np.zeros((2, 2, 3), np.uint8)
     ImageFile(pixels, None, ImageKind()).to_tensor().fill_(1)
     assert not pixels.any()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_pictures_show_themselves_in_notebooks(dtype):
+    alpha = np.full((1500, 500), np.iinfo(dtype).max, dtype)
+    alpha[:, :250] = 0
+    file = ImageFile(np.zeros((1500, 500, 3), dtype), alpha, ImageKind(alpha=True))
+    shown = read(file._repr_png_())
+    assert (shown.height, shown.width) == (1024, 341)
+    assert shown.alpha[0, 0] == 0
+    assert shown.alpha[0, -1] == 255
+    assert read(ImageFile(EVERY_SHORT, None, ImageKind(grey=True, bits=16))._repr_png_()).kind.bits == 8

@@ -7,11 +7,16 @@ import torch
 from torch import nn
 
 from mbu_ops.errors import ConfigurationError, DTypeError, ShapeError, WeightsError
+from mbu_ops.families import get_family
+from mbu_ops.frames.aligners import GuardedAligner, aligner
+from mbu_ops.frames.framed import Framed
 from mbu_ops.methods.mbu import MBU
+from mbu_ops.ops.bound import Chain
 from mbu_ops.ops.chain import chain
 from mbu_ops.ops.look import Look
 from mbu_ops.ops.method import compile_verbs, expand_code, to_frame
 from mbu_ops.ops.remove import Remove
+from mbu_ops.ops.segment import Segment
 from mbu_ops.ops.transfer import Transfer
 from mbu_ops.testing import tiny_didd
 from mbu_ops.weights import WeightsInfo, save
@@ -75,7 +80,19 @@ def test_op_leaves_the_training_mode_alone(model: MBU) -> None:
 
 
 def test_repr_shows_the_settings(model: MBU) -> None:
-    assert "Look(threshold=0.25, softness=0.1, dilation=None, detail=1.0)" in repr(Remove(model, Look(threshold=0.25)))
+    remove = Remove(model, Look(threshold=0.25))
+    assert repr(remove) == "Remove(mbu, whole at 16x16, Look(threshold=0.25, softness=0.1, dilation=None, detail=1.0))"
+
+
+def test_repr_is_a_line(model: MBU) -> None:
+    bound = Transfer(model).bind(torch.rand(1, 3, 16, 16))
+    assert repr(bound) == f"Bound({bound.op!r})"
+    assert repr(Segment(model)) == "Segment(mbu, whole at 16x16)"
+    chain = Chain([("remove:hat", Remove(model)), ("add:hat@a.jpg", bound)])
+    assert repr(chain) == "Chain(remove:hat add:hat@a.jpg)"
+    framed = Framed(chain, GuardedAligner(get_family("faces"), aligner("faces")), views=4)
+    assert repr(framed) == f"Framed({chain!r}, aligner=faces, which='all', views=4, missing='raise')"
+    assert "\n" not in repr(Framed(bound, aligner("faces")))
 
 
 def test_only_the_functions_that_are_named_are_compiled(model: MBU, monkeypatch: pytest.MonkeyPatch) -> None:
