@@ -1,5 +1,5 @@
 from mbu_ops._version import __version__ as __version__
-from mbu_ops.frames.aligners import aligner as aligner
+from mbu_ops.families.aligning import aligner as aligner
 from mbu_ops.frames.framed import Framed as Framed
 from mbu_ops.ops.adjust import Adjust as Adjust
 from mbu_ops.ops.chain import chain as chain

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.families import get_family
-from mbu_ops.frames.aligners import GuardedAligner, aligner
+from mbu_ops.families.aligning import aligner
+from mbu_ops.frames.aligners import GuardedAligner
 from mbu_ops.frames.box import Box
 from mbu_ops.frames.choice import USUAL_VIEWS
 from mbu_ops.frames.framed import Framed
@@ -26,7 +27,7 @@ from mbu_ops_cli.app import OK
 from mbu_ops_cli.options import Compute, choose_device, choose_dtype, echo_json
 
 if TYPE_CHECKING:
-    from mbu_ops.frames.frame import Aligner
+    from mbu_ops.families.aligning import Aligner
     from mbu_ops.ops.plan import StepPlan
 
 SHEET = Path("mbu-ops-demo.png")

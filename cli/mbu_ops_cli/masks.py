@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from mbu_ops.frames.frame import Aligner
+    from mbu_ops.families.aligning import Aligner
 
 FILE = click.Path(path_type=Path)
 family_option = click.option("--family", default="faces", show_default=True, help="Family whose parts masks show.")
@@ -56,7 +56,8 @@ def weights_of(family: FamilySpec, anatomy: Anatomy, given: str | None, verb: st
 
 def aligner_of(family: FamilySpec, no_align: bool, device: torch.device) -> Aligner:
     """Return what finds places in photos; all of each where nobody looks."""
-    from mbu_ops.frames.aligners import GuardedAligner, aligner
+    from mbu_ops.families.aligning import aligner
+    from mbu_ops.frames.aligners import GuardedAligner
 
     if no_align or family.aligner is None:
         return _Everything()

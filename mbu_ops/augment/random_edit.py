@@ -14,10 +14,11 @@ from mbu_ops.augment.samples import map_images
 from mbu_ops.augment.steps import DrawnStep, Pool, load_steps, plan_draws
 from mbu_ops.errors import ConfigurationError, FrameError
 from mbu_ops.families import FamilySpec
+from mbu_ops.families.aligning import Aligner, FrameLike
+from mbu_ops.families.aligning import aligner as aligner_of
 from mbu_ops.frames.aligners import GuardedAligner, family_to_align
-from mbu_ops.frames.aligners import aligner as aligner_of
-from mbu_ops.frames.frame import Aligner, FrameLike
-from mbu_ops.frames.framed import Framed, Which, check_views, check_which
+from mbu_ops.frames.choice import Which, check_which
+from mbu_ops.frames.framed import Framed, check_views
 from mbu_ops.functional.check import check_image
 from mbu_ops.ops.bound import Chain
 from mbu_ops.ops.chain import ChainSpec

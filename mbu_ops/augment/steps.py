@@ -13,8 +13,8 @@ from mbu_ops.frames.aligners import GuardedAligner, align_guides
 from mbu_ops.ops.adjust import Adjust
 from mbu_ops.ops.bound import Bound
 from mbu_ops.ops.chain import ChainSpec
+from mbu_ops.ops.guides import GuideLike
 from mbu_ops.ops.plan import (
-    GuideLike,
     StepPlan,
     load_networks,
     name_of,

@@ -16,7 +16,7 @@ from mbu_ops.ops.edit import Edit, compose, edit_with
 from mbu_ops.ops.one_input import left_by
 
 if TYPE_CHECKING:
-    from mbu_ops.frames.frame import FrameLike
+    from mbu_ops.families.aligning import FrameLike
 
 
 class Result(NamedTuple):

@@ -23,7 +23,7 @@ from mbu_ops.images import ImageFile, count_pixels, encode, encode_mask, read, w
 from mbu_ops.images.writer import format_of
 
 if TYPE_CHECKING:
-    from mbu_ops.frames.frame import FrameLike
+    from mbu_ops.families.aligning import FrameLike
 
 PIXELS_IN_FLIGHT = 8_000_000
 """About how many pixels may be read ahead, and as many be on their way to a file: some 100 MB with float32 copies."""

@@ -18,11 +18,11 @@ from mbu_ops.data.cuts import Cuts, Stamp, stamp
 from mbu_ops.data.cutting import Picture, Sides, Size, height_and_width
 from mbu_ops.data.folder import MINIMUM_IMAGES, find_files, load_files
 from mbu_ops.errors import DataError, ImageFileError, PluginError, is_out_of_memory
+from mbu_ops.families.aligning import Aligner, aligner
 from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
 from mbu_ops.families.registry import plugin_code
 from mbu_ops.families.spec import FamilySpec
-from mbu_ops.frames.aligners import GuardedAligner, aligner
-from mbu_ops.frames.frame import Aligner
+from mbu_ops.frames.aligners import GuardedAligner
 from mbu_ops.functional.similarity import Rectangle, extract
 
 MARGIN = 2.0

@@ -17,11 +17,12 @@ from torch import Tensor
 from mbu_ops.data.cutting import Sides, first_frame
 from mbu_ops.errors import DataError, FrameError, ImageFileError, PluginError
 from mbu_ops.evaluation.figures import Figure, share
+from mbu_ops.families.aligning import Aligner, FrameLike
 from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
 from mbu_ops.frames.aligners import noun_of
 from mbu_ops.frames.box import Box
 from mbu_ops.frames.choice import choose
-from mbu_ops.frames.frame import Aligner, Frame, FrameLike
+from mbu_ops.frames.frame import Frame
 from mbu_ops.frames.framed import Framed
 from mbu_ops.functional.mask import resize
 from mbu_ops.images import read

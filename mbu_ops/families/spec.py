@@ -281,7 +281,7 @@ class FamilySpec:
         guides: pictures of contents, which ``add`` and ``swap`` take where weights hold no codes and nobody names a
             guide; the first of an attribute is its default.
         aligner: ``"module:name"`` of a function that returns what finds the places to edit in a photo, an
-            :class:`mbu_ops.frames.frame.Aligner`; None where pictures are edited whole.
+            :class:`mbu_ops.frames.Aligner`; None where pictures are edited whole.
         pictures: ``"module:name"`` of a function ``(attribute, partition, count, resolution)`` that draws
             :class:`mbu_ops.data.Pair` pictures to train on and to measure with, or None.
         masks: ``"module:name"`` of a function ``(attribute, images)`` that derives the true masks of images

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mbu_ops.frames.aligners import GuardedAligner, align_guides, aligner
+from mbu_ops.families.aligning import aligner
+from mbu_ops.frames.aligners import GuardedAligner, align_guides
 from mbu_ops.frames.choice import USUAL_VIEWS, Missing, Which
 from mbu_ops.frames.framed import Framed
 from mbu_ops.ops.plan import StepPlan, assemble
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from mbu_ops.families import FamilySpec
-    from mbu_ops.frames.frame import Aligner
+    from mbu_ops.families.aligning import Aligner
 
 
 def assemble_on_photos(

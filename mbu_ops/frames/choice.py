@@ -9,7 +9,7 @@ from mbu_ops.errors import ConfigurationError, FrameError
 from mbu_ops.families.names import with_article
 
 if TYPE_CHECKING:
-    from mbu_ops.frames.frame import FrameLike
+    from mbu_ops.families.aligning import FrameLike
 
 Which: TypeAlias = "Literal['all', 'largest'] | int"
 """All places, the largest, or the one of this number, the largest being number 1."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from mbu_ops.errors import ConfigurationError
 
@@ -20,37 +19,6 @@ FARTHEST = 1e6
 
 SIDEWAYS = 90
 """Degrees by which nothing that is seen looks further away."""
-
-
-class FrameLike(Protocol):
-    """A place in a photo: a :class:`Frame` or a :class:`~mbu_ops.frames.box.Box`."""
-
-    @property
-    def rectangle(self) -> Rectangle:
-        """Where it lies."""
-
-    @property
-    def yaw(self) -> float:
-        """How far what it shows looks away, in degrees, positive to the picture's right; 0 where nobody can tell."""
-
-    def cut(self, image: Tensor, limit: int | None = None) -> Tensor:
-        """Return what is there, upright, no side longer than the limit: ``(B, C, H, W)`` to ``(B, C, h, w)``."""
-
-    def cut_size(self, limit: int | None = None) -> tuple[int, int]:
-        """Return height and width of :meth:`cut`."""
-
-    def bounds(self, image: Tensor) -> tuple[int, int, int, int]:
-        """Return left, top, right, bottom of the pixels it touches."""
-
-    def part(self, spec: FrameSpec) -> FrameLike:
-        """Return the rectangle that a family declares within it."""
-
-
-class Aligner(Protocol):
-    """Finds the places in photos that a family's networks know how to edit."""
-
-    def find(self, image: Tensor) -> Sequence[FrameLike]:
-        """Return the places in one photo ``(1, 3, H, W)`` RGB in [0, 1], the largest first."""
 
 
 @dataclass(frozen=True, slots=True)

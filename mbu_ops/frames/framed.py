@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops.families.aligning import Aligner, FrameLike
 from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
 from mbu_ops.frames.aligners import noun_of
 from mbu_ops.frames.choice import Missing, Which, check_missing, check_which, choose
-from mbu_ops.frames.frame import Aligner, FrameLike
 from mbu_ops.frames.views import VIEWS, view_matrices
 from mbu_ops.functional.check import check_image
 from mbu_ops.functional.layer import Layer, averaged_masks, painted

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from mbu_ops.errors import ShapeError
+from mbu_ops.families.aligning import Aligner, FrameLike
 from mbu_ops.frames.aligners import noun_of
 from mbu_ops.frames.choice import Which, check_which, choose
-from mbu_ops.frames.frame import Aligner, FrameLike
 from mbu_ops.frames.framed import Framed
 from mbu_ops.functional.check import check_image, check_labels
 from mbu_ops.functional.render import BAND, mask_bands

@@ -27,6 +27,11 @@ def check_image(image: Tensor, name: str = "image") -> None:
         Traceback (most recent call last):
         mbu_ops.errors.ShapeError: expected image of shape (B, 3, H, W), got (3, 64, 64): add a batch dimension...
     """
+    if not isinstance(image, Tensor):
+        raise DTypeError(
+            f"expected {name} to be a torch.Tensor (B, 3, H, W), got {type(image).__name__}: for paths, PIL images and "
+            "arrays call mbu_ops.edit(steps, picture)"
+        )
     check_floating(image, name)
     if image.ndim == 3:
         raise ShapeError(

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 Picture: TypeAlias = "str | os.PathLike[str] | Image.Image | NDArray[Any] | ImageFile"
 """A picture: the path of a file, a PIL image, an array ``(H, W, 3)`` RGB of uint8 or uint16, or a decoded file."""
 
+PICTURES = (str, os.PathLike, Image.Image, np.ndarray, ImageFile)
+"""The types of :data:`Picture`."""
+
 
 def as_image_file(picture: Picture, name: str = "picture") -> ImageFile:
     """Return a picture as :func:`mbu_ops.images.read` would have read it from a file: upright, RGB.
@@ -59,7 +62,7 @@ def as_image_file(picture: Picture, name: str = "picture") -> ImageFile:
             f"expected {name} as an array (H, W, 3), RGB, got {picture.shape}: of planes (3, H, W) take "
             f"{name}.transpose(1, 2, 0), of a batch list({name}), of grey and alpha Image.fromarray({name})"
         )
-    return ImageFile(np.ascontiguousarray(picture), None, ImageKind(bits=8 * picture.dtype.itemsize))
+    return ImageFile(np.require(picture, requirements=["C", "W"]), None, ImageKind(bits=8 * picture.dtype.itemsize))
 
 
 def edited(like: ImageFile, pixels: torch.Tensor) -> ImageFile:

@@ -12,7 +12,8 @@ from mbu_ops.errors import ShapeError
 from mbu_ops.functional.check import check_fits, check_floating, check_image
 from mbu_ops.functional.layer import Layer
 from mbu_ops.functional.render import Edit
-from mbu_ops.ops.bound import Bound, GuidedOp
+from mbu_ops.ops.bound import Bound
+from mbu_ops.ops.guided import GuidedOp
 from mbu_ops.ops.method import Method
 from mbu_ops.ops.options import OptionValue
 

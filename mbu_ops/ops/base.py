@@ -180,6 +180,11 @@ class Op(nn.Module):
         return op
 
     @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return next(iter(self.model.parameters())).device
+
+    @property
     def frame_size(self) -> tuple[int, int]:
         """Height and width of what the model sees, in pixels: larger images are edited at this size."""
         return self.model.config.size

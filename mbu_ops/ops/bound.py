@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -11,125 +11,17 @@ from torch import Tensor, nn
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.families.frames import FrameSpec
 from mbu_ops.functional.check import check_code
-from mbu_ops.functional.layer import Layer
 from mbu_ops.functional.turn import FARTHEST, turned
 from mbu_ops.ops.base import EditOp, MaskOp
 from mbu_ops.ops.edit import Edit, compose, edit_with
-from mbu_ops.ops.method import Method, Sight, check_guide, encode_guide, expand_code
-from mbu_ops.ops.one_input import Decision, OneInput, Pass, edit_whole
-from mbu_ops.ops.options import OptionValue
+from mbu_ops.ops.method import Method
+from mbu_ops.ops.one_input import Decision, OneInput, Pass
 
 if TYPE_CHECKING:
-    from mbu_ops.weights import Pretrained, WeightsInfo
+    from mbu_ops.ops.guided import GuidedOp
 
 _LEAST_TURN = 4.0
 """Degrees below which a guide is not turned: as far as landmarks are wrong about faces that look at the camera."""
-
-
-class GuidedOp(EditOp):
-    """An op that needs to be told what to add.
-
-    Args:
-        model: a method that serves the verb.
-        look: how the mask is cut and what detail is kept, see :class:`mbu_ops.ops.look.Look`.
-        guides: default guide codes ``(N, C, S, S)``.
-
-    Attributes:
-        encode: turns what the op is told into one code (or one for each image), which ``predict`` takes.
-    """
-
-    encode: Callable[..., Tensor]
-    _info: WeightsInfo | None = None
-
-    def know(self, pretrained: Pretrained) -> None:
-        """Take over what a weights file says beside its networks, and which pictures are its default guides."""
-        super().know(pretrained)
-        self._info = pretrained.info
-
-    def in_frame(self, guide: Tensor, name: str = "guide") -> Tensor:
-        """Return the weights' frame of guides: of photos, which show the family's first frame; things alone fill it.
-
-        Args:
-            guide: ``(N, 3, h, w)`` RGB in [0, 1], or with alpha as :func:`mbu_ops.ops.method.check_guide` takes it.
-            name: what to call it in errors.
-        """
-        check_guide(self.model, guide, name)
-        return guide if guide.shape[1] == 4 else Sight.of(self.model, guide, self.frame).cut(guide)
-
-    def default_pictures(self) -> Iterator[Tensor]:
-        """Yield the pictures that the weights' family has for their default guides, ``(1, 3 or 4, h, w)``, in order.
-
-        They show the weights' frame.
-        """
-        from mbu_ops.weights import pixels_of, read_guide, shipped_guides
-
-        for guide in () if self._info is None else shipped_guides(self._info):
-            yield pixels_of(read_guide(guide), self.model.info.takes_pixels).to(next(self.parameters()).device)
-
-    def with_picture(self, picture: Tensor) -> Bound:
-        """Return the op bound to a guide picture that shows the weights' frame, which is encoded once."""
-        shown = picture if self.model.info.takes_pixels else None
-        return Bound(self, code=encode_guide(self.model, picture), guide=shown)
-
-    def defaults(self) -> Iterator[Bound]:
-        """Yield the op bound to each default guide: codes that its weights hold, or pictures of their family."""
-        if self.guides is not None:
-            yield from (Bound(self, code=code[None]) for code in self.guides)
-        else:
-            yield from map(self.with_picture, self.default_pictures())
-
-    def bound_to(self, inputs: tuple[Tensor, ...], code: Tensor | None) -> Bound:
-        """Return the op bound to inputs or a code, or to its first default guide where there is neither.
-
-        Raises:
-            ConfigurationError: if both are given, or neither and the op has no default guides.
-        """
-        if inputs and code is not None:
-            raise ConfigurationError("expected a guide or a code, got both: leave one of them out")
-        if inputs or code is not None:
-            return Bound(self, inputs, code=code)
-        first = next(self.defaults(), None)
-        if first is None:
-            raise ConfigurationError(
-                f"expected a guide or a code, got neither, and these weights have no default guides: call "
-                f"{type(self).__name__}.bind(guide)"
-            )
-        return first
-
-    @classmethod
-    def for_step(cls, model: nn.Module, options: Mapping[str, OptionValue], codes: Sequence[Tensor]) -> nn.Module:
-        """Return the op with its settings, bound to the first code; arguments as in ``Op.for_step``."""
-        return Bound(cls.with_settings(model, options), code=codes[0])
-
-    def edit_code(self, image: Tensor, code: Tensor, guide: Tensor | None = None) -> Edit:
-        """Return the edit with a code in place of the guide.
-
-        Args:
-            image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
-            code: ``(1, C, S, S)`` for all images, or ``(B, C, S, S)``, as :attr:`encode` gives it.
-            guide: the guide picture in the weights' frame, for those that take its own pixels; the small one in the
-                code by default.
-        """
-        pictured = self.pictured(code) if guide is None else guide
-        return edit_whole(self.model, image, self.passes(code), self.detail, pictured, self.decision, self.frame)
-
-    def pictured(self, code: Tensor) -> Tensor | None:
-        """Return the guide picture that a code begins with, with alpha, where weights take a guide's own pixels."""
-        return code[:, :4] if self.model.info.takes_pixels else None
-
-    def picture(self, *inputs: Tensor) -> Tensor | None:
-        """Return the guide picture in what :attr:`encode` takes, if its own pixels may be taken: that in its code."""
-        return self.pictured(self.encode(*inputs)) if self.model.info.takes_pixels else None
-
-    def layer(self, seen: Tensor, *told: Tensor) -> Layer:
-        """Return the layer for what the model sees, with the op's look.
-
-        Args:
-            seen: ``(B, 3, R, R)`` RGB in [0, 1].
-            told: the code.
-        """
-        (code,) = told
-        return super().layer(seen, expand_code(self.model, seen, code))
 
 
 class BoundBase(OneInput):

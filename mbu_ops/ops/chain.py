@@ -6,7 +6,6 @@ The specification is plain data and imports no torch; :meth:`ChainSpec.bind` loa
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     import torch
 
     from mbu_ops.ops.bound import Chain
+    from mbu_ops.ops.guides import GuideLike
 
 JSON_VERSION = 1
 
@@ -125,14 +125,16 @@ class ChainSpec:
     def plan(
         self,
         family: str = "faces",
-        guides: Mapping[str, str | os.PathLike[str] | torch.Tensor] | None = None,
+        guides: Mapping[str, GuideLike] | None = None,
         method: str | None = None,
     ) -> tuple[StepPlan, ...]:
         """Find each step's weights and guides and check that they fit, without importing torch.
 
         Args:
             family: family of the steps that name none.
-            guides: attribute to guide (a path, or a tensor ``(1, 3, H, W)`` in [0, 1]) for steps that name none.
+            guides: attribute to guide, for steps that name none: a path, a PIL image, an array ``(H, W, 3)`` of uint8,
+                a tensor ``(1, 3, H, W)`` in [0, 1], or the number of a default guide. Pictures show the family's first
+                frame already.
             method: method of the steps that name none; None takes the family's first weights.
 
         Raises:
@@ -146,7 +148,7 @@ class ChainSpec:
     def bind(
         self,
         family: str = "faces",
-        guides: Mapping[str, str | os.PathLike[str] | torch.Tensor] | None = None,
+        guides: Mapping[str, GuideLike] | None = None,
         method: str | None = None,
         device: str | torch.device | None = None,
         dtype: torch.dtype | None = None,
@@ -182,7 +184,7 @@ class ChainSpec:
 def chain(
     steps: str | Sequence[str],
     family: str = "faces",
-    guides: Mapping[str, str | os.PathLike[str] | torch.Tensor] | None = None,
+    guides: Mapping[str, GuideLike] | None = None,
     method: str | None = None,
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
@@ -194,7 +196,7 @@ def chain(
     Args:
         steps: see :meth:`ChainSpec.parse`.
         family: family of the steps that name none.
-        guides: attribute to guide picture (path or tensor) for steps that name none.
+        guides: attribute to guide, for steps that name none; see :meth:`ChainSpec.plan`.
         method: method of the steps that name none.
         device: where to put the networks; CPU by default.
         dtype: floating-point type of the networks; float32 by default.

@@ -12,7 +12,9 @@ from mbu_ops.errors import ShapeError
 from mbu_ops.functional.check import check_fits, check_floating, check_image
 from mbu_ops.functional.layer import Layer
 from mbu_ops.functional.render import Edit
-from mbu_ops.ops.bound import Bound, GuidedOp
+from mbu_ops.ops.bound import Bound
+from mbu_ops.ops.guided import GuidedOp
+from mbu_ops.ops.guides import GuideLike
 from mbu_ops.ops.method import check_guide, encode_guide
 from mbu_ops.ops.options import OptionValue
 
@@ -91,12 +93,13 @@ class Interpolate(GuidedOp):
         first, second = codes
         return super().for_step(model, settings, [mix(first, second, amount)])
 
-    def forward(self, image: Tensor, first: Tensor, second: Tensor, amount: float | Tensor) -> Tensor:
+    def forward(self, image: Tensor, first: GuideLike, second: GuideLike, amount: float | Tensor) -> Tensor:
         """Return the image with the mixture.
 
         Args:
             image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
-            first: ``(1, 3, h, w)`` for all images, or ``(B, 3, h, w)``, RGB in [0, 1]; any size.
+            first: ``(1, 3, h, w)`` for all images, or ``(B, 3, h, w)``, RGB in [0, 1]; any size. Or a path, a PIL
+                image, an array or a number, as :meth:`mbu_ops.Transfer.bind` takes them.
             second: as ``first``, of a size of its own.
             amount: 0 gives the first, 1 the second; one number, or a tensor ``(B,)`` with one for each image.
 
@@ -110,9 +113,11 @@ class Interpolate(GuidedOp):
         """
         return self.edit(image, first, second, amount).image
 
-    def edit(self, image: Tensor, first: Tensor, second: Tensor, amount: float | Tensor) -> Edit:
+    def edit(self, image: Tensor, first: GuideLike, second: GuideLike, amount: float | Tensor) -> Edit:
         """Return the result with its mask and raw pixels; arguments and errors as in :meth:`forward`."""
         check_image(image)
+        if not (isinstance(first, Tensor) and isinstance(second, Tensor)):
+            return self.bind(first, second, amount).edit(image)
         for name, guide in (("first", first), ("second", second)):
             check_guide(self.model, guide, name)
             check_fits(image, guide, name)
@@ -120,26 +125,24 @@ class Interpolate(GuidedOp):
             check_fits(image, amount, "amount")
         return self.edit_code(image, self.encode(first, second, amount))
 
-    def encode(self, first: Tensor, second: Tensor, amount: float | Tensor) -> Tensor:
+    def encode(self, first: GuideLike, second: GuideLike, amount: float | Tensor) -> Tensor:
         """Return the mixture of what two guides show, to be used any number of times.
 
         Args:
-            first: ``(N, 3, h, w)`` RGB in [0, 1], floating point.
+            first: ``(N, 3, h, w)`` RGB in [0, 1], floating point, or as in :meth:`forward`.
             second: ``(N, 3, h, w)``; either N may be 1.
             amount: as in :meth:`forward`.
 
         Returns:
             ``(N, C, S, S)`` in the weights' dtype.
         """
-        named = (("first", first), ("second", second))
-        codes = [encode_guide(self.model, self.in_frame(guide, name), name) for name, guide in named]
-        return mix(codes[0], codes[1], amount)
+        return mix(self._code(first, "first"), self._code(second, "second"), amount)
 
     def predict(self, seen: Tensor, code: Tensor) -> Layer:
         """Return the content of a code, from :meth:`encode` or :func:`mix`, as it would sit on the image."""
         return self.model.swap(seen, code) if self.model.info.swaps_at_once else self.model.transfer(seen, code)
 
-    def bind(self, first: Tensor, second: Tensor, amount: float | Tensor = 0.5) -> Bound:
+    def bind(self, first: GuideLike, second: GuideLike, amount: float | Tensor = 0.5) -> Bound:
         """Return the op as a module with one input; with stored codes, use ``Bound(op, code=mix(...))``.
 
         Args:
@@ -148,6 +151,15 @@ class Interpolate(GuidedOp):
             amount: as in :meth:`forward`.
 
         Returns:
-            The bound op. Guides are encoded at each call, so that gradients reach them and the weights.
+            The bound op. Two tensors are encoded at each call, so that gradients reach them and the weights.
         """
-        return Bound(self, (first, second, torch.as_tensor(amount, device=first.device)))
+        if isinstance(first, Tensor) and isinstance(second, Tensor):
+            return Bound(self, (first, second, torch.as_tensor(amount, device=first.device)))
+        return Bound(self, code=self.encode(first, second, amount))
+
+    def _code(self, guide: GuideLike, name: str) -> Tensor:
+        if isinstance(guide, Tensor):
+            return encode_guide(self.model, self.in_frame(guide, name), name)
+        code = self.bound_to(guide).code
+        assert code is not None  # noqa: S101  (only tensors stay what they are)
+        return code

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from mbu_ops.errors import ConfigurationError, FamilyError, GuideWarning, UnsupportedVerbError, WeightsError
+from mbu_ops.errors import ConfigurationError, FamilyError, UnsupportedVerbError, WeightsError
 from mbu_ops.families import discovery, parse_attribute
 from mbu_ops.families.discovery import BrokenPlugin, Plugin
 from mbu_ops.families.names import did_you_mean
+from mbu_ops.ops.guides import Guide, InFrame, encode_picture, find_guide
 from mbu_ops.ops.options import PRESENCE
 from mbu_ops.ops.step import StepSpec, is_weights_path
 from mbu_ops.ops.verbs import Verb, get_verb, grammar_words
@@ -21,32 +20,11 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from mbu_ops.images import ImageFile
     from mbu_ops.ops.base import Op
     from mbu_ops.ops.bound import Bound, Chain
+    from mbu_ops.ops.guides import GuideLike
     from mbu_ops.ops.options import OptionValue
     from mbu_ops.weights import Pretrained, WeightsInfo
-
-_SHOWN = 0.5
-"""Guides that show the content less likely than this are warned of."""
-
-
-class InFrame(NamedTuple):
-    """A guide that shows the step's own frame already.
-
-    Attributes:
-        pixels: ``(1, 3, h, w)`` RGB in [0, 1], or ``(1, 4, h, w)`` with alpha.
-        yaw: how far what it shows looks away, see :attr:`mbu_ops.frames.Frame.yaw`.
-    """
-
-    pixels: Tensor
-    yaw: float = 0.0
-
-
-Guide: TypeAlias = "ImageFile | Tensor | InFrame | int"
-
-GuideLike: TypeAlias = "str | os.PathLike[str] | Guide"
-"""A guide as people name it: the path of a picture, or the guide itself."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +71,7 @@ class StepPlan:
             WeightsError: if the weights hold no default guide of that number.
             ImageFileError: if the picture is missing or no image.
         """
-        found = _guide(source, f"{self.step.verb}:{self.name}@guide.jpg", self.name, self.info)
+        found = find_guide(source, self.info, self.name, f"{self.step.verb}:{self.name}@guide.jpg")
         return replace(self, guides=(found, *self.guides[1:]))
 
 
@@ -183,25 +161,8 @@ def _plan_step(
         sources.append(first if first is not None else options.get("guide", 0))
     if verb.guides == 2:
         sources.append(options["to"])
-    found = tuple(_guide(source, f"{step.verb}:{name}@guide.jpg", name, info) for source in sources)
+    found = tuple(find_guide(source, info, name, f"{step.verb}:{name}@guide.jpg") for source in sources)
     return StepPlan(step, name, path, info, spec.sha256 if spec else None, content, found)
-
-
-def _guide(source: GuideLike | float, example: str, name: str, info: WeightsInfo) -> Guide:
-    if isinstance(source, int | float):
-        from mbu_ops.weights import guide_count
-
-        count = guide_count(info)
-        if not count:
-            raise WeightsError(f"the weights {name!r} hold no default guide; name a picture, as in {example}")
-        if not 0 <= source < count:
-            raise WeightsError(f"the weights {name!r} have the default guides 0 to {count - 1}, got guide {source}")
-        return int(source)
-    if isinstance(source, str | os.PathLike):
-        from mbu_ops.images import read
-
-        return read(source)
-    return source
 
 
 def assemble(
@@ -344,37 +305,15 @@ def op_class(verb: Verb) -> type[Op]:
 
 
 def _code(pretrained: Pretrained, plan: StepPlan, number: int) -> Tensor:
-    """Return the code of one of a step's guides.
-
-    Warns:
-        GuideWarning: if a guide photo seems not to show the content.
-    """
-    import torch
-
-    from mbu_ops.ops.method import encode_guide
-
-    model: Any = pretrained.model
+    """Return the code of one of a step's guides."""
     guide = plan.guides[number]
     picture = _picture(pretrained, guide)
     if picture is None:
         assert pretrained.guides is not None  # noqa: S101  (the plan saw that there is one)
         assert isinstance(guide, int)  # noqa: S101  (all else has a picture)
         return pretrained.guides[guide : guide + 1]
-    if not model.info.follows_guides:
-        raise ConfigurationError(
-            f"{pretrained.info.method} follows no guide: leave the picture out, or use another method"
-        )
-    with torch.no_grad():
-        code = encode_guide(model, picture)
-        tells = None if isinstance(guide, int) or picture.shape[1] == 4 else pretrained.presence
-        if tells is not None and (there := float(tells(picture).min())) < _SHOWN:
-            warnings.warn(
-                f"the guide picture of {str(plan.step)!r} seems to show none (presence {there:.2f}), so that "
-                "little or nothing may be added: choose one that shows it",
-                GuideWarning,
-                stacklevel=2,
-            )
-    return code
+    model: Any = pretrained.model
+    return encode_picture(model, picture, None if isinstance(guide, int) else pretrained.presence, str(plan.step))
 
 
 def _picture(pretrained: Pretrained, guide: Guide) -> Tensor | None:

@@ -9,7 +9,9 @@ from torch import Tensor
 from mbu_ops.functional.check import check_fits, check_image
 from mbu_ops.functional.layer import Layer
 from mbu_ops.functional.render import Edit
-from mbu_ops.ops.bound import Bound, GuidedOp
+from mbu_ops.ops.bound import Bound
+from mbu_ops.ops.guided import GuidedOp
+from mbu_ops.ops.guides import GuideLike
 from mbu_ops.ops.method import check_guide, encode_guide
 
 if TYPE_CHECKING:
@@ -52,13 +54,14 @@ class Transfer(GuidedOp):
     guided: ClassVar[bool] = True
     doing: ClassVar[Doing | None] = "add"
 
-    def forward(self, image: Tensor, guide: Tensor) -> Tensor:
+    def forward(self, image: Tensor, guide: GuideLike) -> Tensor:
         """Return the image with the guide's content.
 
         Args:
             image: ``(B, 3, H, W)`` RGB in [0, 1], floating point.
             guide: ``(1, 3, h, w)`` for all images, or ``(B, 3, h, w)``, RGB in [0, 1]; any size. For weights that take
-                a guide's own pixels also with a fourth channel, alpha: the thing alone on a transparent ground.
+                a guide's own pixels also with a fourth channel, alpha: the thing alone on a transparent ground. Or a
+                path, a PIL image, an array or a number, as :meth:`bind` takes them; bind it for more than one batch.
 
         Returns:
             Same shape and dtype as ``image``.
@@ -70,9 +73,11 @@ class Transfer(GuidedOp):
         """
         return self.edit(image, guide).image
 
-    def edit(self, image: Tensor, guide: Tensor) -> Edit:
+    def edit(self, image: Tensor, guide: GuideLike) -> Edit:
         """Return the result with its mask and raw pixels; arguments and errors as in :meth:`forward`."""
         check_image(image)
+        if not isinstance(guide, Tensor):
+            return self.bound_to(guide).edit(image)
         check_guide(self.model, guide)
         check_fits(image, guide, "guide")
         return self.edit_code(image, self.encode(guide), self.picture(guide))
@@ -96,17 +101,27 @@ class Transfer(GuidedOp):
         """Return a code's content as it would sit on the image."""
         return self.model.transfer(seen, code)
 
-    def bind(self, guide: Tensor | None = None, *, code: Tensor | None = None) -> Bound:
+    def bind(self, guide: GuideLike | None = None, *, code: Tensor | None = None) -> Bound:
         """Return the op as a module with one input, for ``nn.Sequential``, kornia's containers and the like.
 
         Args:
-            guide: the guide for every image; encoded at each call, so that gradients reach it and the weights.
+            guide: the guide for every image. A tensor as in :meth:`forward` is encoded at each call, so that gradients
+                reach it and the weights. Or a path, a PIL image or an array ``(H, W, 3)`` of uint8: a photo, in which
+                the largest face (or whatever the weights' family finds) is looked for, or a thing alone on a
+                transparent ground. Or the number of a default guide.
             code: its code instead, which saves that work.
 
         Returns:
-            The bound op; with neither guide nor code it uses the first default code of the weights.
+            The bound op; with neither guide nor code it uses the first default guide of the weights.
 
         Raises:
-            ConfigurationError: if both are given, or neither and the op has no default guides.
+            ConfigurationError: if both are given, or neither and the op has no default guides, or not this one.
+            FrameError: if nothing is found in a photo.
+            ImageFileError: if a file cannot be read.
+
+        Example:
+            >>> import mbu_ops
+            >>> mbu_ops.Transfer.from_pretrained("faces/glasses").bind(3).picture.shape
+            torch.Size([1, 4, 384, 896])
         """
-        return self.bound_to(() if guide is None else (guide,), code)
+        return self.bound_to(guide, code)

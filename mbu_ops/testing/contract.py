@@ -22,7 +22,7 @@ from mbu_ops.methods import get_method
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from mbu_ops.frames.frame import FrameLike
+    from mbu_ops.families.aligning import FrameLike
 
 HEAVY = ("torch", "kornia", "accelerate")
 """What a family's module must not import: ``mbu-ops --help`` lists every family."""
@@ -117,7 +117,8 @@ def check_aligner(family: FamilySpec) -> list[str]:
     """The aligner can be built, finds something in every sample, and nothing amiss where there is nothing to find."""
     import torch
 
-    from mbu_ops.frames.aligners import GuardedAligner, aligner
+    from mbu_ops.families.aligning import aligner
+    from mbu_ops.frames.aligners import GuardedAligner
 
     if family.aligner is None:
         return []
@@ -138,7 +139,8 @@ def check_aligner(family: FamilySpec) -> list[str]:
 
 def check_frames(family: FamilySpec) -> list[str]:
     """Every frame can be cut out of what the aligner finds in each sample, or out of its box where there is none."""
-    from mbu_ops.frames.aligners import GuardedAligner, aligner
+    from mbu_ops.families.aligning import aligner
+    from mbu_ops.frames.aligners import GuardedAligner
     from mbu_ops.frames.box import Box
 
     problems = []

@@ -153,8 +153,9 @@ class OpTester:
     def test_errors(self, bad: Any, error: type[Exception], says: str) -> None:
         """A wrong image or guide is refused with the library's own error, which says what to do."""
         op, inputs = self.make_op(), self.make_inputs()
-        # a thing alone, with alpha, is a guide to weights that take a guide's own pixels
-        guides = 0 if says == "alpha" and op.model.info.takes_pixels else self.guides
+        # a guide may be a path; a thing alone, with alpha, is a guide to weights that take a guide's own pixels
+        allowed = isinstance(bad, str) or (says == "alpha" and op.model.info.takes_pixels)
+        guides = 0 if allowed else self.guides
         for position in range(1 + guides):
             arguments = [*inputs[:position], bad, *inputs[position + 1 :]]
             with pytest.raises(error, match=says):

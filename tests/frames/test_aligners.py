@@ -181,7 +181,7 @@ def test_a_guide_is_cut_by_the_frame_of_the_step(install: Install, monkeypatch: 
         (FrameSpec("paw", within="pet", y=0.6, width=0.5), True),
         (FrameSpec("ear", "pet", y=-3), False),
     ):
-        monkeypatch.setattr("mbu_ops.frames.aligners.frame_of", lambda *_, spec=spec: spec)
+        monkeypatch.setattr("mbu_ops.ops.guides.frame_of", lambda *_, spec=spec: spec)
         guided = [dataclasses.replace(plan, guides=(photo,))]
         if inside:
             assert torch.equal(align_guides(guided, guarded)[0].guides[0].pixels, Frame(5, 6, 7).part(spec).cut(photo))

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from mbu_ops.errors import ConfigurationError, DTypeError, FrameError, ShapeError
+from mbu_ops.families.aligning import FrameLike
 from mbu_ops.frames.box import Box
-from mbu_ops.frames.frame import Frame, FrameLike
+from mbu_ops.frames.frame import Frame
 from mbu_ops.frames.parts import FramedParse, FramedReshape
 from mbu_ops.functional.mask import resize
 from mbu_ops.functional.warp import crop

@@ -8,7 +8,8 @@ from torch import nn
 
 from mbu_ops.errors import ConfigurationError, DTypeError, ShapeError, WeightsError
 from mbu_ops.families import get_family
-from mbu_ops.frames.aligners import GuardedAligner, aligner
+from mbu_ops.families.aligning import aligner
+from mbu_ops.frames.aligners import GuardedAligner
 from mbu_ops.frames.framed import Framed
 from mbu_ops.methods.mbu import MBU
 from mbu_ops.ops.bound import Chain

@@ -12,12 +12,25 @@ import torch
 from PIL import Image
 
 import mbu_ops
-from mbu_ops.errors import GuideWarning, ShapeError, WeightsError
+from mbu_ops.errors import (
+    ConfigurationError,
+    DTypeError,
+    FrameError,
+    GuideWarning,
+    ImageFileError,
+    ShapeError,
+    WeightsError,
+)
+from mbu_ops.frames.aligners import family_to_align
+from mbu_ops.frames.chains import assemble_on_photos
 from mbu_ops.functional.turn import turned
+from mbu_ops.images import read
 from mbu_ops.methods.presence import OwnPresence
 from mbu_ops.ops.method import encode_guide
 from mbu_ops.testing import tiny_mbu, tiny_native_guided
 from mbu_ops.weights import WeightsInfo, pixels_of, read_guide, save, shipped_guides
+
+from ..portraits import head_on_texture
 
 
 def saved(path: Path, tells: bool = False, **info: object) -> Path:
@@ -136,6 +149,103 @@ def test_photos_that_show_none_are_warned_of(tmp_path: Path, monkeypatch: pytest
         mbu_ops.chain(f"add:{weights},guide=1")  # those that come with the family show one
         monkeypatch.setattr(OwnPresence, "forward", lambda self, images: torch.full((len(images),), 0.7))
         mbu_ops.chain(f"add:{weights}@{tmp_path / 'bare.png'}")
+
+
+def saved_picture(path: Path, picture: torch.Tensor) -> Path:
+    Image.fromarray((picture[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()).save(path)
+    return path
+
+
+def test_an_op_is_bound_to_the_number_of_a_guide(weights: Path) -> None:
+    add = mbu_ops.Transfer.from_pretrained(weights)
+    bound = add.bind(2)
+    assert torch.allclose(bound(IMAGE), mbu_ops.chain(f"add:{weights},guide=2")(IMAGE), atol=1e-6)
+    assert torch.equal(add(IMAGE, 2), bound(IMAGE))
+    for number in (14, -1):
+        with pytest.raises(ConfigurationError, match=f"have the default guides 0 to 13, got guide {number}"):
+            add.bind(number)
+    with pytest.raises(ConfigurationError, match="have no default guides, got guide 0"):
+        mbu_ops.Transfer(tiny_native_guided()).bind(0)
+    coded = mbu_ops.Transfer(tiny_mbu(), guides=torch.rand(3, *tiny_mbu().code_shape))
+    assert torch.equal(coded.bind(1).code, coded.guides[1:2])
+
+
+def test_an_op_finds_the_face_in_a_guide_photo_as_chains_on_photos_do(weights: Path, tmp_path: Path) -> None:
+    head_on_texture(420, 360, (60, 40, 300)).save(tmp_path / "ref.jpg", quality=95)
+    add = mbu_ops.Transfer.from_pretrained(weights)
+    bound = add.bind(tmp_path / "ref.jpg")
+    plans = mbu_ops.ops.ChainSpec.parse(f"add:{weights}@{tmp_path / 'ref.jpg'}").plan()
+    framed = assemble_on_photos(plans, family_to_align(plans))
+    step = framed.op.steps[0]
+    assert torch.allclose(bound.code, step.code)
+    assert torch.equal(bound.picture, step.picture)
+    assert bound.yaw == step.yaw
+    with Image.open(tmp_path / "ref.jpg") as opened:
+        for same in (str(tmp_path / "ref.jpg"), opened, np.asarray(opened), read(tmp_path / "ref.jpg")):
+            assert torch.equal(add.bind(same).code, bound.code)
+    assert torch.equal(add(IMAGE, str(tmp_path / "ref.jpg")), bound(IMAGE))
+
+
+def test_an_op_lays_a_thing_alone_as_chains_on_photos_do(weights: Path, tmp_path: Path) -> None:
+    shop = CUT_OUT.clone()
+    shop[:, 3] = 0
+    shop[:, 3, 20:30, 10:80] = 1
+    path = saved_picture(tmp_path / "shop.png", shop)
+    plans = mbu_ops.ops.ChainSpec.parse(f"add:{weights}@{path}").plan()
+    step = assemble_on_photos(plans, family_to_align(plans)).op.steps[0]
+    assert torch.equal(mbu_ops.Transfer.from_pretrained(weights).bind(path).picture, step.picture)
+
+
+def test_pictures_without_a_face_are_no_guides(weights: Path, tmp_path: Path) -> None:
+    path = saved_picture(tmp_path / "bare.png", torch.rand(1, 3, 60, 80, generator=RANDOM))
+    add = mbu_ops.Transfer.from_pretrained(weights)
+    with pytest.raises(
+        FrameError, match=r"expected a face in the guide picture of 'Transfer', found none.*as a tensor"
+    ):
+        add.bind(path)
+    for junk, error, match in (
+        ("none.jpg", ImageFileError, "no such file"),
+        (np.zeros((4, 4, 3)), DTypeError, "guide as an array of uint8, got float64"),
+        ([path], DTypeError, "expected guide to be a path.*got list"),
+    ):
+        with pytest.raises(error, match=match):
+            add.bind(junk)
+
+
+def test_what_nobody_can_look_for_is_taken_whole(tmp_path: Path) -> None:
+    path = saved_picture(tmp_path / "bare.png", CUT_OUT[:, :3])
+    pixels = read(path).to_tensor()[None]
+    unknown = mbu_ops.Transfer.from_pretrained(saved(tmp_path / "x.safetensors", family=None, frame=None))
+    for add in (mbu_ops.Transfer(tiny_mbu()), unknown):
+        assert torch.allclose(add.bind(path)(IMAGE), add(IMAGE, pixels), atol=1e-6)
+
+
+def test_bound_photos_that_show_none_are_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add = mbu_ops.Transfer.from_pretrained(saved(tmp_path / "glasses.safetensors", tells=True))
+    monkeypatch.setattr(OwnPresence, "forward", lambda self, images: torch.full((len(images),), 0.03))
+    with pytest.warns(GuideWarning, match=r"guide picture of 'Transfer' seems to show none \(presence 0.03\)"):
+        add.bind(head_on_texture(420, 360, (60, 40, 300)))
+
+
+def test_mixtures_of_numbers_and_pictures(weights: Path, tmp_path: Path) -> None:
+    mix = mbu_ops.Interpolate.from_pretrained(weights)
+    path = saved_picture(tmp_path / "alone.png", CUT_OUT)
+    halfway = (mix.bind(2, 2, 0.0).code + mix.bind(path, path, 0.0).code) / 2
+    torch.testing.assert_close(mix.bind(2, path, 0.5).code, halfway)
+    assert torch.equal(mix(IMAGE, 2, path, 0.5), mix.bind(2, path)(IMAGE))
+    assert torch.allclose(mix.bind(2, CUT_OUT, 0.0)(IMAGE), mix.bind(2, 5, 0.0)(IMAGE), atol=1e-6)
+
+
+def test_chains_take_guides_in_every_form(weights: Path, tmp_path: Path) -> None:
+    path = saved_picture(tmp_path / "alone.png", CUT_OUT)
+    wanted = mbu_ops.chain(f"add:{weights}@{path}")(IMAGE)
+    with Image.open(path) as opened:
+        for guide in (str(path), path, opened, read(path), pixels_of(read(path), True)):
+            assert torch.equal(mbu_ops.chain(f"add:{weights}", guides={str(weights): guide})(IMAGE), wanted)
+    numbered = mbu_ops.chain(f"add:{weights}", guides={str(weights): 2})(IMAGE)
+    assert torch.equal(numbered, mbu_ops.chain(f"add:{weights},guide=2")(IMAGE))
+    with pytest.raises(WeightsError, match="0 to 13, got guide -1"):
+        mbu_ops.chain(f"add:{weights}", guides={str(weights): -1})
 
 
 class Looking:

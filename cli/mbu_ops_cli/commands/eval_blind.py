@@ -232,7 +232,8 @@ def _photos(
 
 def _camera(plans: dict[str, tuple[StepPlan, ...]], aligned: FamilySpec | None, source: Source, name: str) -> Camera:
     from mbu_ops.evaluation.blind import Camera
-    from mbu_ops.frames.aligners import GuardedAligner, align_guides, aligner
+    from mbu_ops.families.aligning import aligner
+    from mbu_ops.frames.aligners import GuardedAligner, align_guides
     from mbu_ops.ops.plan import assemble
 
     device = choose_device(name)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from mbu_ops.errors import FrameError
-from mbu_ops.frames.cut_outs import laid_like
+from mbu_ops.functional.cut_outs import laid_like
 
 
 def thing(height: int, width: int, top: int, left: int, bottom: int, right: int, colour: float = 1.0) -> Tensor:
