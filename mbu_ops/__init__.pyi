@@ -1,4 +1,5 @@
 from mbu_ops._version import __version__ as __version__
+from mbu_ops.batch.pictures import edit as edit
 from mbu_ops.families.aligning import aligner as aligner
 from mbu_ops.frames.framed import Framed as Framed
 from mbu_ops.ops.adjust import Adjust as Adjust
