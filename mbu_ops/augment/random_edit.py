@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from mbu_ops.augment.samples import map_images
 from mbu_ops.augment.steps import DrawnStep, Pool, load_steps, plan_draws
-from mbu_ops.errors import ConfigurationError, FrameError
+from mbu_ops.errors import ConfigurationError
 from mbu_ops.families import FamilySpec
-from mbu_ops.families.aligning import Aligner, FrameLike
+from mbu_ops.families.aligning import Aligner
 from mbu_ops.families.aligning import aligner as aligner_of
 from mbu_ops.frames.aligners import GuardedAligner, family_to_align
 from mbu_ops.frames.choice import Which, check_which
@@ -168,8 +168,7 @@ class RandomEdit(IntensityAugmentationBase2D):
         if self.aligner is None:
             edited: Tensor = op(images)
         else:
-            framed = Framed(op, self.aligner, self.which, self.views)
-            edited = framed(images, [_places(framed, photo) for photo in torch.split(images, 1)])
+            edited = Framed(op, self.aligner, self.which, self.views, missing="keep")(images)
         return edited
 
     def __repr__(self) -> str:
@@ -180,14 +179,6 @@ class RandomEdit(IntensityAugmentationBase2D):
 def _guarded(family: FamilySpec | None) -> GuardedAligner | None:
     """Return the aligner of a family that has one."""
     return None if family is None else GuardedAligner(family, aligner_of(family))
-
-
-def _places(framed: Framed, photo: Tensor) -> Sequence[FrameLike]:
-    """Return where a photo is edited: nowhere if there is nothing to be found in it."""
-    try:
-        return framed.find(photo)[0]
-    except FrameError:
-        return ()
 
 
 def _check_probability(p: object) -> None:
