@@ -259,6 +259,9 @@ Kind = TypeVar("Kind", bound=Classifier)
 STEPS: Mapping[str, int] = {"efficientnet_lite0": 300, "small": 1200, "map": 1200}
 """How long classifiers learn unless somebody says otherwise; one that knows ImageNet needs fewer steps."""
 
+HALF_BATCH = 32
+"""Images with a content, and as many without it, in a batch that classifiers learn from."""
+
 
 def train_judge(
     domains: Domains | Mapping[str, Domains],
@@ -316,14 +319,14 @@ def train_classifier(
         classifier.train()
         optimiser = torch.optim.AdamW(classifier.parameters(), 1e-3, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, classifier.learning_rate, steps)
-        truth = torch.cat([torch.zeros(_HALF), torch.ones(_HALF)]).to(place)
+        truth = torch.cat([torch.zeros(HALF_BATCH), torch.ones(HALF_BATCH)]).to(place)
         for step in range(steps):
             # images that show neither of two contents are not judged
-            pairs = [side for one in named.values() for side in one.batch(_HALF, seed, step)[:2]]
+            pairs = [side for one in named.values() for side in one.batch(HALF_BATCH, seed, step)[:2]]
             images = torch.cat(pairs).to(place)
             images = jittered(images).contiguous(memory_format=torch.channels_last)
             # each content's own batch, in the order of the logits
-            batches = enumerate(torch.split(classifier.logits(images), 2 * _HALF))
+            batches = enumerate(torch.split(classifier.logits(images), 2 * HALF_BATCH))
             own = torch.cat([part[:, index] for index, part in batches])
             loss = F.binary_cross_entropy_with_logits(own, truth.repeat(len(named)))
             optimiser.zero_grad()
@@ -338,7 +341,3 @@ def train_classifier(
 
 def _by_content(domains: Domains | Mapping[str, Domains]) -> Mapping[str, Domains]:
     return {"content": domains} if isinstance(domains, Domains) else domains
-
-
-_HALF = 32
-"""Images of either kind in a batch."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from mbu_ops.batch import Failure, Job, Written, runner
+from mbu_ops.batch import Failure, Job, runner
 from mbu_ops.batch.editor import Result
 from mbu_ops.batch.runner import Runner
 from mbu_ops.errors import ImageFileError, ShapeError
@@ -29,14 +32,14 @@ class Invert:
         return [Result(1 - image, None) for image in images]
 
 
-def jobs_of(tmp_path, sizes):
+def jobs_of(tmp_path: Path, sizes: list[tuple[int, int]]) -> list[Job]:
     return [
         Job(draw(tmp_path / "in" / f"{index}.png", size, index), tmp_path / "out" / f"{index}.png")
         for index, size in enumerate(sizes)
     ]
 
 
-def test_pictures_of_one_size_share_batches(tmp_path):
+def test_pictures_of_one_size_share_batches(tmp_path: Path) -> None:
     edit, seen = Invert(), []
     jobs = jobs_of(tmp_path, [(8, 6), (5, 5)] * 4 + [(8, 6)])
     report = Runner(edit, 4, False, lambda: seen.append(1)).run(jobs)
@@ -45,23 +48,23 @@ def test_pictures_of_one_size_share_batches(tmp_path):
     assert all(job.target.exists() for job in jobs)
 
 
-def test_odd_sizes_are_not_held_back_forever(tmp_path, monkeypatch):
+def test_odd_sizes_are_not_held_back_forever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held, most = set(), []
 
-    def read(job):
-        held.add(job)
-        return ImageFile(np.zeros((int(job.source.name), 4, 3), np.uint8), None, ImageKind())
+    def read(path: Path) -> ImageFile:
+        held.add(path.name)
+        return ImageFile(np.zeros((int(path.name), 4, 3), np.uint8), None, ImageKind())
 
-    def write(job, *_args):
-        held.discard(job)
-        return Written(job)
+    def write(path: Path, *_: object, overwrite: bool) -> None:
+        held.discard(path.stem)
 
-    def edit(images):
+    def edit(images: Tensor) -> list[Result]:
         most.append(len(held))
         return [Result(image, None) for image in images]
 
-    monkeypatch.setattr(runner, "_read", read)
-    monkeypatch.setattr(runner, "_write", write)
+    monkeypatch.setattr(runner, "count_pixels", lambda path: 4 * int(path.name))
+    monkeypatch.setattr(runner, "read", read)
+    monkeypatch.setattr(runner, "write", write)
     jobs = [Job(tmp_path / str(index), tmp_path / f"{index}.out") for index in range(1, 400)]
     report = Runner(edit, 4, False, lambda: None).run(jobs)
     assert len(report.written) == 399
@@ -69,7 +72,7 @@ def test_odd_sizes_are_not_held_back_forever(tmp_path, monkeypatch):
     assert max(most) <= 2 * 4 + 2 * (4 + runner.THREADS) + 1
 
 
-def test_large_pictures_go_one_by_one(tmp_path, monkeypatch):
+def test_large_pictures_go_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "PIXELS_IN_FLIGHT", 2000)
     edit = Invert()
     Runner(edit, 16, False, lambda: None).run(jobs_of(tmp_path, [(40, 30)] * 5))
@@ -78,46 +81,49 @@ def test_large_pictures_go_one_by_one(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("heights", [[30] * 40, [1] * 40 + [30] * 40])
 @pytest.mark.parametrize("slow", ["edit", "write"])
-def test_few_large_pictures_are_in_memory_at_a_time(heights, slow, tmp_path, monkeypatch):
+def test_few_large_pictures_are_in_memory_at_a_time(
+    heights: list[int], slow: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(runner, "PIXELS_IN_FLIGHT", 2000)
     lock, large, most = threading.Lock(), set(), []
 
-    def read(job):
-        height = int(job.source.name.split("-")[1])
+    def read(path: Path) -> ImageFile:
+        index, height = map(int, path.name.split("-"))
         with lock:
             if height > 1:
-                large.add(job)
+                large.add(index)
             most.append(len(large))
         return ImageFile(np.zeros((height, 40, 3), np.uint8), None, ImageKind())
 
-    def write(job, *_args):
+    def write(path: Path, *_: object, overwrite: bool) -> None:
         time.sleep(0.02 if slow == "write" else 0)
         with lock:
-            large.discard(job)
-        return Written(job)
+            large.discard(int(path.stem))
 
-    def edit(images):
+    def edit(images: Tensor) -> list[Result]:
         time.sleep(0.02 if slow == "edit" else 0)
         return [Result(image, None) for image in images]
 
     monkeypatch.setattr(runner, "count_pixels", lambda path: int(path.name.split("-")[1]) * 40)
-    monkeypatch.setattr(runner, "_read", read)
-    monkeypatch.setattr(runner, "_write", write)
+    monkeypatch.setattr(runner, "read", read)
+    monkeypatch.setattr(runner, "write", write)
     jobs = [Job(tmp_path / f"{index}-{height}", tmp_path / f"{index}.out") for index, height in enumerate(heights)]
     report = Runner(edit, 16, False, lambda: None).run(jobs)
     assert len(report.written) == len(heights)
     assert max(most) <= 1 + 1 + 2  # read ahead, in hand, being written
 
 
-@pytest.mark.parametrize("phase", ["_read", "_write"])
+@pytest.mark.parametrize("phase", ["read", "write"])
 @pytest.mark.parametrize("error", [OverflowError("too large"), KeyError("x"), MemoryError()])
-def test_an_error_nobody_foresaw_costs_one_picture_and_is_named(phase, error, tmp_path, monkeypatch):
+def test_an_error_nobody_foresaw_costs_one_picture_and_is_named(
+    phase: str, error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     jobs, whole = jobs_of(tmp_path, [(8, 6)] * 5), getattr(runner, phase)
 
-    def fail_on_one(job, *rest):
-        if job == jobs[1]:
+    def fail_on_one(path: Path, *rest: Any, **options: Any) -> Any:
+        if path in (jobs[1].source, jobs[1].target):
             raise error
-        return whole(job, *rest)
+        return whole(path, *rest, **options)
 
     monkeypatch.setattr(runner, phase, fail_on_one)
     report = Runner(Invert(), 2, False, lambda: None).run(jobs)
@@ -126,7 +132,7 @@ def test_an_error_nobody_foresaw_costs_one_picture_and_is_named(phase, error, tm
 
 
 @pytest.mark.parametrize("phase", ["read", "edit", "write"])
-def test_a_failure_costs_one_picture(phase, tmp_path, monkeypatch):
+def test_a_failure_costs_one_picture(phase: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = [(8, 6), (5, 5), (8, 6)]
     jobs = jobs_of(tmp_path, sizes)
     edit = Invert()
@@ -135,7 +141,7 @@ def test_a_failure_costs_one_picture(phase, tmp_path, monkeypatch):
     if phase == "write":
         jobs[1].target.mkdir(parents=True)
 
-    def fail_on_squares(images):
+    def fail_on_squares(images: Tensor) -> list[Result]:
         if phase == "edit" and images.shape[-1] == images.shape[-2]:
             raise ShapeError("no squares")
         return edit(images)
@@ -145,8 +151,8 @@ def test_a_failure_costs_one_picture(phase, tmp_path, monkeypatch):
     assert {written.job for written in report.written} == {jobs[0], jobs[2]}
 
 
-def test_an_unknown_error_in_the_edit_stops_the_run_and_its_threads(tmp_path):
-    def broken(_images):
+def test_an_unknown_error_in_the_edit_stops_the_run_and_its_threads(tmp_path: Path) -> None:
+    def broken(_images: Tensor) -> NoReturn:
         raise RuntimeError("a bug")
 
     with pytest.raises(RuntimeError, match="a bug"):
@@ -155,7 +161,7 @@ def test_an_unknown_error_in_the_edit_stops_the_run_and_its_threads(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_result_that_appeared_meanwhile_is_not_replaced(tmp_path):
+def test_a_result_that_appeared_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     (job,) = jobs_of(tmp_path, [(8, 6)])
     job.target.parent.mkdir()
     job.target.write_bytes(b"mine")
@@ -164,10 +170,10 @@ def test_a_result_that_appeared_meanwhile_is_not_replaced(tmp_path):
     assert "exists" in report.failed[0].reason
 
 
-def test_the_mask_is_written_before_its_picture(tmp_path, monkeypatch):
+def test_the_mask_is_written_before_its_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = Job(draw(tmp_path / "a.png"), tmp_path / "out.png", tmp_path / "out.png.mask.png")
 
-    def fail(*_args, **_options):
+    def fail(*_args: object, **_options: object) -> NoReturn:
         raise ImageFileError("disk is full")
 
     monkeypatch.setattr(runner, "write", fail)

@@ -7,19 +7,22 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from mbu_ops import images
+from mbu_ops.evaluation.judge import Judge
 from mbu_ops.families import AttributeSpec, FamilySpec, SampleSpec, WeightSpec, discovery, refresh
 from mbu_ops.testing import tiny_mbu
-from mbu_ops.weights import WeightsInfo, save
+from mbu_ops.weights import WeightsInfo, read_info, save
 
 from ..pictures import draw, draw_tree
 from ..tiny_faces import ANATOMY, face_labels, register, save_network
@@ -27,7 +30,7 @@ from ..tiny_faces import ANATOMY, face_labels, register, save_network
 Command = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
-def pixels_of(path: Path | str) -> np.ndarray:
+def pixels_of(path: Path | str) -> NDArray[Any]:
     """Decode a file completely."""
     with Image.open(path) as image:
         return np.asarray(image)
@@ -54,6 +57,18 @@ def save_tiny(folder: Path, seed: int = 0, guides: int = 3) -> Path:
     return folder
 
 
+def training_of(folder: Path) -> dict[str, Any]:
+    """What a run's weights say of their training."""
+    return dict(read_info(folder / "weights.safetensors").training)
+
+
+def judge_that_learnt(facts: Mapping[str, object]) -> Judge:
+    """An untrained judge that says it has learnt from that."""
+    judge = Judge(backbone="small")
+    judge.learnt = dict(facts)
+    return judge
+
+
 @pytest.fixture(scope="session")
 def hats(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A folder of trained weights with three default guides, as a chain step names it."""
@@ -71,10 +86,10 @@ def mbu_ops(tmp_path: Path) -> Command:
     """Run the command line in a process of its own, in an empty folder."""
 
     def run(*args: str, **options: object) -> subprocess.CompletedProcess[bytes]:
-        settings: dict[str, object] = {"cwd": tmp_path, "capture_output": True, "timeout": 120} | options
+        settings: dict[str, Any] = {"cwd": tmp_path, "capture_output": True, "timeout": 120} | options
         if "input" not in settings:
             settings["stdin"] = subprocess.DEVNULL
-        return subprocess.run([sys.executable, "-m", "mbu_ops_cli", *args], **settings)  # type: ignore[call-overload]
+        return subprocess.run([sys.executable, "-m", "mbu_ops_cli", *args], **settings)
 
     return run
 
@@ -151,7 +166,7 @@ def mask(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _small_batches_of_judges(monkeypatch: pytest.MonkeyPatch) -> None:
     """Judges of one step know nothing whatever the batch; most are built on a network of a second a batch of 64."""
-    monkeypatch.setattr("mbu_ops.evaluation.judge._HALF", 4)
+    monkeypatch.setattr("mbu_ops.evaluation.judge.HALF_BATCH", 4)
 
 
 @pytest.fixture(autouse=True)

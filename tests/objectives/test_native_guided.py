@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -58,6 +59,13 @@ def of_the_adder(one: NativeGuidedObjective, batch: Batch) -> dict[str, Tensor]:
     }
 
 
+def drawing(colour: Tensor, mask: Tensor) -> Callable[[Tensor, Tensor], GuidedPlanes]:
+    """A network that draws those colours under that mask, and bends and takes nothing."""
+    none, still, light = torch.zeros_like(mask), torch.zeros(12, 2, 2, 4), torch.ones(12, 3, 2, 4)
+    planes = GuidedPlanes(colour, mask, torch.cat([none, none, none + 1], 1), still, still, light, none + 1)
+    return lambda _image, _code: planes
+
+
 def test_both_networks_learn(batch: Batch) -> None:
     one = objective()
     assert [group for group, _, _ in one.steps(*batch)] == [
@@ -93,13 +101,10 @@ def test_what_is_right_costs_nothing(batch: Batch) -> None:
     """Drawn: what a pair shows, the photo with the content, and nothing on a photo without it."""
     pairs, with_, without, _ = batch
     one = objective(less=0.0)
-    still, none = torch.zeros(12, 2, 2, 4), torch.zeros(12, 1, 16, 32)
+    none = torch.zeros(12, 1, 16, 32)
     wanted = torch.cat([pairs[:, :3], with_[:, :3], without])
     for mask, right in ((torch.cat([torch.ones(8, 1, 16, 32), none[:4]]), True), (none, False)):
-        shares = torch.cat([none, none, none + 1], 1)
-        one.model.adder.forward = lambda _image, _code, mask=mask, shares=shares: GuidedPlanes(
-            wanted, mask, shares, still, still, still.new_ones(12, 3, 2, 4), none + 1
-        )
+        one.model.adder.forward = drawing(wanted, mask)
         terms = of_the_adder(one, batch)
         for name in ("reconstruction", "bands", "feature_matching"):
             assert (float(terms[f"adder {name}"].detach()) < 1e-5) == right, name
@@ -107,14 +112,18 @@ def test_what_is_right_costs_nothing(batch: Batch) -> None:
         assert float(terms["adder flow"].detach()) == float(terms["adder light"].detach()) == 0
 
 
-def test_edits_that_show_their_own_guide_cost_less(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_edits_that_show_their_own_guide_cost_less(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
     """The content is all that a guide shows: laid on the photos as it is, or the next guide's."""
-    one = objective(less=0.0, contrast=1.0)
-    guides = torch.rand(4, 3, 16, 32)
-    grey = torch.full_like(guides, 0.5)
+    pairs, with_, without, views = batch
+    pairs[:, 3:6] = 0.5
+    guides = views[:, :3]
     monkeypatch.setattr(Planes, "shown", lambda _planes, image: torch.full_like(image, 0.5))  # takes all of it away
-    right, wrong = (one.adder._contrast(2 * shown - 1, grey, guides) for shown in (guides, guides.roll(1, 0)))
-    assert float(right.detach()) < 0.5 < float(wrong.detach())
+    costs = []
+    for shown in (guides, guides.roll(1, 0)):
+        one = objective(less=0.0, contrast=1.0)
+        one.model.adder.forward = drawing(torch.cat([shown, without, without]), torch.ones(12, 1, 16, 32))
+        costs.append(float(of_the_adder(one, (pairs, with_, without, views))["adder contrast"].detach()))
+    assert costs[0] < 0.5 < costs[1]
 
 
 def test_contrast_is_off_by_default_and_leaves_the_remover_alone(batch: Batch) -> None:
