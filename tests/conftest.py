@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import torch
 
 from mbu_ops import families
-from mbu_ops.families import discovery
 from mbu_ops.methods.mbu import MBU
 
 pytest.register_assert_rewrite("mbu_ops.testing.op_tester", "mbu_ops.testing.family_tester")
@@ -51,10 +51,10 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     monkeypatch.syspath_prepend(site)
     monkeypatch.delenv("MBU_OPS_PLUGINS", raising=False)
     # plugins that this environment has for other tests are none of these tests' business
-    everywhere = discovery.metadata.distributions
+    everywhere = metadata.distributions
     present = {entry.metadata["Name"] for entry in everywhere()}
     monkeypatch.setattr(
-        discovery.metadata,
+        metadata,
         "distributions",
         lambda: [entry for entry in everywhere() if entry.metadata["Name"] not in present],
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 
-def draw(path: Path, size: tuple[int, int] = (24, 20), seed: int = 0, **options: object) -> Path:
+def draw(path: Path, size: tuple[int, int] = (24, 20), seed: int = 0, **options: Any) -> Path:
     """Write a picture of noise, of that width and height."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)

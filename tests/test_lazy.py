@@ -6,6 +6,7 @@ import importlib
 import json
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 
@@ -25,7 +26,7 @@ PACKAGES = [
 
 
 @pytest.mark.parametrize("name", PACKAGES)
-def test_every_public_name_is_there_and_listed(name):
+def test_every_public_name_is_there_and_listed(name: str) -> None:
     package = importlib.import_module(name)
     assert package.__all__
     for public in package.__all__:
@@ -33,9 +34,9 @@ def test_every_public_name_is_there_and_listed(name):
         assert public in dir(package)
 
 
-def test_an_unknown_name_is_an_attribute_error():
+def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match=r"module 'mbu_ops' has no attribute 'Transmogrify'"):
-        _ = mbu_ops.Transmogrify
+        _ = mbu_ops.Transmogrify  # type: ignore[attr-defined]
 
 
 @pytest.fixture
@@ -45,32 +46,38 @@ def package(tmp_path: Path) -> str:
     return str(tmp_path / "__init__.py")
 
 
-def test_a_name_is_imported_when_it_is_used(package):
+def test_a_name_is_imported_when_it_is_used(package: str) -> None:
     get, names, public = lazy_exports("package", package)
-    assert get("Fraction")(1, 2) == 0.5
+    assert get("Fraction") is Fraction
     assert names() == ["Fraction", "room"]
     assert public == ["Fraction"]
 
 
-def test_a_room_is_there_without_an_import_of_its_own():
+def test_a_room_is_there_without_an_import_of_its_own() -> None:
     code = "import mbu_ops; mbu_ops.frames.Box; mbu_ops.ops.ChainSpec"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("name", PACKAGES)
-def test_dir_shows_nothing_private(name):
+def test_dir_shows_nothing_private(name: str) -> None:
     shown = dir(importlib.import_module(name))
     assert not [one for one in shown if one.startswith("_") and one != "__version__"]
     assert [one for one in shown if one.startswith("__")] == (["__version__"] if name == "mbu_ops" else [])
 
 
-def test_the_first_tier_is_what_one_begins_with():
+def test_the_first_tier_is_what_one_begins_with() -> None:
     verbs = {"Adjust", "Generate", "Interpolate", "Mix", "Parse", "Redraw", "Remove", "Reshape", "Segment", "Swap"}
     verbs |= {"Transfer", "Translate"}
-    assert set(mbu_ops.__all__) == verbs | {"Framed", "aligner", "chain", "edit", "__version__"}
+    assert set(importlib.import_module("mbu_ops").__all__) == verbs | {
+        "Framed",
+        "aligner",
+        "chain",
+        "edit",
+        "__version__",
+    }
 
 
-def test_what_is_public_changes_only_on_purpose():
+def test_what_is_public_changes_only_on_purpose() -> None:
     """Every name of every room, as ``api_surface.json`` lists them: ``tools/list_api.py`` writes it anew."""
     found = {room: sorted(getattr(importlib.import_module(room), "__all__", [])) for room in ROOMS}
     assert found == json.loads((Path(__file__).parent / "api_surface.json").read_text(encoding="utf-8"))
@@ -79,10 +86,10 @@ def test_what_is_public_changes_only_on_purpose():
 # -- old names --------------------------------------------------------------------------------------------------------
 
 
-def test_an_old_name_works_and_says_what_it_is_called_now(package):
+def test_an_old_name_works_and_says_what_it_is_called_now(package: str) -> None:
     get, names, public = lazy_exports("package", package, renamed={"Ratio": Renamed("fractions:Fraction", "99.0.0")})
     with pytest.warns(DeprecationWarning, match=r"package.Ratio is called fractions.Fraction by now.* in 99.0.0"):
-        assert get("Ratio")(1, 2) == 0.5
+        assert get("Ratio") is Fraction
     assert "Ratio" not in {*names(), *public}
 
 
@@ -102,19 +109,19 @@ def test_an_old_name_works_and_says_what_it_is_called_now(package):
         ("mbu_ops.frames", "Placed", "mbu_ops.frames:FrameLike"),
     ],
 )
-def test_old_names_of_the_library(room, old, now):
+def test_old_names_of_the_library(room: str, old: str, now: str) -> None:
     module, _, name = now.partition(":")
     with pytest.warns(DeprecationWarning, match=rf"{room}.{old} is called {module}.{name} by now"):
         assert getattr(importlib.import_module(room), old) is getattr(importlib.import_module(module), name)
 
 
-def test_old_arguments_work_and_warn():
+def test_old_arguments_work_and_warn() -> None:
     layout = mbu_ops.families.Layout(down=(0, 0.1))
     with pytest.warns(DeprecationWarning, match="with_placement is called with_layout by now"):
-        assert mbu_ops.families.AttributeSpec("hat", "Hat", with_placement=layout).with_layout is layout
+        assert mbu_ops.families.AttributeSpec("hat", "Hat", with_placement=layout).with_layout is layout  # type: ignore[call-arg]
 
 
-def test_an_old_name_must_go_when_its_version_has_come(package):
+def test_an_old_name_must_go_when_its_version_has_come(package: str) -> None:
     get, _, _ = lazy_exports("package", package, renamed={"Ratio": Renamed("fractions:Fraction", "0.0.1")})
     with pytest.raises(RuntimeError, match=r"package.Ratio was to go in 0.0.1, and this is .*: take it out"):
         get("Ratio")
@@ -123,6 +130,6 @@ def test_an_old_name_must_go_when_its_version_has_come(package):
 
 
 @pytest.mark.parametrize("package", ["mbu_ops", "mbu_ops.ops", "mbu_ops.ops.chain", "mbu_ops.weights"])
-def test_importing_imports_no_torch(package):
+def test_importing_imports_no_torch(package: str) -> None:
     code = f"import sys, {package}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

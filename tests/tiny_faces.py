@@ -89,7 +89,10 @@ def register(monkeypatch: pytest.MonkeyPatch, finder: object = None, **changes: 
         finder: what has ``find(photo)``.
         changes: further fields of the family.
     """
-    fields = {"attributes": tuple(AttributeSpec(name, name.title()) for name in NAMES), "anatomy": ANATOMY} | changes
+    fields: dict[str, Any] = {
+        "attributes": tuple(AttributeSpec(name, name.title()) for name in NAMES),
+        "anatomy": ANATOMY,
+    } | changes
     aligner = None if finder is None else "fake_dolls:build"
     module = ModuleType("fake_dolls")
     family = FamilySpec("dolls", title="Dolls", aligner=aligner, **fields)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from mbu_ops import Framed
 from mbu_ops.batch.editor import Editor, Result
-from mbu_ops.errors import ConfigurationError, FrameError
+from mbu_ops.errors import ConfigurationError, FrameError, MBUOpsError
 from mbu_ops.frames import Frame
 from mbu_ops.ops.bound import Chain
 from mbu_ops.ops.edit import Edit
@@ -49,13 +52,13 @@ class Stub:
         return (Frame(8, 8, 10), Frame(20, 8, 6))[: round(image[0, 0, 0, 0].item() * 10)]
 
 
-def images_of(results: list) -> list[Tensor]:
+def images_of(results: Sequence[Result | MBUOpsError]) -> list[Tensor]:
     assert all(isinstance(result, Result) for result in results)
     return [result.image for result in results]
 
 
 @pytest.mark.parametrize("wants_mask", [False, True])
-def test_auto_halves_and_remembers(wants_mask):
+def test_auto_halves_and_remembers(wants_mask: bool) -> None:
     op = Scarce(2)
     editor = Editor(op, CPU, wants_mask, None)
     images = torch.rand(13, 3, 4, 5)
@@ -69,20 +72,20 @@ def test_auto_halves_and_remembers(wants_mask):
     assert max(op.tried) <= 2, "what failed once is not tried again"
 
 
-def test_auto_keeps_large_batches_where_there_is_room():
+def test_auto_keeps_large_batches_where_there_is_room() -> None:
     op = Scarce(100)
     assert len(Editor(op, CPU, batch_size=None)(torch.rand(13, 3, 4, 5))) == 13
     assert max(op.tried) > 2
 
 
-def test_the_cpu_s_own_words_for_it():
+def test_the_cpu_s_own_words_for_it() -> None:
     with pytest.raises(RuntimeError) as raised:
         torch.empty(10**15)
     editor = Editor(Scarce(2, raised.value), CPU, batch_size=None)
     assert len(editor(torch.rand(5, 3, 4, 5))) == 5
 
 
-def test_a_batch_size_that_somebody_chose_is_theirs_to_lower():
+def test_a_batch_size_that_somebody_chose_is_theirs_to_lower() -> None:
     op = Scarce(2)
     editor = Editor(op, CPU, batch_size=8)
     with pytest.raises(ConfigurationError, match=r"out of memory.*smaller --batch-size"):
@@ -92,13 +95,13 @@ def test_a_batch_size_that_somebody_chose_is_theirs_to_lower():
 
 
 @pytest.mark.parametrize("batch_size", [None, 1, 4])
-def test_one_picture_that_is_too_large(batch_size):
+def test_one_picture_that_is_too_large(batch_size: int | None) -> None:
     with pytest.raises(ConfigurationError, match=r"out of memory.*too large"):
         Editor(Scarce(0), CPU, batch_size=batch_size)(torch.rand(1, 3, 4, 5))
 
 
 @pytest.mark.parametrize("batch_size", [None, 4])
-def test_an_error_that_is_no_lack_of_memory_is_not_taken_for_one(batch_size):
+def test_an_error_that_is_no_lack_of_memory_is_not_taken_for_one(batch_size: int | None) -> None:
     op = Scarce(2, RuntimeError("a bug"))
     with pytest.raises(RuntimeError, match="a bug"):
         Editor(op, CPU, batch_size=batch_size)(torch.rand(4, 3, 4, 5))
@@ -106,7 +109,7 @@ def test_an_error_that_is_no_lack_of_memory_is_not_taken_for_one(batch_size):
 
 
 @pytest.mark.parametrize("room", [2, 100])
-def test_photos_without_a_face_cost_no_other(room):
+def test_photos_without_a_face_cost_no_other(room: int) -> None:
     images = torch.rand(5, 3, 16, 30)
     for index, count in enumerate((1, 0, 2, 0, 1)):
         images[index, 0, 0, 0] = count / 10
@@ -121,7 +124,7 @@ def test_photos_without_a_face_cost_no_other(room):
         assert not torch.equal(result.image, images[index])
 
 
-def test_photos_without_a_face_may_stay_as_they_are():
+def test_photos_without_a_face_may_stay_as_they_are() -> None:
     images = torch.rand(2, 3, 16, 30)
     images[0, 0, 0, 0], images[1, 0, 0, 0] = 0, 0.1
     kept, edited = Editor(Framed(Scarce(100), Stub(), missing="keep"), CPU, wants_mask=True)(images)
@@ -130,7 +133,7 @@ def test_photos_without_a_face_may_stay_as_they_are():
     assert (kept.same, edited.same) == (True, False)
 
 
-def test_places_say_which_was_edited():
+def test_places_say_which_was_edited() -> None:
     images = torch.full((2, 3, 16, 30), 0.2)
     results = Editor(Framed(Scarce(100), Stub(), "largest"), CPU)(images)
     assert [[edited for _, edited in result.places] for result in results] == [[True, False]] * 2
@@ -138,7 +141,7 @@ def test_places_say_which_was_edited():
     assert all(result.places == () for result in whole)
 
 
-def detecting(kind):
+def detecting(kind: Any) -> Any:
     op = kind(tiny_mbu())
     op.detector = tiny_presence()
     return op if kind is Remove else op.bind(code=torch.rand(1, *op.model.code_shape))
@@ -146,7 +149,7 @@ def detecting(kind):
 
 @pytest.mark.parametrize("wants_mask", [False, True])
 @pytest.mark.parametrize("framed", [False, True])
-def test_steps_with_nothing_to_do_are_named(wants_mask, framed):
+def test_steps_with_nothing_to_do_are_named(wants_mask: bool, framed: bool) -> None:
     chain = Chain([("remove:hat", detecting(Remove)), ("add:hat", detecting(Transfer))])
     op = Framed(chain, Stub(), "largest") if framed else chain
     images = torch.stack([torch.full((3, 16, 30), value) for value in (0.1, 0.9)])
@@ -160,7 +163,7 @@ def test_steps_with_nothing_to_do_are_named(wants_mask, framed):
     assert not dark.same
 
 
-def test_a_picture_without_anything_to_do_is_the_same():
+def test_a_picture_without_anything_to_do_is_the_same() -> None:
     images = torch.full((2, 3, 16, 30), 0.1)
     images[:, :, 0, 0] = 0.2
     for op in (detecting(Remove), Framed(detecting(Remove), Stub())):

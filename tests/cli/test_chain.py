@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -15,17 +16,21 @@ import torch
 from PIL import Image
 
 import mbu_ops
+from mbu_ops.families import FamilySpec
 from mbu_ops.images import read
 from mbu_ops_cli.app import run
 
-from .conftest import draw, pixels_of
+from ..pictures import draw
+from .conftest import Command, pixels_of
 
 
-def tree(folder):
+def tree(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_folder_is_mirrored_with_names_and_formats(hats, photos, tmp_path, capsys):
+def test_a_folder_is_mirrored_with_names_and_formats(
+    hats: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
     assert run(["chain", f"remove:{hats}", f"add:{hats}", "-i", str(photos), "-o", str(out)]) == 0
     assert tree(out) == ["0.png", "1.png", "2.png", "trip/a.png", "trip/deep/b.jpg"]
@@ -37,7 +42,7 @@ def test_a_folder_is_mirrored_with_names_and_formats(hats, photos, tmp_path, cap
     assert not captured.out
 
 
-def test_the_result_is_what_the_python_chain_makes(hats, photos, tmp_path):
+def test_the_result_is_what_the_python_chain_makes(hats: str, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert run(["chain", f"remove:{hats}", f"add:{hats},guide=2", "-i", str(photos), "-o", str(out)]) == 0
     module = mbu_ops.chain([f"remove:{hats}", f"add:{hats},guide=2"])
@@ -47,7 +52,7 @@ def test_the_result_is_what_the_python_chain_makes(hats, photos, tmp_path):
         assert not np.array_equal(pixels_of(out / name), pixels_of(photos / name))
 
 
-def test_outside_the_mask_nothing_changes(hats, photos, tmp_path):
+def test_outside_the_mask_nothing_changes(hats: str, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert run(["chain", f"remove:{hats}", "--save-mask", "-i", str(photos / "0.png"), "-o", f"{out}/"]) == 0
     mask, before, after = (pixels_of(path) for path in (out / "0.png.mask.png", photos / "0.png", out / "0.png"))
@@ -58,7 +63,7 @@ def test_outside_the_mask_nothing_changes(hats, photos, tmp_path):
     assert (before[mask == 255] != after[mask == 255]).any()
 
 
-def test_a_frame_limits_the_edit(hats, photos, tmp_path):
+def test_a_frame_limits_the_edit(hats: str, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.png"
     args = ["-i", str(photos / "0.png"), "-o", str(out), "--frame", "4,2,20,18", "--save-mask"]
     assert run(["chain", f"add:{hats},threshold=0,softness=0", *args]) == 0
@@ -70,14 +75,16 @@ def test_a_frame_limits_the_edit(hats, photos, tmp_path):
     assert mask[~outside].all()
 
 
-def test_a_frame_outside_the_picture_fails_that_picture(hats, photos, tmp_path, capsys):
+def test_a_frame_outside_the_picture_fails_that_picture(
+    hats: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
     assert run(["chain", f"remove:{hats}", "-i", str(photos), "-o", str(out), "--frame", "0,0,24,20"]) == 1
     assert tree(out) == ["0.png", "1.png", "2.png"]
     assert "trip/a.png" in capsys.readouterr().err
 
 
-def test_segment_writes_a_grey_png_of_the_input_size(hats, photos, tmp_path):
+def test_segment_writes_a_grey_png_of_the_input_size(hats: str, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert run(["chain", f"remove:{hats}", f"segment:{hats}", "-i", str(photos), "-o", str(out)]) == 0
     assert tree(out) == ["0.png", "1.png", "2.png", "trip/a.png", "trip/deep/b.png"]
@@ -94,16 +101,16 @@ def test_segment_writes_a_grey_png_of_the_input_size(hats, photos, tmp_path):
         ("add:{hats},threshold=0.9", "add:{hats}"),
     ],
 )
-def test_guides_and_options_change_the_result(step, other, hats, photos, tmp_path):
+def test_guides_and_options_change_the_result(step: str, other: str, hats: str, photos: Path, tmp_path: Path) -> None:
     results = []
     for index, text in enumerate((step, other)):
         text = text.format(hats=hats, guide=photos / "1.png")
         assert run(["chain", text, "-i", str(photos / "0.png"), "-o", str(tmp_path / f"{index}.png")]) == 0
         results.append(pixels_of(tmp_path / f"{index}.png"))
-    assert not np.array_equal(*results)
+    assert not np.array_equal(results[0], results[1])
 
 
-def test_guide_option_is_the_guide_of_the_steps_that_name_none(hats, photos, tmp_path):
+def test_guide_option_is_the_guide_of_the_steps_that_name_none(hats: str, photos: Path, tmp_path: Path) -> None:
     common = ["-i", str(photos / "0.png")]
     guide = photos / "1.png"
     assert run(["chain", f"add:{hats}", *common, "-o", str(tmp_path / "a.png"), "--guide", f"{hats}={guide}"]) == 0
@@ -112,18 +119,20 @@ def test_guide_option_is_the_guide_of_the_steps_that_name_none(hats, photos, tmp
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float64"])
-def test_networks_in_other_number_types(dtype, hats, photos, tmp_path):
+def test_networks_in_other_number_types(dtype: str, hats: str, photos: Path, tmp_path: Path) -> None:
     assert run(["chain", f"remove:{hats}", "-i", str(photos), "-o", str(tmp_path / "out"), "--dtype", dtype]) == 0
 
 
-def test_globs_and_files_together(hats, photos, tmp_path):
+def test_globs_and_files_together(hats: str, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     inputs = ["-i", str(photos / "[01].png"), "-i", str(photos / "trip" / "a.png")]
     assert run(["chain", f"remove:{hats}", *inputs, "-o", str(out)]) == 0
     assert tree(out) == ["0.png", "1.png", "a.png"]
 
 
-def test_broken_pictures_are_named_and_the_rest_is_done(hats, photos, tmp_path, capsys):
+def test_broken_pictures_are_named_and_the_rest_is_done(
+    hats: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (photos / "empty.jpg").write_bytes(b"")
     (photos / "text.jpg").write_text("not a picture")
     whole = (photos / "0.png").read_bytes()
@@ -142,7 +151,7 @@ def test_broken_pictures_are_named_and_the_rest_is_done(hats, photos, tmp_path, 
     assert times == {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in tree(tmp_path / "out")}
 
 
-def test_existing_results(hats, photos, tmp_path, capsys):
+def test_existing_results(hats: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     args = ["chain", f"remove:{hats}", "-i", str(photos), "-o", str(out)]
     assert run(args) == 0
@@ -155,7 +164,7 @@ def test_existing_results(hats, photos, tmp_path, capsys):
     assert pixels_of(out / "0.png").shape == (20, 24, 3)
 
 
-def test_dry_run_does_nothing(hats, photos, tmp_path, capsys):
+def test_dry_run_does_nothing(hats: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = tree(tmp_path)
     args = ["chain", f"add:{hats},guide=1", "-i", str(photos), "-o", str(tmp_path / "out"), "--dry-run"]
     assert run(args) == 0
@@ -169,7 +178,7 @@ def test_dry_run_does_nothing(hats, photos, tmp_path, capsys):
     assert tree(tmp_path) == before
 
 
-def test_pipes(hats, photos, mbu_ops):
+def test_pipes(hats: str, photos: Path, mbu_ops: Command) -> None:
     data = (photos / "trip" / "deep" / "b.jpg").read_bytes()
     done = mbu_ops("chain", f"remove:{hats}", "-i", "-", "-o", "-", input=data)
     assert done.returncode == 0, done.stderr
@@ -183,14 +192,14 @@ def test_pipes(hats, photos, mbu_ops):
     assert b"add -i -" in unnamed.stderr
 
 
-def test_a_closed_stdin_shows_the_demo(hats, mbu_ops):
+def test_a_closed_stdin_shows_the_demo(hats: str, mbu_ops: Command) -> None:
     done = mbu_ops("chain", f"remove:{hats}", "--dry-run", preexec_fn=lambda: os.close(0))
     assert done.returncode == 0, done.stderr
     assert b"the demo picture" in done.stdout
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device")
-def test_stdout_on_a_full_disk(hats, photos, mbu_ops):
+def test_stdout_on_a_full_disk(hats: str, photos: Path, mbu_ops: Command) -> None:
     with Path("/dev/full").open("wb") as full:
         args = ["chain", f"remove:{hats}", "-i", str(photos / "0.png"), "-o", "-"]
         done = mbu_ops(*args, capture_output=False, stdout=full, stderr=subprocess.PIPE)
@@ -199,7 +208,7 @@ def test_stdout_on_a_full_disk(hats, photos, mbu_ops):
     assert b"1 failed" in done.stderr
 
 
-def test_a_broken_pipe_input_fails_cleanly(hats, mbu_ops):
+def test_a_broken_pipe_input_fails_cleanly(hats: str, mbu_ops: Command) -> None:
     done = mbu_ops("chain", f"remove:{hats}", "-i", "-", input=b"no picture")
     assert done.returncode == 1
     assert not done.stdout
@@ -238,7 +247,16 @@ def test_a_broken_pipe_input_fails_cleanly(hats, mbu_ops):
         (["remove:HATS", "PHOTOS/0.png", "-i", "PHOTOS/1.png", "-o", "out"], 2, "is a file, not a step"),
     ],
 )
-def test_bad_input_is_told_before_any_work(args, code, message, hats, photos, tmp_path, monkeypatch, capsys):
+def test_bad_input_is_told_before_any_work(
+    args: list[str],
+    code: int,
+    message: str,
+    hats: str,
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "notes.jpg").write_text("not a picture")
     args = [arg.replace("HATS", hats).replace("PHOTOS", "photos").replace("TEXT", "./notes.jpg") for arg in args]
@@ -250,7 +268,9 @@ def test_bad_input_is_told_before_any_work(args, code, message, hats, photos, tm
     assert tree(tmp_path) == before
 
 
-def test_pictures_that_would_share_a_mask_or_replace_one_are_refused(hats, tmp_path, capsys):
+def test_pictures_that_would_share_a_mask_or_replace_one_are_refused(
+    hats: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     draw(tmp_path / "in" / "a.png")
     draw(tmp_path / "in" / "a.png.mask.png")
     args = ["chain", f"remove:{hats}", "-i", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--save-mask"]
@@ -258,8 +278,10 @@ def test_pictures_that_would_share_a_mask_or_replace_one_are_refused(hats, tmp_p
     assert "would replace" in capsys.readouterr().err
 
 
-def test_a_full_disk_leaves_nothing_half_written(hats, photos, tmp_path, capsys, monkeypatch):
-    def full(_descriptor):
+def test_a_full_disk_leaves_nothing_half_written(
+    hats: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> NoReturn:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
@@ -269,14 +291,14 @@ def test_a_full_disk_leaves_nothing_half_written(hats, photos, tmp_path, capsys,
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1)])
-def test_thin_pictures(size, hats, tmp_path):
+def test_thin_pictures(size: tuple[int, int], hats: str, tmp_path: Path) -> None:
     draw(tmp_path / "thin.png", size)
     assert run(["chain", f"swap:{hats}", "-i", str(tmp_path / "thin.png"), "-o", str(tmp_path / "out.png")]) == 0
     assert Image.open(tmp_path / "out.png").size == size
 
 
 @pytest.mark.parametrize(("mode", "suffix"), [("L", ".png"), ("RGBA", ".png"), ("I;16", ".png"), ("CMYK", ".jpg")])
-def test_other_kinds_of_files_keep_their_kind(mode, suffix, hats, tmp_path):
+def test_other_kinds_of_files_keep_their_kind(mode: str, suffix: str, hats: str, tmp_path: Path) -> None:
     source = tmp_path / f"in{suffix}"
     values = np.random.default_rng(0).integers(0, 256, (20, 24), dtype=np.uint8)
     image = Image.fromarray(values.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(values).convert(mode)
@@ -285,7 +307,9 @@ def test_other_kinds_of_files_keep_their_kind(mode, suffix, hats, tmp_path):
     assert Image.open(tmp_path / f"out{suffix}").mode == ("RGB" if mode == "CMYK" else Image.open(source).mode)
 
 
-def test_weights_full_of_nan_are_refused(hats, photos, tmp_path, capsys):
+def test_weights_full_of_nan_are_refused(
+    hats: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from safetensors import safe_open
     from safetensors.torch import save_file
 
@@ -300,7 +324,9 @@ def test_weights_full_of_nan_are_refused(hats, photos, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_family_and_its_aliases(pets, photos, tmp_path, capsys):
+def test_a_family_and_its_aliases(
+    pets: FamilySpec, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     args = ["-i", str(photos / "0.png"), "--existing", "overwrite", "-o", str(tmp_path / "out.png")]
     for step in ("remove:pets/hat", "remove:pets/cap"):
         assert run(["chain", step, *args]) == 0
@@ -309,7 +335,9 @@ def test_a_family_and_its_aliases(pets, photos, tmp_path, capsys):
     assert "pets/collar" in capsys.readouterr().err
 
 
-def test_links_to_the_input_count_as_the_input(hats, photos, tmp_path, capsys):
+def test_links_to_the_input_count_as_the_input(
+    hats: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "link.png").symlink_to(photos / "0.png")
     args = ["-i", str(photos / "0.png"), "-o", str(tmp_path / "link.png"), "--existing", "overwrite"]
     before = (photos / "0.png").read_bytes()
@@ -318,7 +346,9 @@ def test_links_to_the_input_count_as_the_input(hats, photos, tmp_path, capsys):
     assert (photos / "0.png").read_bytes() == before
 
 
-def test_weights_in_a_folder_that_looks_like_a_family(hats, photos, tmp_path, monkeypatch, capsys):
+def test_weights_in_a_folder_that_looks_like_a_family(
+    hats: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.copytree(hats, tmp_path / "runs" / "hats")
     args = ["-i", "photos/0.png", "-o", "out.png"]

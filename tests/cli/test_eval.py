@@ -1,16 +1,21 @@
 """`mbu-ops eval`: figures of pictures that training has not seen, and nothing made up where there are none."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import sys
-from types import ModuleType, SimpleNamespace
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from mbu_ops.data import Pair
+from mbu_ops.data import Pair, Source
 from mbu_ops.errors import WeightsError
 from mbu_ops.families import AttributeSpec, FamilySpec, discovery, refresh
 from mbu_ops.testing import tiny_mbu
@@ -19,11 +24,13 @@ from mbu_ops_cli.app import run
 from mbu_ops_cli.commands.train_judge import check_suits
 from mbu_ops_cli.sources import source_of
 
+from .conftest import judge_that_learnt
+
 QUICK = ["--judge-steps", "1", "--json"]
 
 
 @pytest.fixture
-def folders(tmp_path):
+def folders(tmp_path: Path) -> list[str]:
     """Seventy pictures with a white square, and seventy without it."""
     random = np.random.default_rng(0)
     for name in ("with", "without"):
@@ -37,10 +44,10 @@ def folders(tmp_path):
 
 
 @pytest.fixture
-def drawing(monkeypatch):
+def drawing(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A family whose pictures the tests draw."""
 
-    def draw(attribute, partition, count, resolution):
+    def draw(attribute: str, partition: str, count: int, resolution: int) -> Iterator[Pair]:
         random = np.random.default_rng(len(partition))
         for _ in range(count):
             without = random.integers(0, 200, (resolution, resolution, 3), dtype=np.uint8)
@@ -49,9 +56,11 @@ def drawing(monkeypatch):
             yield Pair(without, with_, mask)
 
     module = ModuleType("doodles")
-    module.draw = draw
+    module.draw = draw  # type: ignore[attr-defined]
     attributes = (AttributeSpec("dot", "Dot"), AttributeSpec("line", "Line"))
-    module.family = FamilySpec("doodles", attributes=attributes, pictures="doodles:draw")
+    module.family = FamilySpec(  # type: ignore[attr-defined]
+        "doodles", attributes=attributes, pictures="doodles:draw"
+    )
     monkeypatch.setitem(sys.modules, "doodles", module)
     monkeypatch.setitem(discovery.BUILT_IN[discovery.FAMILIES], "doodles", "doodles:family")
     refresh()
@@ -60,12 +69,12 @@ def drawing(monkeypatch):
     refresh()
 
 
-def figures(capsys):
+def figures(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     shown = json.loads(capsys.readouterr().out)
     return {figure["name"]: figure for figure in shown["figures"]}
 
 
-def test_two_folders(folders, hats, capsys):
+def test_two_folders(folders: list[str], hats: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["eval", *folders, "--holdout", "0.2", "--weights", hats, *QUICK]) == 0
     found = figures(capsys)
     assert 8 <= found["remove"]["count"] <= 22  # a fifth of seventy, not the seventy that training saw
@@ -74,7 +83,7 @@ def test_two_folders(folders, hats, capsys):
 
 
 @pytest.mark.usefixtures("_no_measuring_package")
-def test_a_package_that_is_missing_costs_no_work(drawing, hats, capsys):
+def test_a_package_that_is_missing_costs_no_work(drawing: str, hats: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["eval", "--attribute", drawing, "--pictures", "8", "--count", "6", "--weights", hats, *QUICK]
     assert run(arguments) == 3
     (line,) = capsys.readouterr().err.splitlines()
@@ -82,7 +91,7 @@ def test_a_package_that_is_missing_costs_no_work(drawing, hats, capsys):
     assert line.endswith("not installed: pip install mbu-ops-measuring")
 
 
-def test_drawn_pictures_know_the_truth(drawing, hats, capsys):
+def test_drawn_pictures_know_the_truth(drawing: str, hats: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["eval", "--attribute", drawing, "--pictures", "8", "--count", "6", "--weights", hats, *QUICK]
     assert run(arguments) == 0
     found = figures(capsys)
@@ -90,7 +99,9 @@ def test_drawn_pictures_know_the_truth(drawing, hats, capsys):
     assert found["untouched_psnr"]["value"] > 10
 
 
-def test_a_judge_is_kept_and_used_again(folders, hats, capsys, tmp_path):
+def test_a_judge_is_kept_and_used_again(
+    folders: list[str], hats: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     arguments = [
         "eval",
         *folders,
@@ -112,7 +123,9 @@ def test_a_judge_is_kept_and_used_again(folders, hats, capsys, tmp_path):
     assert one == other
 
 
-def test_a_report_compares_and_is_not_measured_twice(drawing, hats, capsys, tmp_path):
+def test_a_report_compares_and_is_not_measured_twice(
+    drawing: str, hats: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     out = tmp_path / "report"
     arguments = ["eval", "--attribute", drawing, "--pictures", "8", "--count", "6", "--judge-steps", "1"]
     arguments += ["--weights", hats, "--compare", "faces/glasses", "--out", str(out)]
@@ -136,13 +149,15 @@ def test_a_report_compares_and_is_not_measured_twice(drawing, hats, capsys, tmp_
     assert "other settings" in capsys.readouterr().err
 
 
-def test_lines_for_people(folders, hats, capsys):
+def test_lines_for_people(folders: list[str], hats: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["eval", *folders, "--holdout", "0.2", "--weights", hats, "--judge-steps", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("judge says without: removed") and "%" in line and "n=" in line for line in lines)
 
 
-def test_figures_go_to_the_very_file_that_was_measured(drawing, hats, capsys, tmp_path):
+def test_figures_go_to_the_very_file_that_was_measured(
+    drawing: str, hats: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     (tmp_path / "package").mkdir()
     manifest = tmp_path / "package" / "weights.json"
     digest = hashlib.sha256(resolve(hats)[0].read_bytes()).hexdigest()
@@ -163,7 +178,9 @@ def test_figures_go_to_the_very_file_that_was_measured(drawing, hats, capsys, tm
     assert "judge, step" not in shown.err  # known before anything is measured
 
 
-def test_a_judge_of_other_pictures_is_refused(folders, hats, capsys, tmp_path):
+def test_a_judge_of_other_pictures_is_refused(
+    folders: list[str], hats: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     judge = ["--judge", str(tmp_path / "judge.safetensors"), "--weights", hats, *QUICK]
     assert run(["eval", *folders, "--holdout", "0.2", *judge]) == 0
     capsys.readouterr()
@@ -181,7 +198,9 @@ def test_a_judge_of_other_pictures_is_refused(folders, hats, capsys, tmp_path):
         (0.0, "drawn by doodles (train)", 0),
     ],
 )
-def test_weights_that_have_seen_the_pictures_are_refused(folders, capsys, tmp_path, left_out, origin, status):
+def test_weights_that_have_seen_the_pictures_are_refused(
+    folders: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path, left_out: float, origin: str, status: int
+) -> None:
     model = tiny_mbu()
     facts = {"pictures": {"holdout": left_out, "source": origin}}
     info = WeightsInfo("mbu", model.config_to_dict(model.config), 16, training=facts)
@@ -191,7 +210,7 @@ def test_weights_that_have_seen_the_pictures_are_refused(folders, capsys, tmp_pa
     assert ("have seen" in capsys.readouterr().err) == (status == 2)
 
 
-def test_the_test_partition_is_other_people(drawing, hats, capsys):
+def test_the_test_partition_is_other_people(drawing: str, hats: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["eval", "--attribute", drawing, "--pictures", "8", "--count", "6", "--weights", hats, *QUICK]
     values = []
     for partition in ("validation", "test"):
@@ -227,7 +246,9 @@ def test_the_test_partition_is_other_people(drawing, hats, capsys):
         (["--attribute", "doodles/dit"], "Did you mean 'dot'"),
     ],
 )
-def test_what_cannot_be_measured_is_refused_before_a_judge_is_trained(arguments, says, folders, hats, drawing, capsys):
+def test_what_cannot_be_measured_is_refused_before_a_judge_is_trained(
+    arguments: list[str], says: str, folders: list[str], hats: str, drawing: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     given = [part for name in arguments for part in {"FOLDERS": folders, "HATS": [hats]}.get(name, [name])]
     assert run(["eval", *given]) in (2, 3)
     shown = capsys.readouterr()
@@ -236,7 +257,7 @@ def test_what_cannot_be_measured_is_refused_before_a_judge_is_trained(arguments,
     assert not shown.out
 
 
-def test_a_family_draws_into_folders(drawing, capsys, tmp_path):
+def test_a_family_draws_into_folders(drawing: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out = tmp_path / "drawn"
     arguments = ["families", "draw", drawing, "--count", "3", "--size", "16", "--out", str(out)]
     assert run(arguments) == 0
@@ -252,7 +273,9 @@ def test_a_family_draws_into_folders(drawing, capsys, tmp_path):
     assert "draws no pictures" in capsys.readouterr().err
 
 
-def test_all_attributes_of_a_family_that_draws(drawing, hats, capsys, tmp_path, monkeypatch):
+def test_all_attributes_of_a_family_that_draws(
+    drawing: str, hats: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("mbu_ops.weights.resolve", lambda name: (resolve(hats)[0], None))
     out = tmp_path / "report"
     arguments = ["eval", "--family", "doodles", "--pictures", "8", "--count", "6", "--judge-steps", "1"]
@@ -263,14 +286,16 @@ def test_all_attributes_of_a_family_that_draws(drawing, hats, capsys, tmp_path, 
     assert list(json.loads(capsys.readouterr().out)) == ["dot", "line"]
 
 
-def test_one_set_of_weights_is_not_for_all_attributes(drawing, hats, capsys):
+def test_one_set_of_weights_is_not_for_all_attributes(
+    drawing: str, hats: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(["eval", "--family", "doodles", "--weights", hats]) == 2
     assert "name an --attribute" in capsys.readouterr().err
     assert run(["train", "--family", "doodles", "--out", "nowhere"]) == 2
     assert "expected --attribute" in capsys.readouterr().err
 
 
-def another(tmp_path, name, family="doodles", attribute="line", guides=2):
+def another(tmp_path: Path, name: str, family: str = "doodles", attribute: str = "line", guides: int = 2) -> str:
     model = tiny_mbu()
     path = tmp_path / f"{name}.safetensors"
     info = WeightsInfo("mbu", model.config_to_dict(model.config), 16, family=family, attributes=(attribute,))
@@ -279,7 +304,7 @@ def another(tmp_path, name, family="doodles", attribute="line", guides=2):
 
 
 @pytest.fixture
-def second(drawing, tmp_path, capsys):
+def second(drawing: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
     """Another attribute's weights, and its judge."""
     judge = tmp_path / "second.safetensors"
     learn = ["train-judge", "--attribute", "doodles/line", "--pictures", "8", "--steps", "1", "--out", str(judge)]
@@ -288,7 +313,9 @@ def second(drawing, tmp_path, capsys):
     return ["--then", another(tmp_path, "lines"), "--then-judge", str(judge)]
 
 
-def test_chains_of_two_attributes(drawing, hats, second, capsys, tmp_path):
+def test_chains_of_two_attributes(
+    drawing: str, hats: str, second: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     out = tmp_path / "report"
     arguments = ["eval", "--attribute", drawing, "--pictures", "8", "--count", "6", "--weights", hats, *second, *QUICK]
     assert run([*arguments, "--out", str(out)]) == 0
@@ -299,31 +326,46 @@ def test_chains_of_two_attributes(drawing, hats, second, capsys, tmp_path):
 
 
 @pytest.mark.parametrize("keep", [slice(0, 2), slice(2, 4)])
-def test_half_a_second_attribute_is_refused(drawing, hats, second, capsys, keep):
+def test_half_a_second_attribute_is_refused(
+    drawing: str, hats: str, second: list[str], capsys: pytest.CaptureFixture[str], keep: slice
+) -> None:
     assert run(["eval", "--attribute", drawing, "--weights", hats, *second[keep], *QUICK]) == 2
     assert "go together" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("what", [{"attribute": "dot"}, {"family": "faces"}, {"guides": 0}])
-def test_a_second_attribute_must_be_another_of_the_family_with_guides(drawing, hats, second, capsys, tmp_path, what):
+def test_a_second_attribute_must_be_another_of_the_family_with_guides(
+    drawing: str,
+    hats: str,
+    second: list[str],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    what: dict[str, Any],
+) -> None:
     second[1] = another(tmp_path, "wrong", **what)
     assert run(["eval", "--attribute", drawing, "--weights", hats, *second, *QUICK]) == 2
     assert "another attribute of the same family" in capsys.readouterr().err
 
 
-def test_a_second_judge_of_something_else_is_refused(drawing, hats, second, capsys, tmp_path):
+def test_a_second_judge_of_something_else_is_refused(
+    drawing: str, hats: str, second: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     judge = tmp_path / "dots.safetensors"
     assert run(["train-judge", "--attribute", drawing, "--pictures", "8", "--steps", "1", "--out", str(judge)]) == 0
     assert run(["eval", "--attribute", drawing, "--weights", hats, *second[:3], str(judge), *QUICK]) == 3
     assert "has learnt from" in capsys.readouterr().err
 
 
-def test_folders_know_no_second_attribute(folders, hats, second, capsys):
+def test_folders_know_no_second_attribute(
+    folders: list[str], hats: str, second: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(["eval", *folders, "--holdout", "0.2", "--weights", hats, *second, *QUICK]) == 2
     assert "--then goes with --data" in capsys.readouterr().err
 
 
-def test_all_weights_are_measured_in_the_first_ones_regions(drawing, hats, capsys, tmp_path):
+def test_all_weights_are_measured_in_the_first_ones_regions(
+    drawing: str, hats: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     arguments = ["eval", "--attribute", drawing, "--pictures", "8", "--count", "6", *QUICK]
     other = another(tmp_path, "other", attribute="dot")
     assert run([*arguments, "--weights", other]) == 0
@@ -334,18 +376,20 @@ def test_all_weights_are_measured_in_the_first_ones_regions(drawing, hats, capsy
     assert compared["add"] == alone["add"]
 
 
-def test_a_judge_of_some_people_is_not_for_all(tmp_path):
-    def source(*only):
+def test_a_judge_of_some_people_is_not_for_all(tmp_path: Path) -> None:
+    def source(*only: str) -> Source:
         return source_of(None, "glasses", None, (tmp_path / "celeba",), only, (), (), 0.0, None)
 
-    judge = SimpleNamespace(learnt={**source("!Male").facts, "steps": 1})
+    judge = judge_that_learnt({**source("!Male").facts, "steps": 1})
     check_suits(judge, tmp_path / "judge", source("!Male", "Young"))
     for other in (source(), source("Male")):
         with pytest.raises(WeightsError, match="has learnt from"):
             check_suits(judge, tmp_path / "judge", other)
 
 
-def test_a_report_of_one_judge_takes_no_figures_of_another(drawing, hats, capsys, tmp_path):
+def test_a_report_of_one_judge_takes_no_figures_of_another(
+    drawing: str, hats: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     arguments = ["eval", "--attribute", drawing, "--pictures", "8", "--count", "6", "--weights", hats]
     arguments += ["--out", str(tmp_path / "report"), "--judge-steps"]
     assert run([*arguments, "1"]) == 0

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from torch import Tensor
 
 from mbu_ops.frames.frame import Frame
+from mbu_ops.testing import tiny_mbu
 from mbu_ops.weights import load_pretrained, save
 from mbu_ops_cli.app import run
 
-from .conftest import draw, pixels_of, save_tiny
+from ..pictures import draw
+from .conftest import pixels_of, save_tiny
 
 
 @pytest.fixture
-def sides(tmp_path):
+def sides(tmp_path: Path) -> list[str]:
     for number in range(6):
         for side in ("hat", "bare"):
             draw(tmp_path / "people" / f"{number}_{side}.png", seed=number)
@@ -23,11 +28,13 @@ def sides(tmp_path):
 
 
 @pytest.fixture
-def out(tmp_path):
+def out(tmp_path: Path) -> Path:
     return tmp_path / "blind"
 
 
-def test_a_sheet_is_made_and_its_answers_counted(sides, hats, out, tmp_path, capsys):
+def test_a_sheet_is_made_and_its_answers_counted(
+    sides: list[str], hats: str, out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert (
         run(["eval", "--blind", "--step", f"remove:{hats}", *sides, "--count", "2", "--out", str(out), "--seed", "3"])
         == 0
@@ -56,7 +63,9 @@ def test_a_sheet_is_made_and_its_answers_counted(sides, hats, out, tmp_path, cap
     assert "expected 'real' or 'edited'" in capsys.readouterr().err
 
 
-def test_several_edits_in_one_sheet(sides, hats, out, tmp_path, capsys):
+def test_several_edits_in_one_sheet(
+    sides: list[str], hats: str, out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     other = str(save_tiny(tmp_path / "other", seed=1))
     steps = ["--step", f"remove:{hats}", "--step", f"adjust:{other},strength=-1", "--edit", "with"]
     assert run(["eval", "--blind", *steps, *sides, "--count", "1", "--out", str(out)]) != 0  # no dial in it
@@ -69,15 +78,14 @@ def test_several_edits_in_one_sheet(sides, hats, out, tmp_path, capsys):
     assert len(key["weights"]) == 2
 
 
-def test_faces_are_found(dolls, sides, hats, out, tmp_path):
+def test_faces_are_found(dolls: Callable[..., None], sides: list[str], hats: str, out: Path, tmp_path: Path) -> None:
     class Corner:
-        def find(self, image):
+        def find(self, image: Tensor) -> list[Frame]:
             return [Frame(6, 6, 12)]
 
-    pretrained = load_pretrained(hats)
-    info = replace(pretrained.info, family="dolls", guides=0)
+    info = replace(load_pretrained(hats).info, family="dolls", guides=0)
     (tmp_path / "dolls").mkdir()
-    save(tmp_path / "dolls" / "weights.safetensors", pretrained.model, info, None)
+    save(tmp_path / "dolls" / "weights.safetensors", tiny_mbu(), info)
     dolls(Corner())
     step = ["--step", f"remove:{tmp_path / 'dolls'}"]
     assert run(["eval", "--blind", *step, *sides, "--count", "1", "--out", str(out)]) == 0
@@ -105,7 +113,15 @@ def test_faces_are_found(dolls, sides, hats, out, tmp_path):
         (["--answers", "{out}", "--key", "{out}"], "expected the key"),
     ],
 )
-def test_what_cannot_be_done_is_said(arguments, reason, sides, hats, out, tmp_path, capsys):
+def test_what_cannot_be_done_is_said(
+    arguments: list[str],
+    reason: str,
+    sides: list[str],
+    hats: str,
+    out: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     (tmp_path / "there").write_text("mine")
     words = [word.format(hats=hats, out=out, there=tmp_path / "there") for word in arguments]
     if "SIDES" in words:
@@ -116,6 +132,6 @@ def test_what_cannot_be_done_is_said(arguments, reason, sides, hats, out, tmp_pa
     assert (tmp_path / "there").read_text() == "mine"
 
 
-def test_help_of_the_flag(capsys):
+def test_help_of_the_flag(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["eval", "--blind", "--help"]) == 0
     assert "Usage: mbu-ops eval --blind [OPTIONS]" in capsys.readouterr().out

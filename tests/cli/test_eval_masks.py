@@ -1,6 +1,9 @@
 """`mbu-ops eval-masks` and `mbu-ops train-judge`."""
 
+from __future__ import annotations
+
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +13,7 @@ from mbu_ops_cli.app import run
 
 
 @pytest.fixture
-def labelled(tmp_path):
+def labelled(tmp_path: Path) -> list[str]:
     for name in ("images", "masks"):
         (tmp_path / name).mkdir()
     random = np.random.default_rng(0)
@@ -23,7 +26,7 @@ def labelled(tmp_path):
 
 
 @pytest.fixture
-def sets(tmp_path):
+def sets(tmp_path: Path) -> list[str]:
     random = np.random.default_rng(1)
     for name in ("with", "without"):
         (tmp_path / name).mkdir()
@@ -33,7 +36,9 @@ def sets(tmp_path):
     return ["--with", str(tmp_path / "with"), "--without", str(tmp_path / "without")]
 
 
-def test_weights_and_baselines_are_measured_side_by_side(labelled, sets, hats, tmp_path, capsys):
+def test_weights_and_baselines_are_measured_side_by_side(
+    labelled: list[str], sets: list[str], hats: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = str(tmp_path / "map.safetensors")
     assert run(["train-judge", *sets, "--steps", "1", "--map", "--out", out]) == 0
     capsys.readouterr()
@@ -56,12 +61,14 @@ def test_weights_and_baselines_are_measured_side_by_side(labelled, sets, hats, t
         (["--value", "300", "--weights", "faces/glasses"], "300"),
     ],
 )
-def test_wrong_usage_is_named(labelled, capsys, more, says):
+def test_wrong_usage_is_named(
+    labelled: list[str], capsys: pytest.CaptureFixture[str], more: list[str], says: str
+) -> None:
     assert run([*labelled, *more]) == 2
     assert says in capsys.readouterr().err
 
 
-def test_a_judge_is_trained_and_measured(sets, tmp_path, capsys):
+def test_a_judge_is_trained_and_measured(sets: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = str(tmp_path / "judge.safetensors")
     assert run(["train-judge", *sets, "--holdout", "0.3", "--steps", "1", "--out", out]) == 0
     lines = capsys.readouterr().out.splitlines()

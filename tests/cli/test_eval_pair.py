@@ -1,6 +1,9 @@
 """`mbu-ops eval --attributes`: two contents, from folders, with a report, and what cannot be measured."""
 
+from __future__ import annotations
+
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ from mbu_ops_cli.app import run
 
 
 @pytest.fixture
-def folders(tmp_path):
+def folders(tmp_path: Path) -> list[str]:
     """Sixty pictures with a white bar on the left, and sixty with one on the right."""
     random = np.random.default_rng(0)
     for name, columns in (("hats", slice(2, 6)), ("ties", slice(14, 18))):
@@ -26,7 +29,7 @@ def folders(tmp_path):
 
 
 @pytest.fixture
-def pair(tmp_path):
+def pair(tmp_path: Path) -> str:
     model = tiny_didd()
     path = tmp_path / "pair.safetensors"
     info = WeightsInfo("didd", model.config_to_dict(model.config), 16, attributes=("hats", "ties"))
@@ -34,7 +37,9 @@ def pair(tmp_path):
     return str(path)
 
 
-def test_two_folders_are_translated_both_ways(folders, pair, capsys, tmp_path):
+def test_two_folders_are_translated_both_ways(
+    folders: list[str], pair: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     out = tmp_path / "report"
     arguments = ["eval", *folders, "--weights", pair, "--judge-steps", "1", "--out", str(out)]
     assert run([*arguments, "--json"]) == 0
@@ -49,7 +54,9 @@ def test_two_folders_are_translated_both_ways(folders, pair, capsys, tmp_path):
     assert "judge says hats's domain: ties to hats" in again.out
 
 
-def test_a_judge_of_each_content_must_agree(folders, pair, capsys, tmp_path):
+def test_a_judge_of_each_content_must_agree(
+    folders: list[str], pair: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     judges = [str(tmp_path / f"{name}.safetensors") for name in ("hats_judge", "ties_judge")]
     for judge in judges:
         assert run(["train-judge", *folders, "--steps", "1", "--out", judge]) == 0
@@ -69,18 +76,20 @@ def test_a_judge_of_each_content_must_agree(folders, pair, capsys, tmp_path):
         ([], "expected --weights"),
     ],
 )
-def test_what_cannot_be_measured_is_refused(folders, pair, capsys, arguments, says):
+def test_what_cannot_be_measured_is_refused(
+    folders: list[str], pair: str, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
     given = arguments if arguments[:1] in ([], ["--weights"]) else ["--weights", pair, *arguments]
     assert run(["eval", *folders, *given, "--judge-steps", "1"]) == 2
     assert says in capsys.readouterr().err
 
 
-def test_judges_of_contents_go_with_two(folders, capsys, tmp_path):
+def test_judges_of_contents_go_with_two(folders: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert run(["eval", *folders[:2], "--without", folders[3], *folders[4:], "--judges", "a", "b"]) == 2
     assert "--judges goes with --attributes" in capsys.readouterr().err
 
 
-def test_a_dial_is_measured_and_shown(tmp_path, capsys):
+def test_a_dial_is_measured_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("torchmetrics")
     random = np.random.default_rng(0)
     for name in ("with", "without"):

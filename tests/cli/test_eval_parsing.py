@@ -74,7 +74,10 @@ def test_figures_are_the_library_s(owls: Path, capsys: pytest.CaptureFixture[str
     figures = measure_parsing(Parse.from_pretrained(weights).labels, Labelled.from_folder(owls, ANATOMY, 32))
     assert said == {weights: json.loads(json.dumps(asdict(figures)))}
     assert figures.accuracy.count == 40
-    assert 0 < figures.accuracy.low < figures.accuracy.value < figures.accuracy.high < 1
+    accuracy = figures.accuracy
+    assert accuracy.low is not None
+    assert accuracy.high is not None
+    assert 0 < accuracy.low < accuracy.value < accuracy.high < 1
 
 
 def test_several_weights_are_listed_with_a_line_for_each_figure(owls: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,21 +1,26 @@
 """`mbu-ops eval --pairs`: edits of photos beside the true photo of the same person."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from torch import Tensor
 
 from mbu_ops.frames.frame import Frame
 from mbu_ops.testing import tiny_mbu
 from mbu_ops.weights import WeightsInfo, save
 from mbu_ops_cli.app import run
 
-from .conftest import draw
+from ..pictures import draw
 
 
 @pytest.fixture
-def people(tmp_path):
+def people(tmp_path: Path) -> Path:
     folder = tmp_path / "people"
     for seed, name in enumerate(("a", "b")):
         draw(folder / f"{name}_smile.jpg", (64, 56), seed)
@@ -24,7 +29,7 @@ def people(tmp_path):
     return folder
 
 
-def test_steps_are_compared(people, hats, capsys):
+def test_steps_are_compared(people: Path, hats: str, capsys: pytest.CaptureFixture[str]) -> None:
     chain = f"remove:{hats} add:{hats}"
     assert run(["eval", "--pairs", str(people), "--step", f"remove:{hats}", "--step", chain, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -35,7 +40,9 @@ def test_steps_are_compared(people, hats, capsys):
     assert first["pairs_psnr_untouched"] == second["pairs_psnr_untouched"]
 
 
-def test_lines_for_people_and_a_table_of_several_steps(people, hats, capsys):
+def test_lines_for_people_and_a_table_of_several_steps(
+    people: Path, hats: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(["eval", "--pairs", str(people), "--step", f"remove:{hats}"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 6
@@ -44,7 +51,9 @@ def test_lines_for_people_and_a_table_of_several_steps(people, hats, capsys):
     assert f"| | remove:{hats} | add:{hats} |" in capsys.readouterr().out
 
 
-def test_a_report_is_not_measured_twice(people, hats, capsys, tmp_path, monkeypatch):
+def test_a_report_is_not_measured_twice(
+    people: Path, hats: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     arguments = ["eval", "--pairs", str(people), "--step", f"remove:{hats}", "--out", str(tmp_path / "out")]
     assert run(arguments) == 0
     first = capsys.readouterr().out
@@ -56,11 +65,13 @@ def test_a_report_is_not_measured_twice(people, hats, capsys, tmp_path, monkeypa
     assert capsys.readouterr().out == first
 
 
-def test_places_are_found_in_photos(people, dolls, capsys, tmp_path):
+def test_places_are_found_in_photos(
+    people: Path, dolls: Callable[..., None], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     """A family that looks for something edits it where it is, and says in which photo there is none."""
 
     class Finder:
-        def find(self, photo):
+        def find(self, photo: Tensor) -> list[Frame]:
             return [] if photo.mean() < 0.1 else [Frame(30, 28, 40)]
 
     dolls(Finder())
@@ -89,7 +100,9 @@ def test_places_are_found_in_photos(people, dolls, capsys, tmp_path):
         (["--pairs", "nowhere"], "transforms.json"),
     ],
 )
-def test_what_makes_no_sense_is_refused(arguments, reason, people, hats, capsys):
+def test_what_makes_no_sense_is_refused(
+    arguments: list[str], reason: str, people: Path, hats: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(["eval", *(one.format(people=people, hats=hats) for one in arguments)]) == 2
     shown = capsys.readouterr()
     assert reason in shown.err

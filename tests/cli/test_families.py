@@ -3,28 +3,30 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 from PIL import Image
 
-from mbu_ops.families import FrameSpec, discovery, get_family, refresh
+from mbu_ops.families import FamilySpec, FrameSpec, discovery, get_family, refresh
 from mbu_ops_cli.app import run
 
 
-def test_list(pets, capsys):
+def test_list(pets: FamilySpec, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["families", "list"]) == 0
     assert "pets         Pets: hat, collar" in capsys.readouterr().out
 
 
-def test_list_as_json(pets, capsys):
+def test_list_as_json(pets: FamilySpec, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["families", "list", "--json"]) == 0
     listed = {family["name"]: family for family in json.loads(capsys.readouterr().out)["families"]}
     assert [attribute["name"] for attribute in listed["pets"]["attributes"]] == ["hat", "collar"]
     assert listed["pets"]["weights"][0]["metrics"] == {"added": 0.5}
 
 
-def test_show(pets, capsys):
+def test_show(pets: FamilySpec, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["families", "show", "pets"]) == 0
     out = capsys.readouterr().out
     assert all(
@@ -34,13 +36,13 @@ def test_show(pets, capsys):
     assert json.loads(capsys.readouterr().out)["samples"][0]["box"] == [4, 2, 34, 32]
 
 
-def test_an_unknown_family(pets, capsys):
+def test_an_unknown_family(pets: FamilySpec, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["families", "show", "pest"]) == 2
     assert "Did you mean 'pets'" in capsys.readouterr().err
 
 
 @pytest.fixture
-def broken(monkeypatch):
+def broken(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(discovery.BUILT_IN[discovery.FAMILIES], "cars", "no_such_module:family")
     refresh()
     yield
@@ -48,7 +50,9 @@ def broken(monkeypatch):
     refresh()
 
 
-def test_a_broken_plugin_is_listed_and_the_rest_works(pets, broken, capsys):
+def test_a_broken_plugin_is_listed_and_the_rest_works(
+    pets: FamilySpec, broken: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(["families", "list"]) == 0
     captured = capsys.readouterr()
     assert "cars         cannot be used" in captured.out
@@ -58,16 +62,20 @@ def test_a_broken_plugin_is_listed_and_the_rest_works(pets, broken, capsys):
     assert json.loads(capsys.readouterr().out)["broken"][0]["name"] == "cars"
 
 
-def test_a_broken_family_asked_for_is_unavailable(broken, photos, tmp_path, capsys):
+def test_a_broken_family_asked_for_is_unavailable(
+    broken: None, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(["chain", "remove:cars/hat", "-i", str(photos), "-o", str(tmp_path / "out")]) == 3
     assert "no_such_module" in capsys.readouterr().err
 
 
-def test_attributes_without_weights_are_marked(monkeypatch, capsys):
+def test_attributes_without_weights_are_marked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     faces = get_family("faces")
     module = ModuleType("thin")
     kept = tuple(one for one in faces.weights if one.attributes == ("glasses",))
-    module.family = dataclasses.replace(faces, name="thin", weights=kept)
+    module.family = dataclasses.replace(faces, name="thin", weights=kept)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "thin", module)
     monkeypatch.setitem(discovery.BUILT_IN[discovery.FAMILIES], "thin", "thin:family")
     refresh()
@@ -82,7 +90,7 @@ def test_attributes_without_weights_are_marked(monkeypatch, capsys):
 # -- parts ------------------------------------------------------------------------------------------------------------
 
 
-def test_parts_are_listed_with_numbers_colours_and_components(capsys):
+def test_parts_are_listed_with_numbers_colours_and_components(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["families", "parts"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 19
@@ -93,7 +101,7 @@ def test_parts_are_listed_with_numbers_colours_and_components(capsys):
     assert capsys.readouterr().out.splitlines() == lines
 
 
-def test_parts_as_json(capsys):
+def test_parts_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["families", "parts", "faces", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["number"] for row in rows] == list(range(19))
@@ -109,7 +117,7 @@ def test_parts_as_json(capsys):
     assert json.loads(capsys.readouterr().out)["parts"] == [row["name"] for row in rows]
 
 
-def test_a_family_without_parts_says_so(pets, capsys):
+def test_a_family_without_parts_says_so(pets: FamilySpec, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["families", "parts", "pets"]) == 2
     assert "the family 'pets' names no parts" in capsys.readouterr().err
     assert run(["families", "parts", "pest"]) == 2
@@ -121,7 +129,7 @@ def test_a_family_without_parts_says_so(pets, capsys):
 # -- frames -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_family_shows_its_frames_and_what_it_finds(capsys):
+def test_a_family_shows_its_frames_and_what_it_finds(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["families", "show", "faces"]) == 0
     out = capsys.readouterr().out
     assert "photos: of any size, it finds each face in them" in out
@@ -135,7 +143,7 @@ def test_a_family_shows_its_frames_and_what_it_finds(capsys):
     assert {weight["frame"] for weight in shown["weights"]} == {None, "eyes", "lower_face"}
 
 
-def test_a_family_shows_which_weights_a_verb_takes_first(capsys):
+def test_a_family_shows_which_weights_a_verb_takes_first(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["families", "show", "faces"]) == 0
     assert "smile; native_dial on lower_face, first for add and remove, non-commercial" in capsys.readouterr().out
     assert run(["families", "show", "faces", "--json"]) == 0
@@ -149,7 +157,9 @@ def test_a_family_shows_which_weights_a_verb_takes_first(capsys):
     assert (dial["first_for"], dial["follows_guides"]) == (["remove", "transfer"], False)
 
 
-def test_weights_show_the_frame_that_they_were_trained_on(pets, monkeypatch, capsys):
+def test_weights_show_the_frame_that_they_were_trained_on(
+    pets: FamilySpec, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (hat,) = pets.weights
     ears = FrameSpec("ears", within="pet", y=0.2, height=0.3)
     family = dataclasses.replace(
@@ -172,7 +182,7 @@ def test_weights_show_the_frame_that_they_were_trained_on(pets, monkeypatch, cap
     assert reason in json.loads(capsys.readouterr().out)["weights"][0]
 
 
-def test_guides_are_listed_and_drawn_side_by_side(tmp_path, capsys):
+def test_guides_are_listed_and_drawn_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sheet = tmp_path / "sheet.png"
     assert run(["families", "guides", "glasses", "-o", str(sheet)]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -189,11 +199,11 @@ def test_guides_are_listed_and_drawn_side_by_side(tmp_path, capsys):
     assert listed[0]["credit"].endswith("CC0")
 
 
-def test_an_attribute_without_guides_says_so(capsys):
+def test_an_attribute_without_guides_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["families", "guides", "mouth"]) == 2
     assert "has no guide pictures of mouth" in capsys.readouterr().err
 
 
-def test_a_family_says_how_many_guides_it_has(capsys):
+def test_a_family_says_how_many_guides_it_has(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["families", "show", "faces"]) == 0
     assert "of glasses (mbu-ops families guides faces/glasses)" in capsys.readouterr().out

@@ -1,10 +1,15 @@
 """`mbu-ops families new` and `check`: a plugin that works from the first minute, and says what is wrong with it."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,19 +19,21 @@ from mbu_ops.weights.manifest import update_manifest
 from mbu_ops_cli.app import run
 from mbu_ops_cli.scaffold import write_plugin
 
+from ..conftest import Install
 
-def forget_bags():
+
+def forget_bags() -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "mbu_ops_bags"]:
         del sys.modules[name]
 
 
 @pytest.fixture
-def installed(tmp_path, monkeypatch, install):
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, install: Install) -> Iterator[Callable[..., Path]]:
     """A function that writes and installs a plugin for bags, after changing its code."""
     folder = tmp_path / "plugin"
     write_plugin("bags", "handle", folder)
 
-    def change(edit=lambda text: text):
+    def change(edit: Callable[[str], str] = lambda text: text) -> Path:
         module = folder / "mbu_ops_bags" / "__init__.py"
         module.write_text(edit(module.read_text()))
         monkeypatch.syspath_prepend(folder)
@@ -38,7 +45,9 @@ def installed(tmp_path, monkeypatch, install):
     forget_bags()
 
 
-def test_a_new_plugin_is_complete(tmp_path, monkeypatch, capsys):
+def test_a_new_plugin_is_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(["families", "new", "party_hats", "--attribute", "top_hat"]) == 0
     folder = tmp_path / "mbu-ops-party-hats"
@@ -72,7 +81,9 @@ def test_a_new_plugin_is_complete(tmp_path, monkeypatch, capsys):
         (["checkpoints"], "a package mbu_ops_checkpoints"),
     ],
 )
-def test_bad_names_and_full_folders_are_refused(tmp_path, monkeypatch, capsys, arguments, says):
+def test_bad_names_and_full_folders_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
@@ -82,7 +93,9 @@ def test_bad_names_and_full_folders_are_refused(tmp_path, monkeypatch, capsys, a
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_plugin_as_written_keeps_the_contract(installed, capsys):
+def test_a_plugin_as_written_keeps_the_contract(
+    installed: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     installed()
     assert run(["families", "check", "bags", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
@@ -101,7 +114,7 @@ def test_a_plugin_as_written_keeps_the_contract(installed, capsys):
     }
 
 
-def test_the_tests_of_a_new_plugin_pass(installed, tmp_path):
+def test_the_tests_of_a_new_plugin_pass(installed: Callable[..., Path], tmp_path: Path) -> None:
     folder = installed()
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), str(tmp_path / "site"), *sys.path])}
     command = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(folder), str(folder / "tests")]
@@ -125,7 +138,9 @@ family = FamilySpec(
 '''
 
 
-def test_a_plugin_from_before_there_were_frames_keeps_the_contract(installed, capsys):
+def test_a_plugin_from_before_there_were_frames_keeps_the_contract(
+    installed: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = installed(lambda text: OLD)
     (folder / "mbu_ops_bags" / "aligner.py").unlink()
     assert run(["families", "check", "bags", "--json"]) == 0
@@ -133,12 +148,15 @@ def test_a_plugin_from_before_there_were_frames_keeps_the_contract(installed, ca
     assert (get_family("bags").noun, get_family("bags").frame().name) == ("thing", "whole")
 
 
-def test_weights_from_before_there_were_frames_go_into_a_plugin_of_now_and_back(installed, tmp_path, capsys):
+def test_weights_from_before_there_were_frames_go_into_a_plugin_of_now_and_back(
+    installed: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Files and lists without a frame mean the first one, whatever its name."""
     folder = installed()
     package = folder / "mbu_ops_bags"
     shipped = next(spec for spec in get_family("handbags").weights if spec.attributes == ("handle",))
-    model, info, guides, _ = load(shipped.locate())
+    model: Any
+    model, info, guides, _ = load(str(shipped.locate()))
     save(package / "bags-handle-a.safetensors", model, dataclasses.replace(info, family="bags"), guides)
     (entry,) = update_manifest(package / "weights.json", package.glob("*.safetensors"), "bags")
     assert "frame" not in entry
@@ -150,9 +168,16 @@ def test_weights_from_before_there_were_frames_go_into_a_plugin_of_now_and_back(
         assert run(["families", "check", "bags"]) == 0, capsys.readouterr().out
 
 
-def test_a_frame_that_the_family_no_longer_has_is_named(installed, capsys):
+def test_a_frame_that_the_family_no_longer_has_is_named(
+    installed: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = installed()
-    listed = {"id": "a", "method": "mbu", "attributes": ["handle"], "file": "bags-handle-a.safetensors"}
+    listed: dict[str, object] = {
+        "id": "a",
+        "method": "mbu",
+        "attributes": ["handle"],
+        "file": "bags-handle-a.safetensors",
+    }
     listed |= {"sha256": "0" * 64, "size": 1, "licence": "any", "frame": "clasp"}
     (folder / "mbu_ops_bags" / "weights.json").write_text(json.dumps([listed]))
     assert run(["families", "check", "bags"]) == 3
@@ -214,7 +239,9 @@ def test_a_frame_that_the_family_no_longer_has_is_named(installed, capsys):
         ),
     ],
 )
-def test_what_is_wrong_is_named(installed, capsys, edit, check, says):
+def test_what_is_wrong_is_named(
+    installed: Callable[..., Path], capsys: pytest.CaptureFixture[str], edit: Callable[..., Any], check: str, says: str
+) -> None:
     installed(edit)
     assert run(["families", "check", "bags", "--json"]) == 3
     problems = json.loads(capsys.readouterr().out)
@@ -222,9 +249,16 @@ def test_what_is_wrong_is_named(installed, capsys, edit, check, says):
     assert not any(problems.values())
 
 
-def test_weights_that_are_listed_and_not_there_are_named(installed, capsys):
+def test_weights_that_are_listed_and_not_there_are_named(
+    installed: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = installed()
-    listed = {"id": "a", "method": "mbu", "attributes": ["handle"], "file": "bags-handle-a.safetensors"}
+    listed: dict[str, object] = {
+        "id": "a",
+        "method": "mbu",
+        "attributes": ["handle"],
+        "file": "bags-handle-a.safetensors",
+    }
     listed |= {"sha256": "0" * 64, "size": 1, "licence": "any"}
     (folder / "mbu_ops_bags" / "weights.json").write_text(json.dumps([listed]))
     assert run(["families", "check", "bags"]) == 3
@@ -232,7 +266,9 @@ def test_weights_that_are_listed_and_not_there_are_named(installed, capsys):
 
 
 @pytest.mark.parametrize("text", ["{", "{}", "[1]", '[{"id": "a"}]', "\xff"])
-def test_a_malformed_list_of_weights_breaks_only_its_plugin(installed, capsys, text):
+def test_a_malformed_list_of_weights_breaks_only_its_plugin(
+    installed: Callable[..., Path], capsys: pytest.CaptureFixture[str], text: str
+) -> None:
     folder = installed()
     (folder / "mbu_ops_bags" / "weights.json").write_bytes(text.encode("latin-1"))
     assert run(["families", "check", "bags"]) == 3
@@ -241,7 +277,9 @@ def test_a_malformed_list_of_weights_breaks_only_its_plugin(installed, capsys, t
     assert "faces" in capsys.readouterr().out
 
 
-def test_a_plugin_may_talk_while_it_is_imported(installed, capsys):
+def test_a_plugin_may_talk_while_it_is_imported(
+    installed: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     installed(lambda text: text + "\nprint('hello')\n")
     assert run(["families", "check", "bags", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["import"] == []

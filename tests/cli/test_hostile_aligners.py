@@ -6,6 +6,8 @@ import dataclasses
 import io
 import json
 import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,7 +17,8 @@ from mbu_ops.testing import tiny_mbu
 from mbu_ops.weights import WeightsInfo, save
 from mbu_ops_cli.app import run
 
-from .conftest import draw
+from ..conftest import Install
+from ..pictures import draw
 
 PLUGIN = """
 import sys
@@ -37,14 +40,14 @@ family = FamilySpec("pets", aligner="mean_aligner:make")
 
 
 @pytest.fixture
-def chain(install, tmp_path):
+def chain(install: Install, tmp_path: Path) -> Iterator[Callable[..., int]]:
     """Return a function that runs the chain of a family whose aligner does that with pictures of an odd width."""
     model = tiny_mbu()
     info = WeightsInfo("mbu", dataclasses.asdict(model.config), 16, family="pets", attributes=("hat",))
     (tmp_path / "hats").mkdir()
     save(tmp_path / "hats" / "weights.safetensors", model, info, None, dtype=torch.float32)
 
-    def call(code, *args, step="remove"):
+    def call(code: str, *args: str, step: str = "remove") -> int:
         install(
             "mean-pets", "[mbu_ops.families]\npets = mean_aligner:family\n", {"mean_aligner": PLUGIN.format(code=code)}
         )
@@ -67,7 +70,9 @@ def chain(install, tmp_path):
         ("return []", "found none"),
     ],
 )
-def test_a_mean_aligner_costs_the_photo_it_is_mean_about(code, reason, chain, tmp_path, capsys):
+def test_a_mean_aligner_costs_the_photo_it_is_mean_about(
+    code: str, reason: str, chain: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for index, width in enumerate((24, 25, 24, 25)):
         draw(tmp_path / "in" / f"{index}.png", (width, 20), index)
     out = tmp_path / "out"
@@ -79,7 +84,9 @@ def test_a_mean_aligner_costs_the_photo_it_is_mean_about(code, reason, chain, tm
     assert sorted(path.name for path in out.iterdir()) == ["0.png", "2.png"]
 
 
-def test_a_talkative_aligner_does_not_talk_into_the_picture(chain, tmp_path, capfdbinary):
+def test_a_talkative_aligner_does_not_talk_into_the_picture(
+    chain: Callable[..., int], tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
     photo = draw(tmp_path / "a.png")
     assert chain("pass", "", "-i", str(photo), "-o", "-") == 0
     captured = capfdbinary.readouterr()
@@ -87,7 +94,7 @@ def test_a_talkative_aligner_does_not_talk_into_the_picture(chain, tmp_path, cap
     assert b"finding" in captured.err
 
 
-def test_any_sequence_of_places_is_told_as_boxes(chain, tmp_path):
+def test_any_sequence_of_places_is_told_as_boxes(chain: Callable[..., int], tmp_path: Path) -> None:
     photo = draw(tmp_path / "a.png", (25, 20))
     code = "return (frame for frame in [Frame(10, 10, 16), Frame(20, 10, 5)])"
     args = ("-i", str(photo), "-o", str(tmp_path / "out.png"), "--save-boxes", "--face", "largest")
@@ -96,7 +103,9 @@ def test_any_sequence_of_places_is_told_as_boxes(chain, tmp_path):
     assert [(face["side"], face["edited"]) for face in faces] == [(16, True), (5, False)]
 
 
-def test_a_mean_aligner_in_a_guide_is_told_before_anything_is_written(chain, tmp_path, capsys):
+def test_a_mean_aligner_in_a_guide_is_told_before_anything_is_written(
+    chain: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     photo, guide = draw(tmp_path / "a.png"), draw(tmp_path / "guide.png", (25, 20))
     args = ("-i", str(photo), "-o", str(tmp_path / "out.png"))
     assert chain("raise RuntimeError('no luck')", f"@{guide}", *args, step="add") == 3

@@ -7,7 +7,9 @@ import json
 import struct
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +18,9 @@ from mbu_ops import weights
 from mbu_ops.families import broken, families
 from mbu_ops_cli.app import run
 
-from .conftest import draw, save_tiny
+from ..conftest import Install
+from ..pictures import draw
+from .conftest import Command, save_tiny
 
 GOOD = """
 from mbu_ops.families import AttributeSpec, FamilySpec
@@ -38,13 +42,15 @@ PLUGINS: dict[str, tuple[bytes, str, str]] = {
 
 
 @pytest.fixture(autouse=True)
-def _forget():
+def _forget() -> Iterator[None]:
     yield
     sys.modules.pop("evil_plugin", None)
 
 
 @pytest.mark.parametrize("case", PLUGINS)
-def test_a_broken_plugin_gets_a_line_and_costs_only_itself(case, install, capsys, tmp_path, hats):
+def test_a_broken_plugin_gets_a_line_and_costs_only_itself(
+    case: str, install: Install, capsys: pytest.CaptureFixture[str], tmp_path: Path, hats: str
+) -> None:
     entry_points, code, reason = PLUGINS[case]
     install("evil-plugin", entry_points, {"evil_plugin": code})
     assert run(["families", "list"]) == 0
@@ -62,7 +68,7 @@ def test_a_broken_plugin_gets_a_line_and_costs_only_itself(case, install, capsys
     assert (tmp_path / "b.png").exists()
 
 
-def test_a_slow_plugin_slows_only_what_asks_it(install, mbu_ops, tmp_path, hats):
+def test_a_slow_plugin_slows_only_what_asks_it(install: Install, mbu_ops: Command, tmp_path: Path, hats: str) -> None:
     """Two seconds at import: help, version and edits that do not name it do not wait for it."""
     info = install("evil-plugin", ENTRY, {"evil_plugin": "import time; time.sleep(2)\nprint('imported')\n" + GOOD})
     draw(tmp_path / "a.png")
@@ -83,7 +89,7 @@ def test_a_slow_plugin_slows_only_what_asks_it(install, mbu_ops, tmp_path, hats)
     assert b"Evil" in done.stdout
 
 
-def rewritten(path: Path, change) -> bytes:
+def rewritten(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> bytes:
     """The file with its header changed, and its length made to fit."""
     content = path.read_bytes()
     (length,) = struct.unpack("<Q", content[:8])
@@ -92,7 +98,7 @@ def rewritten(path: Path, change) -> bytes:
 
 
 def without_a_key(path: Path) -> bytes:
-    def rename(header):
+    def rename(header: dict[str, Any]) -> dict[str, Any]:
         name = next(name for name in header if name.endswith("0.weight"))
         return {("renamed" if key == name else key): value for key, value in header.items()}
 
@@ -104,7 +110,7 @@ def with_nan(path: Path) -> bytes:
     return content[:-4] + struct.pack("<f", float("nan"))
 
 
-WEIGHTS = {
+WEIGHTS: dict[str, tuple[Callable[[Path], bytes], bool, str, bool]] = {
     # what the file becomes; whether the plugin lists the digest of that; what is said; whether the list can see it
     "another file than listed": (lambda path: path.read_bytes()[:-1] + b"\x01", False, "expected sha256", True),
     "missing keys": (without_a_key, True, "missing: ", False),
@@ -119,7 +125,9 @@ WEIGHTS = {
 
 
 @pytest.mark.parametrize("case", WEIGHTS)
-def test_bad_weights_of_a_plugin_are_refused(case, install, capsys, tmp_path, hats):
+def test_bad_weights_of_a_plugin_are_refused(
+    case: str, install: Install, capsys: pytest.CaptureFixture[str], tmp_path: Path, hats: str
+) -> None:
     change, listed, reason, seen = WEIGHTS[case]
     good = save_tiny(tmp_path / "good", guides=1) / "weights.safetensors"
     content = change(good)
@@ -127,7 +135,7 @@ def test_bad_weights_of_a_plugin_are_refused(case, install, capsys, tmp_path, ha
     file.parent.mkdir()
     file.write_bytes(content)
     promised = content if listed else good.read_bytes()
-    entry = {"id": "a", "method": "mbu", "attributes": ["hat"], "file": file.name, "licence": "any"}
+    entry: dict[str, object] = {"id": "a", "method": "mbu", "attributes": ["hat"], "file": file.name, "licence": "any"}
     entry |= {"sha256": hashlib.sha256(promised).hexdigest(), "size": len(promised)}
     (file.parent / "weights.json").write_text(json.dumps([entry]))
     code = GOOD.replace("FamilySpec\n", "FamilySpec, read_manifest\n", 1).replace(
@@ -154,7 +162,7 @@ def test_bad_weights_of_a_plugin_are_refused(case, install, capsys, tmp_path, ha
     assert run(["chain", f"remove:{hats}", "-i", str(picture), "-o", str(tmp_path / "b.png")]) == 0
 
 
-def test_the_state_of_sound_weights_is_no_flaw(install):
+def test_the_state_of_sound_weights_is_no_flaw(install: Install) -> None:
     install("nothing", "")
     torch.manual_seed(0)
     for family in families():

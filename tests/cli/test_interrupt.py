@@ -7,14 +7,16 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from .conftest import draw, pixels_of
+from ..pictures import draw
+from .conftest import pixels_of
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process")
-def test_ctrl_c_leaves_whole_files_only(hats, tmp_path):
+def test_ctrl_c_leaves_whole_files_only(hats: str, tmp_path: Path) -> None:
     first = draw(tmp_path / "in" / "0.png", (200, 200))
     for index in range(1, 3000):
         os.link(first, tmp_path / "in" / f"{index}.png")

@@ -19,8 +19,9 @@ from mbu_ops.ops.parse import Parse
 from mbu_ops.ops.reshape import Generate
 from mbu_ops_cli.app import run
 
+from ..pictures import draw
 from ..tiny_faces import ANATOMY, face_labels, fill_folder, save_network
-from .conftest import draw, pixels_of
+from .conftest import pixels_of
 from .masks import labels_of, near, tensor
 
 LEFT, RIGHT = Box(4, 2, 30, 28), Box(34, 6, 52, 30)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import NoReturn
+
 import numpy as np
 import pytest
 
@@ -35,14 +38,16 @@ from .conftest import pixels_of
         (["remove:smile", "--batch-size", "many"], "auto or a number from 1"),
     ],
 )
-def test_options_that_do_not_go_together(args, message, tmp_path, capsys):
+def test_options_that_do_not_go_together(
+    args: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     texture(40, 30).save(tmp_path / "a.png")
     assert run(["chain", *args, "-i", str(tmp_path / "a.png"), "-o", str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
-def test_boxes_need_a_file_beside_which_to_lie(tmp_path, capsys):
+def test_boxes_need_a_file_beside_which_to_lie(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     texture(40, 30).save(tmp_path / "a.png")
     assert run(["chain", "remove:smile", "-i", str(tmp_path / "a.png"), "-o", "-", "--save-boxes"]) == 2
     captured = capsys.readouterr()
@@ -51,7 +56,7 @@ def test_boxes_need_a_file_beside_which_to_lie(tmp_path, capsys):
     assert not captured.out
 
 
-def test_existing_boxes_are_not_replaced(tmp_path, capsys):
+def test_existing_boxes_are_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     head_on_texture(420, 360, (60, 40, 300)).save(tmp_path / "a.png")
     boxes = tmp_path / "out.png.boxes.json"
     boxes.write_text("mine")
@@ -63,7 +68,7 @@ def test_existing_boxes_are_not_replaced(tmp_path, capsys):
     assert boxes.read_text().startswith("{")
 
 
-def test_the_face_of_a_guide_is_what_counts(tmp_path):
+def test_the_face_of_a_guide_is_what_counts(tmp_path: Path) -> None:
     head_on_texture(420, 360, (60, 40, 300)).save(tmp_path / "a.png")
     head_on_texture(700, 500, (350, 150, 300)).save(tmp_path / "far.png")
     # the same face anywhere else, and beside a smaller one
@@ -80,7 +85,9 @@ def test_the_face_of_a_guide_is_what_counts(tmp_path):
 
 
 @pytest.mark.parametrize("option", [False, True])
-def test_a_guide_without_a_face_is_told_before_anything_is_written(option, tmp_path, capsys):
+def test_a_guide_without_a_face_is_told_before_anything_is_written(
+    option: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     head_on_texture(420, 360, (60, 40, 300)).save(tmp_path / "a.png")
     texture(300, 200, 5).save(tmp_path / "guide.png")
     guide = tmp_path / "guide.png"
@@ -93,7 +100,7 @@ def test_a_guide_without_a_face_is_told_before_anything_is_written(option, tmp_p
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "guide.png"]
 
 
-def test_without_looking_for_faces_guides_are_taken_whole(tmp_path):
+def test_without_looking_for_faces_guides_are_taken_whole(tmp_path: Path) -> None:
     face = portrait().crop((135, 22, 315, 202))
     face.save(tmp_path / "a.png")
     texture(300, 200, 5).save(tmp_path / "guide.png")
@@ -104,18 +111,22 @@ def test_without_looking_for_faces_guides_are_taken_whole(tmp_path):
 @pytest.mark.parametrize(
     "option", [["--face", "1"], ["--views", "2"], ["--no-align"], ["--save-boxes"], ["--save-mask"]]
 )
-def test_the_demo_takes_no_options_it_would_not_heed(option, tmp_path, monkeypatch, capsys):
+def test_the_demo_takes_no_options_it_would_not_heed(
+    option: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(["chain", "remove:smile", *option]) == 2
     assert f"{option[0]} needs -i" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
-def test_compiling_without_a_compiler_says_what_to_do(tmp_path, monkeypatch, capsys):
+def test_compiling_without_a_compiler_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     class InductorError(RuntimeError):
         __module__ = "torch._inductor.exc"
 
-    def no_compiler(*_args):
+    def no_compiler(*_args: object) -> NoReturn:
         raise InductorError("No working C++ compiler found")
 
     monkeypatch.setattr("mbu_ops.batch.runner.Runner.run", no_compiler)

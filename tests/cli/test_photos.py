@@ -21,6 +21,7 @@ import torch
 from PIL import Image, ImageOps
 
 import mbu_ops
+from mbu_ops.frames import Frame
 from mbu_ops.images import ImageFile, ImageKind, encode, read
 from mbu_ops_cli.app import run
 
@@ -127,7 +128,9 @@ def away(pixels: np.ndarray, faces: list[dict[str, Any]]) -> np.ndarray:
     return outside
 
 
-def test_what_can_be_edited_is_written_and_the_rest_is_told(done, folder):
+def test_what_can_be_edited_is_written_and_the_rest_is_told(
+    done: tuple[int, dict[str, Any], Path], folder: Path
+) -> None:
     code, report, out = done
     assert code == 1
     assert {Path(entry["input"]).name for entry in report["written"]} == WRITTEN
@@ -138,14 +141,16 @@ def test_what_can_be_edited_is_written_and_the_rest_is_told(done, folder):
 
 
 @pytest.mark.parametrize("name", FAILED)
-def test_each_failure_says_what_was_expected(name, done):
+def test_each_failure_says_what_was_expected(name: str, done: tuple[int, dict[str, Any], Path]) -> None:
     (error,) = (entry["error"] for entry in done[1]["failed"] if Path(entry["input"]).name == name)
     assert FAILED[name] in error
     assert "\n" not in error
     assert "Traceback" not in error
 
 
-def test_in_words_each_failure_is_a_line_with_its_file(folder, done, capsys):
+def test_in_words_each_failure_is_a_line_with_its_file(
+    folder: Path, done: tuple[int, dict[str, Any], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     args = ["--existing", "skip", "--save-mask", "--save-boxes"]
     assert run(["chain", "remove:smile", "-i", str(folder), "-o", str(done[2]), *args]) == 1
     captured = capsys.readouterr()
@@ -160,7 +165,7 @@ def test_in_words_each_failure_is_a_line_with_its_file(folder, done, capsys):
 
 
 @pytest.mark.parametrize("name", ["one.png", "cut.png", "palette.png", "deep.png", "crowd.png"])
-def test_outside_the_faces_every_sample_is_the_photo_s(name, edited):
+def test_outside_the_faces_every_sample_is_the_photo_s(name: str, edited: Edited) -> None:
     before, after, mask, boxes = edited(name)
     assert (boxes["width"], boxes["height"]) == before.shape[1::-1] == mask.shape[::-1]
     outside = away(before, boxes["faces"])
@@ -174,7 +179,7 @@ def test_outside_the_faces_every_sample_is_the_photo_s(name, edited):
 
 
 @pytest.mark.parametrize("name", ["one.png", "cmyk.jpg", "palette.png", "deep.png", "phone.jpg"])
-def test_the_face_is_found_whatever_file_it_is_in(name, edited):
+def test_the_face_is_found_whatever_file_it_is_in(name: str, edited: Edited) -> None:
     _, _, _, boxes = edited(name)
     (face,) = boxes["faces"]
     assert (boxes["width"], boxes["height"]) == (420, 360)
@@ -183,25 +188,25 @@ def test_the_face_is_found_whatever_file_it_is_in(name, edited):
     assert face["edited"] is True
 
 
-def test_a_crowd(edited):
+def test_a_crowd(edited: Edited) -> None:
     before, after, mask, boxes = edited("crowd.png")
     assert len(boxes["faces"]) >= 36
     changed = 0
     for y in range(5):
         for x in range(8):
             head = slice(y * 110 + 5, y * 110 + 105), slice(x * 110 + 5, x * 110 + 105)
-            changed += (mask[head] > 128).any() and np.abs(before[head].astype(int) - after[head]).max() > 10
+            changed += bool((mask[head] > 128).any() and np.abs(before[head].astype(int) - after[head]).max() > 10)
     assert changed >= 36
 
 
-def test_a_face_that_the_border_cuts(edited):
+def test_a_face_that_the_border_cuts(edited: Edited) -> None:
     _, _, _, boxes = edited("cut.png")
     (face,) = boxes["faces"]
     assert (face["x"], face["y"]) == pytest.approx((45, 112), abs=10)
     assert min(x for x, _ in face["corners"]) < 0
 
 
-def test_16_bits_stay_16_bits(done, edited):
+def test_16_bits_stay_16_bits(done: tuple[int, dict[str, Any], Path], edited: Edited) -> None:
     assert read(done[2] / "deep.png").kind.bits == 16
     before, after, mask, _ = edited("deep.png")
     assert before.dtype == after.dtype == np.uint16
@@ -210,14 +215,17 @@ def test_16_bits_stay_16_bits(done, edited):
     assert len(np.unique(after[mask > 128] % 256)) > 100, "edited pixels have 16 bits too"
 
 
-def test_transparent_pixels_stay_transparent(folder, done):
+def test_transparent_pixels_stay_transparent(folder: Path, done: tuple[int, dict[str, Any], Path]) -> None:
     before, after = read(folder / "palette.png"), read(done[2] / "palette.png")
     assert before.alpha is not None
+    assert after.alpha is not None
     assert set(np.unique(before.alpha)) == {0, 255}
     assert np.array_equal(before.alpha, after.alpha)
 
 
-def test_a_phone_s_photo_is_edited_upright(folder, done, edited):
+def test_a_phone_s_photo_is_edited_upright(
+    folder: Path, done: tuple[int, dict[str, Any], Path], edited: Edited
+) -> None:
     with Image.open(done[2] / "phone.jpg") as result:
         assert (result.format, result.size) == ("JPEG", (420, 360))
         assert ImageOps.exif_transpose(result).size == (420, 360), "no tag turns it once more"
@@ -227,7 +235,7 @@ def test_a_phone_s_photo_is_edited_upright(folder, done, edited):
         assert np.abs(pixels[mask == 0] - upright[mask == 0]).mean() < 4
 
 
-def test_cmyk_becomes_rgb(done, edited):
+def test_cmyk_becomes_rgb(done: tuple[int, dict[str, Any], Path], edited: Edited) -> None:
     with Image.open(done[2] / "cmyk.jpg") as result:
         assert (result.format, result.mode) == ("JPEG", "RGB")
     before, after, mask, _ = edited("cmyk.jpg")
@@ -243,7 +251,7 @@ def three(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("face", "chosen"), [("largest", [0]), ("1", [0]), ("2", [1]), ("3", [2]), ("all", [0, 1, 2])])
-def test_face_chooses_and_boxes_tell(face, chosen, three, tmp_path):
+def test_face_chooses_and_boxes_tell(face: str, chosen: list[int], three: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.png"
     args = ["-i", str(three), "-o", str(out), "--face", face, "--save-boxes"]
     assert run(["chain", "remove:smile", *args]) == 0
@@ -260,18 +268,21 @@ def test_face_chooses_and_boxes_tell(face, chosen, three, tmp_path):
         assert not np.array_equal(before[inside], after[inside])
 
 
-def test_boxes_are_what_the_python_aligner_finds(three, tmp_path):
+def test_boxes_are_what_the_python_aligner_finds(three: Path, tmp_path: Path) -> None:
     assert run(["chain", "remove:smile", "-i", str(three), "-o", f"{tmp_path}/out.png", "--save-boxes"]) == 0
     faces = json.loads((tmp_path / "out.png.boxes.json").read_text())["faces"]
     frames = mbu_ops.aligner("faces").find(read(three).to_tensor()[None])
     assert len(frames) == len(faces) == 3
     for frame, face in zip(frames, faces, strict=True):
+        assert isinstance(frame, Frame)
         assert (frame.x, frame.y, frame.side) == pytest.approx((face["x"], face["y"], face["side"]), abs=0.1)
         assert np.allclose(frame.corners, face["corners"], atol=0.1)
         assert 0 < face["score"] <= 1
 
 
-def test_a_face_number_that_a_photo_lacks_fails_that_photo_alone(tmp_path, capsys):
+def test_a_face_number_that_a_photo_lacks_fails_that_photo_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "in").mkdir()
     head_on_texture(420, 360, (60, 40, 300)).save(tmp_path / "in" / "one.png")
     head_on_texture(420, 360, (10, 40, 200), (220, 40, 180)).save(tmp_path / "in" / "two.png")
@@ -284,7 +295,7 @@ def test_a_face_number_that_a_photo_lacks_fails_that_photo_alone(tmp_path, capsy
 
 
 @pytest.mark.parametrize("step", ["remove:smile", "remove:smile,method=maae"])
-def test_without_looking_for_faces_the_whole_picture_is_edited(tmp_path, step):
+def test_without_looking_for_faces_the_whole_picture_is_edited(tmp_path: Path, step: str) -> None:
     cut = tmp_path / "cut.png"
     portrait().crop((135, 22, 315, 202)).save(cut)
     assert run(["chain", step, "--no-align", "-i", str(cut), "-o", str(tmp_path / "out.png")]) == 0
@@ -296,7 +307,7 @@ def test_without_looking_for_faces_the_whole_picture_is_edited(tmp_path, step):
     assert np.abs(pixels_of(tmp_path / "out.png").astype(int) - pixels_of(cut)).max() > 20
 
 
-def test_segment_marks_every_face(three, tmp_path):
+def test_segment_marks_every_face(three: Path, tmp_path: Path) -> None:
     assert run(["chain", "segment:smile", "-i", str(three), "-o", f"{tmp_path}/mask.png", "--save-boxes"]) == 0
     mask, faces = pixels_of(tmp_path / "mask.png"), json.loads((tmp_path / "mask.png.boxes.json").read_text())["faces"]
     assert mask.shape == (330, 760)

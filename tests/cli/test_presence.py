@@ -10,10 +10,9 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
-from mbu_ops import weights
 from mbu_ops_cli.app import run
 
-from .conftest import save_tiny
+from .conftest import save_tiny, training_of
 
 
 def paint(folder: Path, count: int, bright: bool, suffix: str = "png") -> Path:
@@ -36,7 +35,7 @@ def taught(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[Path, st
     assert run(["weights", "calibrate", str(tmp_path / "tiny"), *sides, "--steps", "50"]) == 0
     after = load_file(file)
     assert all((after[name] == value).all() for name, value in before.items())
-    assert weights.read_info(file).training["presence"]["holdout"] == 0.4
+    assert training_of(file.parent)["presence"]["holdout"] == 0.4
     return file.parent, capsys.readouterr().out
 
 
@@ -48,7 +47,9 @@ def test_the_table_counts_pictures_that_chose_nothing(taught: tuple[Path, str]) 
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png"])
-def test_what_has_nothing_to_do_is_a_copy(taught, tmp_path: Path, capsys, suffix: str) -> None:
+def test_what_has_nothing_to_do_is_a_copy(
+    taught: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str
+) -> None:
     dark, bright = paint(tmp_path / "dark", 2, False, suffix), paint(tmp_path / "bright", 2, True, suffix)
     out = tmp_path / "out"
     command = ["chain", f"remove:{taught[0]}", "-i", str(dark), "-i", str(bright), "-o", str(out), "--json"]
@@ -64,7 +65,9 @@ def test_what_has_nothing_to_do_is_a_copy(taught, tmp_path: Path, capsys, suffix
     assert json.loads(capsys.readouterr().out)["unchanged"] == []
 
 
-def test_a_copy_has_the_format_that_was_asked_for(taught, tmp_path: Path, capsys) -> None:
+def test_a_copy_has_the_format_that_was_asked_for(
+    taught: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     source = paint(tmp_path / "dark", 1, False) / "dark0.png"
     target = tmp_path / "out.bmp"
     assert run(["chain", f"remove:{taught[0]}", "-i", str(source), "-o", str(target)]) == 0
@@ -74,7 +77,7 @@ def test_a_copy_has_the_format_that_was_asked_for(taught, tmp_path: Path, capsys
         assert (np.asarray(image) == np.asarray(Image.open(source))).all()
 
 
-def test_calibrate_needs_pictures_that_training_leaves_out(tmp_path: Path, capsys) -> None:
+def test_calibrate_needs_pictures_that_training_leaves_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_tiny(tmp_path / "tiny")
     sides = ["--with", str(paint(tmp_path / "a", 8, True)), "--without", str(paint(tmp_path / "b", 8, False))]
     assert run(["weights", "calibrate", str(tmp_path / "tiny"), *sides]) == 2

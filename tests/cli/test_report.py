@@ -5,6 +5,8 @@ import json
 import sys
 from pathlib import Path
 
+import pytest
+
 from mbu_ops.batch import Failure, Job, Report, Written
 from mbu_ops.ops.chain import ChainSpec
 from mbu_ops_cli.progress import progress
@@ -14,7 +16,7 @@ SPEC = ChainSpec.parse("remove:smile")
 FAILED = tuple(Failure(Job(Path(f"{index}.jpg"), Path("out")), f"reason {index}") for index in range(SHOWN + 5))
 
 
-def test_a_long_list_of_failures_is_cut_in_words_and_whole_in_json(capsys):
+def test_a_long_list_of_failures_is_cut_in_words_and_whole_in_json(capsys: pytest.CaptureFixture[str]) -> None:
     show_report(SPEC, Report(failed=FAILED), 1.0, as_json=False)
     captured = capsys.readouterr()
     assert captured.err.count("failed: ") == SHOWN
@@ -27,7 +29,7 @@ def test_a_long_list_of_failures_is_cut_in_words_and_whole_in_json(capsys):
     assert not captured.err
 
 
-def test_steps_that_had_nothing_to_do_get_a_line_each(capsys):
+def test_steps_that_had_nothing_to_do_get_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
     jobs = [failure.job for failure in FAILED[:3]]
     report = Report((*(Written(job, ("remove:smile",)) for job in jobs[:2]), Written(jobs[2])))
     show_report(SPEC, report, 1.0, as_json=False)
@@ -44,7 +46,9 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_progress_is_shown_on_a_terminal_on_stderr_only(monkeypatch, capsys):
+def test_progress_is_shown_on_a_terminal_on_stderr_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
@@ -55,7 +59,7 @@ def test_progress_is_shown_on_a_terminal_on_stderr_only(monkeypatch, capsys):
     assert not capsys.readouterr().out
 
 
-def test_no_progress_where_stderr_is_no_terminal(capsys):
+def test_no_progress_where_stderr_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with progress(3, "editing") as advance:
         advance()
     captured = capsys.readouterr()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +12,9 @@ from mbu_ops.ops.verbs import Verb, get_verb, verbs
 from mbu_ops_cli.app import run
 from mbu_ops_cli.steps import option_lines, verb_lines
 
-from .conftest import draw, pixels_of
+from ..conftest import Install
+from ..pictures import draw
+from .conftest import pixels_of
 
 RECORD = """
 from mbu_ops.ops.options import Option, number
@@ -31,14 +35,14 @@ class Blur(Op):
 
 
 @pytest.fixture
-def blur(install):
+def blur(install: Install) -> Iterator[None]:
     install("blurring", "[mbu_ops.verbs]\nblur = blur_verb:verb\n", {"blur_verb": RECORD, "blur_op": OP})
     yield
     for name in ("blur_verb", "blur_op"):
         sys.modules.pop(name, None)
 
 
-def test_help_has_a_line_for_each_verb_and_option(capsys):
+def test_help_has_a_line_for_each_verb_and_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["chain", "--help"]) == 0
     out = capsys.readouterr().out
     assert "{" not in out
@@ -49,7 +53,7 @@ def test_help_has_a_line_for_each_verb_and_option(capsys):
             assert option.help in out
 
 
-def test_options_say_which_verbs_take_them():
+def test_options_say_which_verbs_take_them() -> None:
     lines = list(option_lines([get_verb(name) for name in ("add", "remove", "swap", "segment")]))
     assert all(line.startswith("  ") for line in lines)
     by_name = {(line.split("=")[0].strip(), line.rpartition("(")[2].rstrip(")")) for line in lines}
@@ -58,7 +62,7 @@ def test_options_say_which_verbs_take_them():
     assert next(line for line in lines if "method=" in line).endswith(get_verb("add").accepts["method"].help)
 
 
-def test_a_long_example_has_its_help_below():
+def test_a_long_example_has_its_help_below() -> None:
     long = Verb("paint", "a:B", "paint it", "paint:" + "x" * 40)
     assert list(verb_lines([long, get_verb("remove")])) == [
         "  paint:" + "x" * 40,
@@ -68,7 +72,9 @@ def test_a_long_example_has_its_help_below():
 
 
 @pytest.mark.usefixtures("blur")
-def test_a_verb_from_outside_is_one_of_the_command_line(hats, tmp_path, capsys):
+def test_a_verb_from_outside_is_one_of_the_command_line(
+    hats: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(["chain", "--help"]) == 0
     out = capsys.readouterr().out
     assert "  blur:glasses,radius=3" in out
@@ -86,7 +92,7 @@ def test_a_verb_from_outside_is_one_of_the_command_line(hats, tmp_path, capsys):
     assert pixels_of(tmp_path / "soft.png").std() < before.std() / 2
 
 
-def test_a_mask_is_refused_by_its_own_verb(hats, tmp_path, capsys):
+def test_a_mask_is_refused_by_its_own_verb(hats: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     draw(tmp_path / "a.png")
     assert run(["chain", f"segment:{hats}", "-i", str(tmp_path / "a.png"), "-o", "b", "--save-mask"]) == 2
     assert "segment writes the mask itself" in capsys.readouterr().err

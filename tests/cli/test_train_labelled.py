@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from mbu_ops import Parse
 from mbu_ops.families import get_family
 from mbu_ops.images import write_labels
 from mbu_ops.methods import parsing, portrait
@@ -18,7 +19,11 @@ from mbu_ops.testing.tiny import TINY_PORTRAIT
 from mbu_ops.weights import load, read_info
 from mbu_ops_cli.app import run
 
-FACES = get_family("faces").anatomy
+from .conftest import training_of
+
+ANATOMY = get_family("faces").anatomy
+assert ANATOMY is not None
+FACES = ANATOMY
 SHORT = ["--config", "tiny", "--steps", "4", "--batch-size", "4", "--quiet", "--threads", "1"]
 
 
@@ -80,7 +85,7 @@ def test_a_folder_becomes_weights(heads: Path, capsys: pytest.CaptureFixture[str
     info = read_info(out / "weights.safetensors")
     assert (info.method, info.family, info.attributes) == ("parsing", "faces", FACES.names)
     assert (info.resolution, info.guides, info.licence) == (32, 0, "free")
-    assert info.training["settings"]["coarse_steps"] == 0
+    assert training_of(out)["settings"]["coarse_steps"] == 0
     with Image.open(out / "samples" / "step_000004.png") as sheet:
         assert sheet.size == (8 * 32, 3 * 32)
     assert "accuracy" in (out / "log.jsonl").read_text()
@@ -97,11 +102,11 @@ def learnt(heads: Path) -> Path:
 
 def test_a_run_learns(heads: Path, learnt: Path) -> None:
     """Not only does it end: most pixels are named right after it."""
-    model, right = load(learnt / "weights.safetensors").model, []
+    op, right = Parse.from_pretrained(learnt), []
     for path in sorted((heads / "images").iterdir()):
         pixels = torch.from_numpy(np.array(Image.open(path))).permute(2, 0, 1)[None] / 255
         with torch.no_grad():
-            found = model.parse(pixels).argmax(1)[0].numpy()
+            found = op.labels(pixels)[0, 0].numpy()
         right.append((found == np.array(Image.open(heads / "masks" / path.name))).mean())
     assert np.mean(right) > 0.9
 
@@ -162,7 +167,7 @@ def test_a_run_may_begin_with_other_weights(heads: Path, capsys: pytest.CaptureF
     assert run(arguments(heads)) == 0
     start = str(heads.parent / "out")
     assert run(arguments(heads, "--from", start, out="second")) == 0
-    origin = read_info(heads.parent / "second" / "weights.safetensors").training["started_from"]
+    origin = training_of(heads.parent / "second")["started_from"]
     assert origin["steps"] == 4
 
 
@@ -173,7 +178,7 @@ def test_other_folders_add_to_the_training(heads: Path, capsys: pytest.CaptureFi
     fill(heads.parent / "more", 9, seed=1)
     command = arguments(heads, "--labelled", str(heads.parent / "more"), "--holdout", "0.5", "--variation", "0.25")
     assert run(command) == 0
-    facts = read_info(heads.parent / "out" / "weights.safetensors").training["pictures"]
+    facts = training_of(heads.parent / "out")["pictures"]
     assert facts == {
         "source": "heads (train) + more (train)",
         "holdout": 0.5,
@@ -213,7 +218,7 @@ def test_a_settings_file_may_name_the_pictures(heads: Path) -> None:
     settings = heads.parent / "settings.toml"
     settings.write_text(f'method = "parsing"\nlabelled = ["{heads}"]\nvariation = 0.5\nrecipe = "paper"\n')
     assert run(["train", "--settings", str(settings), "--out", str(heads.parent / "out"), *SHORT]) == 0
-    training = read_info(heads.parent / "out" / "weights.safetensors").training
+    training = training_of(heads.parent / "out")
     assert training["pictures"]["variation"] == 0.5
     assert training["settings"]["options"]["recipe"] == "paper"
 
@@ -224,7 +229,7 @@ def test_the_published_sizes_are_trained_with_the_published_losses(
     command = arguments(heads)
     command[command.index("--config") + 1] = "paper"
     assert run(command) == 0, capsys.readouterr().err
-    assert read_info(heads.parent / "out" / "weights.safetensors").training["settings"]["options"]["recipe"] == "paper"
+    assert training_of(heads.parent / "out")["settings"]["options"]["recipe"] == "paper"
 
 
 # -- a parser for others ----------------------------------------------------------------------------------------------
@@ -240,7 +245,7 @@ def test_portraits_are_learnt_with_a_parser(heads: Path, capsys: pytest.CaptureF
     assert made.info.attributes == FACES.contents
     used, given = (
         {name: value for name, value in model.state_dict().items() if not name.endswith("num_batches_tracked")}
-        for model in (made.model.parser, load(parser / "weights.safetensors").model)
+        for model in (made.model.get_submodule("parser"), load(parser / "weights.safetensors").model)
     )
     for name, value in given.items():
         torch.testing.assert_close(used[name], value, atol=1e-3, rtol=1e-2)

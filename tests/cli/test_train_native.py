@@ -16,8 +16,9 @@ from mbu_ops.ops.adjust import Adjust
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.transfer import Transfer
 from mbu_ops.training.recipe import slow_precision
-from mbu_ops.weights import load, read_info
 from mbu_ops_cli.app import run
+
+from .conftest import training_of
 
 SHORT = ["--config", "tiny", "--steps", "2", "--batch-size", "2", "--quiet", "--threads", "1"]
 
@@ -59,7 +60,7 @@ def test_two_folders_become_a_remover(folders: Path, tmp_path: Path, capsys: pyt
     told = capsys.readouterr()
     assert told.out.strip() == str(tmp_path / "out" / "weights.safetensors")
     assert Remove.from_pretrained(tmp_path / "out").model.config.size == (16, 32)
-    training = read_info(tmp_path / "out" / "weights.safetensors").training
+    training = training_of(tmp_path / "out")
     assert training["pictures"]["pairs"] == {"cut": 1.0}
     assert training["settings"]["learning_rate_decay"] == 0.5
     assert (tmp_path / "out" / "samples" / "step_000002.png").exists()
@@ -97,7 +98,7 @@ def test_hand_made_masks_need_no_weights(folders: Path, tmp_path: Path, capsys: 
         Image.fromarray(white).save(masks / f"{index}.png")
     more = ["--method", "native", "--masks", str(masks)]
     assert run(command(folders, tmp_path / "out", *more)) == 0
-    training = read_info(tmp_path / "out" / "weights.safetensors").training
+    training = training_of(tmp_path / "out")
     assert training["pictures"]["masks"] == "12 made by hand"
     (masks / "7.png").unlink()
     capsys.readouterr()
@@ -105,7 +106,7 @@ def test_hand_made_masks_need_no_weights(folders: Path, tmp_path: Path, capsys: 
     assert "for each of 12 pictures with the content, got 11: name weights" in capsys.readouterr().err
     more += ["--masks-from", str(folders / "finder")]
     assert run(command(folders, tmp_path / "both", *more)) == 0
-    training = read_info(tmp_path / "both" / "weights.safetensors").training
+    training = training_of(tmp_path / "both")
     assert training["pictures"]["masks"] == f"11 made by hand, {folders / 'finder'}"
 
 
@@ -126,7 +127,7 @@ def test_masks_that_the_family_derives_go_first(
             Image.fromarray(pixels).save(tmp_path / name / f"{index}.png")
     more = ["--method", "native", "--masks-from", str(folders / "finder"), "--family", "handbags"]
     assert run(command(tmp_path, tmp_path / "out", *more, "--attribute", "handle")) == 0
-    training = read_info(tmp_path / "out" / "weights.safetensors").training
+    training = training_of(tmp_path / "out")
     assert training["pictures"]["masks"] == f"11 derived by the family, {folders / 'finder'}"
 
 
@@ -147,7 +148,7 @@ def test_a_dial_is_trained_and_goes_on(folders: Path, tmp_path: Path) -> None:
     adjust = Adjust.from_pretrained(tmp_path / "out")
     photo = torch.rand(1, 3, 16, 32)
     assert torch.equal(adjust(photo, 0.0), photo)
-    assert mbu_ops.chain(f"add:{tmp_path / 'out'}", family=None)(photo).shape == photo.shape  # without a guide
+    assert mbu_ops.chain(f"add:{tmp_path / 'out'}")(photo).shape == photo.shape  # without a guide
     more[-2:] += ["--resume", "--steps", "3"]
     assert run(command(folders, tmp_path / "out", *more)) == 0
 
@@ -185,9 +186,9 @@ def test_a_dial_begins_with_a_remover(folders: Path, tmp_path: Path, capsys: pyt
     assert run(command(folders, tmp_path / "remover", "--method", "native", *finder)) == 0
     more = ["--method", "native_dial", *finder, "--from", str(tmp_path / "remover"), "--loss", "less=0"]
     assert run(command(folders, tmp_path / "dial", *more)) == 0
-    remover, dial = (load(tmp_path / name / "weights.safetensors").model for name in ("remover", "dial"))
+    remover, dial = (Remove.from_pretrained(tmp_path / name) for name in ("remover", "dial"))
     photo = torch.rand(1, 3, 16, 32)
-    torch.testing.assert_close(dial.remove(photo).bias, remover.remove(photo).bias)
+    torch.testing.assert_close(dial.edit(photo).raw, remover.edit(photo).raw)
     more[1] = "native"
     more[5] = str(folders / "finder")
     assert run(command(folders, tmp_path / "wrong", *more[:6])) == 2
@@ -233,7 +234,7 @@ def test_of_drawn_pictures_both_sides_are_known(
     learns = ["--method", "native_guided", "--pair", "known=1", "--out", str(tmp_path / "out")]
     assert run([*drawn, *learns]) == 0
     assert "drawing each content on somebody else" in capsys.readouterr().err
-    training = read_info(tmp_path / "out" / "weights.safetensors").training
+    training = training_of(tmp_path / "out")
     assert training["pictures"]["pairs"] == {"known": 1.0}
     assert training["pictures"]["masks"] == "drawn by the family"
 

@@ -19,6 +19,7 @@ from mbu_ops.weights import read_info
 from mbu_ops_cli.app import run
 
 from ..tiny_faces import fill_folder, register
+from .conftest import training_of
 
 SHORT = ["--config", "tiny", "--steps", "2", "--coarse-steps", "0", "--batch-size", "2", "--quiet", "--threads", "1"]
 FRAMES = (FrameSpec("doll"), FrameSpec("eyes", within="doll", y=0.25, width=0.8, height=0.8))
@@ -75,7 +76,7 @@ def arguments(photos: Path, *more: str, command: str = "train") -> list[str]:
 
 
 def learnt(photos: Path, out: str = "out") -> dict[str, Any]:
-    facts = read_info(photos / out / "weights.safetensors").training["pictures"]
+    facts = training_of(photos / out)["pictures"]
     assert isinstance(facts, dict)
     return facts
 

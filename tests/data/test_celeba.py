@@ -1,5 +1,7 @@
 """CelebA's layout: rules, partitions, frames, balancing, and what happens when files are wrong."""
 
+from __future__ import annotations
+
 import json
 from itertools import chain
 from pathlib import Path
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from mbu_ops.data.celeba import CelebA, balancing_weights
+from mbu_ops.data.celeba import CelebA, Rule, Share, balancing_weights
 from mbu_ops.data.domains import Domains
 from mbu_ops.errors import DataError
 from mbu_ops.families import FrameSpec
@@ -23,7 +25,7 @@ GLASSES = AttributeSpec(
 
 
 @pytest.fixture
-def celeba(tmp_path):
+def celeba(tmp_path: Path) -> Path:
     """Forty pictures in CelebA's layout: every second one has glasses (and is bright), every fourth is a man."""
     (tmp_path / "img_align_celeba").mkdir()
     rows, parts = [], []
@@ -38,7 +40,7 @@ def celeba(tmp_path):
     return tmp_path
 
 
-def test_rules_select_the_partition(celeba):
+def test_rules_select_the_partition(celeba: Path) -> None:
     table = CelebA.read(celeba)
     assert table.matching((("Eyeglasses", "!Male"),), "train").tolist() == [2, 6, 10, 14, 18]
     either = table.matching((("Eyeglasses", "Male"), ("!Eyeglasses",)), "validation")
@@ -47,7 +49,7 @@ def test_rules_select_the_partition(celeba):
         table.matching((("Hat",),), "train")
 
 
-def test_some_labels_are_learnt_from_seldom(celeba):
+def test_some_labels_are_learnt_from_seldom(celeba: Path) -> None:
     usual = Domains.from_celeba([celeba], GLASSES, 16)
     seldom = Domains.from_celeba([celeba], GLASSES, 16, seldom=(("Eyeglasses", 0.25),))
     np.testing.assert_allclose(seldom.without_odds, usual.without_odds)  # nobody among those without
@@ -64,9 +66,9 @@ def test_some_labels_are_learnt_from_seldom(celeba):
         Domains.from_celeba([celeba], GLASSES, 16, seldom=(("Hat", 0.5),))
 
 
-def test_domains_keep_labels_and_pictures_together(celeba):
+def test_domains_keep_labels_and_pictures_together(celeba: Path) -> None:
     (celeba / "img_align_celeba" / "000002.jpg").write_bytes(b"no picture")
-    lines = []
+    lines: list[str] = []
     domains = Domains.from_celeba([celeba], GLASSES, 16, report=lines.append)
     assert domains.without.shape == (10, 3, 16, 16)
     assert domains.with_.shape == (9, 3, 16, 16)
@@ -78,7 +80,7 @@ def test_domains_keep_labels_and_pictures_together(celeba):
     assert domains.without_odds.sum() == pytest.approx(1)
 
 
-def test_files_may_be_called_otherwise(celeba):
+def test_files_may_be_called_otherwise(celeba: Path) -> None:
     usual = Domains.from_celeba([celeba], GLASSES, 16)
     (celeba / "img_align_celeba").rename(celeba / "img")
     (celeba / "list_attr_celeba.txt").rename(celeba / "list_attr.txt")
@@ -87,7 +89,7 @@ def test_files_may_be_called_otherwise(celeba):
     assert found.facts == usual.facts
 
 
-def test_a_frame_of_the_family_is_cut(celeba):
+def test_a_frame_of_the_family_is_cut(celeba: Path) -> None:
     rows, columns = np.mgrid[:218, :178].astype(np.uint8)
     for file in (celeba / "img_align_celeba").iterdir():
         Image.fromarray(np.stack([rows, columns, 0 * rows], -1)).save(file, quality=95)
@@ -104,7 +106,7 @@ def test_a_frame_of_the_family_is_cut(celeba):
     assert set(whole.facts) == {"source", "holdout", "with", "without"}, "what runs of before have saved"
 
 
-def test_the_first_frame_may_lie_elsewhere(celeba):
+def test_the_first_frame_may_lie_elsewhere(celeba: Path) -> None:
     """As in tight crops of heads, whose face frame reaches beyond them."""
     said = {"picture": [356, 436], "centre": [150, 210], "side": 400}  # of pictures twice the size
     (celeba / "frame.json").write_text(json.dumps(said))
@@ -140,13 +142,13 @@ def test_the_first_frame_may_lie_elsewhere(celeba):
         "[" * 100_000,
     ],
 )
-def test_a_frame_file_that_says_something_else_is_an_error(celeba, text):
+def test_a_frame_file_that_says_something_else_is_an_error(celeba: Path, text: str) -> None:
     (celeba / "frame.json").write_text(text)
     with pytest.raises(DataError, match=r"frame\.json' to say where the first frame lies"):
         CelebA.read(celeba)
 
 
-def test_validation_pictures_are_not_training_pictures(celeba):
+def test_validation_pictures_are_not_training_pictures(celeba: Path) -> None:
     table = CelebA.read(celeba)
     everything = ((),)
     train, validation = (set(table.matching(everything, part)) for part in ("train", "validation"))
@@ -155,7 +157,7 @@ def test_validation_pictures_are_not_training_pictures(celeba):
 
 
 @pytest.mark.parametrize("part", ["list_attr_celeba.txt", "list_eval_partition.txt", "img_align_celeba"])
-def test_a_missing_part_is_named(celeba, part):
+def test_a_missing_part_is_named(celeba: Path, part: str) -> None:
     (celeba / part).rename(celeba / "elsewhere")
     with pytest.raises(DataError, match=part):
         CelebA.read(celeba)
@@ -170,13 +172,13 @@ def test_a_missing_part_is_named(celeba, part):
         ("list_eval_partition.txt", "another.jpg 0\n"),
     ],
 )
-def test_a_damaged_table_is_an_error(celeba, file, text):
+def test_a_damaged_table_is_an_error(celeba: Path, file: str, text: str) -> None:
     (celeba / file).write_text(text)
     with pytest.raises(DataError, match="layout"):
         CelebA.read(celeba)
 
 
-def test_too_few_pictures_are_an_error(celeba):
+def test_too_few_pictures_are_an_error(celeba: Path) -> None:
     rare = AttributeSpec("rare", "Rare", with_rule=(("Eyeglasses", "!Eyeglasses"),), without_rule=(("Male",),))
     with pytest.raises(DataError, match="at least"):
         Domains.from_celeba([celeba], rare, 16)
@@ -186,7 +188,9 @@ def test_too_few_pictures_are_an_error(celeba):
     st.lists(st.booleans(), min_size=1, max_size=30),
     st.lists(st.booleans(), min_size=1, max_size=30),
 )
-def test_balancing_weights_are_probabilities_that_match_the_reference(reference, candidates):
+def test_balancing_weights_are_probabilities_that_match_the_reference(
+    reference: list[bool], candidates: list[bool]
+) -> None:
     men = np.array(reference)[:, None]
     drawn = np.array(candidates)[:, None]
     odds = balancing_weights(men, drawn)
@@ -196,7 +200,7 @@ def test_balancing_weights_are_probabilities_that_match_the_reference(reference,
         assert odds[drawn[:, 0]].sum() == pytest.approx(men.mean())
 
 
-def test_who_is_in_each_picture_is_read_where_it_is_known(celeba):
+def test_who_is_in_each_picture_is_read_where_it_is_known(celeba: Path) -> None:
     nobody = Domains.from_celeba([celeba], GLASSES, 16, "validation")
     assert len(set(nobody.with_traits.people) | set(nobody.without_traits.people)) == 20
     (celeba / "identity_CelebA.txt").write_text("\n".join(f"{index:06d}.jpg {index // 4}" for index in range(40)))
@@ -208,21 +212,21 @@ def test_who_is_in_each_picture_is_read_where_it_is_known(celeba):
 
 
 @pytest.mark.parametrize("text", ["000000.jpg 1\n", "000000.jpg one", "000000.jpg", "\udce4"])
-def test_people_that_are_none_are_refused(celeba, text):
+def test_people_that_are_none_are_refused(celeba: Path, text: str) -> None:
     (celeba / "identity_CelebA.txt").write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(DataError, match="CelebA's layout"):
         CelebA.read(celeba)
 
 
-EVERYTHING = ((),)
+EVERYTHING: Rule = ((),)
 
 
-def people_in(table, share, rule=EVERYTHING):
+def people_in(table: CelebA, share: Share, rule: Rule = EVERYTHING) -> list[int]:
     return table.people[table.matching(rule, "train", share)].tolist()
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_shares_of_the_people_are_disjoint_and_all(celeba, known):
+def test_shares_of_the_people_are_disjoint_and_all(celeba: Path, known: bool) -> None:
     if known:  # three pictures of each person, not side by side
         lines = "\n".join(f"{index:06d}.jpg {100 + index % 7}" for index in range(40))
         (celeba / "identity_CelebA.txt").write_text(lines)
@@ -237,7 +241,7 @@ def test_shares_of_the_people_are_disjoint_and_all(celeba, known):
 
 
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=30), st.integers(1, 6))
-def test_shares_part_any_people(people, count):
+def test_shares_part_any_people(people: list[int], count: int) -> None:
     size = len(people)
     columns = np.ones((size, 1), bool)
     table = CelebA(Path(), ("",) * size, ("A",), columns, np.zeros(size, int), np.array(people))
@@ -246,7 +250,7 @@ def test_shares_part_any_people(people, count):
     assert set().union(*found) == set(people)
 
 
-def test_domains_of_a_share_show_its_pictures_only(celeba):
+def test_domains_of_a_share_show_its_pictures_only(celeba: Path) -> None:
     everyone = (("Eyeglasses",), ("!Eyeglasses",))
     anybody = AttributeSpec("anybody", "Anybody", with_rule=everyone, without_rule=everyone)
     halves = [Domains.from_celeba([celeba], anybody, 16, share=(number, 2)) for number in (1, 2)]

@@ -1,5 +1,7 @@
 """Folders of pictures: what is skipped, what is an error, what a batch holds."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +14,16 @@ from mbu_ops.data.folder import held_out, load_folders
 from mbu_ops.errors import DataError
 
 
-def fill(folder, count, colour=(10, 20, 30), size=(40, 30)):
+def fill(
+    folder: Path, count: int, colour: tuple[int, int, int] = (10, 20, 30), size: tuple[int, int] = (40, 30)
+) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for index in range(count):
         Image.new("RGB", size, colour).save(folder / f"{index}.png")
     return folder
 
 
-def test_the_largest_centred_square_is_kept(tmp_path):
+def test_the_largest_centred_square_is_kept(tmp_path: Path) -> None:
     folder = fill(tmp_path, 8)
     picture = np.zeros((30, 50, 3), np.uint8)
     picture[:, 10:40] = 255  # exactly the centred square
@@ -31,31 +35,31 @@ def test_the_largest_centred_square_is_kept(tmp_path):
     assert pixels[-1].min() > 230  # the filter looks a little past the edge
 
 
-def test_a_broken_picture_is_skipped_and_named(tmp_path):
+def test_a_broken_picture_is_skipped_and_named(tmp_path: Path) -> None:
     folder = fill(tmp_path, 9)
     (folder / "broken.jpg").write_bytes((folder / "0.png").read_bytes()[:60])
-    lines = []
+    lines: list[str] = []
     assert len(load_folders([folder], 16, lines.append)[0]) == 9
     assert len(lines) == 1
     assert "broken.jpg" in lines[0]
 
 
-def test_an_empty_folder_is_an_error(tmp_path):
+def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="at least 8"):
         load_folders([tmp_path], 16)
 
 
-def test_a_missing_folder_is_an_error(tmp_path):
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not one"):
         load_folders([tmp_path / "missing"], 16)
 
 
-def test_too_few_pictures_are_an_error(tmp_path):
+def test_too_few_pictures_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="got 7 of 7"):
         load_folders([fill(tmp_path, 7)], 16)
 
 
-def test_batches_depend_on_seed_and_step_alone(tmp_path):
+def test_batches_depend_on_seed_and_step_alone(tmp_path: Path) -> None:
     domains = Domains(
         without=torch.randint(0, 256, (12, 3, 8, 8), dtype=torch.uint8),
         with_=torch.randint(0, 256, (9, 3, 8, 8), dtype=torch.uint8),
@@ -71,7 +75,7 @@ def test_batches_depend_on_seed_and_step_alone(tmp_path):
     assert float(first[0].max()) <= 1
 
 
-def test_half_of_a_batch_is_mirrored():
+def test_half_of_a_batch_is_mirrored() -> None:
     ramp = torch.arange(8, dtype=torch.uint8).expand(1, 3, 8, 8).contiguous()
     domains = Domains(without=ramp, with_=ramp)
     _, drawn = domains.batch(400, seed=0, step=0)
@@ -81,14 +85,14 @@ def test_half_of_a_batch_is_mirrored():
     assert torch.equal(plain[0], ramp[0].float() / 255)
 
 
-def test_unlikely_pictures_are_not_drawn():
+def test_unlikely_pictures_are_not_drawn() -> None:
     pixels = torch.arange(3, dtype=torch.uint8)[:, None, None, None].expand(3, 3, 4, 4).contiguous()
     domains = Domains(without=pixels, with_=pixels, without_odds=np.array([0.5, 0.0, 0.5]))
     without, _ = domains.batch(64, seed=0, step=0)
     assert set((without[:, 0, 0, 0] * 255).round().tolist()) == {0.0, 2.0}
 
 
-def test_a_share_of_the_pictures_is_held_out_by_name(tmp_path):
+def test_a_share_of_the_pictures_is_held_out_by_name(tmp_path: Path) -> None:
     names = [Path(f"{number}.png") for number in range(2000)]
     out = {path for path in names if held_out(path, 0.1)}
     assert 150 < len(out) < 250
@@ -97,7 +101,7 @@ def test_a_share_of_the_pictures_is_held_out_by_name(tmp_path):
     assert all(held_out(path, 1) for path in names)
 
 
-def test_training_and_validation_share_no_picture_whatever_the_folder(tmp_path):
+def test_training_and_validation_share_no_picture_whatever_the_folder(tmp_path: Path) -> None:
     for folder in ("digits", "large"):
         (tmp_path / folder).mkdir()
         for number in range(60):

@@ -1,12 +1,18 @@
 """What a family draws, and what it must not get away with."""
 
+from __future__ import annotations
+
 import itertools
 import sys
+from collections.abc import Callable, Iterator
 from types import ModuleType
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import DTypeLike
+from torch import Tensor
 
 from mbu_ops.data import Pair
 from mbu_ops.data.domains import Domains
@@ -17,7 +23,7 @@ from mbu_ops.families import AttributeSpec, FamilySpec, Layout
 HAT = AttributeSpec("hat", "Hat")
 
 
-def pair(number, side=16, dtype=np.uint8):
+def pair(number: int, side: int = 16, dtype: DTypeLike = np.uint8) -> Pair:
     """A grey picture, and the same with a white hat; the number is its shade."""
     without = np.full((side, side, 3), number % 200, dtype)
     with_ = without.copy()
@@ -28,10 +34,10 @@ def pair(number, side=16, dtype=np.uint8):
 
 
 @pytest.fixture
-def family(monkeypatch):
+def family(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FamilySpec]:
     """A function that makes a family draw with the given function."""
 
-    def make(draw):
+    def make(draw: object) -> FamilySpec:
         module = ModuleType("pets_that_draw")
         module.draw = draw
         monkeypatch.setitem(sys.modules, "pets_that_draw", module)
@@ -40,18 +46,18 @@ def family(monkeypatch):
     return make
 
 
-def crowd(attribute, partition, count, resolution):
+def crowd(attribute: str, partition: str, count: int, resolution: int) -> Iterator[Pair]:
     assert attribute == "hat"
     yield from (pair(number + {"train": 0, "validation": 100}[partition], resolution) for number in range(count))
 
 
-def test_pairs_come_as_they_are_drawn(family):
+def test_pairs_come_as_they_are_drawn(family: Callable[..., FamilySpec]) -> None:
     pairs = list(drawn_pairs(family(crowd), HAT, "train", 3, 16))
     assert [int(one.without[8, 8, 0]) for one in pairs] == [0, 1, 2]
     assert pairs[0].mask.sum() == 64
 
 
-def test_domains_share_no_subject(family):
+def test_domains_share_no_subject(family: Callable[..., FamilySpec]) -> None:
     domains = Domains.drawn(family(crowd), HAT, 16, 10)
     assert domains.with_.shape == domains.without.shape == (10, 3, 16, 16)
     shades = [set(images[:, 0, 8, 8].tolist()) for images in (domains.with_, domains.without)]
@@ -66,13 +72,13 @@ def test_domains_share_no_subject(family):
     assert "train" in domains.source
 
 
-def test_partitions_share_no_subject(family):
+def test_partitions_share_no_subject(family: Callable[..., FamilySpec]) -> None:
     drawing = family(crowd)
     train, validation = (Domains.drawn(drawing, HAT, 16, 8, partition) for partition in ("train", "validation"))
     assert not set(train.without[:, 0, 8, 8].tolist()) & set(validation.without[:, 0, 8, 8].tolist())
 
 
-def test_a_content_is_drawn_again_on_somebody_else_where_the_family_can(family):
+def test_a_content_is_drawn_again_on_somebody_else_where_the_family_can(family: Callable[..., FamilySpec]) -> None:
     pairs = [pair(1)._replace(another=lambda: pair(5)), pair(2)._replace(another=lambda: pair(6))]
     drawing = family(crowd)
     assert [int(one.without[8, 8, 0]) for one in drawn_again(drawing, pairs)] == [5, 6]
@@ -80,20 +86,20 @@ def test_a_content_is_drawn_again_on_somebody_else_where_the_family_can(family):
     with pytest.raises(DataError, match="expected a drawn Pair of"):
         drawn_again(drawing, [pair(1)._replace(another=lambda: pair(1, side=8))])
     with pytest.raises(PluginError, match="drawing the content of picture 0 again failed: ZeroDivisionError"):
-        drawn_again(drawing, [pair(1)._replace(another=lambda: 1 / 0)])
+        drawn_again(drawing, [pair(1)._replace(another=lambda: pair(1 // 0))])
 
 
-def test_a_family_that_draws_nothing_says_what_to_give_instead():
+def test_a_family_that_draws_nothing_says_what_to_give_instead() -> None:
     with pytest.raises(ConfigurationError, match=r"draws no pictures .* --with and --without"):
         next(drawn_pairs(FamilySpec("pets", attributes=(HAT,)), HAT, "train", 1, 16))
 
 
-def fails(*_):
+def fails(*_: object) -> Iterator[Pair]:
     yield pair(0)
     raise RuntimeError("no\nink")
 
 
-def lacks(*_):
+def lacks(*_: object) -> NoReturn:
     raise MissingPackageError("drawing needs ink:\npip install ink")
 
 
@@ -114,19 +120,23 @@ def lacks(*_):
         (lambda *_: [pair(0)._replace(another=3)] * 2, DataError, "expected a function that draws the content again"),
     ],
 )
-def test_what_is_not_a_picture_is_refused(family, draw, error, says):
+def test_what_is_not_a_picture_is_refused(
+    family: Callable[..., FamilySpec], draw: Callable[..., Any] | int, error: type[Exception], says: str
+) -> None:
     with pytest.raises(error, match=says):
         list(drawn_pairs(family(draw), HAT, "train", 2, 16))
 
 
-def test_a_function_that_is_not_there(family):
+def test_a_function_that_is_not_there(family: Callable[..., FamilySpec]) -> None:
     drawing = FamilySpec("pets", attributes=(HAT,), pictures="no_such_module:draw")
     with pytest.raises(PluginError, match="pictures names 'no_such_module:draw', which cannot be used: ModuleNotFound"):
         next(drawn_pairs(drawing, HAT, "train", 1, 16))
 
 
-def test_what_a_plugin_prints_does_not_reach_stdout(family, capsys):
-    def chatty(*_):
+def test_what_a_plugin_prints_does_not_reach_stdout(
+    family: Callable[..., FamilySpec], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def chatty(*_: object) -> Iterator[Pair]:
         print("a")
         yield pair(0)
 
@@ -138,10 +148,10 @@ def test_what_a_plugin_prints_does_not_reach_stdout(family, capsys):
 
 
 @pytest.fixture
-def knowing(monkeypatch):
+def knowing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FamilySpec]:
     """A function that makes a family find regions with the given function."""
 
-    def make(find):
+    def make(find: object) -> FamilySpec:
         module = ModuleType("pets_that_know")
         module.find = find
         monkeypatch.setitem(sys.modules, "pets_that_know", module)
@@ -150,7 +160,7 @@ def knowing(monkeypatch):
     return make
 
 
-def bright(attribute, images):
+def bright(attribute: str, images: Tensor) -> Tensor:
     """The brighter half of each picture, as one knows it who has seen the picture."""
     assert attribute == "hat"
     assert images.dtype == torch.float32
@@ -158,10 +168,10 @@ def bright(attribute, images):
     return images.mean(1, keepdim=True)
 
 
-def test_regions_are_asked_for_in_small_batches_and_kept_as_bytes(knowing):
+def test_regions_are_asked_for_in_small_batches_and_kept_as_bytes(knowing: Callable[..., FamilySpec]) -> None:
     sizes = []
 
-    def find(attribute, images):
+    def find(attribute: str, images: Tensor) -> Tensor:
         sizes.append(len(images))
         return bright(attribute, images)
 
@@ -172,14 +182,14 @@ def test_regions_are_asked_for_in_small_batches_and_kept_as_bytes(knowing):
     assert torch.equal(regions, pixels.float().mean(1, keepdim=True).round().to(torch.uint8))
 
 
-def test_regions_end_at_0_and_1(knowing):
+def test_regions_end_at_0_and_1(knowing: Callable[..., FamilySpec]) -> None:
     pixels = torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
     for value, expected in ((-3.0, 0), (7.0, 255), (0.5, 128)):
         family = knowing(lambda _, images, value=value: torch.full((len(images), 1, 4, 4), value))
         assert found_regions(family, HAT, pixels).unique().tolist() == [expected]
 
 
-def test_a_family_may_not_know(knowing):
+def test_a_family_may_not_know(knowing: Callable[..., FamilySpec]) -> None:
     pixels = torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
     assert found_regions(FamilySpec("pets", attributes=(HAT,)), HAT, pixels) is None
     assert found_regions(knowing(lambda *_: None), HAT, pixels) is None
@@ -196,13 +206,15 @@ def test_a_family_may_not_know(knowing):
         (lambda *_: "everywhere", "got str"),
     ],
 )
-def test_what_is_no_region_is_refused(knowing, find, says):
+def test_what_is_no_region_is_refused(
+    knowing: Callable[..., FamilySpec], find: Callable[..., Any] | int, says: str
+) -> None:
     with pytest.raises(PluginError, match=says):
         found_regions(knowing(find), HAT, torch.zeros(2, 3, 4, 4, dtype=torch.uint8))
 
 
 @pytest.fixture
-def known(knowing):
+def known(knowing: Callable[..., FamilySpec]) -> tuple[Domains, Domains]:
     """Eight pictures a side whose regions are their brightness, with both placed at random."""
     pixels = torch.randint(0, 256, (16, 1, 8, 8), dtype=torch.uint8).expand(-1, 3, -1, -1)
     moved = Layout(width=(0.5, 1.0), right=(-0.2, 0.2))
@@ -210,7 +222,7 @@ def known(knowing):
     return plain, plain.with_known_regions(knowing(bright), HAT)
 
 
-def test_regions_come_with_the_batches_and_move_with_the_pictures(known):
+def test_regions_come_with_the_batches_and_move_with_the_pictures(known: tuple[Domains, Domains]) -> None:
     plain, regions = known
     for step in range(3):
         for before, after in zip(plain.batch(6, 0, step), regions.batch(6, 0, step), strict=True):
@@ -219,7 +231,7 @@ def test_regions_come_with_the_batches_and_move_with_the_pictures(known):
             torch.testing.assert_close(after[:, 3], after[:, 0], atol=0.01, rtol=0)
 
 
-def test_regions_are_no_other_pictures(known):
+def test_regions_are_no_other_pictures(known: tuple[Domains, Domains]) -> None:
     plain, regions = known
     assert regions.facts == plain.facts
     assert torch.equal(regions.with_, plain.with_)
@@ -227,11 +239,13 @@ def test_regions_are_no_other_pictures(known):
     assert plain.with_regions is plain.without_regions is None
 
 
-def test_where_nobody_knows_batches_have_three_channels(known, knowing):
+def test_where_nobody_knows_batches_have_three_channels(
+    known: tuple[Domains, Domains], knowing: Callable[..., FamilySpec]
+) -> None:
     plain, _ = known
     first = plain.with_[:, :1].float() / 255
 
-    def of_one_domain(attribute, images):
+    def of_one_domain(attribute: str, images: Tensor) -> Tensor | None:
         return bright(attribute, images) if torch.equal(images[:, :1], first) else None
 
     for find in (lambda *_: None, of_one_domain):

@@ -110,7 +110,7 @@ def test_turned_places_are_cut_upright(tmp_path: Path, finder: Finder, photos: C
     pixels = np.zeros((80, 80, 3), np.uint8)
     pixels[20:60, 20:40] = 255  # the left half; of a place that lies on its right side it is the lower half
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    finder.find = lambda _image: (Frame(40, 40, 40, 90.0),)  # type: ignore[method-assign]
+    finder.find = lambda _image: (Frame(40, 40, 40, 90.0),)  # type: ignore[assignment,method-assign]
     [picture], _ = photos().pictures([tmp_path / "a.png"], 40)
     shown = cut_file(picture, 40)
     assert (shown[:18] < 25).all()
@@ -335,18 +335,18 @@ def test_each_aligner_has_cuts_of_its_own(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "fake_dolls", plugin)
     found = []
     for value in (1.0, 1.0, 2.0):
-        plugin.build = lambda value=value: Network(value)  # type: ignore[attr-defined]
+        plugin.build = lambda value=value: Network(value)
         found.append(Photos.of(FAMILY, tmp_path).cuts.folder)
     assert found[0] == found[1] != found[2]
     assert found[0].parent == tmp_path
-    plugin.build = Finder  # type: ignore[attr-defined]
+    plugin.build = Finder
     assert Photos.of(FAMILY, tmp_path).cuts.folder not in found
 
     class Broken(Network):
         def state_dict(self, *_: object, **__: object) -> dict[str, object]:  # type: ignore[override]
             raise RuntimeError("no state")
 
-    plugin.build = lambda: Broken(1.0)  # type: ignore[attr-defined]
+    plugin.build = lambda: Broken(1.0)
     with pytest.raises(PluginError, match="describing its aligner failed"):
         Photos.of(FAMILY, tmp_path)
 

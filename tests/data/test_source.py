@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -19,16 +20,16 @@ DOLLS = FamilySpec("dolls", title="Dolls", attributes=(HAT,), anatomy=ANATOMY)
 
 
 @pytest.fixture
-def folders(tmp_path):
+def folders(tmp_path: Path) -> Path:
     for index in range(60):
         for side in ("with", "without"):
             draw(tmp_path / side / f"{side}{index}.png", seed=index)
     return tmp_path
 
 
-def test_folders_are_divided_into_what_training_sees_and_what_it_never_saw(folders):
+def test_folders_are_divided_into_what_training_sees_and_what_it_never_saw(folders: Path) -> None:
     source = Source(with_=(folders / "with",), without=(folders / "without",), holdout=0.4)
-    lines = []
+    lines: list[str] = []
     training, unseen = source.training(8, lines.append), source.unseen(8, lines.append, 1000)
     assert (training.size, unseen.size) == ((8, 8), (8, 8))
     left_out = sum(held_out(path, 0.4) for path in (folders / "with").iterdir())
@@ -36,11 +37,11 @@ def test_folders_are_divided_into_what_training_sees_and_what_it_never_saw(folde
     assert lines == []
 
 
-def test_without_a_holdout_nothing_is_unseen(folders):
+def test_without_a_holdout_nothing_is_unseen(folders: Path) -> None:
     assert Source(with_=(folders / "with",), without=(folders / "without",)).unseen(8, print, 10) is None
 
 
-def test_facts_are_known_before_there_is_a_picture(tmp_path):
+def test_facts_are_known_before_there_is_a_picture(tmp_path: Path) -> None:
     source = Source(DOLLS, HAT, ("hat",), with_=(tmp_path / "hats",), without=(tmp_path / "none",), holdout=0.1)
     assert source.facts == {
         "family": "dolls",
@@ -57,25 +58,25 @@ def test_facts_are_known_before_there_is_a_picture(tmp_path):
     assert replace(source, with_=(), without=()).facts["drawn"] == 2000
 
 
-def test_what_no_family_draws_and_no_folder_holds_is_no_source():
+def test_what_no_family_draws_and_no_folder_holds_is_no_source() -> None:
     with pytest.raises(ConfigurationError, match="what do the pictures show"):
         Source().training(8, print)
 
 
-def test_drawn_pictures_are_square():
+def test_drawn_pictures_are_square() -> None:
     drawing = Source(replace(DOLLS, pictures="dolls:draw"), HAT, ("hat",), pictures=8)
     with pytest.raises(ConfigurationError, match="families draw square pictures, and the networks see 32 x 16"):
         drawing.training((16, 32), lambda _: None)
 
 
-def test_too_few_pictures_are_told(tmp_path):
+def test_too_few_pictures_are_told(tmp_path: Path) -> None:
     draw(tmp_path / "with" / "a.png")
     draw(tmp_path / "without" / "a.png")
     with pytest.raises(DataError, match="at least 8"):
         Source(with_=(tmp_path / "with",), without=(tmp_path / "without",)).training(8, print)
 
 
-def test_the_first_labelled_folder_is_divided_and_the_others_add_to_training(tmp_path):
+def test_the_first_labelled_folder_is_divided_and_the_others_add_to_training(tmp_path: Path) -> None:
     first, second = fill_folder(tmp_path / "first", 60), fill_folder(tmp_path / "second", 9)
     source = LabelledSource(DOLLS, (first, second), holdout=0.4)
     training, unseen = source.training(32, print), source.unseen(32, print)
@@ -85,7 +86,7 @@ def test_the_first_labelled_folder_is_divided_and_the_others_add_to_training(tmp
     assert source.parser == f"dolls/{ANATOMY.names[0]}"
 
 
-def test_labelled_folders_differ_and_their_family_names_parts(tmp_path):
+def test_labelled_folders_differ_and_their_family_names_parts(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="got one twice"):
         LabelledSource(DOLLS, (tmp_path, tmp_path / "x" / ".."))
     with pytest.raises(ConfigurationError, match="the family 'dolls' names no parts"):

@@ -62,12 +62,12 @@ def key_of(*words: str) -> Key:
     return Key("ab12", pictures, {})
 
 
-def test_people_are_told_by_their_names():
+def test_people_are_told_by_their_names() -> None:
     assert people_of([Path("a/IMG_1.jpg"), Path("a/IMG_2.jpg")]) == ["IMG_1", "IMG_2"]
     assert people_of([Path("with/7.jpg")]) == people_of([Path("without/7.png")]) == ["7"]
 
 
-def test_real_pictures_are_the_photo_s_own_pixels_and_edited_ones_differ_in_the_frame(people):
+def test_real_pictures_are_the_photo_s_own_pixels_and_edited_ones_differ_in_the_frame(people: Path) -> None:
     photo = Photo(people / "003_smile.png", "003")
     camera = Camera({STEP: Paint()}, Middle(), FrameSpec("half", within="doll", width=0.5, height=0.5))
     real, edited = camera.take(photo), camera.take(photo, STEP)
@@ -79,22 +79,22 @@ def test_real_pictures_are_the_photo_s_own_pixels_and_edited_ones_differ_in_the_
     assert (real.word, edited.word, edited.step) == ("real", "edited", STEP)
 
 
-def test_known_frames_are_shown_as_far_as_the_photo_reaches(people):
+def test_known_frames_are_shown_as_far_as_the_photo_reaches(people: Path) -> None:
     photo = Photo(people / "000_smile.png", "0", (-0.25, 0.0, 0.5, 0.5))
     assert Camera({}).take(photo).pixels.shape == (3, 10, 12)
 
 
-def test_an_edit_that_changes_nothing_is_no_edit(people):
+def test_an_edit_that_changes_nothing_is_no_edit(people: Path) -> None:
     assert Camera({"none": nn.Identity()}).take(Photo(people / "000_smile.png", "0"), "none") is None
 
 
-def test_large_faces_are_shrunk_real_or_edited(tmp_path):
+def test_large_faces_are_shrunk_real_or_edited(tmp_path: Path) -> None:
     photo = Photo(draw(tmp_path / "large.png", 2048, 1024), "large")
     camera = Camera({STEP: Paint()})
     assert camera.take(photo).pixels.shape == camera.take(photo, STEP).pixels.shape == (3, 512, 1024)
 
 
-def test_nobody_is_shown_twice_and_half_is_real(people):
+def test_nobody_is_shown_twice_and_half_is_real(people: Path) -> None:
     real = photos_of_folders([people / "*_neutral.png"], 0)
     edited = photos_of_folders([people / "*_smile.png"], 1)
     camera = Camera({STEP: Paint(), "other": Paint()}, Middle())
@@ -108,7 +108,7 @@ def test_nobody_is_shown_twice_and_half_is_real(people):
     assert [one.source for one in other] != [one.source for one in shown]
 
 
-def test_sheets_of_one_seed_do_not_have_their_real_pictures_at_the_same_numbers(people):
+def test_sheets_of_one_seed_do_not_have_their_real_pictures_at_the_same_numbers(people: Path) -> None:
     camera = Camera({STEP: Paint()}, Middle())
     orders = set()
     for start in range(5):
@@ -118,7 +118,7 @@ def test_sheets_of_one_seed_do_not_have_their_real_pictures_at_the_same_numbers(
     assert len(orders) > 1
 
 
-def test_photos_that_cannot_be_used_are_told_and_others_taken(people, tmp_path):
+def test_photos_that_cannot_be_used_are_told_and_others_taken(people: Path, tmp_path: Path) -> None:
     (people / "torn.png").write_text("no picture")
     bad = [Photo(people / "torn.png", "torn"), Photo(draw(tmp_path / "tall.png", 10, 20), "tall")]
     real = photos_of_folders([people / "*_neutral.png"], 0)
@@ -134,7 +134,7 @@ def test_photos_that_cannot_be_used_are_told_and_others_taken(people, tmp_path):
         photos_of_folders([tmp_path / "nowhere"], 0)
 
 
-def test_labelled_real_photos_are_spread_as_those_to_edit(tmp_path):
+def test_labelled_real_photos_are_spread_as_those_to_edit(tmp_path: Path) -> None:
     rows, people = [], []
     for number in range(40):
         glasses, man = number < 10, number < 9 or number % 2 == 0
@@ -160,7 +160,7 @@ def test_labelled_real_photos_are_spread_as_those_to_edit(tmp_path):
         photos_of_celeba([tmp_path], attribute, "with", "validation", 0)
 
 
-def test_the_folder_does_not_hold_the_key(tmp_path):
+def test_the_folder_does_not_hold_the_key(tmp_path: Path) -> None:
     shown = [
         Shown(torch.full((3, 16, 12 + index), index, dtype=torch.uint8), STEP if index % 2 else None, f"s{index}.png")
         for index in range(5)
@@ -187,7 +187,7 @@ def test_the_folder_does_not_hold_the_key(tmp_path):
     assert [picture["shown"] for picture in key.pictures.values()] == ["real", "edited", "real", "edited", "real"]
 
 
-def test_many_pictures_fill_several_sheets(tmp_path):
+def test_many_pictures_fill_several_sheets(tmp_path: Path) -> None:
     shown = [Shown(torch.zeros(3, 500, 700, dtype=torch.uint8), None, "x.png")] * 13
     write_blind_sheet(tmp_path / "sheet", shown, {})
     grids = sorted((tmp_path / "sheet").glob("sheet*.png"))
@@ -197,7 +197,7 @@ def test_many_pictures_fill_several_sheets(tmp_path):
             assert max(file.size) <= 2048
 
 
-def test_names_cannot_leave_the_page_s_script():
+def test_names_cannot_leave_the_page_s_script() -> None:
     assert "</script><script>" not in page("</script><script>", "a", ["</script><script>"])
 
 
@@ -209,7 +209,7 @@ def test_names_cannot_leave_the_page_s_script():
         '{"sheet": "ab12", "answers": {"001": "real", "002": "edited"}}',
     ],
 )
-def test_answers_are_read(tmp_path, text):
+def test_answers_are_read(tmp_path: Path, text: str) -> None:
     (tmp_path / "answers").write_text(text)
     assert read_answers(tmp_path / "answers", key_of("real", "real")) == {"001": "real", "002": "edited"}
 
@@ -232,13 +232,13 @@ def test_answers_are_read(tmp_path, text):
         ("{torn", r"expected answers\.json"),
     ],
 )
-def test_answers_that_cannot_be_counted(tmp_path, text, reason):
+def test_answers_that_cannot_be_counted(tmp_path: Path, text: str, reason: str) -> None:
     (tmp_path / "answers").write_text(text)
     with pytest.raises(DataError, match=reason):
         read_answers(tmp_path / "answers", key_of("real", "edited"))
 
 
-def test_answers_and_keys_that_are_none(tmp_path):
+def test_answers_and_keys_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"expected answers\.json"):
         read_answers(tmp_path / "nowhere", key_of("real"))
     (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00")
@@ -251,7 +251,7 @@ def test_answers_and_keys_that_are_none(tmp_path):
 
 
 @given(st.lists(st.tuples(st.sampled_from(["real", "edited"]), st.sampled_from(["real", "edited"])), min_size=1))
-def test_the_score_counts_what_was_said(pairs):
+def test_the_score_counts_what_was_said(pairs: list[tuple[str, str]]) -> None:
     key = key_of(*(word for word, _ in pairs))
     figures = {
         figure.name: figure for figure in score(key, dict(zip(key.pictures, (said for _, said in pairs), strict=True)))
@@ -267,6 +267,6 @@ def test_the_score_counts_what_was_said(pairs):
             assert figure.low <= figure.value <= figure.high
 
 
-def test_keys_are_plain_json(tmp_path):
+def test_keys_are_plain_json(tmp_path: Path) -> None:
     key = key_of("real", "edited")
     assert json.loads(key.to_json())["pictures"]["002"]["step"] == STEP

@@ -18,7 +18,7 @@ SIDE = 170
 
 
 def saved(path: Path, model: torch.nn.Module, method: str) -> Path:
-    values = model.config_to_dict(model.config)  # type: ignore[operator, arg-type]
+    values = model.config_to_dict(model.config)
     save(path, model, WeightsInfo(method, values, 16, family="faces", attributes=("glasses",), frame="eyes"))
     return path
 

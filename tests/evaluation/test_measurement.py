@@ -1,10 +1,16 @@
 """What is measured, on edits whose quality is known."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from kornia.color import rgb_to_lab
+from torch import Tensor, nn
 
 from mbu_ops.data.domains import Domains
 from mbu_ops.errors import PluginError
@@ -25,7 +31,7 @@ from mbu_ops.weights import WeightsInfo, load_pretrained, save, store
 class Brightness(Judge):
     """Says that bright images show the content."""
 
-    def forward(self, images):
+    def forward(self, images: Tensor) -> Tensor:
         return images.mean((1, 2, 3)) - 0.5
 
 
@@ -33,7 +39,7 @@ JUDGE = Instruments(Brightness())
 
 
 @pytest.fixture
-def weights(tmp_path):
+def weights(tmp_path: Path) -> Path:
     model = tiny_mbu()
     path = tmp_path / "a.safetensors"
     with torch.no_grad():
@@ -43,20 +49,20 @@ def weights(tmp_path):
 
 
 @pytest.fixture
-def examples():
+def examples() -> Examples:
     with_, without = torch.rand(6, 3, 16, 16) * 0.2 + 0.8, torch.rand(5, 3, 16, 16) * 0.2
     return Examples(with_, without, torch.ones(6, 1, 16, 16).bool(), torch.arange(6) < 4, with_)
 
 
 @pytest.fixture
-def corners(examples):
+def corners(examples: Examples) -> EditMasks:
     """A region in the upper left of every image."""
     corner = torch.zeros(1, 1, 16, 16, dtype=torch.bool)
     corner[..., :8, :8] = True
     return EditMasks(corner.expand(len(examples.without), -1, -1, -1), corner.expand(len(examples.with_), -1, -1, -1))
 
 
-def test_every_kind_of_figure_is_there_with_its_count(weights, examples, corners):
+def test_every_kind_of_figure_is_there_with_its_count(weights: Path, examples: Examples, corners: EditMasks) -> None:
     figures = {figure.name: figure for figure in measure(weights, examples, JUDGE, edit_masks=corners)}
     assert {name: figure.count for name, figure in figures.items()} == {
         "judge_with": 6,
@@ -101,7 +107,7 @@ def test_every_kind_of_figure_is_there_with_its_count(weights, examples, corners
     assert figures["outside_add"].value == figures["outside_remove"].value == 0
 
 
-def test_inside_and_outside_are_told_apart(weights, examples, corners):
+def test_inside_and_outside_are_told_apart(weights: Path, examples: Examples, corners: EditMasks) -> None:
     edits = Edits.make(load_pretrained(weights), examples)
     apart = (edits.removed.image - examples.with_).square()
     error = apart[..., :8, :8].flatten(1).mean(1)
@@ -112,16 +118,18 @@ def test_inside_and_outside_are_told_apart(weights, examples, corners):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_the_colour_of_what_is_added_is_compared_with_the_guides(weights, examples, share, monkeypatch):
+def test_the_colour_of_what_is_added_is_compared_with_the_guides(
+    weights: Path, examples: Examples, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A share of the guide is laid on a quarter of the image: all of it has the guide's colour."""
 
-    def edit(op, image, guide=None):
+    def edit(op: Transfer, image: Tensor, guide: Tensor | None = None) -> Edit:
         mask = torch.zeros_like(image[:, :1])
         mask[..., :8, :8] = 1
         guide = image if guide is None else guide
         return Edit(torch.lerp(image, torch.lerp(image, guide, share), mask), mask, image)
 
-    def found(op, image):
+    def found(op: Segment, image: Tensor) -> Edit:
         return Edit(image, torch.ones_like(image[:, :1]), image)
 
     plain = dataclasses.replace(
@@ -138,14 +146,16 @@ def test_the_colour_of_what_is_added_is_compared_with_the_guides(weights, exampl
     assert float((blue - red).norm()) > 50
 
 
-def test_what_is_measured_is_told_as_it_goes(weights, examples):
+def test_what_is_measured_is_told_as_it_goes(weights: Path, examples: Examples) -> None:
     told = []
     measure(weights, examples, JUDGE, report=lambda: told.append(1))
     assert len(told) == STAGES
 
 
-def test_nothing_is_measured_outside_where_nothing_changed(weights, examples, monkeypatch):
-    def edit(op, image, guide=None):
+def test_nothing_is_measured_outside_where_nothing_changed(
+    weights: Path, examples: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def edit(op: Transfer, image: Tensor, guide: Tensor | None = None) -> Edit:
         mask = torch.zeros_like(image[:, :1])
         mask[..., :8, :8] = 1
         return Edit(torch.where(mask > 0, 1 - image, image), mask, image)
@@ -161,10 +171,12 @@ def test_nothing_is_measured_outside_where_nothing_changed(weights, examples, mo
         assert figures[f"perceptual_inside_{kind}"] > 0.01
 
 
-def test_no_picture_is_its_own_guide_when_swapped(weights, examples, monkeypatch):
+def test_no_picture_is_its_own_guide_when_swapped(
+    weights: Path, examples: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked, original = [], Transfer.edit
 
-    def edit(op, image, guide):
+    def edit(op: Transfer, image: Tensor, guide: Tensor) -> Edit:
         asked.append(guide)
         return original(op, image, guide)
 
@@ -174,12 +186,12 @@ def test_no_picture_is_its_own_guide_when_swapped(weights, examples, monkeypatch
     assert not any(torch.equal(one, other) for one, other in zip(guides, examples.with_, strict=True))
 
 
-def test_chains_need_both_judges(weights, examples):
+def test_chains_need_both_judges(weights: Path, examples: Examples) -> None:
     class Never(Judge):
-        def forward(self, images):
+        def forward(self, images: Tensor) -> Tensor:
             return -torch.ones(len(images))
 
-    def chained(judge):
+    def chained(judge: nn.Module) -> dict[str, float]:
         follower = Follower(weights, Transfer.from_pretrained(weights), judge)
         return {f.name: f.value for f in measure(weights, examples, dataclasses.replace(JUDGE, follower=follower))}
 
@@ -190,12 +202,12 @@ def test_chains_need_both_judges(weights, examples):
     assert bright["chain_remove"] == 0  # one judge cannot say both
 
 
-def test_a_threshold_that_takes_every_pixel_meets_a_mask_of_every_pixel(weights, examples):
+def test_a_threshold_that_takes_every_pixel_meets_a_mask_of_every_pixel(weights: Path, examples: Examples) -> None:
     figures = {figure.name: figure for figure in measure(weights, examples, JUDGE, threshold=-1)}
     assert figures["mask_iou"].value == 1
 
 
-def test_what_is_not_known_is_not_measured(weights, examples):
+def test_what_is_not_known_is_not_measured(weights: Path, examples: Examples) -> None:
     plain = dataclasses.replace(examples, masks=None, known=None, removed=None)
     names = {figure.name for figure in measure(weights, plain, JUDGE)}
     assert not names & {"mask_iou", "remove_psnr", "untouched_psnr"}
@@ -203,7 +215,7 @@ def test_what_is_not_known_is_not_measured(weights, examples):
     assert "mask_iou" not in {figure.name for figure in measure(weights, nothing, JUDGE)}
 
 
-def test_many_images_are_edited_as_few_are(weights, examples):
+def test_many_images_are_edited_as_few_are(weights: Path, examples: Examples) -> None:
     many = dataclasses.replace(examples, without=torch.rand(70, 3, 16, 16))
     transfer = Transfer.from_pretrained(weights)
     with torch.no_grad():
@@ -213,7 +225,7 @@ def test_many_images_are_edited_as_few_are(weights, examples):
     assert len(edits.added.mask) == 70
 
 
-def test_the_same_seed_gives_the_same_figures(weights, examples):
+def test_the_same_seed_gives_the_same_figures(weights: Path, examples: Examples) -> None:
     once, again = (
         [figure for figure in measure(weights, examples, JUDGE, seed=3) if figure.name != "milliseconds"]
         for _ in range(2)
@@ -224,14 +236,14 @@ def test_the_same_seed_gives_the_same_figures(weights, examples):
 HAT = AttributeSpec("hat", "Hat")
 
 
-def upper_half(attribute, images):
+def upper_half(attribute: str, images: Tensor) -> Tensor:
     assert attribute == "hat"
     masks = torch.zeros(len(images), 1, *images.shape[-2:])
     masks[1:, :, :4] = 1
     return masks
 
 
-def test_masks_that_a_family_derives_are_known_where_it_can_tell(monkeypatch):
+def test_masks_that_a_family_derives_are_known_where_it_can_tell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mbu_ops.data.pairs.load_target", lambda family, field: upper_half)
     pixels = torch.randint(0, 256, (9, 3, 8, 8), dtype=torch.uint8)
     family = FamilySpec("pets", attributes=(HAT,), masks="a:b")
@@ -243,7 +255,7 @@ def test_masks_that_a_family_derives_are_known_where_it_can_tell(monkeypatch):
 
 
 @pytest.mark.parametrize("derive", [lambda *_: torch.zeros(1), lambda *_: 3, lambda *_: 1 / 0, lambda *_: exit()])
-def test_a_family_that_derives_nonsense_is_named(monkeypatch, derive):
+def test_a_family_that_derives_nonsense_is_named(monkeypatch: pytest.MonkeyPatch, derive: Callable[..., Any]) -> None:
     monkeypatch.setattr("mbu_ops.data.pairs.load_target", lambda family, field: derive)
     pixels = torch.zeros(9, 3, 8, 8, dtype=torch.uint8)
     with pytest.raises(PluginError, match="family 'pets'"):
@@ -253,11 +265,11 @@ def test_a_family_that_derives_nonsense_is_named(monkeypatch, derive):
 class Averages(torch.nn.Module):
     """Describes an image by its mean colour."""
 
-    def forward(self, images):
+    def forward(self, images: Tensor) -> Tensor:
         return images.mean((2, 3))
 
 
-def test_whose_picture_it_still_is(weights, examples):
+def test_whose_picture_it_still_is(weights: Path, examples: Examples) -> None:
     figures = {f.name: f for f in measure(weights, examples, dataclasses.replace(JUDGE, identity=Averages()))}
     edits = Edits.make(load_pretrained(weights), examples)
     distance = (edits.added.image.mean((2, 3)) - examples.without.mean((2, 3))).norm(dim=1).mean()
@@ -271,7 +283,7 @@ def test_whose_picture_it_still_is(weights, examples):
     assert 0.5 < figures["identity_remove"].value <= 1
 
 
-def test_how_edits_look(weights, examples):
+def test_how_edits_look(weights: Path, examples: Examples) -> None:
     figures = {
         f.name: f for f in measure(weights, examples, dataclasses.replace(JUDGE, features=image_features.pretrained()))
     }
@@ -282,7 +294,7 @@ def test_how_edits_look(weights, examples):
     assert figures["kid_remove"].count == 6
 
 
-def test_weights_in_memory_are_measured_as_those_of_a_file(weights, examples):
+def test_weights_in_memory_are_measured_as_those_of_a_file(weights: Path, examples: Examples) -> None:
     loaded = load_pretrained(weights)
     before = {name: value.clone() for name, value in loaded.model.state_dict().items()}
     one, other = ({f.name: f.value for f in measure(what, examples, JUDGE, seed=3)} for what in (loaded, weights))
@@ -295,7 +307,7 @@ def test_weights_in_memory_are_measured_as_those_of_a_file(weights, examples):
     assert all(torch.equal(value, before[name]) for name, value in loaded.model.state_dict().items())
 
 
-def test_a_file_is_read_once(weights, examples, monkeypatch):
+def test_a_file_is_read_once(weights: Path, examples: Examples, monkeypatch: pytest.MonkeyPatch) -> None:
     read = []
     monkeypatch.setattr(
         store, "load", lambda path, load=store.load, **options: (read.append(path), load(path, **options))[1]

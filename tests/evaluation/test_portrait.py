@@ -55,7 +55,7 @@ def pictures() -> Labelled:
 
 def measured(model: Portrait, pictures: Labelled, compose: Compose | None = None, **options: int) -> dict[str, Figure]:
     if compose is not None:
-        model.compose = compose  # type: ignore[method-assign]
+        model.compose = compose  # type: ignore[assignment,method-assign]
     figures = measure_portrait(model, pictures, CONTENTS, Oracle(), **({"count": 12} | options))
     assert len({figure.name for figure in figures}) == len(figures)
     return {figure.name: figure for figure in figures}

@@ -1,5 +1,9 @@
 """Hand-made masks: read with their pictures, and compared at thresholds that other pictures chose."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +14,7 @@ from mbu_ops.evaluation.segmentation import MaskedImages, best_threshold, overla
 
 
 @pytest.fixture
-def folders(tmp_path):
+def folders(tmp_path: Path) -> tuple[Path, Path]:
     """Six pictures of 40x40 with a white block, whose value in the mask is 7; the last has none."""
     (tmp_path / "images").mkdir()
     (tmp_path / "masks").mkdir()
@@ -23,7 +27,7 @@ def folders(tmp_path):
     return tmp_path / "images", tmp_path / "masks"
 
 
-def test_pictures_that_show_it_come_with_their_masks(folders):
+def test_pictures_that_show_it_come_with_their_masks(folders: tuple[Path, Path]) -> None:
     labelled = MaskedImages.read(*folders, [7], resolution=40)
     assert labelled.images.shape == (5, 3, 40, 40)
     assert labelled.masks.dtype == torch.bool
@@ -39,7 +43,7 @@ def test_pictures_that_show_it_come_with_their_masks(folders):
         MaskedImages.read(*folders, [7], 40, brightest=0.3)
 
 
-def test_the_frame_may_reach_outside(folders):
+def test_the_frame_may_reach_outside(folders: tuple[Path, Path]) -> None:
     whole = MaskedImages.read(*folders, [7], 40).masks[0, 0]
     wider = MaskedImages.read(*folders, [7], 60, box=(-10, -10, 50, 50)).masks[0, 0]
     assert torch.equal(wider[10:50, 10:50], whole)
@@ -48,7 +52,7 @@ def test_the_frame_may_reach_outside(folders):
     assert part.images[0, :, 0, 0].eq(1).all()
 
 
-def test_what_cannot_be_read_is_named(folders, tmp_path):
+def test_what_cannot_be_read_is_named(folders: tuple[Path, Path], tmp_path: Path) -> None:
     pictures, masks = folders
     with pytest.raises(DataError, match="not one; check the path"):
         MaskedImages.read(pictures, tmp_path / "none", [7])
@@ -62,7 +66,7 @@ def test_what_cannot_be_read_is_named(folders, tmp_path):
         MaskedImages.read(pictures, masks, [7])
 
 
-def test_thresholds_are_chosen_on_other_pictures():
+def test_thresholds_are_chosen_on_other_pictures() -> None:
     truth = torch.zeros(40, 1, 8, 8, dtype=torch.bool)
     truth[:, :, 2:5, 2:6] = True
     soft = torch.where(truth, 0.4, 0.3)

@@ -30,8 +30,8 @@ BAD: dict[str, Callable[[], object]] = {
     "a width that is true": lambda: dataclasses.replace(EYES, width=True),
     "far away": lambda: dataclasses.replace(EYES, y=11),
     "a part of nothing": lambda: FrameSpec("eyes", y=0.25),
-    "frames as a list": lambda: FamilySpec("pets", frames=[FACE]),  # type: ignore[arg-type]
-    "frames that are names": lambda: FamilySpec("pets", frames=("face",)),  # type: ignore[arg-type]
+    "frames as a list": lambda: FamilySpec("pets", frames=[FACE]),
+    "frames that are names": lambda: FamilySpec("pets", frames=("face",)),
     "a name twice": lambda: check_frames((FACE, EYES, dataclasses.replace(LEFT, name="eyes"))),
     "a first that is within another": lambda: check_frames((dataclasses.replace(EYES, within="head"),)),
     "within one that comes later": lambda: check_frames((FACE, LEFT, EYES)),

@@ -35,7 +35,7 @@ def test_sides_of_less_than_a_pixel(side: float) -> None:
 
 def test_a_frame_does_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
-        Frame(5, 5, 5).x = 6  # type: ignore[misc]
+        Frame(5, 5, 5).x = 6
 
 
 @settings(deadline=None)

@@ -109,7 +109,7 @@ def test_edit_and_forward_agree_and_are_one_blend(kind: str, views: int, model: 
 @pytest.mark.parametrize("views", [0, 7, -1, 1.0, True, None])
 def test_bad_views(views: object) -> None:
     with pytest.raises(ConfigurationError, match="views"):
-        Framed(Invert(), Stub(), views=views)  # type: ignore[arg-type]
+        Framed(Invert(), Stub(), views=views)
 
 
 @pytest.mark.parametrize("frame", [Frame(60, 50, 33, 45), Frame(60, 50, 50, 30), Frame(60, 50, 65.5, -20)])
@@ -229,7 +229,7 @@ def test_bad_missing(missing: object) -> None:
 @pytest.mark.parametrize("which", ["", "ALL", "first", 0, -1, 1.0, True, None, (1,)])
 def test_bad_which(which: object) -> None:
     with pytest.raises(ConfigurationError, match=r"expected 'all', 'largest' or a number"):
-        Framed(Invert(), Stub(), which)  # type: ignore[arg-type]
+        Framed(Invert(), Stub(), which)
 
 
 def test_a_place_outside_its_photo(photo: Tensor) -> None:

@@ -24,7 +24,7 @@ from mbu_ops.testing import tiny_portrait
 
 LEFT, RIGHT, LARGE = Box(4, 6, 44, 56), Box(60, 10, 92, 40), Box(5, 2, 125, 78)
 TURNED, UPRIGHT = Frame(30, 34, 40, 25), Frame(95, 40, 33.3)
-PLACES = {
+PLACES: dict[str, tuple[FrameLike, ...]] = {
     "box": (LEFT,),
     "boxes": (LEFT, RIGHT),
     "large": (LARGE,),

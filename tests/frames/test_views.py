@@ -66,7 +66,7 @@ def test_views_share_one_batch() -> None:
             return image
 
     place = Frame(40, 40, 32)
-    Framed(Seen(), place, views=4)(torch.rand(2, 3, 80, 80), [[place], [place]])  # type: ignore[arg-type]
+    Framed(Seen(), place, views=4)(torch.rand(2, 3, 80, 80), [[place], [place]])
     assert shapes == [(8, 3, 32, 32)]
 
 

@@ -53,7 +53,7 @@ def test_labels_that_are_shares_are_refused(kind: torch.dtype) -> None:
 @pytest.mark.parametrize("labels", [None, [[0, 1]], np.zeros((1, 1, 2, 2), np.uint8)])
 def test_labels_that_are_no_tensor_are_refused(labels: object) -> None:
     with pytest.raises(DTypeError, match=rf"expected labels to be a torch\.Tensor, got {type(labels).__name__}"):
-        check_labels(labels)  # type: ignore[arg-type]
+        check_labels(labels)
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (1, 4, 4), (1, 3, 4, 4), (0, 1, 4, 4), (1, 1, 0, 4), (1, 1, 4, 0), ()])

@@ -282,7 +282,12 @@ def test_compile_and_export_with_and_without_flow() -> None:
     whole = rich()
     flat = whole._replace(own=Moved(whole.own.gain), guide=None).ramped(0.2, 0.3)
     low = resize(photo, (16, 16))
-    for layer in (whole, flat, painted(low, whole.mask).keeping(low), moved(low, whole.mask, *whole.own[:2], low)):
+    for layer in (
+        whole,
+        flat,
+        painted(low, whole.mask).keeping(low),
+        moved(low, whole.mask, whole.own.gain, whole.own.flow, low),
+    ):
         module = Rendered(layer)
         expected = module(photo, guide)
         torch.compiler.reset()

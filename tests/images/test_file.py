@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ EVERY_SHORT = np.arange(65536, dtype=np.uint16).reshape(256, 256, 1).repeat(3, a
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
-def test_eight_bits_survive_the_way_to_a_tensor_and_back(dtype):
+def test_eight_bits_survive_the_way_to_a_tensor_and_back(dtype: torch.dtype) -> None:
     image = ImageFile(EVERY_BYTE, None, ImageKind())
     tensor = image.to_tensor(dtype)
     assert tensor.dtype == dtype
@@ -21,18 +23,18 @@ def test_eight_bits_survive_the_way_to_a_tensor_and_back(dtype):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_sixteen_bits_survive_the_way_to_a_tensor_and_back(dtype):
+def test_sixteen_bits_survive_the_way_to_a_tensor_and_back(dtype: torch.dtype) -> None:
     image = ImageFile(EVERY_SHORT, None, ImageKind(grey=True, bits=16))
     assert np.array_equal(read(encode(image.to_tensor(dtype), image)).pixels, EVERY_SHORT)
 
 
-def test_sixteen_bits_do_not_overflow_float16():
+def test_sixteen_bits_do_not_overflow_float16() -> None:
     tensor = ImageFile(EVERY_SHORT, None, ImageKind()).to_tensor(torch.float16)
     assert tensor.isfinite().all()
     assert tensor.max() == 1
 
 
-def test_channels_keep_their_order_and_float32_is_the_default():
+def test_channels_keep_their_order_and_float32_is_the_default() -> None:
     pixels = np.zeros((2, 5, 3), np.uint8)
     pixels[..., 2] = 255
     image = ImageFile(pixels, None, ImageKind())
@@ -43,7 +45,7 @@ def test_channels_keep_their_order_and_float32_is_the_default():
     assert (image.height, image.width) == (2, 5)
 
 
-def test_the_tensor_is_a_copy():
+def test_the_tensor_is_a_copy() -> None:
     pixels = np.zeros((2, 2, 3), np.uint8)
     ImageFile(pixels, None, ImageKind()).to_tensor().fill_(1)
     assert not pixels.any()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,7 +64,9 @@ def masks(draw: st.DrawFn) -> tuple[Labels, list[tuple[int, int, int]]]:
 
 @given(masks())
 @settings(max_examples=60, deadline=None)
-def test_what_is_written_reads_the_same(tmp_path_factory: pytest.TempPathFactory, mask: tuple[Labels, list]) -> None:
+def test_what_is_written_reads_the_same(
+    tmp_path_factory: pytest.TempPathFactory, mask: tuple[Labels, list[tuple[int, int, int]]]
+) -> None:
     labels, colours = mask
     path = tmp_path_factory.getbasetemp() / "there-and-back.png"
     write_labels(path, labels, colours, overwrite=True)
@@ -89,7 +92,7 @@ def test_all_parts_of_faces_survive(path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [np.int64, np.uint16, np.bool_])
 def test_labels_of_other_kinds_are_written_as_numbers(path: Path, kind: type) -> None:
-    labels = np.array([[0, 1, 1]], kind)
+    labels: NDArray[Any] = np.array([[0, 1, 1]], kind)
     write_labels(path, labels, COLOURS)
     assert read_labels(path, COLOURS).tolist() == [[0, 1, 1]]
 

@@ -1,19 +1,21 @@
 """Batch norm that knows images with the content from the rest."""
 
+from __future__ import annotations
+
 import torch
 
 from mbu_ops.methods.blocks import DomainBatchNorm2d, downsampling_stack
 from mbu_ops.methods.mbu import MBU, MBUConfig
 
 
-def test_training_uses_the_batch_whatever_it_shows():
+def test_training_uses_the_batch_whatever_it_shows() -> None:
     norm, plain = DomainBatchNorm2d(3).train(), torch.nn.BatchNorm2d(3).train()
     batch = torch.randn(4, 3, 5, 5) * 3 + 1
     torch.testing.assert_close(norm(batch, content=True), plain(batch))
     torch.testing.assert_close(norm.running_mean, plain.running_mean)
 
 
-def test_evaluation_chooses_the_statistics():
+def test_evaluation_chooses_the_statistics() -> None:
     norm = DomainBatchNorm2d(3).eval()
     norm.running_mean.fill_(1.0)
     norm.content_mean.fill_(2.0)
@@ -22,7 +24,7 @@ def test_evaluation_chooses_the_statistics():
     torch.testing.assert_close(norm(batch, content=True), torch.full_like(batch, -2.0), rtol=1e-4, atol=0)
 
 
-def test_a_stack_tells_every_norm():
+def test_a_stack_tells_every_norm() -> None:
     stack = downsampling_stack(3, (4, 5)).eval()
     image = torch.rand(1, 3, 8, 8)
     assert torch.equal(stack(image), stack(image, content=True))
@@ -30,7 +32,7 @@ def test_a_stack_tells_every_norm():
     assert not torch.equal(stack(image), stack(image, content=True))
 
 
-def test_measured_statistics_are_those_of_training_mode():
+def test_measured_statistics_are_those_of_training_mode() -> None:
     """On the images that were measured, evaluation then equals training mode, in which each domain is alone."""
     torch.manual_seed(0)
     model = MBU(MBUConfig(16, (4, 8, 12), (4, 8), 3)).train()
@@ -46,7 +48,7 @@ def test_measured_statistics_are_those_of_training_mode():
     torch.testing.assert_close(model.segment(images), trained.mask, atol=5e-3, rtol=0)
 
 
-def test_several_batches_are_averaged():
+def test_several_batches_are_averaged() -> None:
     norm = DomainBatchNorm2d(1)
     norm.measured = 0
     for value in (1.0, 3.0, 5.0):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -95,6 +96,6 @@ def test_unknown_and_missing_settings_are_named() -> None:
 
 @pytest.mark.parametrize("kind", [str, "int | None", "tuple[int, int]", "tuple[str, ...]", "list[int]", "tuple"])
 def test_types_that_files_cannot_hold_are_named(kind: object) -> None:
-    odd = dataclass(frozen=True)(type("Odd", (NetworkConfig,), {"__annotations__": {"odd": kind}, "odd": None}))
+    odd: Any = dataclass(frozen=True)(type("Odd", (NetworkConfig,), {"__annotations__": {"odd": kind}, "odd": None}))
     with pytest.raises(ConfigurationError, match=r"expected Odd\.odd to be of type bool, int, float, or a tuple"):
         field_types(odd)

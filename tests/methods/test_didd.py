@@ -114,7 +114,7 @@ def test_views_share_the_networks(model: DIDD, image: Tensor) -> None:
     assert first.config is second.config is model.config
     before = first.remove(image).bias
     with torch.no_grad():
-        model.decoder[-1].bias += 0.5
+        model.decoder[-1].bias.add_(0.5)
     assert not torch.allclose(first.remove(image).bias, before)
     for index in (-1, 2):
         with pytest.raises(ConfigurationError, match=f"expected a content from 0 to 1, got {index}"):

@@ -43,7 +43,9 @@ def test_shared_files_import_what_lies_below_them(name: str) -> None:
 
 
 def test_methods_import_no_other_method() -> None:
-    files = {path.relative_to(ROOM).parts[0].removesuffix(".py"): [] for path in ROOM.rglob("*.py")}
+    files: dict[str, list[Path]] = {
+        path.relative_to(ROOM).parts[0].removesuffix(".py"): [] for path in ROOM.rglob("*.py")
+    }
     for path in ROOM.rglob("*.py"):
         files[path.relative_to(ROOM).parts[0].removesuffix(".py")].append(path)
     methods = set(files) - set(SHARED) - {"__init__"}

@@ -285,7 +285,7 @@ def test_the_refined_network_draws_the_same_pictures(residual: bool) -> None:
 def test_sizes_that_cannot_work_are_named(changes: dict[str, object], says: str) -> None:
     sizes: dict[str, object] = {"resolution": 32, "widths": (4, 4), "judge_widths": (4, 4, 4, 4)}
     with pytest.raises(ConfigurationError, match=says):
-        MAAEConfig(**{**sizes, **changes})  # type: ignore[arg-type]
+        MAAEConfig(**{**sizes, **changes})
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -113,7 +113,7 @@ def test_every_configuration_runs_at_its_resolution(name: str) -> None:
 )
 def test_configurations_that_cannot_work(settings: dict[str, object], says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
-        MBUConfig(**settings)  # type: ignore[arg-type]
+        MBUConfig(**settings)
 
 
 def test_unknown_configuration() -> None:

@@ -173,7 +173,7 @@ def test_redrawn_pixels_keep_what_is_finer_where_structures_agree() -> None:
     def grain_left(photo: torch.Tensor) -> torch.Tensor:
         size = model.config.size
         white = torch.ones(1, 1, *size)
-        model.planes = lambda _image: Planes(torch.full((1, 3, *size), 0.4), white, 0 * white)  # type: ignore[method-assign]
+        model.planes = lambda _image: Planes(torch.full((1, 3, *size), 0.4), white, 0 * white)  # type: ignore[assignment,method-assign]
         pictures = [mbu_ops.Remove(model)(one) for one in (photo + torch_grain, photo)]
         return (pictures[0] - pictures[1])[..., 24:-24, 24:-24].std() / torch_grain.std()
 

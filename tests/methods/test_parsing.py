@@ -146,7 +146,7 @@ def test_a_view_segments_one_part(model: Parsing, image: Tensor) -> None:
         view = model.for_content(number)
         torch.testing.assert_close(view.segment(image), shares[:, number : number + 1])
         assert isinstance(view, PartView)
-        assert (view.info.name, view.config, view.info.verbs) == ("parsing", model.config, {"segment"})
+        assert (view.info.name, view.config, view.info.verbs) == ("parsing", model.config, frozenset({"segment"}))
         assert not view.info.mirrors, "left and right would be mixed up"
         assert not {"encode_guide", "transfer", "remove"} & set(dir(view)), "it segments, and no more"
 

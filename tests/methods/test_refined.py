@@ -1,5 +1,7 @@
 """Doubling a network's resolution: the pictures stay, each pixel doubled."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -8,7 +10,7 @@ from mbu_ops.methods.mbu import MBU, MBUConfig
 
 
 @pytest.mark.parametrize("patch", [1, 2])
-def test_the_refined_network_draws_the_same_pictures(patch):
+def test_the_refined_network_draws_the_same_pictures(patch: int) -> None:
     torch.manual_seed(0)
     coarse = MBU(MBUConfig(8 * patch, (4, 8, 12), (4, 8), 3, patch=patch)).eval()
     fine = coarse.refined()

@@ -197,7 +197,7 @@ def test_it_is_built_by_names() -> None:
 def test_what_it_does_not_know_is_named(wrong: dict[str, object], says: str) -> None:
     options: dict[str, object] = {"recipe": "quick"} | wrong
     with pytest.raises(ConfigurationError, match=says):
-        named(Native(CONFIG), **options)  # type: ignore[arg-type]
+        named(Native(CONFIG), **options)
 
 
 def test_it_trains_native_networks_only() -> None:

@@ -62,7 +62,11 @@ def test_weights_of_a_way_multiply(batch: Batch) -> None:
 def draw(network: Native, mask: Tensor, shade: float) -> None:
     """Make a network paint a mask on the first of its photos, as many as there are masks, in a shade of grey."""
     mask = mask.clone()
-    network.planes = lambda photos: Planes(torch.full_like(photos, shade), mask[: len(photos)], 0 * mask[: len(photos)])  # type: ignore[method-assign]
+
+    def planes(image: Tensor) -> Planes:
+        return Planes(torch.full_like(image, shade), mask[: len(image)], 0 * mask[: len(image)])
+
+    network.planes = planes  # type: ignore[method-assign]
 
 
 def learnt(one: NativeDialObjective, batch: Batch, monkeypatch: pytest.MonkeyPatch) -> dict[str, Pairs]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from mbu_ops.errors import ConfigurationError
@@ -18,18 +19,18 @@ CONFIG = MBUConfig(resolution=16, common_widths=(8, 16), separate_widths=(6,), s
 
 
 @pytest.fixture
-def model():
+def model() -> Press:
     torch.manual_seed(0)
     return Press(CONFIG)
 
 
 @pytest.fixture
-def batches():
+def batches() -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(1)
     return torch.rand(4, 3, 16, 16, generator=generator), torch.rand(4, 3, 16, 16, generator=generator)
 
 
-def test_terms_are_the_papers(model, batches):
+def test_terms_are_the_papers(model: Press, batches: tuple[Tensor, Tensor]) -> None:
     without, with_ = batches
     weights = PressLossWeights(2.0, 3.0, 0.5)
     objective = PressObjective(model, weights)
@@ -67,7 +68,9 @@ def test_terms_are_the_papers(model, batches):
         for name in ("reconstruction_without", "reconstruction_with", "confusion")
     ],
 )
-def test_a_weight_of_zero_switches_a_term_off(model, batches, term, kept):
+def test_a_weight_of_zero_switches_a_term_off(
+    model: Press, batches: tuple[Tensor, Tensor], term: str, kept: set[str]
+) -> None:
     objective = named(model, "quick", {term: 0.0})
     steps = list(objective.steps(*batches))
     assert set(steps[0][1]) == kept
@@ -75,25 +78,25 @@ def test_a_weight_of_zero_switches_a_term_off(model, batches, term, kept):
 
 
 @pytest.mark.parametrize("recipe", ["glasses", "smile", "hair_women", "hair_men"])
-def test_every_experiment_has_the_published_weights(model, recipe):
+def test_every_experiment_has_the_published_weights(model: Press, recipe: str) -> None:
     assert named(model, recipe).weights == PressLossWeights(1.0, 1.0, 0.001)
 
 
-def test_another_network_is_refused():
+def test_another_network_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="trains the networks of Press, got MBU"):
         PressObjective.build(MBU(CONFIG))
     with pytest.raises(ConfigurationError, match="confuse"):
         named(Press(CONFIG), "glasses", {"confuse": 1})
 
 
-def test_training_draws_the_images_better(model, batches):
-    batches = [torch.nn.functional.interpolate(batch[:, :, :2, :2], (16, 16), mode="bilinear") for batch in batches]
+def test_training_draws_the_images_better(model: Press, batches: tuple[Tensor, Tensor]) -> None:
+    smooth = [torch.nn.functional.interpolate(batch[:, :, :2, :2], (16, 16), mode="bilinear") for batch in batches]
     objective = named(model, "quick")
     groups = objective.parameter_groups()
     optimisers = {name: torch.optim.Adam(group, 2e-3) for name, group in groups.items()}
     history = []
     for _ in range(60):
-        for group, losses, _ in objective.steps(*batches):
+        for group, losses, _ in objective.steps(*smooth):
             loss = sum(losses.values())
             optimisers[group].zero_grad()
             loss.backward()
@@ -103,6 +106,6 @@ def test_training_draws_the_images_better(model, batches):
     assert history[-1] < 0.6 * history[0]
 
 
-def test_a_distance_of_self_blends_is_for_methods_that_have_them():
+def test_a_distance_of_self_blends_is_for_methods_that_have_them() -> None:
     with pytest.raises(ConfigurationError, match="press has no self-blends"):
         PressObjective(Press(CONFIG), loss="l2-self-blend")

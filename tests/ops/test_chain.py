@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -23,14 +24,14 @@ CHAINS = st.lists(STEPS, min_size=1, max_size=5)
 
 
 @given(CHAINS, st.booleans())
-def test_round_trips(texts, masks):
+def test_round_trips(texts: list[str], masks: bool) -> None:
     spec = ChainSpec.parse([*texts, "segment:glasses"] if masks else texts)
     assert ChainSpec.parse(str(spec)) == spec
     assert ChainSpec.from_json(spec.to_json()) == spec
     assert json.loads(spec.to_json())["steps"][0]["verb"] == spec.steps[0].verb
 
 
-def test_specs_are_values():
+def test_specs_are_values() -> None:
     first, second = ChainSpec.parse("remove:smile add:glasses"), ChainSpec.parse(["remove:smile", "add:glasses"])
     assert first == second
     assert hash(first) == hash(second)
@@ -38,19 +39,19 @@ def test_specs_are_values():
 
 
 @pytest.mark.parametrize("text", ["", "  ", []])
-def test_an_empty_chain_is_refused(text):
+def test_an_empty_chain_is_refused(text: list[Any] | str) -> None:
     with pytest.raises(ChainSyntaxError, match="at least one step"):
         ChainSpec.parse(text)
 
 
-def test_nothing_follows_segment():
+def test_nothing_follows_segment() -> None:
     with pytest.raises(ChainSyntaxError, match="makes a mask") as caught:
         ChainSpec.parse("remove:smile segment:glasses add:glasses@'a b.jpg'")
     _, shown, caret = str(caught.value).rsplit("\n", 2)
     assert shown[caret.index("^") :] == "'add:glasses@a b.jpg'"
 
 
-def test_an_open_quote_is_a_syntax_error():
+def test_an_open_quote_is_a_syntax_error() -> None:
     with pytest.raises(ChainSyntaxError, match="No closing quotation"):
         ChainSpec.parse("add:glasses@'ref.jpg")
 
@@ -72,6 +73,6 @@ def test_an_open_quote_is_a_syntax_error():
         "[" * 100_000,
     ],
 )
-def test_foreign_json_is_a_syntax_error(text):
+def test_foreign_json_is_a_syntax_error(text: str) -> None:
     with pytest.raises(ChainSyntaxError):
         ChainSpec.from_json(text)

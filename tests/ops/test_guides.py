@@ -38,7 +38,7 @@ def saved(path: Path, tells: bool = False, **info: object) -> Path:
     config = model.config_to_dict(model.config)
     given = WeightsInfo("native_guided", config, model.config.resolution, "faces", ("glasses",), frame="eyes")
     presence = OwnPresence(model) if tells else None  # without, every image is edited
-    save(path, model, replace(given, **info), dtype=torch.float32, presence=presence)  # type: ignore[arg-type]
+    save(path, model, replace(given, **info), dtype=torch.float32, presence=presence)
     return path
 
 

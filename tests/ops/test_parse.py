@@ -108,7 +108,7 @@ def test_labels_of_what_is_no_image_are_refused(image: Tensor, error: type[Excep
 
 @pytest.mark.parametrize("other", [tiny_mbu, tiny_maae])
 def test_methods_that_name_no_parts_are_refused(other: object) -> None:
-    model = other()  # type: ignore[operator]
+    model = other()
     with pytest.raises(UnsupportedVerbError, match=f"expected a method that can parse, got {model.info.name}"):
         Parse(model)
 

@@ -6,11 +6,13 @@ import dataclasses
 import functools
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor, nn
 
 import mbu_ops
 from mbu_ops.errors import (
@@ -46,23 +48,23 @@ def save_tiny(folder: Path, guides: int) -> Path:
 
 
 @pytest.fixture(scope="module")
-def hats(tmp_path_factory):
+def hats(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny(tmp_path_factory.mktemp("weights") / "hats", 3)
 
 
 @pytest.fixture
-def image():
+def image() -> Tensor:
     return torch.rand(2, 3, 20, 24)
 
 
 @pytest.fixture
-def guide(tmp_path):
+def guide(tmp_path: Path) -> Path:
     path = tmp_path / "guide.png"
     Image.effect_noise((18, 14), 90).convert("RGB").save(path)
     return path
 
 
-def test_each_verb_is_the_op_it_names(hats, image):
+def test_each_verb_is_the_op_it_names(hats: Path, image: Tensor) -> None:
     loaded = load(hats / "weights.safetensors")
     code = loaded.guides[:1]
     expected = {
@@ -84,21 +86,21 @@ def test_each_verb_is_the_op_it_names(hats, image):
         torch.testing.assert_close(mbu_ops.chain([f"{verb}:{hats}{comma}{options}"])(image), result)
 
 
-def test_a_chain_is_its_steps_in_order(hats, image):
+def test_a_chain_is_its_steps_in_order(hats: Path, image: Tensor) -> None:
     whole = mbu_ops.chain(f"remove:{hats} add:{hats},guide=1")
     first, second = mbu_ops.chain(f"remove:{hats}"), mbu_ops.chain(f"add:{hats},guide=1")
     torch.testing.assert_close(whole(image), second(first(image)))
     assert [tuple(edit.image.shape) for edit in whole.edits(image)] == [(2, 3, 20, 24)] * 2
 
 
-def test_weights_of_several_steps_are_loaded_once(hats):
+def test_weights_of_several_steps_are_loaded_once(hats: Path) -> None:
     module = mbu_ops.chain(f"remove:{hats} add:{hats} segment:{hats}/weights.safetensors")
     models = {id(step.model if hasattr(step, "model") else step.op.model) for step in module.steps}
     assert len(models) == 1
     assert not any(part.training for part in module.modules())
 
 
-def test_a_guide_is_a_path_in_the_step_or_a_path_or_tensor_beside_it(hats, image, guide):
+def test_a_guide_is_a_path_in_the_step_or_a_path_or_tensor_beside_it(hats: Path, image: Tensor, guide: Path) -> None:
     pixels = torch.from_numpy(np.array(Image.open(guide))).permute(2, 0, 1)[None] / 255
     expected = mbu_ops.Transfer(load(hats / "weights.safetensors").model)(image, pixels)
     for module in (
@@ -110,13 +112,13 @@ def test_a_guide_is_a_path_in_the_step_or_a_path_or_tensor_beside_it(hats, image
         torch.testing.assert_close(module(image), expected)
 
 
-def test_gradients_reach_the_image(hats):
+def test_gradients_reach_the_image(hats: Path) -> None:
     image = torch.rand(1, 3, 20, 24, requires_grad=True)
     mbu_ops.chain(f"remove:{hats} add:{hats}")(image).sum().backward()
     assert image.grad.abs().sum() > 0
 
 
-def test_weights_are_frozen_unless_they_are_to_be_trained(hats, image):
+def test_weights_are_frozen_unless_they_are_to_be_trained(hats: Path, image: Tensor) -> None:
     fast = mbu_ops.chain(f"remove:{hats} add:{hats}")
     assert not any(weight.requires_grad for weight in fast.parameters())
     assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in fast.modules())
@@ -127,7 +129,7 @@ def test_weights_are_frozen_unless_they_are_to_be_trained(hats, image):
     torch.testing.assert_close(fast(image), whole(image), rtol=0, atol=1e-4)
 
 
-def test_compiled_on_demand(hats, image, monkeypatch):
+def test_compiled_on_demand(hats: Path, image: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
     torch.compiler.reset()
     counter = torch._dynamo.utils.counters
@@ -138,7 +140,9 @@ def test_compiled_on_demand(hats, image, monkeypatch):
     assert counter["stats"]["unique_graphs"] == 2
 
 
-def test_a_method_without_a_fast_form_is_used_as_it_is(hats, image, monkeypatch):
+def test_a_method_without_a_fast_form_is_used_as_it_is(
+    hats: Path, image: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     expected = mbu_ops.chain(f"remove:{hats}")(image)
     monkeypatch.setattr(mbu_ops.methods.mbu.MBU, "inference", None)
     module = mbu_ops.chain(f"remove:{hats}")
@@ -146,13 +150,13 @@ def test_a_method_without_a_fast_form_is_used_as_it_is(hats, image, monkeypatch)
     torch.testing.assert_close(module(image), expected)
 
 
-def test_number_type_and_device_of_the_networks(hats, image):
+def test_number_type_and_device_of_the_networks(hats: Path, image: Tensor) -> None:
     module = mbu_ops.chain(f"add:{hats}", device="cpu", dtype=torch.float64)
     assert {value.dtype for value in module.parameters()} == {torch.float64}
     assert module(image).dtype == torch.float32
 
 
-def test_names():
+def test_names() -> None:
     assert weights_name("smiling", "faces") == "faces/smile"
     assert weights_name("faces/beard", "elsewhere") == "faces/facial_hair"
     assert weights_name("./hats", "faces") == "./hats"
@@ -173,24 +177,24 @@ def test_names():
         ("remove:nobody/hat", FamilyError, "nobody"),
     ],
 )
-def test_what_is_missing_is_named(text, error, message, hats, tmp_path):
+def test_what_is_missing_is_named(text: str, error: type[Exception], message: str, hats: Path, tmp_path: Path) -> None:
     bare = save_tiny(tmp_path / "bare", 0)
     with pytest.raises(error, match=message):
         mbu_ops.chain([text.format(hats=hats, bare=bare)])
 
 
-def test_weights_without_default_guides_take_a_picture(tmp_path, image, guide):
+def test_weights_without_default_guides_take_a_picture(tmp_path: Path, image: Tensor, guide: Path) -> None:
     bare = save_tiny(tmp_path / "bare", 0)
     assert mbu_ops.chain([f"add:{bare}@{guide}"])(image).shape == image.shape
 
 
 @pytest.mark.parametrize("step", ["remove:{hats}", "add:{hats},guide=1", "add:{hats}@{guide}"])
-def test_a_guide_that_no_step_uses_is_refused(step, hats, guide):
+def test_a_guide_that_no_step_uses_is_refused(step: str, hats: Path, guide: Path) -> None:
     with pytest.raises(ConfigurationError, match="no step that lacks one"):
         mbu_ops.chain([step.format(hats=hats, guide=guide)], guides={str(hats): guide})
 
 
-def test_a_plan_says_what_would_be_used(hats, guide):
+def test_a_plan_says_what_would_be_used(hats: Path, guide: Path) -> None:
     plans = ChainSpec.parse([f"remove:{hats}", f"interpolate:{hats}@{guide},to=2"]).plan()
     assert [plan.path for plan in plans] == [hats / "weights.safetensors"] * 2
     assert plans[0].guides == ()
@@ -202,7 +206,7 @@ def test_a_plan_says_what_would_be_used(hats, guide):
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory):
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network that edits hats and ties, with three default guides of each."""
     folder = tmp_path_factory.mktemp("weights") / "pair"
     folder.mkdir()
@@ -215,7 +219,7 @@ def pair(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def dial(tmp_path_factory):
+def dial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights") / "dial"
     folder.mkdir()
     model = tiny_maae()
@@ -224,13 +228,13 @@ def dial(tmp_path_factory):
     return folder
 
 
-def passes(module):
+def passes(module: nn.Module) -> Any:
     """The chain's modules by name, and how often the decoder draws for them."""
     counts = []
     for step in module.steps:
         op = getattr(step, "op", step)
         model = getattr(op.model, "networks", op.model)
-        calls = []
+        calls: list[Any] = []
         hook = model.decoder.register_forward_hook(lambda *_, calls=calls: calls.append(1))
         step(torch.rand(1, 3, 16, 16))
         hook.remove()
@@ -238,7 +242,7 @@ def passes(module):
     return counts
 
 
-def test_steps_on_one_network_of_several_contents_are_one_pass(pair, image):
+def test_steps_on_one_network_of_several_contents_are_one_pass(pair: Path, image: Tensor) -> None:
     chain = [f"remove:{pair},content=tie", f"add:{pair},guide=1,content=hat"]
     module = mbu_ops.chain(chain)
     assert [type(step) for step in module.steps] == [Redraw]
@@ -258,7 +262,7 @@ def test_steps_on_one_network_of_several_contents_are_one_pass(pair, image):
         (["add:{pair},guide=2,content=tie", "remove:{pair},content=hat"], {0: None, 1: 2}),
     ],
 )
-def test_what_one_pass_changes(pair, image, steps, expected):
+def test_what_one_pass_changes(pair: Path, image: Tensor, steps: list[str], expected: dict[str, Any]) -> None:
     loaded = load(pair / "weights.safetensors")
     codes = {
         index: None if guide is None else loaded.guides[guide : guide + 1, index] for index, guide in expected.items()
@@ -268,7 +272,7 @@ def test_what_one_pass_changes(pair, image, steps, expected):
     assert passes(module) == [1]
 
 
-def test_a_pass_draws_a_guide_picture_for_its_own_content(pair, image, guide):
+def test_a_pass_draws_a_guide_picture_for_its_own_content(pair: Path, image: Tensor, guide: Path) -> None:
     pixels = torch.from_numpy(np.array(Image.open(guide))).permute(2, 0, 1)[None] / 255
     model = load(pair / "weights.safetensors").model
     small = mbu_ops.functional.resize(pixels, (16, 16))
@@ -293,7 +297,9 @@ def test_a_pass_draws_a_guide_picture_for_its_own_content(pair, image, guide):
     ],
     ids=["one content", "look of the first", "look of the second", "another verb", "mbu", "two networks", "dial"],
 )
-def test_other_steps_are_a_pass_each_in_their_order(pair, hats, dial, image, steps):
+def test_other_steps_are_a_pass_each_in_their_order(
+    pair: Path, hats: Path, dial: Path, image: Tensor, steps: list[str]
+) -> None:
     steps = [step.format(pair=pair, hats=hats, dial=dial) for step in steps]
     module = mbu_ops.chain(steps)
     assert len(module.steps) == 2
@@ -302,7 +308,9 @@ def test_other_steps_are_a_pass_each_in_their_order(pair, hats, dial, image, ste
     torch.testing.assert_close(module(image), second(first(image)))
 
 
-def test_networks_that_cannot_redraw_make_a_pass_a_step(pair, image, monkeypatch):
+def test_networks_that_cannot_redraw_make_a_pass_a_step(
+    pair: Path, image: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one_by_one = [mbu_ops.chain([f"remove:{pair},content={content}"]) for content in ("hat", "tie")]
     expected = one_by_one[1](one_by_one[0](image))
     kind = type(load(pair / "weights.safetensors").model)
@@ -314,7 +322,7 @@ def test_networks_that_cannot_redraw_make_a_pass_a_step(pair, image, monkeypatch
         mbu_ops.chain(f"remove:{pair},content=hat add:{pair},content=tie")
 
 
-def test_a_pass_ends_where_a_content_comes_again(pair, image):
+def test_a_pass_ends_where_a_content_comes_again(pair: Path, image: Tensor) -> None:
     steps = [f"{verb}:{pair},content={content}" for verb in ("remove", "add") for content in ("hat", "tie")]
     module = mbu_ops.chain(steps)
     assert [type(step) for step in module.steps] == [Redraw, Redraw]
@@ -323,7 +331,7 @@ def test_a_pass_ends_where_a_content_comes_again(pair, image):
     torch.testing.assert_close(module(image), halves[1](halves[0](image)))
 
 
-def test_each_verb_edits_the_content_it_names(pair, image):
+def test_each_verb_edits_the_content_it_names(pair: Path, image: Tensor) -> None:
     loaded = load(pair / "weights.safetensors")
     for index, content in enumerate(("hat", "tie")):
         view, code = loaded.model.for_content(index), loaded.guides[1:2, index]
@@ -350,12 +358,14 @@ def test_each_verb_edits_the_content_it_names(pair, image):
         ("swap:{dial}", "expected a method that can swap, got maae"),
     ],
 )
-def test_contents_and_verbs_that_are_not_there_are_named(pair, hats, dial, text, message):
+def test_contents_and_verbs_that_are_not_there_are_named(
+    pair: Path, hats: Path, dial: Path, text: str, message: str
+) -> None:
     with pytest.raises(MBUOpsError, match=message):
         mbu_ops.chain([text.format(pair=pair, hats=hats, dial=dial)])
 
 
-def test_a_dial_is_turned_by_its_strength(dial, image):
+def test_a_dial_is_turned_by_its_strength(dial: Path, image: Tensor) -> None:
     adjust = mbu_ops.Adjust(load(dial / "weights.safetensors").model)
     for text, strength in (("", 1.0), (",strength=-0.5", -0.5), (",strength=0", 0.0)):
         assert torch.equal(mbu_ops.chain([f"adjust:{dial}{text}"])(image), adjust(image, strength))
@@ -365,12 +375,12 @@ def test_a_dial_is_turned_by_its_strength(dial, image):
     assert torch.equal(looks, mbu_ops.Adjust(adjust.model, mbu_ops.ops.Look(0.3, 0.2, detail=0))(image, 1.0))
 
 
-def test_a_dial_follows_no_guide(dial, guide):
+def test_a_dial_follows_no_guide(dial: Path, guide: Path) -> None:
     with pytest.raises(ConfigurationError, match="maae follows no guide: leave the picture out"):
         mbu_ops.chain([f"add:{dial}@{guide}"])
 
 
-def test_gradients_reach_the_image_and_the_weights_through_a_pass(pair):
+def test_gradients_reach_the_image_and_the_weights_through_a_pass(pair: Path) -> None:
     image = torch.rand(1, 3, 20, 24, requires_grad=True)
     module = mbu_ops.chain([f"remove:{pair},content=tie", f"add:{pair},content=hat"], trainable=True)
     module(image).square().sum().backward()
@@ -378,7 +388,7 @@ def test_gradients_reach_the_image_and_the_weights_through_a_pass(pair):
     assert any(weight.grad is not None and weight.grad.any() for weight in module.parameters())
 
 
-def test_passes_are_compiled_on_demand(pair, image, monkeypatch):
+def test_passes_are_compiled_on_demand(pair: Path, image: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
     torch.compiler.reset()
     counter = torch._dynamo.utils.counters

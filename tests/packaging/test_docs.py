@@ -1,5 +1,7 @@
 """The pages: their links, their commands and their Python."""
 
+from __future__ import annotations
+
 import ast
 import dataclasses
 import importlib
@@ -8,10 +10,13 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import click
 import pytest
+from _pytest.mark import ParameterSet
 
 import mbu_ops
 from mbu_ops.objectives.mbu import LOSS_WEIGHTS, MBULossWeights
@@ -23,11 +28,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def blocks(page, language):
+def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
-def shown_commands():
+def shown_commands() -> Iterator[ParameterSet]:
     for page in PAGES:
         for block in blocks(page, "sh"):
             for line in block.splitlines():
@@ -40,7 +45,7 @@ def shown_commands():
 COMMANDS = list(shown_commands())
 
 
-def links():
+def links() -> ModuleType:
     specification = importlib.util.spec_from_file_location("check_links", ROOT / "tools/check_links.py")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
@@ -48,11 +53,11 @@ def links():
 
 
 @pytest.mark.parametrize("page", [*PAGES, *sorted(set(ROOT.glob("*.md")) - set(PAGES))], ids=lambda page: page.name)
-def test_links_lead_somewhere(page):
+def test_links_lead_somewhere(page: Path) -> None:
     assert not list(links().broken_links(page))
 
 
-def test_a_broken_link_is_found(tmp_path):
+def test_a_broken_link_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
         "# Top\n[a](page.md#top) [b](gone.md) [c](#gone) [d](https://example.com)\n```\n[e](code.md)\n```\n"
@@ -61,13 +66,15 @@ def test_a_broken_link_is_found(tmp_path):
 
 
 @pytest.mark.parametrize("words", COMMANDS)
-def test_commands_have_the_options_they_are_shown_with(words, monkeypatch):
+def test_commands_have_the_options_they_are_shown_with(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)  # settings files are named from there
-    command, context = cli, click.Context(cli, info_name="mbu-ops")
+    command: click.Command = cli
+    context = click.Context(cli, info_name="mbu-ops")
     while isinstance(command, click.Group):
         name, *words = words
-        command = command.get_command(context, name)
-        assert command is not None, name
+        found = command.get_command(context, name)
+        assert found is not None, name
+        command = found
         context = click.Context(command, context, name)
     if isinstance(command, TrainCommand):
         # the method that docs/methods.md writes is not installed: tests/methods/test_own.py trains it
@@ -77,13 +84,13 @@ def test_commands_have_the_options_they_are_shown_with(words, monkeypatch):
 
 
 @pytest.mark.parametrize("words", [param for param in COMMANDS if param.values[0][0] == "chain"])
-def test_chains_follow_the_grammar(words):
+def test_chains_follow_the_grammar(words: list[str]) -> None:
     steps = [word for word in words[1:] if re.match(r"[a-z]+:", word)]
     assert [str(step) for step in ChainSpec.parse(steps).steps] == steps
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_python_parses_and_takes_names_that_exist(page):
+def test_python_parses_and_takes_names_that_exist(page: Path) -> None:
     for block in blocks(page, "python"):
         for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "mbu_ops":
@@ -93,7 +100,7 @@ def test_python_parses_and_takes_names_that_exist(page):
                 assert all(hasattr(module, alias.name) for alias in node.names)
 
 
-def test_the_table_of_loss_weights_is_that_of_the_code():
+def test_the_table_of_loss_weights_is_that_of_the_code() -> None:
     page = (ROOT / "docs/methods/mbu.md").read_text(encoding="utf-8")
     rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("|")]
     start = next(index for index, row in enumerate(rows) if row[0] == "weight's name")
@@ -104,5 +111,5 @@ def test_the_table_of_loss_weights_is_that_of_the_code():
     assert table == {term: [getattr(LOSS_WEIGHTS[recipe], term) for recipe in recipes] for term in terms}
 
 
-def test_the_command_line_page_is_up_to_date():
+def test_the_command_line_page_is_up_to_date() -> None:
     subprocess.run([sys.executable, ROOT / "tools/generate_cli_docs.py", "--check"], cwd=ROOT, check=True)

@@ -1,5 +1,7 @@
 """Importing is light: nothing heavy comes in before something needs it."""
 
+from __future__ import annotations
+
 import importlib
 import subprocess
 import sys
@@ -7,7 +9,7 @@ import sys
 import pytest
 
 
-def modules_after(statement):
+def modules_after(statement: str) -> set[str]:
     code = f"{statement}\nimport sys\nprint('\\n'.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
@@ -30,16 +32,16 @@ def modules_after(statement):
         "import mbu_ops; mbu_ops.ops.ChainSpec.parse('remove:smile add:glasses')",
     ],
 )
-def test_torch_stays_out(statement):
+def test_torch_stays_out(statement: str) -> None:
     assert not {"torch", "kornia", "accelerate"} & modules_after(statement)
 
 
-def test_torch_comes_in_with_the_first_name_that_needs_it():
+def test_torch_comes_in_with_the_first_name_that_needs_it() -> None:
     assert "torch" in modules_after("import mbu_ops; mbu_ops.Transfer")
 
 
 @pytest.mark.parametrize("name", ["mbu_ops", "mbu_ops.frames", "mbu_ops.ops"])
-def test_every_public_name_is_there_and_listed(name):
+def test_every_public_name_is_there_and_listed(name: str) -> None:
     package = importlib.import_module(name)
     assert set(package.__all__) <= set(dir(package))
     assert all(getattr(package, name) is not None for name in package.__all__)

@@ -44,18 +44,18 @@ def rooms_in(modules: Iterator[str]) -> set[str]:
     return {parts[1] for parts in (module.split(".") for module in modules) if parts[0] == "mbu_ops"} & set(ROOMS)
 
 
-def test_every_room_has_its_place():
+def test_every_room_has_its_place() -> None:
     assert set(ROOMS) == {path.parent.name for path in LIBRARY.glob("*/__init__.py")}
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_rooms_import_what_lies_below_them(room):
+def test_rooms_import_what_lies_below_them(room: str) -> None:
     allowed = {*ROOMS[: ROOMS.index(room)], room}
     found = {path.name: rooms_in(imported(path)) - allowed for path in (LIBRARY / room).rglob("*.py")}
     assert {name: rooms for name, rooms in found.items() if rooms} == {}
 
 
 @pytest.mark.parametrize("stranger", ["click", "mbu_ops_cli"])
-def test_the_library_does_not_know_the_command_line(stranger):
+def test_the_library_does_not_know_the_command_line(stranger: str) -> None:
     found = [path.name for path in LIBRARY.rglob("*.py") if stranger in {name.split(".")[0] for name in imported(path)}]
     assert found == []

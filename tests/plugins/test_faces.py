@@ -18,7 +18,7 @@ from PIL import Image
 
 from mbu_ops import weights
 from mbu_ops.data.celeba import FACE_FRAME
-from mbu_ops.families import get_family, rule_holds
+from mbu_ops.families import AttributeSpec, get_family, rule_holds
 from mbu_ops.objectives.mbu import LOSS_WEIGHTS
 from mbu_ops_faces.aligner import pretrained
 
@@ -31,7 +31,7 @@ LEARNT = [attribute for attribute in FACES.attributes if attribute.with_rule]
 
 
 @pytest.mark.parametrize("attribute", LEARNT, ids=lambda attribute: attribute.name)
-def test_no_picture_is_in_both_sets_and_each_set_has_some(attribute) -> None:
+def test_no_picture_is_in_both_sets_and_each_set_has_some(attribute: AttributeSpec) -> None:
     rules = attribute.with_rule + attribute.without_rule
     labels = sorted({label.removeprefix("!") for group in rules for label in group})
     pictures = [

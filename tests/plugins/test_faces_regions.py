@@ -28,7 +28,7 @@ def framed(side: int = 128) -> Tensor:
 
 @pytest.fixture(scope="module")
 def face() -> Tensor:
-    return regions("glasses", framed())[0, 0]  # type: ignore[index]
+    return regions("glasses", framed())[0, 0]
 
 
 def test_the_region_is_a_mask_of_the_images_size(face: Tensor) -> None:

@@ -1,8 +1,11 @@
 """Files that claim to be, or unpack to, far more than they are."""
 
+from __future__ import annotations
+
 import struct
 import zlib
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +17,7 @@ from mbu_ops.errors import ImageFileError
 from mbu_ops.images import DEFAULT_MAX_PIXELS, ImageFile, ImageKind, deep, encode, read, reader
 
 
-def encoded(format, **options):
+def encoded(format: str, **options: Any) -> bytearray:
     if format.endswith("16"):
         deep = np.arange(768, dtype=np.uint16).reshape(16, 16, 3) * 85
         return bytearray(encode(deep, ImageFile(deep, None, ImageKind(bits=16)), format.removesuffix("16")))
@@ -24,11 +27,11 @@ def encoded(format, **options):
     return bytearray(buffer.getvalue())
 
 
-def png_chunk(name, data):
+def png_chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def huge(format):
+def huge(format: str) -> bytes:
     """Return a small valid file whose header claims 60,000 x 60,000 pixels."""
     data, side = encoded(format), 60_000
     if format == "PNG":
@@ -44,14 +47,16 @@ def huge(format):
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "BMP"])
-def test_a_small_file_that_claims_to_be_huge_is_refused(format):
+def test_a_small_file_that_claims_to_be_huge_is_refused(format: str) -> None:
     assert len(huge(format)) < 4096
     with pytest.raises(ImageFileError, match="expected at most 100 million pixels"):
         read(huge(format))
 
 
 @pytest.mark.parametrize("format", ["PNG", "PNG16"])
-def test_three_hundred_megapixels_in_a_hundred_bytes_are_refused_undecoded(format, monkeypatch):
+def test_three_hundred_megapixels_in_a_hundred_bytes_are_refused_undecoded(
+    format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(deep, "load", lambda *_: pytest.fail("was decoded"))
     data = encoded(format)
     data[8:33] = png_chunk(b"IHDR", struct.pack(">II", 20_000, 15_000) + bytes(data[24:29]))
@@ -60,7 +65,7 @@ def test_three_hundred_megapixels_in_a_hundred_bytes_are_refused_undecoded(forma
             read(bytes(data), max_pixels=max_pixels)
 
 
-def test_the_limit_is_ours_and_not_only_pillows():
+def test_the_limit_is_ours_and_not_only_pillows() -> None:
     data = encoded("PNG")
     data[8:33] = png_chunk(b"IHDR", struct.pack(">II", 10_001, 10_000) + bytes(data[24:29]))
     assert DEFAULT_MAX_PIXELS == 10_000 * 10_000
@@ -79,7 +84,7 @@ def test_the_limit_is_ours_and_not_only_pillows():
     ],
     ids=["text", "profile"],
 )
-def test_metadata_that_unpacks_without_end_does_not_fill_the_memory(chunk):
+def test_metadata_that_unpacks_without_end_does_not_fill_the_memory(chunk: bytes) -> None:
     resource = pytest.importorskip("resource")
     data = encoded("PNG")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -91,7 +96,7 @@ def test_metadata_that_unpacks_without_end_does_not_fill_the_memory(chunk):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 << 10
 
 
-def test_an_endless_pipe_is_cut_off(monkeypatch):
+def test_an_endless_pipe_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "MAX_FILE_BYTES", 1 << 20)
     pipe = BytesIO(bytes(5 << 20))
     with pytest.raises(ImageFileError, match="expected at most 1 MiB"):
@@ -99,7 +104,7 @@ def test_an_endless_pipe_is_cut_off(monkeypatch):
     assert pipe.tell() == (1 << 20) + 1
 
 
-def test_a_device_is_not_read():
+def test_a_device_is_not_read() -> None:
     with pytest.raises(ImageFileError, match="no regular file"):
         read("/dev/zero")
 
@@ -111,7 +116,9 @@ def test_a_device_is_not_read():
     st.integers(0, 10_000),
 )
 @pytest.mark.filterwarnings("ignore")
-def test_a_damaged_file_is_read_or_refused_and_nothing_else(format, changes, length):
+def test_a_damaged_file_is_read_or_refused_and_nothing_else(
+    format: str, changes: list[tuple[int, int]], length: int
+) -> None:
     data = encoded(format)
     for place, value in changes:
         data[place % len(data)] = value

@@ -1,5 +1,7 @@
 """Inputs and folders made to lead a result out of the output folder."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import pytest
@@ -9,12 +11,12 @@ from mbu_ops.images import FoundImage, find, output_path, output_paths, write_by
 
 
 @pytest.mark.parametrize("relative", ["../a.png", "b/../../a.png", "/etc/a.png", "x/../../../a.png"])
-def test_a_relative_place_cannot_climb_out(tmp_path, relative):
+def test_a_relative_place_cannot_climb_out(tmp_path: Path, relative: str) -> None:
     with pytest.raises(ImageFileError, match="outside"):
         output_path(FoundImage(Path("a.png"), Path(relative)), tmp_path / "out")
 
 
-def test_a_link_inside_the_output_folder_cannot_lead_out(tmp_path):
+def test_a_link_inside_the_output_folder_cannot_lead_out(tmp_path: Path) -> None:
     (tmp_path / "in/sub").mkdir(parents=True)
     (tmp_path / "in/sub/a.png").write_bytes(b"")
     (tmp_path / "out").mkdir()
@@ -24,7 +26,7 @@ def test_a_link_inside_the_output_folder_cannot_lead_out(tmp_path):
         output_paths(find([tmp_path / "in"]), tmp_path / "out")
 
 
-def test_a_pattern_cannot_climb_out(tmp_path, monkeypatch):
+def test_a_pattern_cannot_climb_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "in/sub").mkdir(parents=True)
     (tmp_path / "a.png").write_bytes(b"")
     monkeypatch.chdir(tmp_path / "in")
@@ -34,7 +36,7 @@ def test_a_pattern_cannot_climb_out(tmp_path, monkeypatch):
     assert output_paths(find(["../*/../*.png"]), "out/") == [Path("out/a.png")]
 
 
-def test_a_link_under_the_final_name_is_replaced_and_not_written_through(tmp_path):
+def test_a_link_under_the_final_name_is_replaced_and_not_written_through(tmp_path: Path) -> None:
     (tmp_path / "victim").write_bytes(b"precious")
     (tmp_path / "a.png").symlink_to(tmp_path / "victim")
     with pytest.raises(ImageFileError, match="exists already"):
@@ -44,7 +46,7 @@ def test_a_link_under_the_final_name_is_replaced_and_not_written_through(tmp_pat
     assert not (tmp_path / "a.png").is_symlink()
 
 
-def test_a_dangling_link_counts_as_existing(tmp_path):
+def test_a_dangling_link_counts_as_existing(tmp_path: Path) -> None:
     (tmp_path / "a.png").symlink_to(tmp_path / "nowhere")
     with pytest.raises(ImageFileError, match="exists already"):
         write_bytes(tmp_path / "a.png", b"data")

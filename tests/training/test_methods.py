@@ -85,7 +85,7 @@ def settings(method: str, **changes: object) -> TrainingConfig:
         log_every=1,
         options=OPTIONS[method],
     )
-    return replace(short, **changes)  # type: ignore[arg-type]
+    return replace(short, **changes)
 
 
 def log_of(folder: Path) -> list[dict[str, float]]:

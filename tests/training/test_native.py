@@ -53,7 +53,7 @@ def settings(**changes: object) -> TrainingConfig:
         sample_every=100,
         log_every=1,
     )
-    return replace(short, **changes)  # type: ignore[arg-type]
+    return replace(short, **changes)
 
 
 def trainer(out: Path, composites: Composites, **changes: object) -> Trainer:

@@ -165,9 +165,9 @@ def test_a_pair_of_contents_is_loaded_whole_or_one_by_one(pair: WeightsInfo, pat
         assert one.info == loaded.info
         assert weights.load_pretrained(path, content=content).model.index == index
     assert weights.load_pretrained(path).model.contents == 2
-    for content, got in ((None, "none was named"), ("beard", "got 'beard'")):
+    for name, got in ((None, "none was named"), ("beard", "got 'beard'")):
         with pytest.raises(WeightsError, match=f"edit glasses and smile; name one of them as content, {got}"):
-            loaded.for_content(content, path)
+            loaded.for_content(name, path)
     with pytest.raises(WeightsError, match="got 'beard'"):
         weights.load_pretrained(path, content="beard")
 

@@ -31,7 +31,7 @@ def test_weights_take_the_guides_of_their_attribute_and_frame() -> None:
     ],
 )
 def test_others_have_none(change: dict[str, object]) -> None:
-    info = replace(GLASSES, **change)  # type: ignore[arg-type]
+    info = replace(GLASSES, **change)
     assert shipped_guides(info) == ()
     assert guide_count(info) == info.guides
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ from mbu_ops.weights import WeightsInfo
 from mbu_ops.weights.info import METADATA_KEY
 
 
-def described(model, attributes=("glasses",)) -> WeightsInfo:
+def described(model: Any, attributes: tuple[str, ...] = ("glasses",)) -> WeightsInfo:
     return WeightsInfo(
         model.info.name, model.config_to_dict(model.config), model.config.resolution, attributes=attributes
     )
@@ -46,7 +47,7 @@ def test_it_comes_back_and_leaves_the_others_as_they_were(model: MBU, path: Path
     assert torch.equal(half(images), loaded.presence(images))
 
 
-def rewritten(path: Path, change=lambda tensors: tensors, **facts: object) -> None:
+def rewritten(path: Path, change: Any = lambda tensors: tensors, **facts: object) -> None:
     with safe_open(path, "pt") as file:
         values = json.loads(file.metadata()[METADATA_KEY]) | facts
     save_file(change(load_file(path)), path, {METADATA_KEY: json.dumps(values)})
@@ -68,7 +69,7 @@ LAST = "presence.layers.9.bias"
         (dict, {"presence": {"remove": 0.5}}, "expected presence"),
     ],
 )
-def test_nothing_in_a_file_is_believed(path: Path, change, facts, reason: str) -> None:
+def test_nothing_in_a_file_is_believed(path: Path, change: Any, facts: dict[str, Any], reason: str) -> None:
     rewritten(path, change, **facts)
     with pytest.raises(WeightsError, match=reason):
         weights.load(path)

@@ -237,7 +237,7 @@ def many(tmp_path: Path, spec: WeightSpec, promise: Callable[..., Path]) -> Call
 
 
 def chosen(name: str, **options: object) -> str:
-    spec = weights.resolve(name, **options)[1]  # type: ignore[arg-type]
+    spec = weights.resolve(name, **options)[1]
     assert spec is not None
     return spec.id
 
