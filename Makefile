@@ -45,7 +45,7 @@ demo: $(USER_READY)
 	$(BIN)/mbu-ops chain adjust:smile,strength=0.6 adjust:hair_women,strength=-0.4 < /dev/null
 
 test: $(DEV_READY)
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 lint: $(DEV_READY)
 	$(BIN)/ruff check .

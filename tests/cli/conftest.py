@@ -164,9 +164,11 @@ def mask(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _small_batches_of_judges(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Judges of one step know nothing whatever the batch; most are built on a network of a second a batch of 64."""
+def _quick_judges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judges of one step know nothing whatever they see: a few small pictures at a time, and not hundreds of 128 px."""
     monkeypatch.setattr("mbu_ops.evaluation.judge.HALF_BATCH", 4)
+    for module in ("judge", "networks.image_features"):
+        monkeypatch.setattr(f"mbu_ops.evaluation.{module}.SIDE", 32)
 
 
 @pytest.fixture(autouse=True)

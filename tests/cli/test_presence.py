@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -25,18 +28,21 @@ def paint(folder: Path, count: int, bright: bool, suffix: str = "png") -> Path:
     return folder
 
 
-@pytest.fixture
-def taught(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[Path, str]:
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Tiny weights that know bright middles, and what teaching them printed."""
-    file = save_tiny(tmp_path / "tiny") / "weights.safetensors"
+    folder, said = tmp_path_factory.mktemp("taught"), io.StringIO()
+    file = save_tiny(folder / "tiny") / "weights.safetensors"
     before = load_file(file)
-    with_, without = paint(tmp_path / "with", 60, True), paint(tmp_path / "without", 60, False)
+    with_, without = paint(folder / "with", 60, True), paint(folder / "without", 60, False)
     sides = ["--with", str(with_), "--without", str(without), "--holdout", "0.4"]
-    assert run(["weights", "calibrate", str(tmp_path / "tiny"), *sides, "--steps", "50"]) == 0
+    torch.manual_seed(0)
+    with contextlib.redirect_stdout(said):
+        assert run(["weights", "calibrate", str(folder / "tiny"), *sides, "--steps", "50"]) == 0
     after = load_file(file)
     assert all((after[name] == value).all() for name, value in before.items())
     assert training_of(file.parent)["presence"]["holdout"] == 0.4
-    return file.parent, capsys.readouterr().out
+    return file.parent, said.getvalue()
 
 
 def test_the_table_counts_pictures_that_chose_nothing(taught: tuple[Path, str]) -> None:
