@@ -23,6 +23,7 @@ from mbu_ops.errors import (
     WeightsError,
 )
 from mbu_ops.frames import Box
+from mbu_ops.frames.chains import assemble_on_photos
 from mbu_ops.images import ImageFile, ImageKind, encode, read
 from mbu_ops.testing import tiny_native_guided
 from mbu_ops.weights import WeightsInfo, save
@@ -46,9 +47,17 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(autouse=True)
-def nothing_kept() -> None:
-    pictures._editor.cache_clear()
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """One entry for each chain that is built from now on."""
+    found: list[object] = []
+
+    def assemble(*given: Any, **options: Any) -> Any:
+        found.append(given)
+        return assemble_on_photos(*given, **options)
+
+    monkeypatch.setattr(pictures, "assemble_on_photos", assemble)
+    return found
 
 
 def draw_all(folder: Path) -> None:
@@ -147,24 +156,25 @@ def test_where_to_edit(weights: Path) -> None:
     assert not np.array_equal(smaller, np.asarray(two))
 
 
-def test_chains_are_built_once_and_few_are_kept(weights: Path) -> None:
-    array = np.asarray(EMPTY)
+def test_chains_are_built_once_and_few_are_kept(weights: Path, tmp_path: Path, built: list[object]) -> None:
+    array, own = np.asarray(EMPTY), tmp_path / "own.safetensors"  # that no other test has used
+    own.write_bytes(weights.read_bytes())
 
     def count(steps: str, **options: Any) -> int:
         mbu_ops.edit(steps, array, box=Box(0, 0, 100, 80), views=1, **options)
-        return pictures._editor.cache_info().misses
+        return len(built)
 
-    step = f"add:{weights}"
+    step = f"add:{own}"
     assert [count(step), count(step), count(f" {step} ")] == [1, 1, 1]
     assert [count(step, missing="keep"), count(step, with_mask=True), count(step)] == [2, 3, 3]
-    guide = {str(weights): Image.fromarray(array)}
-    assert [count(step, guides=guide), count(step, guides={str(weights): array.copy()})] == [4, 4]
-    guide[str(weights)].putpixel((0, 0), (1, 2, 3))
+    guide = {str(own): Image.fromarray(array)}
+    assert [count(step, guides=guide), count(step, guides={str(own): array.copy()})] == [4, 4]
+    guide[str(own)].putpixel((0, 0), (1, 2, 3))
     assert count(step, guides=guide) == 5
-    assert pictures._editor.cache_info().currsize == 4
+    assert [count(step), count(step, missing="keep")] == [5, 6], "the one that was not used for longest is gone"
 
 
-def test_what_changes_on_disk_is_read_anew(weights: Path, tmp_path: Path) -> None:
+def test_what_changes_on_disk_is_read_anew(weights: Path, tmp_path: Path, built: list[object]) -> None:
     array, box = np.asarray(EMPTY), Box(0, 0, 100, 80)
     own, guide = tmp_path / "own.safetensors", tmp_path / "guide.png"
     own.write_bytes(weights.read_bytes())
@@ -174,7 +184,7 @@ def test_what_changes_on_disk_is_read_anew(weights: Path, tmp_path: Path) -> Non
     assert not np.array_equal(mbu_ops.edit(f"add:{own}@{guide}", array, box=box), before)
     os.utime(own, ns=(1, 1))
     mbu_ops.edit(f"add:{own}@{guide}", array, box=box)
-    assert pictures._editor.cache_info().misses == 3
+    assert len(built) == 3
 
 
 @pytest.mark.parametrize(

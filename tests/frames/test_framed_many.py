@@ -223,7 +223,7 @@ def test_a_photo_without_any_may_stay_as_it_is(photo: Tensor) -> None:
 @pytest.mark.parametrize("missing", ["", "skip", None, True])
 def test_bad_missing(missing: object) -> None:
     with pytest.raises(ConfigurationError, match="missing to be 'raise' or 'keep'"):
-        Framed(Invert(), Stub(), missing=missing)  # type: ignore[arg-type]
+        Framed(Invert(), Stub(), missing=missing)
 
 
 @pytest.mark.parametrize("which", ["", "ALL", "first", 0, -1, 1.0, True, None, (1,)])

@@ -52,7 +52,7 @@ def test_the_tensor_is_a_copy() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_pictures_show_themselves_in_notebooks(dtype):
+def test_pictures_show_themselves_in_notebooks(dtype: type[np.uint8] | type[np.uint16]) -> None:
     alpha = np.full((1500, 500), np.iinfo(dtype).max, dtype)
     alpha[:, :250] = 0
     file = ImageFile(np.zeros((1500, 500, 3), dtype), alpha, ImageKind(alpha=True))

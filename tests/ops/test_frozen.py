@@ -155,4 +155,9 @@ def test_the_fast_form_decides_by_itself_what_there_is_to_do(tmp_path: Path) -> 
     save(path, model, info, presence=OwnPresence(model, {"remove": 0.0, "add": 0.0}))
     [remove] = mbu_ops.chain(f"remove:{path}").steps
     moved = remove.to(torch.float64)
-    assert {weight.dtype for weight in moved.detector._model[0].parameters()} == {torch.float64}
+    seen: set[torch.dtype] = set()
+    for layer in moved.model.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.register_forward_pre_hook(lambda _, inputs: seen.add(inputs[0].dtype))
+    moved.detector(torch.rand(2, 3, *model.config.size))
+    assert seen == {torch.float64}, "it asks the op's own network"

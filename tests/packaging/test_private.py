@@ -14,12 +14,13 @@ OURS = ("mbu_ops", "tests")
 MECHANISMS = {"mbu_ops._deprecation", "mbu_ops._lazy"}
 """What every package is built on and no user imports: tested where they are, on packages made for that."""
 
-OF_TUPLES = {"_asdict", "_fields", "_make", "_replace"}
-"""What the standard library documents of named tuples."""
+OF_OTHERS = {"_asdict", "_fields", "_make", "_params", "_replace"}
+"""What others document under such names: named tuples, and what an augmentation of kornia drew, to be replayed."""
 
 
 def private(name: str) -> bool:
-    return any(part.startswith("_") and not part.startswith("__") for part in name.split("."))
+    """Whether a part of a name is private; with an underscore at the end, too, it is a protocol's (``_repr_png_``)."""
+    return any(part.startswith("_") and not part.endswith("_") for part in name.split("."))
 
 
 def imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
@@ -44,7 +45,7 @@ def reached(code: str) -> list[str]:
     # an instance's own names are its own, and those of other projects are their business
     strangers = {"self", "cls", *(name for full, name in taken if not ours(full))}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and private(node.attr) and node.attr not in OF_TUPLES:
+        if isinstance(node, ast.Attribute) and private(node.attr) and node.attr not in OF_OTHERS:
             root: ast.AST = node.value
             while isinstance(root, ast.Attribute):
                 root = root.value
@@ -88,6 +89,7 @@ def test_what_reaches_in_is_seen(code: str) -> None:
         "layer._replace(mask=1)",
         "monkeypatch.setattr(runner, 'read', read)",
         "node.__dict__",
+        "file._repr_png_()",
     ],
 )
 def test_what_is_public_passes(code: str) -> None:
