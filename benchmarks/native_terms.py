@@ -43,7 +43,7 @@ class Ungated(Native):
     def planes(self, image: Tensor) -> Planes:
         """Return its planes, with a gate that is shut."""
         planes = super().planes(image)
-        return planes._replace(gate=torch.zeros_like(planes.gate))
+        return planes._replace(redrawn=planes.mask)
 
 
 def train(

@@ -8,7 +8,7 @@ kept is as sharp as the photo, and what no mask covers is the photo bit for bit.
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self, TypeVar
 
 import torch
@@ -45,12 +45,15 @@ class NativeConfig(NetworkConfig):
         height: height of the frame, in pixels.
         channels: of the first level, a multiple of 8; each of the two levels below has twice as many.
         flow: whether the photo's own pixels move, by a flow of one arrow for each position of the lowest level.
+        opaque: factor of the share that is redrawn, cut off at 1. Above 1, networks that are nearly sure redraw all:
+            else a rest of what is hidden shines through, and colours learn to make up for it. No size either.
     """
 
     resolution: int = 224
     height: int = 96
     channels: int = 32
     flow: bool = False
+    opaque: float = field(default=1.0, compare=False, kw_only=True)
 
     def __post_init__(self) -> None:
         step = self.patch << HALVINGS
@@ -77,7 +80,7 @@ _REGIONS = {
 
 CONFIGS: dict[str, NativeConfig] = {
     "_".join(filter(None, (region, size))): NativeConfig(
-        resolution=width, height=height, channels=channels, patch=2, removal_dilation=1
+        resolution=width, height=height, channels=channels, patch=2, removal_dilation=1, opaque=1.3
     )
     for region, (width, height) in _REGIONS.items()
     for size, channels in (("lite" if not region else "", 32), ("full", 64))
@@ -92,20 +95,16 @@ class Planes(NamedTuple):
     Attributes:
         colour: ``(B, 3, H, W)`` RGB in [0, 1], what shows where the photo's own pixels give way.
         mask: ``(B, 1, H, W)`` in [0, 1], where the content is.
-        gate: ``(B, 1, H, W)`` in [0, 1], where the photo's own pixels show all the same.
+        redrawn: ``(B, 1, H, W)`` in [0, 1], the share of each pixel that is drawn anew: of the mask, what the gate
+            does not keep for the photo's own pixels.
         flow: ``(B, 2, h, w)`` in sides of the frame, from where the photo's own pixels are taken, see
             :class:`mbu_ops.functional.layer.Moved`; 0 beside the mask. None where nothing moves.
     """
 
     colour: Tensor
     mask: Tensor
-    gate: Tensor
+    redrawn: Tensor
     flow: Tensor | None = None
-
-    @property
-    def redrawn(self) -> Tensor:
-        """``(B, 1, H, W)`` in [0, 1], the share of each pixel that is drawn anew."""
-        return self.mask * (1 - self.gate)
 
     @property
     def presence(self) -> Tensor:
@@ -124,9 +123,8 @@ class Planes(NamedTuple):
             strength: ``(B,)``, 0 or more; beyond 1 flows exaggerate, and no more than all can be redrawn.
         """
         share = strength.to(self.mask.dtype).view(-1, 1, 1, 1)
-        return self._replace(
-            mask=(self.mask * share).clamp(max=1), flow=None if self.flow is None else self.flow * share
-        )
+        mask, redrawn = ((plane * share).clamp(max=1) for plane in (self.mask, self.redrawn))
+        return self._replace(mask=mask, redrawn=redrawn, flow=None if self.flow is None else self.flow * share)
 
     def moved(self, image: Tensor) -> Tensor:
         """Return the image's own pixels where the flow puts them, ``(B, 3, H, W)``."""
@@ -257,7 +255,8 @@ class Native(UNet, Networks):
         if self.arrows is not None:
             # by the mask, so that nothing tears where it ends
             flow = _FARTHEST * self.arrows(lowest).tanh() * F.avg_pool2d(mask, self.config.patch << HALVINGS)
-        return Planes(to_unit(colour.tanh()), mask, gate.sigmoid(), flow)
+        redrawn = (self.config.opaque * mask * (1 - gate.sigmoid())).clamp(max=1)
+        return Planes(to_unit(colour.tanh()), mask, redrawn, flow)
 
 
 class WithRemover(Networks):

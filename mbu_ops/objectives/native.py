@@ -35,6 +35,8 @@ class NativeLossWeights(LossWeights):
     Attributes:
         reconstruction: the edit of a pair's picture against the photo that it was made of; inside the content five
             times as much.
+        drawn: what is drawn against the photo, inside the content and whatever its opacity: else colours learn to make
+            up for what shines through, which at the photo's own pixels leaves a ghost.
         bands: the same in each band of a Laplacian pyramid, finer ones more.
         feature_matching: the discriminator's features of both.
         adversarial: edits of pairs' pictures should look like real photos without the content.
@@ -53,6 +55,7 @@ class NativeLossWeights(LossWeights):
     """
 
     reconstruction: float = 6.0
+    drawn: float = 4.0
     bands: float = 3.0
     feature_matching: float = 1.0
     adversarial: float = 0.175
@@ -169,6 +172,9 @@ class NativeObjective(PairsObjective):
         terms: dict[str, Tensor] = {}
         if weights.reconstruction:
             terms["reconstruction"] = ((back - wanted).abs() ** self._power * (1 + INSIDE * pair.masks)).mean()
+        if weights.drawn:
+            apart = (to_signed(planes.colour[:count]) - wanted).abs()
+            terms["drawn"] = (apart * (4 * pair.masks - 2).clamp(0, 1)).mean()
         if weights.bands:
             terms["bands"] = bands_apart(back, wanted, pair.masks)
         if discriminates:

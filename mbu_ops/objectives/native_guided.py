@@ -52,8 +52,8 @@ _BROAD = 4.0
 class NativeGuidedLossWeights(NativeLossWeights):
     """Weights of both networks' terms, see :class:`mbu_ops.objectives.native.NativeLossWeights`.
 
-    Of what adds, ``gate`` counts drawn pixels only; ``classifier``, ``same``, ``empty`` and ``area`` are of what
-    removes alone.
+    Of what adds, ``gate`` counts drawn pixels only; ``drawn``, ``classifier``, ``same``, ``empty`` and ``area``
+    are of what removes alone.
 
     Attributes:
         less: of all that the network which removes learns; with 0 it stays as it is.

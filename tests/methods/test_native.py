@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from mbu_ops.frames.box import Box
 from mbu_ops.frames.framed import Framed
 from mbu_ops.functional.render import render
 from mbu_ops.methods import get_method
-from mbu_ops.methods.native import CONFIGS, Native, Planes
+from mbu_ops.methods.config import config_from_dict
+from mbu_ops.methods.native import CONFIGS, Native, NativeConfig, Planes
 from mbu_ops.methods.presence import OwnPresence, Presence
 from mbu_ops.testing import OpTester, tiny_native
 from mbu_ops.weights import WeightsInfo, load, save
@@ -84,8 +86,8 @@ def test_what_no_mask_covers_is_the_photo_bit_for_bit() -> None:
 def test_a_layer_blends_as_in_training() -> None:
     """Colours show by the mask's share times the closed gate, whatever ramp the op puts on the mask."""
     model, image = tiny_native(), torch.rand(2, 3, 16, 16)
-    colour, mask, gate, _ = model.planes(image)
-    wanted = torch.lerp(image, colour, mask * (1 - gate))
+    colour, _, redrawn, _ = model.planes(image)
+    wanted = torch.lerp(image, colour, redrawn)
     torch.testing.assert_close(render(image, model.remove(image)).raw, wanted)
 
 
@@ -125,10 +127,22 @@ def test_weights_name_their_frame_and_edit_only_there(tmp_path: Path) -> None:
     assert rows.max() <= 75 + 24
 
 
+def test_opaque_networks_that_are_nearly_sure_redraw_all() -> None:
+    model, image = tiny_native(), torch.rand(2, 3, 16, 16)
+    soft = model.planes(image).redrawn
+    model.config = replace(model.config, opaque=1.3)
+    torch.testing.assert_close(model.planes(image).redrawn, (1.3 * soft).clamp(max=1))
+
+
+def test_how_opaque_is_no_size_and_files_without_it_draw_as_they_did() -> None:
+    assert config_from_dict(NativeConfig, {"resolution": 64, "height": 32}).opaque == 1
+    assert replace(CONFIGS["eyes"], opaque=1.0) == CONFIGS["eyes"]
+
+
 def test_it_says_itself_whether_there_is_something_to_do(tmp_path: Path) -> None:
     model, images = tiny_native(), torch.rand(4, 3, 16, 16)
-    _, mask, gate, _ = model.planes(images)
-    share = (mask * (1 - gate)).mean((1, 2, 3))
+    planes = model.planes(images)
+    share = planes.redrawn.mean((1, 2, 3))
     assert torch.equal((model.presence(images) >= 0.5), share >= 0.01)
     info = WeightsInfo("native", model.config_to_dict(model.config), 16, family="faces", attributes=("glasses",))
     path = tmp_path / "own.safetensors"
@@ -173,7 +187,7 @@ def test_redrawn_pixels_keep_what_is_finer_where_structures_agree() -> None:
     def grain_left(photo: torch.Tensor) -> torch.Tensor:
         size = model.config.size
         white = torch.ones(1, 1, *size)
-        model.planes = lambda _image: Planes(torch.full((1, 3, *size), 0.4), white, 0 * white)  # type: ignore[assignment,method-assign]
+        model.planes = lambda _image: Planes(torch.full((1, 3, *size), 0.4), white, white)  # type: ignore[assignment,method-assign]
         pictures = [mbu_ops.Remove(model)(one) for one in (photo + torch_grain, photo)]
         return (pictures[0] - pictures[1])[..., 24:-24, 24:-24].std() / torch_grain.std()
 

@@ -53,7 +53,7 @@ def planes(flow: tuple[float, float] = (0.0, 0.0), mask: float = 0.0, gate: floa
     """Grey planes that are the same everywhere."""
     one = torch.ones(1, 1, *SIZE)
     arrows = torch.tensor(flow).view(1, 2, 1, 1).expand(1, 2, 2, 2)
-    return Planes(0.5 * one.expand(1, 3, -1, -1), mask * one, gate * one, arrows)
+    return Planes(0.5 * one.expand(1, 3, -1, -1), mask * one, mask * (1 - gate) * one, arrows)
 
 
 def test_it_is_a_method_with_a_dial() -> None:

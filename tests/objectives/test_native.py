@@ -53,8 +53,8 @@ def drawing(one: NativeObjective, batch: Batch, right: bool) -> None:
     pairs, with_, _ = batch
     wanted = torch.cat([Pairs.of(pairs).wanted, with_[:, :3], torch.zeros(4, 3, 16, 32)])
     where = torch.cat([Pairs.of(pairs).masks, with_[:, 3:], torch.zeros(4, 1, 16, 32)])
-    white = Planes(torch.ones_like(wanted), torch.ones_like(where), torch.zeros_like(where))
-    drawn = Planes(wanted, where, 1 - where) if right else white
+    white = Planes(torch.ones_like(wanted), torch.ones_like(where), torch.ones_like(where))
+    drawn = Planes(wanted, where, where) if right else white
     one.model.planes = lambda _images: drawn
 
 
@@ -92,12 +92,24 @@ def test_what_is_right_costs_nothing(batch: Batch) -> None:
     one = objective()
     drawing(one, batch, right=True)
     terms = steps(one, batch)["networks"]
-    for name in ("reconstruction", "bands", "feature_matching", "keep", "same", "empty", "area"):
+    costing = ("reconstruction", "drawn", "bands", "feature_matching", "keep", "same", "empty", "area")
+    for name in costing:
         assert float(terms[name]) == pytest.approx(0, abs=1e-5), name
     drawing(one, batch, right=False)
     wrong = steps(one, batch)["networks"]
-    for name in ("reconstruction", "bands", "feature_matching", "keep", "same", "empty", "area", "mask", "gate"):
+    for name in (*costing, "mask", "gate"):
         assert float(wrong[name]) > float(terms[name]) + 1e-3, name
+
+
+def test_colours_must_be_right_however_little_of_them_shows(batch: Batch) -> None:
+    """Else they learn to make up for what shines through."""
+    one = objective()
+    drawing(one, batch, right=False)
+    planes = one.model.planes(batch[1])
+    one.model.planes = lambda _images: planes._replace(redrawn=0 * planes.redrawn)
+    pairs = Pairs.of(batch[0])
+    wanted = ((2 - 2 * pairs.wanted) * (4 * pairs.masks - 2).clamp(0, 1)).mean()
+    torch.testing.assert_close(steps(one, batch)["networks"]["drawn"], wanted * one.weights.drawn)
 
 
 def test_photos_without_the_content_should_stay_bit_for_bit(batch: Batch) -> None:

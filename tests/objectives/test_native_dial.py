@@ -64,7 +64,7 @@ def draw(network: Native, mask: Tensor, shade: float) -> None:
     mask = mask.clone()
 
     def planes(image: Tensor) -> Planes:
-        return Planes(torch.full_like(image, shade), mask[: len(image)], 0 * mask[: len(image)])
+        return Planes(torch.full_like(image, shade), mask[: len(image)], mask[: len(image)])
 
     network.planes = planes  # type: ignore[method-assign]
 
