@@ -60,7 +60,7 @@ class WeightsError(MBUOpsError, ValueError):
 
 
 class MissingPackageError(WeightsError, ModuleNotFoundError):
-    """Weights of a package that is not installed: the message says what they are for, and what installs them."""
+    """Weights that need a package which is not installed: the message says what for, and what installs it."""
 
 
 class FrameError(MBUOpsError, LookupError):

@@ -19,6 +19,8 @@ import torch
 from mbu_ops import families
 from mbu_ops.methods.mbu import MBU
 
+from .hub_server import HubServer
+
 pytest.register_assert_rewrite("mbu_ops.testing.op_tester", "mbu_ops.testing.family_tester")
 
 Install = Callable[..., Path]
@@ -73,3 +75,20 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     families.refresh()
     yield add
     families.refresh()
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    """A hub of this test's own that the library takes for the real one; the cache is empty, nobody is logged in."""
+    from huggingface_hub import constants
+
+    home, real, cache = constants.HF_HOME, constants.ENDPOINT, str(tmp_path / "hf")
+    with HubServer() as server:
+        # read from the environment once, when the library is imported
+        for name, value in list(vars(constants).items()):
+            if isinstance(value, str) and value.startswith((home, real)):
+                monkeypatch.setattr(constants, name, value.replace(home, cache).replace(real, server.address))
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+            monkeypatch.delenv(name, raising=False)
+        yield server

@@ -40,7 +40,7 @@ HEAD = """# Command line
 - A result never replaces an input, two results never share a name, and a file appears under its name whole or not
   at all.
 - Only the pixels under the mask change; with `--frame`, only pixels in that box.
-- Nothing is downloaded.
+- Nothing is downloaded but weights that are named `hf://user/repo`: [the Hub](hub.md).
 """
 
 

@@ -19,6 +19,7 @@ from mbu_ops.functional.render import Edit, mask_bands
 from mbu_ops.ops.look import USUAL, Look
 from mbu_ops.ops.method import Method, Sight
 from mbu_ops.ops.one_input import Decision, Pass
+from mbu_ops.ops.publishing import Publishing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 _LOOKS = frozenset(field.name for field in fields(Look))
 
 
-class Op(nn.Module):
+class Op(Publishing, nn.Module):
     """A verb done by a method. The networks run in the weights' dtype; results come back in the image's.
 
     Args:
@@ -94,8 +95,9 @@ class Op(nn.Module):
         Gradients reach images and guides all the same.
 
         Args:
-            name_or_path: ``"family/attribute"`` such as ``"faces/glasses"``, or a path to a weights file or to the
-                folder that training wrote. Of a family's weights, the first that can do this.
+            name_or_path: ``"family/attribute"`` such as ``"faces/glasses"``, a path to a weights file or to the folder
+                that training wrote, or ``"hf://user/repo"`` on the Hugging Face Hub, also with the name of a file and a
+                revision, ``"hf://user/repo/hats.safetensors:v1"``. Of a family's weights, the first that can do this.
             content: of weights that edit several contents, which one; the attribute by default where one is named.
             device: where to put it; the CPU by default.
             dtype: of the weights; float32 by default.
@@ -140,6 +142,7 @@ class Op(nn.Module):
         """
         op = cls(pretrained.model)
         op.default_guides = pretrained.guides
+        op.pretrained = pretrained
         op.know(pretrained)
         return op.eval()
 

@@ -33,7 +33,7 @@ class StepPlan:
 
     Attributes:
         step: the step.
-        name: its weights, as ``family/attribute`` or a path.
+        name: its weights, as ``family/attribute``, a path, or a name on the Hub with a commit's hash.
         path: the weights file.
         info: what that file says of itself.
         sha256: the digest that the family promises, or None.
@@ -138,8 +138,10 @@ def _plan_step(
     method: str | None,
     attributes: Collection[str],
 ) -> StepPlan:
-    from mbu_ops.weights import read_info, resolve
+    from mbu_ops.weights import pin, read_info, resolve
 
+    if (pinned := pin(name)) != name:  # what is shown and recorded of the step names the very commit
+        step, name = replace(step, attribute=pinned), pinned
     verb, options = get_verb(step.verb), dict(step.options)
     chosen = str(options["method"]) if "method" in options else method
     guided = verb.guides == 2 or (verb.guides == 1 and (given is not None or not wants_guide(step)))

@@ -33,7 +33,8 @@ class StepSpec:
     Attributes:
         verb: word of a verb, such as ``add``; :func:`mbu_ops.ops.verbs.verb_names` lists them.
         family: family of the attribute; None means the one given to :meth:`ChainSpec.bind`.
-        attribute: attribute name, or the path of trained weights (it holds a slash or ends in ``.safetensors``).
+        attribute: attribute name, or where trained weights are: a path (it holds a slash or ends in ``.safetensors``),
+            or a name on the Hugging Face Hub, as in ``remove:hf://user/repo:revision``.
         guide: path of the guide picture; None means ``bind``'s guides, or else a default guide of the weights.
         options: name and value of each option, in the order given.
 
@@ -85,11 +86,13 @@ def _fail(text: str, position: int, message: str) -> NoReturn:
 
 
 def is_weights_path(attribute: str) -> bool:
-    """Tell whether an attribute is the path of trained weights rather than ``attribute`` or ``family/attribute``.
+    """Tell whether an attribute says where trained weights are, rather than ``attribute`` or ``family/attribute``.
 
     Example:
         >>> is_weights_path("faces/glasses"), is_weights_path("./hats"), is_weights_path("hats.safetensors")
         (False, True, True)
+        >>> is_weights_path("hf://user/hats:v1")
+        True
     """
     names = attribute.split("/")
     return ("/" in attribute or attribute.endswith(".safetensors")) and not (

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Pretrained", "WeightsInfo", "load", "read_info", "save"]
 
+TRAINED = "weights.safetensors"
+"""Name of the weights in a folder, such as the one that training writes."""
+
 GUIDES = "guides"
 """Name of the default guide codes in the file."""
 
@@ -49,12 +52,16 @@ class Pretrained(NamedTuple):
         info: what the file says of itself.
         guides: ``(N, *guide code shape)`` default guide codes, or None.
         presence: says whether there is something to do; None where the file holds no such network.
+        card: what is told to people about it, as Markdown; empty where no card lies beside the file.
+        metrics: measured figures that its family lists, as ``(name, value)``.
     """
 
     model: nn.Module
     info: WeightsInfo
     guides: Tensor | None
     presence: Detector | None = None
+    card: str = ""
+    metrics: tuple[tuple[str, float], ...] = ()
 
     @property
     def frame(self) -> FrameSpec:

@@ -1,4 +1,7 @@
-"""From the name of weights to a file: a path, a packaged file, or the user's own store. Nothing is downloaded."""
+"""From the name of weights to a file: a path, a packaged file, one in the user's own store, or one on a hub.
+
+Nothing is downloaded but what is named ``hf://...``.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ from typing import TYPE_CHECKING
 from mbu_ops.errors import FamilyError, WeightsError
 from mbu_ops.families import FamilySpec, WeightSpec, get_attribute, get_family, weights_for
 from mbu_ops.families.names import did_you_mean, one_line
-from mbu_ops.weights.file import Pretrained, WeightsInfo, load, read_info
+from mbu_ops.weights.card import read_card
+from mbu_ops.weights.file import TRAINED, Pretrained, WeightsInfo, load, read_info
+from mbu_ops.weights.hub import fetch, is_hub_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -20,9 +25,6 @@ if TYPE_CHECKING:
 
 HOME = "MBU_OPS_HOME"
 """Environment variable that names the user's own store, ``~/.cache/mbu-ops`` by default."""
-
-TRAINED = "weights.safetensors"
-"""Name of the weights in the folder that training writes."""
 
 
 def resolve(
@@ -37,7 +39,8 @@ def resolve(
     """Find a weights file; reads none and imports no torch.
 
     Args:
-        name_or_path: a file, the folder that training wrote, or ``family/attribute`` or ``family/attribute/id``.
+        name_or_path: a file, the folder that training wrote, ``family/attribute`` or ``family/attribute/id``, or
+            ``hf://user/repo[/file.safetensors][:revision]``, which is downloaded (:func:`mbu_ops.weights.hub.fetch`).
         method: of a family's weights, take those of this method.
         verb: of a family's weights, take those that serve this verb, as far as their list says which they serve.
         beside: attributes that are edited too: of one method's weights, take those that edit most of them.
@@ -51,6 +54,8 @@ def resolve(
         FamilyError: if there is no such family or attribute.
         WeightsError: if there is no such file, or the family has no such weights.
     """
+    if is_hub_name(name_or_path):
+        return fetch(name_or_path)[0], None
     path = Path(name_or_path).expanduser()
     if path.is_file():
         return path, None
@@ -129,7 +134,7 @@ def load_pretrained(
     """Load trained weights by name or path.
 
     Args:
-        name_or_path: a file, the folder that training wrote, or ``family/attribute`` or ``family/attribute/id``.
+        name_or_path: as :func:`resolve` takes it.
         device: where to put the network; the CPU by default.
         dtype: of its weights; float32 by default.
         method: of a family's weights, take those of this method; of a path, insist on it.
@@ -142,7 +147,7 @@ def load_pretrained(
 
     Returns:
         The network in eval mode (or, of a network of several contents, what edits this one), the file's description,
-        and default guide codes.
+        default guide codes, and what is known of it beside the file: its card, its family's figures.
 
     Raises:
         FamilyError: if there is no such family or attribute.
@@ -153,6 +158,7 @@ def load_pretrained(
     pretrained = load(path, sha256=sha256, device=device, dtype=dtype, trainable=trainable)
     if method is not None and pretrained.info.method != method:
         raise WeightsError(f"{path}: expected weights of method {method!r}, got {pretrained.info.method!r}")
+    pretrained = pretrained._replace(card=read_card(path), metrics=spec.metrics if spec else ())
     if content is None and spec is not None and not whole:
         family, attribute = str(name_or_path).split("/")[:2]
         content = get_attribute(family, attribute).name

@@ -156,7 +156,7 @@ def test_weights_from_before_there_were_frames_go_into_a_plugin_of_now_and_back(
     package = folder / "mbu_ops_bags"
     shipped = next(spec for spec in get_family("handbags").weights if spec.attributes == ("handle",))
     model: Any
-    model, info, guides, _ = load(str(shipped.locate()))
+    model, info, guides, *_ = load(str(shipped.locate()))
     save(package / "bags-handle-a.safetensors", model, dataclasses.replace(info, family="bags"), guides)
     (entry,) = update_manifest(package / "weights.json", package.glob("*.safetensors"), "bags")
     assert "frame" not in entry

@@ -96,7 +96,7 @@ def write(checkpoint: object, path: Path) -> Path:
 def test_converted_model_computes_what_the_published_layers_do(published: Published, naming: str, source: Path) -> None:
     target = source.with_suffix(".safetensors")
     convert(write(published.checkpoint(naming), source), target)
-    model, info, guides, _ = weights.load(target)
+    model, info, guides, *_ = weights.load(target)
     generator = torch.Generator().manual_seed(1)
     image, guide = torch.rand(2, 3, 128, 128, generator=generator), torch.rand(2, 3, 128, 128, generator=generator)
 

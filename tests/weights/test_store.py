@@ -148,7 +148,7 @@ def test_what_the_family_promises_is_checked(file: Path, spec: WeightSpec, promi
 
 def of_frame(file: Path, spec: WeightSpec, frame: str | None, listed: str | None) -> WeightSpec:
     """Write the file again as trained on a frame, and return its entry of a list that says another one."""
-    model, info, guides, _ = weights.load(file)
+    model, info, guides, *_ = weights.load(file)
     weights.save(file, model, replace(info, frame=frame), guides)
     content = file.read_bytes()
     return replace(spec, sha256=hashlib.sha256(content).hexdigest(), size=len(content), frame=listed)
@@ -187,7 +187,7 @@ def test_a_file_s_frame_is_one_of_its_family_where_that_is_known(file: Path, spe
     says = r"no frame 'lower_fase'\. Did you mean 'lower_face'\? Its plugin may be too old"
     with pytest.raises(WeightsError, match=says):
         weights.verify(file)
-    model, info, guides, _ = weights.load(file)
+    model, info, guides, *_ = weights.load(file)
     for family in (None, "a_family_of_another_machine"):
         weights.save(file, model, replace(info, family=family), guides)
         assert weights.verify(file).frame == "lower_fase"

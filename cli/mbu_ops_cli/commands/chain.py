@@ -186,7 +186,8 @@ def chain(
     started = time.perf_counter()
     editing = _Editing(box, aligned, which, views or USUAL_VIEWS, compiled)
     report = _run(plans, files, compute, editing) if files.todo else Report(skipped=files.skipped)
-    show_report(spec, report, time.perf_counter() - started, as_json)
+    done = ChainSpec(tuple(plan.step for plan in plans))  # what was asked, with the commits of weights on a hub
+    show_report(done, report, time.perf_counter() - started, as_json)
     return SOME_FAILED if report.failed else OK
 
 

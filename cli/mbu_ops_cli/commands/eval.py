@@ -187,10 +187,11 @@ def _measure(source: Source, options: Options, out: Path | None, as_json: bool) 
     from mbu_ops.evaluation.measurement import STAGES, Instruments, measure
     from mbu_ops.evaluation.report import Report, table
     from mbu_ops.evaluation.sheets import write_sheets
-    from mbu_ops.weights import load_pretrained, read_info, resolve
+    from mbu_ops.weights import load_pretrained, pin, read_info, resolve
     from mbu_ops.weights.manifest import listed_entry, record_metrics
 
-    paths = {name: resolve(name)[0] for name in (weights, *options.compare)}
+    weights, *compared = map(pin, (weights, *options.compare))
+    paths = {name: resolve(name)[0] for name in (weights, *compared)}
     for path in paths.values():
         check_fit(path, read_info(path), source)
     follower = follower_of(source, options)

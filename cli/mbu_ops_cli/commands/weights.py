@@ -45,9 +45,11 @@ def list_(as_json: bool) -> None:
 def verify(names: tuple[str, ...]) -> int:
     """Check weights: the file's form, its digest where a family promises one, and every number in it.
 
-    NAME_OR_PATH is family/attribute, a file, or a folder that training wrote; without any, all installed weights are
+    NAME_OR_PATH is family/attribute, a file, a folder that training wrote, or hf://user/repo on the Hugging Face Hub,
+    also hf://user/repo/file.safetensors and, with a revision, hf://user/repo:v1; without any, all installed weights are
     checked. All are checked even if one fails; the exit code is then 3.
     """
+    from mbu_ops.weights import pin
     from mbu_ops.weights import verify as verify_one
 
     code = OK
@@ -56,6 +58,7 @@ def verify(names: tuple[str, ...]) -> int:
     )
     for name in chosen:
         try:
+            name = pin(name)
             verify_one(name)
         except MBUOpsError as error:
             reason = str(error)
