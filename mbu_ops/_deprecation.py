@@ -1,12 +1,14 @@
-"""Old names: they work for one minor version, and warn."""
+"""Old names: they work for one minor version, and warn; a release that was to drop one cannot be imported with it."""
 
 from __future__ import annotations
 
 import functools
+import re
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from mbu_ops._version import __version__
 
@@ -14,16 +16,34 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Renamed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Renamed:
     """What something is called by now.
 
     Attributes:
-        now: ``"module:name"``.
+        now: ``"module:name"``; of what is not imported (an argument, an option), its name alone.
         until: the version that no longer knows the old name, such as ``"0.3.0"``.
+
+    Raises:
+        RuntimeError: if that version has come: whoever makes the release takes the old name out.
+
+    Example:
+        >>> Renamed("--existing overwrite", "99.0.0").notice("--overwrite")
+        '--overwrite is called --existing overwrite by now: the old name goes in 99.0.0'
     """
 
     now: str
     until: str
+
+    def __post_init__(self) -> None:
+        if _numbers(__version__) >= _numbers(self.until):
+            raise RuntimeError(
+                f"the old name of {self.now} was to go in {self.until}, and this is {__version__}: take it out"
+            )
+
+    def notice(self, old: str) -> str:
+        """Return what to tell people who use the old name."""
+        return f"{old} is called {self.now.replace(':', '.')} by now: the old name goes in {self.until}"
 
 
 def deprecate(old: str, renamed: Renamed) -> object:
@@ -33,9 +53,6 @@ def deprecate(old: str, renamed: Renamed) -> object:
         old: the name as it was used, for people.
         renamed: what to use instead.
 
-    Raises:
-        RuntimeError: if the version has come that was to drop it: whoever makes that release takes the old name out.
-
     Example:
         >>> import warnings
         >>> with warnings.catch_warnings(record=True) as seen:
@@ -44,10 +61,8 @@ def deprecate(old: str, renamed: Renamed) -> object:
         >>> found, str(seen[0].message)
         (<class 'fractions.Fraction'>, 'maths.Ratio is called fractions.Fraction by now: the old name goes in 99.0.0')
     """
-    _still_known(old, renamed.until)
+    warnings.warn(renamed.notice(old), DeprecationWarning, stacklevel=3)
     module, _, name = renamed.now.partition(":")
-    text = f"{old} is called {module}.{name} by now: the old name goes in {renamed.until}"
-    warnings.warn(text, DeprecationWarning, stacklevel=3)
     return getattr(import_module(module), name)
 
 
@@ -77,17 +92,14 @@ def renamed_arguments(until: str, names: Mapping[str, str]) -> Callable[[Callabl
     Raises:
         RuntimeError: if that version has come.
     """
+    renamed = {old: Renamed(new, until) for old, new in names.items()}
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        for old in names:
-            _still_known(old, until)
-
         @functools.wraps(function)
         def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-            for old in names.keys() & kwargs.keys():
-                text = f"{old} is called {names[old]} by now: the old name goes in {until}"
-                warnings.warn(text, DeprecationWarning, stacklevel=2)
-                kwargs[names[old]] = kwargs.pop(old)
+            for old in renamed.keys() & kwargs.keys():
+                warnings.warn(renamed[old].notice(old), DeprecationWarning, stacklevel=2)
+                kwargs[renamed[old].now] = kwargs.pop(old)
             return function(*args, **kwargs)
 
         return wrapped
@@ -95,10 +107,5 @@ def renamed_arguments(until: str, names: Mapping[str, str]) -> Callable[[Callabl
     return decorate
 
 
-def _still_known(old: str, until: str) -> None:
-    if _numbers(__version__) >= _numbers(until):
-        raise RuntimeError(f"{old} was to go in {until}, and this is {__version__}: take it out")
-
-
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")[:3])
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])

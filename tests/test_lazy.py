@@ -13,6 +13,7 @@ from types import ModuleType
 import pytest
 
 import mbu_ops
+from mbu_ops import _deprecation
 from mbu_ops._deprecation import Renamed, renamed_arguments
 from mbu_ops._lazy import lazy_exports
 
@@ -121,12 +122,27 @@ def test_old_arguments_work_and_warn() -> None:
         assert mbu_ops.families.AttributeSpec("hat", "Hat", with_placement=layout).with_layout is layout  # type: ignore[call-arg]
 
 
-def test_an_old_name_must_go_when_its_version_has_come(package: str) -> None:
-    get, _, _ = lazy_exports("package", package, renamed={"Ratio": Renamed("fractions:Fraction", "0.0.1")})
-    with pytest.raises(RuntimeError, match=r"package.Ratio was to go in 0.0.1, and this is .*: take it out"):
-        get("Ratio")
+@pytest.mark.parametrize("version", ["0.3.0", "0.3.0rc1", "0.4.0.dev2", "1.0.0"])
+def test_an_old_name_must_go_when_its_version_has_come(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_deprecation, "__version__", version)
+    with pytest.raises(RuntimeError, match=rf"the old name of a:B was to go in 0.3.0, and this is {version}: take it"):
+        Renamed("a:B", "0.3.0")
     with pytest.raises(RuntimeError, match="take it out"):
-        renamed_arguments("0.0.1", {"old": "new"})(print)
+        renamed_arguments("0.3.0", {"old": "new"})
+
+
+@pytest.mark.parametrize("version", ["0.2.9", "0.3.0.dev1"])
+def test_until_then_it_stays(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_deprecation, "__version__", version)
+    assert Renamed("a:B", "0.3.1").notice("C") == "C is called a.B by now: the old name goes in 0.3.1"
+
+
+@pytest.mark.parametrize("module", ["mbu_ops", "mbu_ops.families", "mbu_ops.frames", "mbu_ops_cli.options"])
+def test_a_release_that_forgot_an_old_name_cannot_be_imported(module: str) -> None:
+    version = "import importlib, mbu_ops._deprecation as old; old.__version__ = '99.0.0'"
+    code = f"{version}; importlib.reload(importlib.import_module('{module}'))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "and this is 99.0.0: take it out" in done.stderr
 
 
 @pytest.mark.parametrize("package", ["mbu_ops", "mbu_ops.ops", "mbu_ops.ops.chain", "mbu_ops.weights"])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mbu_ops._deprecation import Renamed
 from mbu_ops.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -130,13 +131,16 @@ def choose_dtype(name: str) -> torch.dtype:
     return dtype
 
 
+_OVERWRITE = Renamed("--existing overwrite", "0.3.0")
+
+
 def existing_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command ``--existing``: what to do where a result exists."""
 
     @functools.wraps(command)
     def with_existing(*args: Any, existing: Existing, overwrite: bool, **options: Any) -> Any:
         if overwrite:
-            click.echo("note: --overwrite is called --existing overwrite by now; the old name goes in 0.3.0", err=True)
+            click.echo(f"note: {_OVERWRITE.notice('--overwrite')}", err=True)
         return command(*args, existing="overwrite" if overwrite else existing, **options)
 
     wrapped: Callable[..., Any] = click.option("--overwrite", is_flag=True, hidden=True)(with_existing)
