@@ -106,9 +106,11 @@ class _Handler(BaseHTTPRequestHandler):
             return self._create(json.loads(body))
         name, action = path.removeprefix("/api/models/").rsplit("/", 2)[:2]
         if action == "preupload":
-            files = [{"path": file["path"], "uploadMode": "regular", "shouldIgnore": False, "oid": None}
-                     for file in json.loads(body)["files"]]  # fmt: skip
-            return self._json({"files": files})
+            asked = [
+                {"path": file["path"], "uploadMode": "regular", "shouldIgnore": False, "oid": None}
+                for file in json.loads(body)["files"]
+            ]
+            return self._json({"files": asked})
         lines = [json.loads(line) for line in body.splitlines()]
         sent = {line["value"]["path"]: line["value"]["content"] for line in lines if line["key"] == "file"}
         summary = next(line["value"]["summary"] for line in lines if line["key"] == "header")

@@ -117,7 +117,7 @@ def fetch(name: str) -> tuple[Path, HubFile]:
             _check_size(name, told.size)
             promised = told.etag
         path = Path(hub.hf_hub_download(wanted.repo, wanted.file, revision=wanted.revision))
-        if promised is not None and _digest(path, promised) != promised:
+        if promised is not None and digest(path, promised) != promised:
             path.resolve().unlink()  # what its name in the cache is a link to
             path.unlink(missing_ok=True)
             raise WeightsError(f"{name}: the file came damaged: its digest is not the promised {promised}; try again")
@@ -196,7 +196,7 @@ def _check_size(name: str, size: int | None) -> None:
         raise WeightsError(f"{name}: expected at most {LARGEST_DOWNLOAD} bytes, got {got}; nothing was downloaded")
 
 
-def _digest(path: Path, promised: str) -> str:
+def digest(path: Path, promised: str) -> str:
     """Return a file's digest of the kind that the server promised: SHA-256, or Git's own for files that Git holds."""
     content = path.read_bytes()
     if len(promised) == 64:

@@ -41,7 +41,8 @@ def reached(code: str) -> list[str]:
     """Name the private things of the library that some code imports, reads or replaces."""
     tree = ast.parse(code)
     taken = list(imports(tree))
-    found = [full for full, _ in taken if ours(full) and private(full) and full.rpartition(".")[0] not in MECHANISMS]
+    secret = (full for full, _ in taken if ours(full) and private(full))
+    found = [full for full in secret if not MECHANISMS & {full, full.rpartition(".")[0]}]
     # an instance's own names are its own, and those of other projects are their business
     strangers = {"self", "cls", *(name for full, name in taken if not ours(full))}
     for node in ast.walk(tree):

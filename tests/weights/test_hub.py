@@ -146,7 +146,7 @@ def test_what_came_damaged_is_not_kept(repo: Repo, hub: HubServer) -> None:
 def test_files_that_git_itself_holds_have_another_digest(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"hello\n")
     git, sha256 = "ce013625030ba8dba906f756967f9e9ca394464a", hashlib.sha256(b"hello\n").hexdigest()
-    assert [hub_module._digest(tmp_path / "file", known) for known in (git, sha256)] == [git, sha256]
+    assert [hub_module.digest(tmp_path / "file", known) for known in (git, sha256)] == [git, sha256]
 
 
 @pytest.mark.parametrize(
