@@ -1,4 +1,4 @@
-"""Pictures of noise that several test folders share."""
+"""Files that several test folders share: pictures of noise, and files that only have names."""
 
 from __future__ import annotations
 
@@ -24,3 +24,17 @@ def draw_tree(folder: Path) -> Path:
     draw(folder / "trip" / "a.png", (16, 30), 3)
     draw(folder / "trip" / "deep" / "b.jpg", (16, 30), 4)
     return folder
+
+
+def touch(root: Path, *relative: str) -> None:
+    """Write files that hold their own names."""
+    for name in relative:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+
+
+def smooth(width: int, height: int) -> np.ndarray:
+    """Return a picture of two ramps, ``(H, W, 3)`` uint8, which lossy formats keep well."""
+    across, down = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
+    return np.dstack([across, down, np.full_like(down, 99)]).astype(np.uint8)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mbu_ops.batch import FilePlan, Job, Report
-from mbu_ops.batch.plan import PIPE
+from mbu_ops.batch import Failure, FilePlan, Job, Report
+from mbu_ops.batch.job import PIPE
 from mbu_ops.ops.chain import ChainSpec
 from mbu_ops_cli.options import echo_json
 
 if TYPE_CHECKING:
+    from mbu_ops.images import UnreadFile
     from mbu_ops.ops.plan import StepPlan
 
 SHOWN = 20
@@ -37,6 +38,8 @@ def show_plan(plans: Sequence[StepPlan], files: FilePlan, demo: bool, as_json: b
                 "demo": demo,
                 "todo": [_as_json(job) for job in files.todo],
                 "skipped": [_as_json(job) for job in files.skipped],
+                "refused": _failures(files.refused),
+                "unread": _unread(files.unread),
             }
         )
         return
@@ -49,7 +52,12 @@ def show_plan(plans: Sequence[StepPlan], files: FilePlan, demo: bool, as_json: b
         click.echo(f"{job} -> {_target(job)}")
     if len(files.todo) > SHOWN:
         click.echo(f"... and {len(files.todo) - SHOWN} more")
-    what = "the demo picture" if demo else f"{_count(len(files.todo))} to edit, {len(files.skipped)} skipped"
+    for failure in files.refused[:SHOWN]:
+        click.echo(f"refused: {failure.reason}")
+    parts = [f"{_count(len(files.todo))} to edit, {len(files.skipped)} skipped"]
+    if files.refused:
+        parts.append(f"{len(files.refused)} refused")
+    what = "the demo picture" if demo else ", ".join(parts) + not_read(files.unread)
     click.echo(f"{what}; nothing was done (--dry-run)")
 
 
@@ -64,7 +72,8 @@ def show_report(spec: ChainSpec, report: Report, seconds: float, as_json: bool) 
                 "unchanged": [
                     {"input": str(written.job), "step": step} for written in report.written for step in written.idle
                 ],
-                "failed": [{"input": str(failure.job), "error": failure.reason} for failure in report.failed],
+                "failed": _failures(report.failed),
+                "unread": _unread(report.unread),
                 "seconds": round(seconds, 3),
             }
         )
@@ -81,7 +90,7 @@ def show_report(spec: ChainSpec, report: Report, seconds: float, as_json: bool) 
         parts.append(f"{len(report.skipped)} skipped (results exist)")
     if report.failed:
         parts.append(f"{len(report.failed)} failed")
-    click.echo(f"{', '.join(parts)} in {seconds:.1f} s", err=True)
+    click.echo(f"{', '.join(parts)} in {seconds:.1f} s{not_read(report.unread)}", err=True)
 
 
 def _guide_name(plan: StepPlan, index: int) -> str | int:
@@ -96,6 +105,27 @@ def _as_json(job: Job) -> dict[str, str | None]:
     return {"input": str(job), "output": _target(job)} | {
         name: None if path is None else str(path) for name, path in beside.items()
     }
+
+
+def _failures(failures: Sequence[Failure]) -> list[dict[str, str]]:
+    return [{"input": str(failure.job), "error": failure.reason} for failure in failures]
+
+
+def _unread(files: Sequence[UnreadFile]) -> list[dict[str, str]]:
+    return [{"input": str(file.path), "reason": file.reason} for file in files]
+
+
+def not_read(files: Sequence[UnreadFile]) -> str:
+    """Return a clause that counts files which are not read, or nothing where all are.
+
+    Args:
+        files: the files.
+    """
+    if not files:
+        return ""
+    from mbu_ops.images.paths import summarise_unread
+
+    return f", {len(files)} not read: {summarise_unread(files)}"
 
 
 def _target(job: Job) -> str:

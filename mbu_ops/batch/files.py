@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import count
 from typing import TypeAlias
 
@@ -25,6 +24,8 @@ def edit_files(
     inputs: StrPath | Sequence[StrPath],
     out: StrPath,
     *,
+    format: str | None = None,
+    quality: int | None = None,
     existing: Existing = "error",
     save_mask: bool = False,
     save_boxes: bool = False,
@@ -42,7 +43,11 @@ def edit_files(
             module from images ``(B, 3, H, W)``, RGB in [0, 1], to images of the same size. It works where its weights
             are.
         inputs: a file, a folder (searched to the bottom), a pattern such as ``photos/**/*.jpg``, or several of them.
-        out: a file, or a folder in which input folders are mirrored.
+        out: a file, a folder in which input folders are mirrored, or such a folder and a pattern of names
+            (``results/{stem}-smile.{ext}``).
+        format: format of all results: ``"jpg"``, ``"png"``, ``"webp"``, ``"tiff"``, ``"bmp"``, ``"avif"`` or
+            ``"heic"``; None keeps each input's.
+        quality: of results in lossy formats, 1 (small) to 100; None keeps the source's, or takes the format's own.
         existing: what to do where a result exists: ``error`` (before anything is edited), ``skip`` or ``overwrite``.
         save_mask: write the mask of what changed beside each result, as ``NAME.mask.png``.
         save_boxes: write which places were found beside each result, as ``NAME.boxes.json``: none for ops that do not
@@ -51,11 +56,11 @@ def edit_files(
         progress: called after each picture with the number of those that are finished, and of all.
 
     Returns:
-        What was written, skipped and not edited.
+        What was written, skipped, not edited and not read.
 
     Raises:
         ConfigurationError: if the arguments do not go together, or results exist and ``existing`` is ``error``.
-        ImageFileError: if an input is missing, two results would collide, or one would replace an input.
+        ImageFileError: as :func:`plan_files`.
 
     Example:
         >>> import tempfile
@@ -75,6 +80,8 @@ def edit_files(
     plan = plan_files(
         inputs,
         out,
+        format=format,
+        quality=quality,
         makes_mask=makes_mask(unframed(op)),
         save_mask=save_mask,
         save_boxes=save_boxes,
@@ -102,5 +109,4 @@ def edit_planned(
         if progress is not None:
             progress(next(finished), len(plan.todo))
 
-    report = Runner(editor, editor.batch_size, plan.overwrite, advance).run(plan.todo)
-    return replace(report, skipped=plan.skipped)
+    return Runner(editor, editor.batch_size, advance).run(plan)

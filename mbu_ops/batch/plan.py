@@ -6,37 +6,19 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from mbu_ops.errors import ConfigurationError
+from mbu_ops.batch.job import PIPE, Failure, Job
+from mbu_ops.errors import ConfigurationError, ImageFileError
 
-PIPE = "-"
-"""Names stdin among inputs, and stdout as the output."""
+if TYPE_CHECKING:
+    from mbu_ops.images import UnreadFile
+    from mbu_ops.images.formats import Format
 
 Existing = Literal["error", "skip", "overwrite"]
 """What to do where a result exists."""
 
 StrPath: TypeAlias = str | os.PathLike[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One picture to edit.
-
-    Attributes:
-        source: file to read; None = stdin.
-        target: file to write; None = stdout.
-        mask: where to write the mask of what changed; None = nowhere.
-        boxes: where to write which places were found; None = nowhere.
-    """
-
-    source: Path | None
-    target: Path | None
-    mask: Path | None = None
-    boxes: Path | None = None
-
-    def __str__(self) -> str:
-        return PIPE if self.source is None else str(self.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +29,27 @@ class FilePlan:
         todo: pictures to edit.
         skipped: pictures whose results are there already.
         overwrite: whether files that are in the way of results are replaced.
+        refused: pictures that cannot be edited, because their results would share a name.
+        unread: files in the input folders that are no pictures, or none that can be read here, and why.
+        format: format of a result that goes to stdout, as :func:`mbu_ops.images.encode` takes it; None = its input's.
+        quality: of results in lossy formats, 1 to 100; None = the source's, or the format's own.
     """
 
     todo: tuple[Job, ...]
     skipped: tuple[Job, ...] = ()
     overwrite: bool = False
+    refused: tuple[Failure, ...] = ()
+    unread: tuple[UnreadFile, ...] = ()
+    format: str | None = None
+    quality: int | None = None
 
 
 def plan_files(
     inputs: StrPath | Sequence[StrPath],
     out: StrPath,
     *,
+    format: str | None = None,
+    quality: int | None = None,
     makes_mask: bool = False,
     save_mask: bool = False,
     save_boxes: bool = False,
@@ -69,7 +61,12 @@ def plan_files(
 
     Args:
         inputs: a file, a folder (searched to the bottom), a pattern, several of them, or only ``-`` for stdin.
-        out: a file, a folder (in which input folders are mirrored), or ``-`` for stdout.
+        out: a file, a folder (in which input folders are mirrored), such a folder and a pattern of names
+            (``results/{stem}-smile.{ext}``: the input's name without its suffix, the result's suffix without its dot),
+            or ``-`` for stdout.
+        format: format of all results, by a suffix without its dot: ``"jpg"``, ``"png"``, ``"webp"``, ``"tiff"``,
+            ``"bmp"``, ``"avif"`` or ``"heic"``; None keeps each input's.
+        quality: of results in lossy formats, 1 (small) to 100; None keeps the source's, or takes the format's own.
         makes_mask: the results are masks, written as PNG.
         save_mask: write the mask of what changed beside each result, as ``NAME.mask.png``.
         save_boxes: write which places were found beside each result, as ``NAME.boxes.json``.
@@ -78,7 +75,8 @@ def plan_files(
 
     Raises:
         ConfigurationError: if the arguments do not go together, or results exist and ``existing`` is ``error``.
-        ImageFileError: if an input is missing, two results would collide, or one would replace an input.
+        ImageFileError: if an input is missing, one file is named for the results of a folder, a result would replace
+            an input, or all of them would share names; those that share one while others do not are refused alone.
 
     Example:
         >>> import tempfile
@@ -90,41 +88,101 @@ def plan_files(
     """
     if existing not in get_args(Existing):
         raise ConfigurationError(f"expected existing = {', '.join(get_args(Existing))}, got {existing!r}")
+    suffix = _suffix(format, makes_mask)
     named = [os.fspath(path) for path in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
+    refused: list[Failure] = []
+    unread: tuple[UnreadFile, ...] = ()
     if PIPE not in named:
-        jobs = _file_jobs(named, os.fspath(out), makes_mask)
+        jobs, refused, unread = _file_jobs(named, os.fspath(out), suffix)
     elif len(named) == 1:
-        jobs = [Job(None, None if out == PIPE else Path(out))]
+        jobs = [_pipe_job(os.fspath(out), suffix)]
     else:
         raise ConfigurationError("expected -i - alone, got other inputs beside it; pipe one picture, or name files")
     if save_mask:
         jobs = [replace(job, mask=_beside(job, "--save-mask", ".mask.png")) for job in jobs]
-        _refuse_overlap(jobs)
+        _refuse_overlap([*jobs, *(failure.job for failure in refused)])
     if save_boxes:
         jobs = [replace(job, boxes=_beside(job, "--save-boxes", ".boxes.json")) for job in jobs]
-    if makes_mask:
-        for job in jobs:
-            if job.target is not None and job.target.suffix.lower() != ".png":
-                raise ConfigurationError(
-                    f"a mask is written as PNG: expected -o to end in .png, got {str(job.target)!r}"
-                )
     _check_writable(jobs)
-    return _apply_existing(jobs, existing)
+    piped = _format(suffix) if suffix else None
+    _check_quality(quality, jobs, piped)
+    plan = _apply_existing(jobs, existing)
+    return replace(plan, refused=tuple(refused), unread=unread, format=piped.name if piped else None, quality=quality)
 
 
-def _file_jobs(inputs: Sequence[str], out: str, makes_mask: bool) -> list[Job]:
-    from mbu_ops.images import find, output_paths
+def _suffix(format: str | None, makes_mask: bool) -> str | None:
+    """Return the suffix that all results get, or None if each keeps its input's."""
+    if format is None:
+        return ".png" if makes_mask else None
+    from mbu_ops.images.formats import FORMAT_OF_SUFFIX, require
 
-    for given in inputs:
-        if Path(given).is_dir() and Path(given).resolve() == Path(out).resolve():
-            raise ConfigurationError(f"-i and -o are the same folder, {given!r}; choose another folder for the results")
-    found = find(inputs, out=out if out != PIPE else None)
+    suffix = f".{format.lower()}"
+    chosen = FORMAT_OF_SUFFIX.get(suffix)
+    if chosen is None or not chosen.writable:
+        known = ", ".join(name.removeprefix(".") for name, one in FORMAT_OF_SUFFIX.items() if one.writable)
+        raise ConfigurationError(f"--format: expected one of {known}, got {format!r}")
+    require(chosen, f"--format {format}")
+    if makes_mask and chosen.name != "PNG":
+        raise ConfigurationError(f"a mask is written as PNG: leave --format {format} out")
+    return suffix
+
+
+def _format(suffix: str) -> Format:
+    from mbu_ops.images.formats import FORMAT_OF_SUFFIX
+
+    return FORMAT_OF_SUFFIX[suffix]
+
+
+def _pipe_job(out: str, suffix: str | None) -> Job:
+    from mbu_ops.images.outputs import output_file, split_pattern
+
     if out == PIPE:
-        if len(found) > 1:
-            raise ConfigurationError(f"-o - takes one picture, got {len(found)}; name a folder with -o")
-        return [Job(found[0].path, None)]
-    targets = output_paths(found, out, suffix=".png" if makes_mask else None)
-    return [Job(image.path, target) for image, target in zip(found, targets, strict=True)]
+        return Job(None, None)
+    if split_pattern(out)[1] is not None:
+        raise ConfigurationError(f"-o {out}: a piped picture has no name to fill a pattern with; name a file with -o")
+    return Job(None, output_file(out, suffix))
+
+
+def _file_jobs(
+    inputs: Sequence[str], out: str, suffix: str | None
+) -> tuple[list[Job], list[Failure], tuple[UnreadFile, ...]]:
+    """Return what to edit, what cannot be for its result's name, and what is not read."""
+    from mbu_ops.images import output_paths, search, shared_names
+    from mbu_ops.images.outputs import split_pattern
+
+    folder, pattern = split_pattern(out)
+    for given in inputs:
+        if pattern is None and Path(given).is_dir() and Path(given).resolve() == Path(out).resolve():
+            raise ConfigurationError(f"-i and -o are the same folder, {given!r}; choose another folder for the results")
+    files = search(inputs, out=folder if out != PIPE else None)
+    if out == PIPE:
+        if len(files.images) > 1:
+            raise ConfigurationError(f"-o - takes one picture, got {len(files.images)}; name a folder with -o")
+        return [Job(files.images[0].path, None)], [], files.unread
+    targets = output_paths(files.images, out, suffix=suffix)
+    reasons = shared_names(files.images, targets)
+    jobs, refused = [], []
+    for image, target in zip(files.images, targets, strict=True):
+        job = Job(image.path, target)
+        if image in reasons:
+            refused.append(Failure(job, reasons[image]))
+        else:
+            jobs.append(job)
+    if not jobs:
+        raise ImageFileError(refused[0].reason)
+    return jobs, refused, files.unread
+
+
+def _check_quality(quality: int | None, jobs: Sequence[Job], piped: Format | None) -> None:
+    if quality is None:
+        return
+    if not 1 <= quality <= 100:
+        raise ConfigurationError(f"expected --quality from 1 to 100, got {quality}")
+    formats = [piped if job.target is None else _format(job.target.suffix.lower()) for job in jobs]
+    # what format a picture from stdin has is not known yet
+    if all(format is not None and format.quality is None for format in formats):
+        names = ", ".join(sorted({format.name for format in formats if format}))
+        raise ConfigurationError(f"--quality is for JPEG, WebP, AVIF and HEIC, and results are {names}: leave it out")
 
 
 def _beside(job: Job, option: str, suffix: str) -> Path:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from mbu_ops.batch.plan import Job
+from mbu_ops.batch.job import Failure, Job
+
+if TYPE_CHECKING:
+    from mbu_ops.images import UnreadFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +25,6 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """A picture that could not be edited.
-
-    Attributes:
-        job: the picture.
-        reason: why, for people.
-    """
-
-    job: Job
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
     """What became of the pictures: those edited in the order in which they were finished.
 
@@ -41,8 +32,10 @@ class Report:
         written: pictures whose results are written.
         failed: pictures that could not be edited.
         skipped: pictures whose results were there already.
+        unread: files in the input folders that are no pictures, or none that can be read here, and why.
     """
 
     written: tuple[Written, ...] = ()
     failed: tuple[Failure, ...] = ()
     skipped: tuple[Job, ...] = ()
+    unread: tuple[UnreadFile, ...] = ()

@@ -9,18 +9,20 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
 from mbu_ops.batch.editor import Result
-from mbu_ops.batch.plan import Job
-from mbu_ops.batch.report import Failure, Report, Written
+from mbu_ops.batch.job import Failure, Job
+from mbu_ops.batch.plan import FilePlan
+from mbu_ops.batch.report import Report, Written
 from mbu_ops.errors import MBUOpsError
 from mbu_ops.frames.frame import Frame
 from mbu_ops.images import ImageFile, count_pixels, encode, encode_mask, read, write, write_bytes, write_mask
-from mbu_ops.images.writer import format_of
+from mbu_ops.images.formats import format_of
 
 if TYPE_CHECKING:
     from mbu_ops.families.aligning import FrameLike
@@ -42,7 +44,6 @@ class Runner:
     Args:
         edit: makes results of a batch, see :class:`mbu_ops.batch.editor.Editor`.
         batch_size: most pictures in a batch; pictures of one size share batches.
-        overwrite: replace existing results.
         advance: called once for every finished picture, by the thread that called :meth:`run`.
     """
 
@@ -50,19 +51,20 @@ class Runner:
         self,
         edit: Callable[[Tensor], Sequence[Result | MBUOpsError]],
         batch_size: int,
-        overwrite: bool,
         advance: Callable[[], object],
     ) -> None:
         self.edit = edit
         self.batch_size = batch_size
-        self.overwrite = overwrite
         self.advance = advance
         self._window = batch_size + THREADS
         self._written: list[Written] = []
         self._failed: list[Failure] = []
 
-    def run(self, jobs: Iterable[Job]) -> Report:
-        """Do all jobs.
+    def run(self, plan: FilePlan) -> Report:
+        """Do what is planned.
+
+        Args:
+            plan: what is read from where and written where, and how.
 
         Raises:
             KeyboardInterrupt: on Ctrl-C; results already begun are finished or leave nothing behind.
@@ -70,14 +72,14 @@ class Runner:
         pool = ThreadPoolExecutor(THREADS, thread_name_prefix="mbu-ops")
         try:
             writes: dict[Future[Written], _Decoded] = {}
-            for batch in self._batches(self._decode(pool, jobs)):
-                writes |= self._start_writes(pool, batch)
+            for batch in self._batches(self._decode(pool, plan.todo)):
+                writes |= self._start_writes(pool, batch, plan)
                 while len(writes) > 1 and (len(writes) > self._window or _total(writes.values()) > PIXELS_IN_FLIGHT):
                     self._finish(writes, wait(writes, return_when=FIRST_COMPLETED).done)
             self._finish(writes, wait(writes).done)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-        return Report(tuple(self._written), tuple(self._failed))
+        return Report(tuple(self._written), (*plan.refused, *self._failed), plan.skipped, plan.unread)
 
     def _fail(self, job: Job, error: Exception) -> None:
         # an error that nobody foresaw is a bug, and its text alone may say nothing
@@ -124,7 +126,9 @@ class Runner:
                 yield waiting.pop(max(waiting, key=lambda key: len(waiting[key])))
         yield from waiting.values()
 
-    def _start_writes(self, pool: ThreadPoolExecutor, batch: Sequence[_Decoded]) -> dict[Future[Written], _Decoded]:
+    def _start_writes(
+        self, pool: ThreadPoolExecutor, batch: Sequence[_Decoded], plan: FilePlan
+    ) -> dict[Future[Written], _Decoded]:
         results: Sequence[Result | MBUOpsError]
         try:
             results = self.edit(torch.stack([picture.image.to_tensor() for picture in batch]))
@@ -135,7 +139,7 @@ class Runner:
             if isinstance(result, MBUOpsError):
                 self._fail(picture.job, result)
             else:
-                writes[pool.submit(_write, picture.job, result, picture.image, self.overwrite)] = picture
+                writes[pool.submit(_write, picture.job, result, picture.image, plan)] = picture
         return writes
 
     def _finish(self, writes: dict[Future[Written], _Decoded], done: Iterable[Future[Written]]) -> None:
@@ -161,25 +165,30 @@ def _read(job: Job) -> ImageFile:
     return read(sys.stdin.buffer if job.source is None else job.source)
 
 
-def _write(job: Job, result: Result, like: ImageFile, overwrite: bool) -> Written:
+def _write(job: Job, result: Result, like: ImageFile, plan: FilePlan) -> Written:
     image, mask, places, idle, same = result
+    overwrite = plan.overwrite
     # before the picture: where the picture is there, what belongs to it is too
     if job.mask is not None and mask is not None:
         write_mask(job.mask, mask, overwrite=overwrite)
     if job.boxes is not None:
         write_bytes(job.boxes, _boxes(places, like), overwrite=overwrite)
     if job.target is None:
-        data = encode(image, like) if image is not None else encode_mask(_known(mask))
+        data = encode(image, like, plan.format, plan.quality) if image is not None else encode_mask(_known(mask))
         # a buffer of its own: what a full disk refuses must not be tried again when the process ends
         with open(sys.stdout.fileno(), "wb", closefd=False) as stream:
             stream.write(data)
-    elif same and job.source is not None and format_of(job.target) == like.kind.format:
+    elif same and plan.quality is None and job.source is not None and _same_format(job.target, like):
         write_bytes(job.target, job.source.read_bytes(), overwrite=overwrite)  # to encode it again would change it
     elif image is not None:
-        write(job.target, image, like, overwrite=overwrite)
+        write(job.target, image, like, quality=plan.quality, overwrite=overwrite)
     else:
         write_mask(job.target, _known(mask), overwrite=overwrite)
     return Written(job, idle)
+
+
+def _same_format(target: Path, image: ImageFile) -> bool:
+    return format_of(target).name == image.kind.format
 
 
 def _boxes(places: Sequence[tuple[FrameLike, bool]], image: ImageFile) -> bytes:

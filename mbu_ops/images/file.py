@@ -17,23 +17,6 @@ if TYPE_CHECKING:
 Pixels = NDArray[np.unsignedinteger[Any]]
 """Integer samples of 8 or 16 bits: uint8 or uint16."""
 
-FORMAT_OF_SUFFIX = {
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".jpe": "JPEG",
-    ".jfif": "JPEG",
-    ".png": "PNG",
-    ".webp": "WEBP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".bmp": "BMP",
-}
-"""Formats that can be written, by lower-case suffix."""
-
-WRITABLE_SUFFIXES = tuple(FORMAT_OF_SUFFIX)
-READABLE_SUFFIXES = (*WRITABLE_SUFFIXES, ".gif")
-"""A GIF can be read but not written: its palette cannot hold an edit, so its edits become PNG files."""
-
 SHOWN = 1024
 """Longest side of what notebooks show, in pixels."""
 
@@ -63,7 +46,7 @@ class ImageKind:
     """What an edited picture goes back to when it is written.
 
     Attributes:
-        format: ``"JPEG"``, ``"PNG"``, ``"WEBP"``, ``"TIFF"``, ``"BMP"`` or ``"GIF"``.
+        format: name of a format, such as ``"JPEG"``: see :data:`mbu_ops.images.formats.FORMATS`.
         grey: one sample a pixel, not three.
         bits: 8 or 16.
         alpha: has an alpha channel.

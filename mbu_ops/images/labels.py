@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from mbu_ops.errors import ImageFileError, ShapeError
+from mbu_ops.images.formats import format_of
 from mbu_ops.images.reader import DEFAULT_MAX_PIXELS, read_bytes
-from mbu_ops.images.writer import format_of, write_bytes
+from mbu_ops.images.writer import write_bytes
 
 Colour = tuple[int, int, int]
 _FORMAT = str(PngImagePlugin.PngImageFile.format)
@@ -83,7 +84,7 @@ def write_labels(
         ImageFileError: if the name has another ending, the file exists, or it cannot be written.
         ShapeError: if the labels have another shape.
     """
-    if format_of(Path(path)) != _FORMAT:
+    if format_of(Path(path)).name != _FORMAT:
         raise ImageFileError(f"{str(path)!r}: a mask is written as PNG; end its name in .png")
     write_bytes(Path(path), encode_labels(labels, colours), overwrite=overwrite)
 

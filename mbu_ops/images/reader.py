@@ -13,6 +13,7 @@ from typing import BinaryIO, cast
 
 import numpy as np
 from PIL import (
+    AvifImagePlugin,
     BmpImagePlugin,
     ExifTags,
     GifImagePlugin,
@@ -29,12 +30,16 @@ from PIL import ImageFile as PillowFile
 from mbu_ops.errors import ImageFileError
 from mbu_ops.images import deep
 from mbu_ops.images.file import TIFF_TEXT_TAGS, ImageFile, ImageKind, JPEGTables, Pixels
+from mbu_ops.images.formats import FORMATS, enable_heif, looks_like_heif, require
 
 DEFAULT_MAX_PIXELS = 100_000_000
 """Larger pictures are refused before any pixel is decoded: a few kilobytes can claim to be gigabytes."""
 
 MAX_FILE_BYTES = 1 << 30
 """Longer files and pipes are refused: no picture of :data:`DEFAULT_MAX_PIXELS` needs more."""
+
+_START = 12
+"""Bytes at the start of a file that tell whether it may be a HEIF file."""
 
 LARGEST_DPI = 100_000
 """A resolution beyond this is nonsense, and is dropped."""
@@ -47,6 +52,7 @@ _READERS: tuple[type[PillowFile.ImageFile], ...] = (
     TiffImagePlugin.TiffImageFile,
     BmpImagePlugin.BmpImageFile,
     GifImagePlugin.GifImageFile,
+    AvifImagePlugin.AvifImageFile,
 )
 _PILLOW_FORMATS = [str(reader.format) for reader in _READERS]
 _TURNS = {
@@ -59,7 +65,9 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = tuple(_TURNS[orientation] for orientation in (5, 6, 7, 8))
-_FORMAT_NAMES = "JPEG, PNG, WebP, TIFF, BMP or GIF"
+_FORMAT_NAMES = "JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF or HEIC"
+_WITH_MORE_BEHIND = ("MPO", "HEIF")
+"""Formats in which a photo may have more pictures behind it: a second view, a burst. The first, or primary, counts."""
 
 
 def read(source: str | os.PathLike[str] | bytes | BinaryIO, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ImageFile:
@@ -67,7 +75,8 @@ def read(source: str | os.PathLike[str] | bytes | BinaryIO, *, max_pixels: int =
 
     Grey, palette and CMYK pictures all come out as RGB; the EXIF orientation is applied. CMYK goes through its ICC
     profile into sRGB. 16 bits of PNG and TIFF files are kept, but for TIFF files of CMYK, of premultiplied alpha or of
-    compressed separate planes, which come out as 8 bits.
+    compressed separate planes, which come out as 8 bits; so do 10 and 12 bits of AVIF and HEIC files. HEIC files need
+    the extra ``heic``.
 
     Args:
         source: a path, encoded bytes, or an open binary file or pipe, which is read to its end.
@@ -92,11 +101,13 @@ def read(source: str | os.PathLike[str] | bytes | BinaryIO, *, max_pixels: int =
         raise ImageFileError(f"{name}: expected an image, got an empty file; remove it or fetch it again")
     with _decoding(name):
         try:
-            with Image.open(BytesIO(data), formats=_PILLOW_FORMATS) as image:
+            with Image.open(BytesIO(data), formats=_openable(data)) as image:
                 return _decode(image, data, max_pixels)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # Pillow's own, higher limit
             raise _RefusedError(f"expected at most {max_pixels / 1e6:g} million pixels, got more ({error})") from None
         except UnidentifiedImageError:
+            if looks_like_heif(data):
+                require(FORMATS["HEIF"], name)
             raise _RefusedError(f"expected a {_FORMAT_NAMES} image, got a file that starts {data[:12]!r}") from None
 
 
@@ -134,10 +145,18 @@ def count_pixels(path: str | os.PathLike[str]) -> int:
     try:
         if not Path(path).is_file():  # a pipe would be waited for
             return 0
-        with Image.open(path, formats=_PILLOW_FORMATS) as image:
+        with Path(path).open("rb") as file, Image.open(file, formats=_openable(file.read(_START))) as image:
             return image.width * image.height
     except Exception:  # read() tells what is wrong with it
         return 0
+
+
+def _openable(start: bytes) -> list[str]:
+    """Return the formats that a file which starts so may have; HEIF's package is loaded only for files like its own."""
+    if not looks_like_heif(start) or FORMATS["HEIF"].missing:
+        return _PILLOW_FORMATS
+    enable_heif("a picture")
+    return [*_PILLOW_FORMATS, FORMATS["HEIF"].name]
 
 
 class _RefusedError(Exception):
@@ -149,6 +168,8 @@ def _decoding(name: str) -> Iterator[None]:
     """Name the picture in whatever becomes of decoding it."""
     try:
         yield
+    except ImageFileError:
+        raise
     except _RefusedError as error:
         raise ImageFileError(f"{name}: {error}") from None
     except Exception as error:  # a hostile file can make a decoder raise nearly anything
@@ -206,8 +227,7 @@ def _decode(image: PillowFile.ImageFile, data: bytes, max_pixels: int) -> ImageF
 
 
 def _refuse_animation(image: Image.Image) -> None:
-    # an MPO is a JPEG photo with more pictures behind it: its first one is the photo
-    if image.format != "MPO" and getattr(image, "is_animated", False):
+    if image.format not in _WITH_MORE_BEHIND and getattr(image, "is_animated", False):
         raise _RefusedError("expected one picture, got an animation or several pages; extract the one you want")
 
 

@@ -21,7 +21,7 @@ from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.segment import Segment
 from mbu_ops.testing import tiny_mbu, tiny_presence
 
-from ..pictures import draw, draw_tree
+from ..pictures import draw, draw_tree, smooth, touch
 
 
 @pytest.fixture
@@ -172,6 +172,36 @@ def test_an_interruption_leaves_whole_files_which_a_second_run_adds_to(
     assert (len(report.skipped), len(report.written)) == (len(times), 40 - len(times))
     assert len(tree(out)) == 80
     assert times == {name: (out / name).stat().st_mtime_ns for name in times}
+
+
+def test_formats_qualities_and_names_of_results(chain: Chain, photos: Path, tmp_path: Path) -> None:
+    report = edit_files(chain, photos, tmp_path / "out" / "{stem}-new.{ext}", format="jpg", quality=60)
+    names_of_results = ["0-new.jpg", "1-new.jpg", "2-new.jpg", "trip/a-new.jpg", "trip/deep/b-new.jpg"]
+    assert tree(tmp_path / "out") == names_of_results
+    assert len(report.written) == 5
+    edit_files(chain, photos, tmp_path / "fine", format="jpg", quality=98)
+    for name, fine in zip(names_of_results, tree(tmp_path / "fine"), strict=True):
+        assert (tmp_path / "out" / name).stat().st_size < (tmp_path / "fine" / fine).stat().st_size
+
+
+@pytest.mark.parametrize("suffix", ["heic", "avif"])
+def test_heic_and_avif_photos_are_edited_and_stay_what_they_are(chain: Chain, suffix: str, tmp_path: Path) -> None:
+    write(tmp_path / "in" / f"a.{suffix}", smooth(64, 48))
+    edit_files(chain, tmp_path / "in", tmp_path / "out")
+    result = read(tmp_path / "out" / f"a.{suffix}")
+    assert result.kind.format == {"heic": "HEIF", "avif": "AVIF"}[suffix]
+    source = read(tmp_path / "in" / f"a.{suffix}")
+    expected = chain(source.to_tensor()[None])[0].permute(1, 2, 0).detach().numpy()
+    assert np.abs(result.pixels - 255 * expected).mean() < 4
+
+
+def test_what_stops_a_few_files_is_reported_beside_the_rest(chain: Chain, photos: Path, tmp_path: Path) -> None:
+    draw(photos / "0.gif")
+    touch(photos, "clip.mov")
+    report = edit_files(chain, photos, tmp_path / "out")
+    assert names(failure.job for failure in report.failed) == ["0.gif", "0.png"]
+    assert [file.path.name for file in report.unread] == ["clip.mov"]
+    assert len(report.written) == len(tree(tmp_path / "out")) == 4
 
 
 def test_a_plan_can_be_looked_at_before_it_is_done(chain: Chain, photos: Path, tmp_path: Path) -> None:

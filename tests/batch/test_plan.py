@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from mbu_ops.batch import FilePlan, Job, plan, plan_files
 from mbu_ops.errors import ConfigurationError, ImageFileError
 
-from ..pictures import draw, draw_tree
+from ..pictures import draw, draw_tree, touch
 
 
 @pytest.fixture
@@ -49,6 +50,79 @@ def test_masks_that_would_share_a_name_are_refused(tmp_path: Path) -> None:
     draw(tmp_path / "in" / "a.jpg")
     with pytest.raises(ImageFileError, match="both be written"):
         plan_files([tmp_path / "in"], tmp_path / "out", makes_mask=True)
+
+
+def test_results_that_share_a_name_stop_no_others(tmp_path: Path) -> None:
+    for name in ("p.gif", "p.png", "q.png"):
+        draw(tmp_path / "in" / name)
+    plan = plan_files(tmp_path / "in", tmp_path / "out")
+    assert [job.source.name for job in plan.todo] == ["q.png"]
+    assert [failure.job.source.name for failure in plan.refused] == ["p.gif", "p.png"]
+    assert all("both be written" in failure.reason for failure in plan.refused)
+    renamed = plan_files(tmp_path / "in", tmp_path / "out" / "{stem}.{ext}", format="webp")
+    assert [job.target.name for job in renamed.todo] == ["q.webp"]
+
+
+def test_a_format_for_all_results(photos: Path, tmp_path: Path) -> None:
+    todo = plan_files(photos, tmp_path / "out", format="AVIF").todo
+    assert {job.target.suffix for job in todo} == {".avif"}
+    assert plan_files(photos / "0.png", "-", format="jpg").format == "JPEG"
+    assert plan_files("-", "a.webp", format="webp").todo == (Job(None, Path("a.webp")),)
+    for format in ("gif", "docx", ".png", ""):
+        with pytest.raises(ConfigurationError, match="--format: expected one of jpg, jpeg,"):
+            plan_files(photos, tmp_path / "out", format=format)
+    for source, out in [(photos / "0.png", "a.jpg"), ("-", "a.jpg")]:
+        with pytest.raises(ImageFileError, match=r"ends in \.png or"):
+            plan_files(source, out, format="png")
+    with pytest.raises(ConfigurationError, match="mask is written as PNG"):
+        plan_files(photos, tmp_path / "out", format="jpg", makes_mask=True)
+    assert plan_files("-", "-", format="png", makes_mask=True).format == "PNG"
+
+
+def test_heic_without_its_extra_is_refused_before_anything_is_done(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    for out, format in [("out", "heic"), ("{stem}.heic", None)]:
+        with pytest.raises(ImageFileError, match=r"pip install 'mbu-ops\[heic\]'"):
+            plan_files(photos, tmp_path / out, format=format)
+    # a HEIC photo among the inputs costs no other
+    (photos / "a.heic").touch()
+    plan = plan_files([photos / "a.heic", photos / "0.png"], tmp_path / "out")
+    assert [job.target.name for job in plan.todo] == ["a.heic", "0.png"]
+
+
+def test_a_quality_is_refused_where_no_result_has_one(photos: Path, tmp_path: Path) -> None:
+    assert plan_files(photos, tmp_path / "out", quality=80).quality == 80
+    assert plan_files("-", "-", quality=80).quality == 80
+    for arguments in ({"format": "png"}, {"format": "bmp"}, {"makes_mask": True}):
+        with pytest.raises(ConfigurationError, match="--quality is for JPEG, WebP, AVIF and HEIC"):
+            plan_files(photos, tmp_path / "out", quality=80, **arguments)
+    for quality in (0, 101):
+        with pytest.raises(ConfigurationError, match="from 1 to 100"):
+            plan_files(photos, tmp_path / "out", quality=quality)
+
+
+def test_patterns_beside_the_inputs(photos: Path) -> None:
+    plan = plan_files(photos, photos / "{stem}-new.{ext}")
+    assert [job.target.relative_to(photos).as_posix() for job in plan.todo][-1] == "trip/deep/b-new.jpg"
+    draw(photos / "0-new.png")
+    with pytest.raises(ImageFileError, match="would replace the input"):
+        plan_files(photos, photos / "{stem}-new.{ext}", existing="overwrite")
+    with pytest.raises(ConfigurationError, match="no name to fill a pattern"):
+        plan_files("-", "{stem}.png")
+
+
+def test_results_of_a_pattern_in_a_folder_inside_the_input_are_no_inputs(photos: Path) -> None:
+    draw(photos / "out" / "0-new.png")
+    plan = plan_files(photos, photos / "out" / "{stem}-new.{ext}", existing="skip")
+    assert [job.source.name for job in plan.skipped] == ["0.png"]
+    assert len(plan.todo) == 4
+
+
+def test_files_that_are_not_read_are_part_of_the_plan(photos: Path, tmp_path: Path) -> None:
+    touch(photos, "a.mov", "trip/b.txt")
+    assert [file.path.name for file in plan_files(photos, tmp_path / "out").unread] == ["a.mov", "b.txt"]
 
 
 def test_skip_makes_again_what_lacks_its_picture_or_its_mask(photos: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mbu_ops.batch import Failure, Job, runner
+from mbu_ops.batch import Failure, FilePlan, Job, runner
 from mbu_ops.batch.editor import Result
 from mbu_ops.batch.runner import Runner
 from mbu_ops.errors import ImageFileError, ShapeError
@@ -32,6 +32,10 @@ class Invert:
         return [Result(1 - image, None) for image in images]
 
 
+def plan_of(jobs: list[Job]) -> FilePlan:
+    return FilePlan(tuple(jobs))
+
+
 def jobs_of(tmp_path: Path, sizes: list[tuple[int, int]]) -> list[Job]:
     return [
         Job(draw(tmp_path / "in" / f"{index}.png", size, index), tmp_path / "out" / f"{index}.png")
@@ -42,7 +46,7 @@ def jobs_of(tmp_path: Path, sizes: list[tuple[int, int]]) -> list[Job]:
 def test_pictures_of_one_size_share_batches(tmp_path: Path) -> None:
     edit, seen = Invert(), []
     jobs = jobs_of(tmp_path, [(8, 6), (5, 5)] * 4 + [(8, 6)])
-    report = Runner(edit, 4, False, lambda: seen.append(1)).run(jobs)
+    report = Runner(edit, 4, lambda: seen.append(1)).run(plan_of(jobs))
     assert sorted(edit.shapes) == [(1, 3, 6, 8), (4, 3, 5, 5), (4, 3, 6, 8)]
     assert len(report.written) == len(seen) == 9
     assert all(job.target.exists() for job in jobs)
@@ -55,7 +59,7 @@ def test_odd_sizes_are_not_held_back_forever(tmp_path: Path, monkeypatch: pytest
         held.add(path.name)
         return ImageFile(np.zeros((int(path.name), 4, 3), np.uint8), None, ImageKind())
 
-    def write(path: Path, *_: object, overwrite: bool) -> None:
+    def write(path: Path, *_: object, **options: object) -> None:
         held.discard(path.stem)
 
     def edit(images: Tensor) -> list[Result]:
@@ -66,7 +70,7 @@ def test_odd_sizes_are_not_held_back_forever(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(runner, "read", read)
     monkeypatch.setattr(runner, "write", write)
     jobs = [Job(tmp_path / str(index), tmp_path / f"{index}.out") for index in range(1, 400)]
-    report = Runner(edit, 4, False, lambda: None).run(jobs)
+    report = Runner(edit, 4, lambda: None).run(plan_of(jobs))
     assert len(report.written) == 399
     # ahead + gathered + being written; never in proportion to the number of pictures
     assert max(most) <= 2 * 4 + 2 * (4 + runner.THREADS) + 1
@@ -75,7 +79,7 @@ def test_odd_sizes_are_not_held_back_forever(tmp_path: Path, monkeypatch: pytest
 def test_large_pictures_go_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "PIXELS_IN_FLIGHT", 2000)
     edit = Invert()
-    Runner(edit, 16, False, lambda: None).run(jobs_of(tmp_path, [(40, 30)] * 5))
+    Runner(edit, 16, lambda: None).run(plan_of(jobs_of(tmp_path, [(40, 30)] * 5)))
     assert edit.shapes == [(1, 3, 30, 40)] * 5
 
 
@@ -95,7 +99,7 @@ def test_few_large_pictures_are_in_memory_at_a_time(
             most.append(len(large))
         return ImageFile(np.zeros((height, 40, 3), np.uint8), None, ImageKind())
 
-    def write(path: Path, *_: object, overwrite: bool) -> None:
+    def write(path: Path, *_: object, **options: object) -> None:
         time.sleep(0.02 if slow == "write" else 0)
         with lock:
             large.discard(int(path.stem))
@@ -108,7 +112,7 @@ def test_few_large_pictures_are_in_memory_at_a_time(
     monkeypatch.setattr(runner, "read", read)
     monkeypatch.setattr(runner, "write", write)
     jobs = [Job(tmp_path / f"{index}-{height}", tmp_path / f"{index}.out") for index, height in enumerate(heights)]
-    report = Runner(edit, 16, False, lambda: None).run(jobs)
+    report = Runner(edit, 16, lambda: None).run(plan_of(jobs))
     assert len(report.written) == len(heights)
     assert max(most) <= 1 + 1 + 2  # read ahead, in hand, being written
 
@@ -126,7 +130,7 @@ def test_an_error_nobody_foresaw_costs_one_picture_and_is_named(
         return whole(path, *rest, **options)
 
     monkeypatch.setattr(runner, phase, fail_on_one)
-    report = Runner(Invert(), 2, False, lambda: None).run(jobs)
+    report = Runner(Invert(), 2, lambda: None).run(plan_of(jobs))
     assert report.failed == (Failure(jobs[1], f"{type(error).__name__}: {error}"),)
     assert len(report.written) == 4
 
@@ -146,7 +150,7 @@ def test_a_failure_costs_one_picture(phase: str, tmp_path: Path, monkeypatch: py
             raise ShapeError("no squares")
         return edit(images)
 
-    report = Runner(fail_on_squares, 2, True, lambda: None).run(jobs)
+    report = Runner(fail_on_squares, 2, lambda: None).run(FilePlan(tuple(jobs), overwrite=True))
     assert [failure.job for failure in report.failed] == [jobs[1]]
     assert {written.job for written in report.written} == {jobs[0], jobs[2]}
 
@@ -156,7 +160,7 @@ def test_an_unknown_error_in_the_edit_stops_the_run_and_its_threads(tmp_path: Pa
         raise RuntimeError("a bug")
 
     with pytest.raises(RuntimeError, match="a bug"):
-        Runner(broken, 2, False, lambda: None).run(jobs_of(tmp_path, [(8, 6)] * 9))
+        Runner(broken, 2, lambda: None).run(plan_of(jobs_of(tmp_path, [(8, 6)] * 9)))
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("mbu-ops")]
     assert not (tmp_path / "out").exists()
 
@@ -165,7 +169,7 @@ def test_a_result_that_appeared_meanwhile_is_not_replaced(tmp_path: Path) -> Non
     (job,) = jobs_of(tmp_path, [(8, 6)])
     job.target.parent.mkdir()
     job.target.write_bytes(b"mine")
-    report = Runner(Invert(), 2, False, lambda: None).run([job])
+    report = Runner(Invert(), 2, lambda: None).run(plan_of([job]))
     assert job.target.read_bytes() == b"mine"
     assert "exists" in report.failed[0].reason
 
@@ -177,7 +181,7 @@ def test_the_mask_is_written_before_its_picture(tmp_path: Path, monkeypatch: pyt
         raise ImageFileError("disk is full")
 
     monkeypatch.setattr(runner, "write", fail)
-    report = Runner(lambda images: [Result(image, image[:1]) for image in images], 1, False, lambda: None).run([job])
+    report = Runner(lambda images: [Result(image, image[:1]) for image in images], 1, lambda: None).run(plan_of([job]))
     assert report.failed == (Failure(job, "disk is full"),)
     assert job.mask.exists()
     assert not job.target.exists()

@@ -18,6 +18,7 @@ from mbu_ops.ops.reshape import Reshape
 from mbu_ops.testing import tiny_parsing
 from mbu_ops_cli.app import run
 
+from ..pictures import draw, touch
 from ..tiny_faces import ANATOMY, save_network
 from .conftest import pixels_of
 from .masks import labels_of, tensor
@@ -103,6 +104,20 @@ def test_a_broken_photo_costs_itself_alone(
     said = capsys.readouterr().err
     assert "4 written, 0 skipped, 1 failed" in said
     assert "1.png" in said
+    assert not (out / "1.png").exists()
+
+
+@pytest.mark.usefixtures("dolls")
+def test_photos_whose_masks_would_share_a_name_and_files_that_are_none_are_told(
+    photos: Path, parser: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw(photos / "1.jpg")
+    touch(photos, "a.mov")
+    out = tmp_path / "masks"
+    assert run(["parse", "-i", str(photos), "-o", str(out), "--weights", parser, *WHOLE]) == 1
+    said = capsys.readouterr().err
+    assert said.count("would both be written to") == 2
+    assert "4 written, 0 skipped, 2 failed, 1 not read: 1 .mov (unsupported format)" in said
     assert not (out / "1.png").exists()
 
 

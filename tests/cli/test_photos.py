@@ -45,7 +45,7 @@ FAILED = {
     "empty.jpg": "expected an image, got an empty file",
     "line.png": NO_FACE,
     "none.png": NO_FACE,
-    "text.jpg": "expected a JPEG, PNG, WebP, TIFF, BMP or GIF image",
+    "text.jpg": "expected a JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF or HEIC image",
     "truncated.jpg": "expected a whole image, got a damaged one",
 }
 

@@ -83,6 +83,13 @@ def test_a_copy_has_the_format_that_was_asked_for(
         assert (np.asarray(image) == np.asarray(Image.open(source))).all()
 
 
+def test_a_quality_that_is_asked_for_is_what_files_get(taught: tuple[Path, str], tmp_path: Path) -> None:
+    source = paint(tmp_path / "dark", 1, False, "jpg") / "dark0.jpg"
+    target = tmp_path / "out.jpg"
+    assert run(["chain", f"remove:{taught[0]}", "-i", str(source), "-o", str(target), "--quality", "30"]) == 0
+    assert target.stat().st_size < source.stat().st_size
+
+
 def test_calibrate_needs_pictures_that_training_leaves_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_tiny(tmp_path / "tiny")
     sides = ["--with", str(paint(tmp_path / "a", 8, True)), "--without", str(paint(tmp_path / "b", 8, False))]

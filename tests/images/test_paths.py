@@ -1,50 +1,20 @@
 from __future__ import annotations
 
-import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mbu_ops.errors import ImageFileError
-from mbu_ops.images import FoundImage, find, output_path, output_paths
+from mbu_ops.images import FoundImage, UnreadFile, find, search
+from mbu_ops.images.paths import summarise_unread
 
-names = st.text("abc .é\n'-", min_size=1, max_size=8).map(str.strip).filter(lambda name: name and set(name) - {"."})
-suffixes = st.sampled_from([".jpg", ".PNG", ".tiff", ".webp"])
-places = st.builds(
-    lambda folders, stem, suffix: Path(*folders, stem + suffix), st.lists(names, max_size=3), names, suffixes
-)
-
-
-def touch(root: Path, *relative: str) -> None:
-    for name in relative:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(name.encode())
+from ..pictures import touch
 
 
 def relatives(found: Iterable[FoundImage]) -> list[str]:
     return [image.relative.as_posix() for image in found]
-
-
-@given(places)
-def test_every_place_is_mirrored_under_the_output_folder(place: Path) -> None:
-    assert output_path(FoundImage(Path("in") / place, place), "out") == Path("out") / place
-
-
-@given(st.lists(places, unique_by=lambda place: str(place).casefold(), min_size=2, max_size=6))
-def test_different_places_never_share_an_output(found: list[Path]) -> None:
-    paths = output_paths([FoundImage(Path("in") / place, place) for place in found], "out")
-    assert len({str(path).casefold() for path in paths}) == len(found)
-    assert all(path.is_relative_to("out") for path in paths)
-
-
-@given(places, st.sampled_from([".png", ".jpg"]))
-def test_a_suffix_that_is_asked_for_replaces_only_the_suffix(place: Path, suffix: str) -> None:
-    path = output_path(FoundImage(place, place), "out", suffix=suffix)
-    assert path == Path("out") / place.parent / (place.stem + suffix)
 
 
 def test_a_folder_is_searched_to_the_bottom_in_order(tmp_path: Path) -> None:
@@ -115,44 +85,40 @@ def test_inputs_that_are_missing_or_hold_nothing_are_named(tmp_path: Path) -> No
         assert given_input in str(caught.value)
 
 
-def test_one_file_can_be_given_its_output_name(tmp_path: Path) -> None:
-    touch(tmp_path, "a.jpg")
-    found = find([tmp_path / "a.jpg"])
-    assert output_paths(found, tmp_path / "b.png") == [tmp_path / "b.png"]
-    assert output_paths(found, tmp_path / "folder") == [tmp_path / "folder/a.jpg"]
-    assert output_paths(found, f"{tmp_path}/v1.2/") == [tmp_path / "v1.2/a.jpg"]
-    (tmp_path / "v1.3").mkdir()
-    assert output_paths(found, tmp_path / "v1.3") == [tmp_path / "v1.3/a.jpg"]
-    with pytest.raises(ImageFileError, match=r"got '\.gif'"):
-        output_paths(found, tmp_path / "b.gif")
+def test_files_that_are_not_read_are_told_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, "in/a.jpg", "in/b.MOV", "in/c/d.mov", "in/e.heic", "in/f", "in/.hidden.mov", "in/out/old.txt")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    files = search([tmp_path / "in"], out=tmp_path / "in" / "out")
+    assert relatives(files.images) == ["a.jpg"]
+    assert [file.path.name for file in files.unread] == ["b.MOV", "e.heic", "f", "d.mov"]
+    assert {file.path.name: file.reason for file in files.unread}["e.heic"] == "pip install 'mbu-ops[heic]'"
+    assert summarise_unread(files.unread) == (
+        "2 .mov (unsupported format), 1 .heic (pip install 'mbu-ops[heic]'), 1 without suffix (unsupported format)"
+    )
 
 
-def test_the_only_picture_of_a_folder_in_a_subfolder_goes_to_a_folder(tmp_path: Path) -> None:
-    touch(tmp_path, "in/sub/a.jpg")
-    assert output_paths(find([tmp_path / "in"]), tmp_path / "o.png") == [tmp_path / "o.png/sub/a.jpg"]
+def test_heic_is_found_where_its_package_is(tmp_path: Path) -> None:
+    touch(tmp_path, "a.heic", "b.HIF", "c.avif")
+    files = search([tmp_path])
+    assert relatives(files.images) == ["a.heic", "b.HIF", "c.avif"]
+    assert files.unread == ()
 
 
-def test_a_gif_gets_a_name_that_can_be_written() -> None:
-    assert output_path(FoundImage(Path("a.gif"), Path("a.gif")), "out") == Path("out/a.png")
-    assert output_path(FoundImage(Path("a"), Path("a")), "out") == Path("out/a.png")
+def test_a_file_that_is_named_by_itself_is_read_and_not_counted(tmp_path: Path) -> None:
+    touch(tmp_path, "in/a.jpg", "in/photo")
+    files = search([tmp_path / "in", tmp_path / "in" / "photo"])
+    assert relatives(files.images) == ["a.jpg", "photo"]
+    assert files.unread == ()
 
 
-@pytest.mark.parametrize("pair", [("x/a.jpg", "y/a.jpg"), ("x/a.jpg", "y/A.JPG"), ("x/a.gif", "y/a.png")])
-def test_two_results_of_one_name_are_refused(tmp_path: Path, pair: tuple[str, str]) -> None:
-    touch(tmp_path, *pair)
-    with pytest.raises(ImageFileError, match="both be written") as caught:
-        output_paths(find([tmp_path / name for name in pair]), tmp_path / "out")
-    assert all(name in str(caught.value) for name in pair)
+def test_a_folder_that_holds_no_picture_says_what_it_holds(tmp_path: Path) -> None:
+    touch(tmp_path, "a.mov", "b.mov")
+    with pytest.raises(ImageFileError, match=r"found none but 2 \.mov \(unsupported format\)"):
+        find([tmp_path])
+    with pytest.raises(ImageFileError, match=r"found none but 2 \.mov"):
+        find([f"{tmp_path}/*"])
 
 
-def test_an_input_is_never_replaced(tmp_path: Path) -> None:
-    touch(tmp_path, "in/a.jpg", "in/b.jpg")
-    os.link(tmp_path / "in/a.jpg", tmp_path / "hard.jpg")
-    (tmp_path / "soft.jpg").symlink_to(tmp_path / "in/a.jpg")
-    (tmp_path / "same").symlink_to(tmp_path / "in")
-    single = find([tmp_path / "in/a.jpg"])
-    for out in ("in/a.jpg", "in", "hard.jpg", "soft.jpg", "same", "in/../in/a.jpg"):
-        with pytest.raises(ImageFileError, match="would replace the input"):
-            output_paths(single, tmp_path / out)
-    with pytest.raises(ImageFileError, match="would replace the input"):
-        output_paths(find([tmp_path / "in"]), tmp_path / "in")
+def test_a_summary_of_many_kinds_of_files_ends() -> None:
+    files = [UnreadFile(Path(f"a.{index}"), "unsupported format") for index in range(20)]
+    assert summarise_unread(files).endswith(", 14 others")

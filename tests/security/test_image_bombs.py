@@ -21,6 +21,8 @@ def encoded(format: str, **options: Any) -> bytearray:
     if format.endswith("16"):
         deep = np.arange(768, dtype=np.uint16).reshape(16, 16, 3) * 85
         return bytearray(encode(deep, ImageFile(deep, None, ImageKind(bits=16)), format.removesuffix("16")))
+    if format in ("AVIF", "HEIF"):
+        return bytearray(encode(np.arange(768, dtype=np.uint8).reshape(16, 16, 3), format=format))
     buffer = BytesIO()
     picture = Image.fromarray(np.arange(768, dtype=np.uint8).reshape(16, 16, 3) % 251)
     picture.save(buffer, format, **options)
@@ -111,7 +113,7 @@ def test_a_device_is_not_read() -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(
-    st.sampled_from(["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PNG16", "TIFF16"]),
+    st.sampled_from(["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF", "PNG16", "TIFF16"]),
     st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=12),
     st.integers(0, 10_000),
 )

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import click
 
 from mbu_ops.batch import FilePlan, Report, plan_files
-from mbu_ops.batch.plan import PIPE, Existing
+from mbu_ops.batch.job import PIPE
+from mbu_ops.batch.plan import Existing
 from mbu_ops.errors import ChainSyntaxError, ConfigurationError
 from mbu_ops.frames.aligners import family_to_align
 from mbu_ops.frames.box import Box
@@ -55,7 +56,19 @@ class _Editing:
 @click.command(cls=StepCommand, short_help="Edit pictures: remove:smile add:glasses ...")
 @click.argument("steps", nargs=-1, required=True, metavar="STEP...")
 @click.option("-i", "--input", "inputs", multiple=True, metavar="IN", help="File, folder, quoted pattern or - (stdin).")
-@click.option("-o", "--output", "out", metavar="OUT", help="File, folder (trees are mirrored) or - (stdout).")
+@click.option(
+    "-o", "--output", "out", metavar="OUT", help="File, folder, pattern such as out/{stem}-new.{ext}, or - (stdout)."
+)
+@click.option(
+    "--format",
+    metavar="FORMAT",
+    help="Format of all results: jpg, png, webp, tiff, bmp, avif or heic.  [default: each input's]",
+)
+@click.option(
+    "--quality",
+    type=click.IntRange(1, 100),
+    help="Of JPEG, WebP, AVIF and HEIC results.  [default: the input's, or the format's own]",
+)
 @family_option
 @method_option
 @click.option(
@@ -90,6 +103,8 @@ def chain(
     steps: tuple[str, ...],
     inputs: tuple[str, ...],
     out: str | None,
+    format: str | None,
+    quality: int | None,
     family: str,
     method: str | None,
     guides: tuple[str, ...],
@@ -123,6 +138,7 @@ def chain(
     mbu-ops chain adjust:smile,strength=0.6 adjust:hair_women,strength=-0.4   the demo
     mbu-ops chain remove:smile -i photo.jpg -o result.jpg
     mbu-ops chain add:glasses@ref.jpg -i photos -o results --existing skip
+    mbu-ops chain remove:smile -i photos -o 'results/{stem}-serious.{ext}' --format jpg --quality 90
     cat photo.jpg | mbu-ops chain remove:glasses -i - -o - > result.jpg
 
     A family that finds its own in photos (faces does) edits all of them where they are; a photo without any fails,
@@ -145,6 +161,8 @@ def chain(
     if not inputs:
         _refuse_in_demo(
             {
+                "--format": format,
+                "--quality": quality,
                 "--face": face,
                 "--views": views,
                 "--no-align": no_align,
@@ -164,6 +182,8 @@ def chain(
         files = plan_files(
             inputs,
             PIPE if out is None else out,
+            format=format,
+            quality=quality,
             makes_mask=spec.makes_mask,
             save_mask=save_mask,
             save_boxes=save_boxes,
@@ -185,7 +205,10 @@ def chain(
         return run_demo(plans, family, compute, as_json)
     started = time.perf_counter()
     editing = _Editing(box, aligned, which, views or USUAL_VIEWS, compiled)
-    report = _run(plans, files, compute, editing) if files.todo else Report(skipped=files.skipped)
+    if files.todo:
+        report = _run(plans, files, compute, editing)
+    else:
+        report = Report(failed=files.refused, skipped=files.skipped, unread=files.unread)
     done = ChainSpec(tuple(plan.step for plan in plans))  # what was asked, with the commits of weights on a hub
     show_report(done, report, time.perf_counter() - started, as_json)
     return SOME_FAILED if report.failed else OK

@@ -49,7 +49,7 @@ def eval_parsing(
     from mbu_ops.evaluation.parsing import measure_parsing
     from mbu_ops.functional.grid import grid
     from mbu_ops.functional.palette import palette_image
-    from mbu_ops.images.writer import format_of
+    from mbu_ops.images.formats import format_of
     from mbu_ops.ops.parse import Parse
 
     if sheet is not None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from mbu_ops.batch import Existing, plan_files
+from mbu_ops.batch import Existing, FilePlan, plan_files
 from mbu_ops.errors import ConfigurationError
 from mbu_ops_cli.labelled import check_part_count
 from mbu_ops_cli.masks import (
@@ -71,7 +72,7 @@ def parse(
     op = Parse.from_pretrained(found, device=place)
     check_part_count(found, op.part_count, anatomy)
     read = FramedParse(op, aligner_of(spec, no_align, place), which)
-    failed = 0
+    failures, written = [failure.reason for failure in files.refused], 0
     with progress(len(files.todo), "parsing") as advance, torch.inference_mode():
         for job in files.todo:
             try:
@@ -79,11 +80,21 @@ def parse(
                 labels = read(photo)[0, 0].cpu().numpy()
                 images.write_labels(_known(job.target), labels, anatomy.colours, overwrite=files.overwrite)
             except MBUOpsError as error:  # one picture's trouble must not cost the others
-                click.echo(f"mbu-ops: {job}: {error}", err=True)
-                failed += 1
+                failures.append(f"{job}: {error}")
+            else:
+                written += 1
             advance()
-    click.echo(f"{len(files.todo) - failed} written, {len(files.skipped)} skipped, {failed} failed", err=True)
-    return SOME_FAILED if failed else OK
+    _report(files, written, failures)
+    return SOME_FAILED if failures else OK
+
+
+def _report(files: FilePlan, written: int, failures: Sequence[str]) -> None:
+    from mbu_ops_cli.report import not_read
+
+    for reason in failures:
+        click.echo(f"mbu-ops: {reason}", err=True)
+    counts = f"{written} written, {len(files.skipped)} skipped, {len(failures)} failed"
+    click.echo(counts + not_read(files.unread), err=True)
 
 
 def _known(path: Path | None) -> Path:

@@ -1,0 +1,42 @@
+"""One picture to edit, and what can be said of it before and after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PIPE = "-"
+"""Names stdin among inputs, and stdout as the output."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One picture to edit.
+
+    Attributes:
+        source: file to read; None = stdin.
+        target: file to write; None = stdout.
+        mask: where to write the mask of what changed; None = nowhere.
+        boxes: where to write which places were found; None = nowhere.
+    """
+
+    source: Path | None
+    target: Path | None
+    mask: Path | None = None
+    boxes: Path | None = None
+
+    def __str__(self) -> str:
+        return PIPE if self.source is None else str(self.source)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A picture that could not be edited.
+
+    Attributes:
+        job: the picture.
+        reason: why, for people.
+    """
+
+    job: Job
+    reason: str

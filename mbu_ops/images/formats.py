@@ -1,0 +1,138 @@
+"""The formats of image files: their suffixes, what each can hold, and the package that some of them need."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from mbu_ops.errors import ImageFileError
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format of image files.
+
+    Attributes:
+        name: Pillow's name of it.
+        suffixes: suffixes of its files, in lower case.
+        writable: whether edited pictures can be written in it.
+        alpha: whether it holds an alpha channel.
+        deep: whether it holds 16 bits a sample.
+        metadata: whether it holds an ICC profile and EXIF.
+        dpi: whether it holds a resolution.
+        quality: quality of lossy files, 1 to 100, unless the user or the source says otherwise; None if it has none.
+        package: package that reads and writes it, where Pillow alone does not.
+        extra: extra of this distribution that brings the package.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    writable: bool = True
+    alpha: bool = True
+    deep: bool = False
+    metadata: bool = True
+    dpi: bool = True
+    quality: int | None = None
+    package: str | None = None
+    extra: str | None = None
+
+    @property
+    def missing(self) -> str | None:
+        """Command that installs the package for this format; None where nothing is missing.
+
+        Example:
+            >>> FORMATS["PNG"].missing is None
+            True
+        """
+        if self.package is None or importlib.util.find_spec(self.package) is not None:
+            return None
+        return f"pip install 'mbu-ops[{self.extra}]'"
+
+
+FORMATS = {
+    format.name: format
+    for format in (
+        Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), alpha=False, quality=95),
+        Format("PNG", (".png",), deep=True),
+        Format("WEBP", (".webp",), dpi=False, quality=95),
+        Format("TIFF", (".tiff", ".tif"), deep=True),
+        Format("BMP", (".bmp",), alpha=False, metadata=False),
+        Format("AVIF", (".avif",), dpi=False, quality=90),
+        Format("HEIF", (".heic", ".heif", ".hif"), dpi=False, quality=90, package="pillow_heif", extra="heic"),
+        # its palette cannot hold an edit, so edits of it become PNG files
+        Format("GIF", (".gif",), writable=False),
+    )
+}
+"""Every format that can be read, by name."""
+
+FORMAT_OF_SUFFIX = {suffix: format for format in FORMATS.values() for suffix in format.suffixes}
+"""Every format that can be read, by lower-case suffix."""
+
+READABLE_SUFFIXES = tuple(FORMAT_OF_SUFFIX)
+WRITABLE_SUFFIXES = tuple(suffix for suffix, format in FORMAT_OF_SUFFIX.items() if format.writable)
+
+_HEIF_BRANDS = (b"ftyphei", b"ftyphev", b"ftypmif", b"ftypmsf")
+
+
+def looks_like_heif(start: bytes) -> bool:
+    """Tell whether a file that starts so may be a HEIF file (HEIC); some AVIF files start the same.
+
+    Args:
+        start: its first 12 bytes, or more.
+
+    Example:
+        >>> looks_like_heif(b"    ftypheic")
+        True
+    """
+    return start[4:].startswith(_HEIF_BRANDS)
+
+
+def require(format: Format, name: str) -> None:
+    """Make sure that files of a format can be read and written here.
+
+    Args:
+        format: the format.
+        name: what is to be read or written, for the message.
+
+    Raises:
+        ImageFileError: if a package for it is missing.
+    """
+    if format.missing:
+        raise ImageFileError(
+            f"{name}: {format.suffixes[0]} files need a package that is not installed: {format.missing}"
+        )
+
+
+def enable_heif(name: str) -> None:
+    """Make Pillow read and write HEIF files.
+
+    Args:
+        name: what is to be read or written, for the message.
+
+    Raises:
+        ImageFileError: if the package for it is missing.
+    """
+    require(FORMATS["HEIF"], name)
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+
+
+def format_of(path: Path) -> Format:
+    """Return the format that the suffix of a path names.
+
+    Raises:
+        ImageFileError: if it names none that can be written here.
+
+    Example:
+        >>> format_of(Path("a.JPG")).name
+        'JPEG'
+    """
+    format = FORMAT_OF_SUFFIX.get(path.suffix.lower())
+    if format is None or not format.writable:
+        raise ImageFileError(
+            f"{str(path)!r}: expected a name that ends in one of {' '.join(WRITABLE_SUFFIXES)}, got {path.suffix!r}"
+        )
+    require(format, repr(str(path)))
+    return format
