@@ -1,12 +1,60 @@
-"""Writing files whole or not at all."""
+"""Files: written whole or not at all, and read without waiting for what is none."""
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file that may come from anywhere: nothing but a regular file, so that no read waits or never ends.
+
+    Pipes and devices are looked at before they are opened, since opening alone may wait for one, or wind back another.
+    What takes the file's name between that look and the opening is looked at again.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The open file; ``os.fstat`` of it says how long it is.
+
+    Raises:
+        IsADirectoryError: if it is a folder.
+        OSError: if it is missing, no regular file, or cannot be opened.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "note.txt"
+        >>> _ = path.write_text("whole")
+        >>> with open_regular(path) as file:
+        ...     file.read()
+        b'whole'
+    """
+    _check_regular(path.stat(), path)
+    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - it is the caller's to close
+    try:
+        _check_regular(os.fstat(file.fileno()), path)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def _check_regular(status: os.stat_result, path: Path) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a folder, and no regular file", str(path))
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from mbu_ops.errors import MBUOpsError
 from mbu_ops.frames.frame import Frame
 from mbu_ops.images import ImageFile, count_pixels, encode, encode_mask, read, write, write_bytes, write_mask
 from mbu_ops.images.formats import format_of
+from mbu_ops.images.reader import read_bytes
 
 if TYPE_CHECKING:
     from mbu_ops.families.aligning import FrameLike
@@ -179,7 +180,7 @@ def _write(job: Job, result: Result, like: ImageFile, plan: FilePlan) -> Written
         with open(sys.stdout.fileno(), "wb", closefd=False) as stream:
             stream.write(data)
     elif same and plan.quality is None and job.source is not None and _same_format(job.target, like):
-        write_bytes(job.target, job.source.read_bytes(), overwrite=overwrite)  # to encode it again would change it
+        write_bytes(job.target, read_bytes(job.source), overwrite=overwrite)  # to encode it again would change it
     elif image is not None:
         write(job.target, image, like, quality=plan.quality, overwrite=overwrite)
     else:

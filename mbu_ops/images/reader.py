@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
@@ -28,6 +27,7 @@ from PIL import (
 from PIL import ImageFile as PillowFile
 
 from mbu_ops.errors import ImageFileError
+from mbu_ops.files import open_regular
 from mbu_ops.images import deep
 from mbu_ops.images.file import TIFF_TEXT_TAGS, ImageFile, ImageKind, JPEGTables, Pixels
 from mbu_ops.images.formats import FORMATS, enable_heif, looks_like_heif, require
@@ -143,9 +143,7 @@ def count_pixels(path: str | os.PathLike[str]) -> int:
         0
     """
     try:
-        if not Path(path).is_file():  # a pipe would be waited for
-            return 0
-        with Path(path).open("rb") as file, Image.open(file, formats=_openable(file.read(_START))) as image:
+        with open_regular(Path(path)) as file, Image.open(file, formats=_openable(file.read(_START))) as image:
             return image.width * image.height
     except Exception:  # read() tells what is wrong with it
         return 0
@@ -194,23 +192,21 @@ def read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:
     if isinstance(source, bytes):
         return source
     try:
-        if not isinstance(source, str | os.PathLike):
-            data = source.read(MAX_FILE_BYTES + 1)
+        if isinstance(source, str | os.PathLike):
+            with open_regular(Path(source)) as file:
+                # no more than it says, which for files that the system makes up as they are read is nothing
+                size = os.fstat(file.fileno()).st_size
+                data = file.read(size) if size <= MAX_FILE_BYTES else b""
         else:
-            path = Path(source)
-            mode = path.stat().st_mode
-            if not stat.S_ISREG(mode):
-                what = "a folder" if stat.S_ISDIR(mode) else "something that is no regular file"
-                raise ImageFileError(f"{name}: expected an image file, got {what}")
-            with path.open("rb") as file:
-                data = file.read(MAX_FILE_BYTES + 1)
-    except ImageFileError:
-        raise
+            data = source.read(MAX_FILE_BYTES + 1)
+            size = len(data)
     except FileNotFoundError:
         raise ImageFileError(f"{name}: no such file; check the path") from None
+    except IsADirectoryError:
+        raise ImageFileError(f"{name}: expected an image file, got a folder") from None
     except (OSError, ValueError) as error:
         raise ImageFileError(f"{name}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
-    if len(data) > MAX_FILE_BYTES:
+    if size > MAX_FILE_BYTES:
         raise ImageFileError(f"{name}: expected at most {MAX_FILE_BYTES >> 20} MiB, got more")
     return data
 

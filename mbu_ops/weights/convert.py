@@ -12,13 +12,14 @@ import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
 
 from mbu_ops.errors import ConfigurationError, WeightsError
 from mbu_ops.families.names import one_line
+from mbu_ops.files import open_regular
 from mbu_ops.methods.mbu import MBU, MBUConfig
 from mbu_ops.weights.file import save
 from mbu_ops.weights.info import WeightsInfo
@@ -124,14 +125,15 @@ def _read(src: Path) -> tuple[dict[str, State], int | None]:
 
 def _unpickle(src: Path) -> Any:
     try:
-        if zipfile.is_zipfile(src):
-            with zipfile.ZipFile(src) as archive:
-                # torch.save stores; a compressed entry can be a few kilobytes that unfold into all of the memory
-                if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-                    raise WeightsError(f"{src}: expected a file written by torch.save, got a compressed archive")
-        return torch.load(src, map_location="cpu", weights_only=True)
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise WeightsError(f"{src}: the checkpoint cannot be read: {error}") from error
+        file = open_regular(src)
+    except OSError as error:
+        raise WeightsError(f"{src}: the checkpoint cannot be read: {error.strerror or error}") from error
+    try:
+        with file:
+            if _is_compressed(file):
+                raise WeightsError(f"{src}: expected a file written by torch.save, got a compressed archive")
+            file.seek(0)
+            return torch.load(file, map_location="cpu", weights_only=True)
     except WeightsError:
         raise
     except Exception as error:  # a hostile pickle may make the reader fail in any way at all
@@ -139,6 +141,14 @@ def _unpickle(src: Path) -> Any:
             f"{src}: refused: it is damaged, or holds something other than plain tensors, which could run code "
             f"({type(error).__name__}: {one_line(error)})"
         ) from error
+
+
+def _is_compressed(file: BinaryIO) -> bool:
+    # torch.save stores; a compressed entry can be a few kilobytes that unfold into all of the memory
+    if not zipfile.is_zipfile(file):
+        return False
+    with zipfile.ZipFile(file) as archive:
+        return any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist())
 
 
 def _state(src: Path, name: str, state: object, prefix: str) -> State:

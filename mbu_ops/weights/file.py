@@ -7,7 +7,6 @@ and numbers are all compared with what the method's network has.
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,7 +17,7 @@ from mbu_ops.errors import ConfigurationError, MBUOpsError, WeightsError
 from mbu_ops.families.frames import FrameSpec
 from mbu_ops.families.names import one_line
 from mbu_ops.families.registry import frame_of
-from mbu_ops.files import atomic_path
+from mbu_ops.files import atomic_path, open_regular
 from mbu_ops.weights.header import Header, TensorEntry, read_header
 from mbu_ops.weights.info import METADATA_KEY, WeightsInfo
 
@@ -164,9 +163,8 @@ def read_info(path: str | os.PathLike[str]) -> WeightsInfo:
         WeightsError: if the file is missing or is no sound weights file.
     """
     path = Path(path)
-    _check_regular(path)
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             header = read_header(file, os.fstat(file.fileno()).st_size, path)
     except OSError as error:
         raise _unreadable(path, error) from error
@@ -204,14 +202,16 @@ def load(
     from mbu_ops.methods.presence import OwnPresence, Presence
 
     path = Path(path)
-    _check_regular(path)
     try:
-        content = path.read_bytes()
+        with open_regular(path) as file:
+            # first, because it says how long the file may be: a longer one must not fill the memory
+            header = read_header(file, os.fstat(file.fileno()).st_size, path)
+            file.seek(0)
+            content = file.read()
     except OSError as error:
         raise _unreadable(path, error) from error
     if sha256 is not None and (got := hashlib.sha256(content).hexdigest()) != sha256:
         raise WeightsError(f"{path}: expected sha256 {sha256}, got {got}; the file was changed: get it again")
-    header = read_header(io.BytesIO(content), len(content), path)
     info = _info(path, header)
     _check_fit(path, info, header.tensors)
     stored = load_tensors(content)
@@ -318,12 +318,9 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") if names else "none"
 
 
-def _check_regular(path: Path) -> None:
-    # reading a pipe or a device might never end
-    if not path.is_file():
-        what = "it is no regular file" if path.exists() else "there is no such file"
-        raise WeightsError(f"{path}: {what}; expected a weights file (*.safetensors)")
-
-
 def _unreadable(path: Path, error: OSError) -> WeightsError:
-    return WeightsError(f"{path}: the file cannot be read ({error}); check its permissions and its disk")
+    if isinstance(error, FileNotFoundError):
+        return WeightsError(f"{path}: there is no such file; expected a weights file (*.safetensors)")
+    return WeightsError(
+        f"{path}: the file cannot be read ({error.strerror or error}); expected a weights file (*.safetensors)"
+    )

@@ -233,3 +233,13 @@ def test_a_pipe_is_not_a_weights_file(tmp_path: Path) -> None:
     for read in (weights.load, weights.read_info):  # opening it would wait for ever
         with pytest.raises(WeightsError, match="no regular file"):
             read(path)
+
+
+def test_a_file_that_is_longer_than_its_header_says_is_not_read(good: Path) -> None:
+    resource = pytest.importorskip("resource")
+    with good.open("rb+") as file:
+        file.truncate(3 << 30)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(WeightsError, match="cut short or extended"):
+        weights.load(good)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 << 10

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import struct
 import zlib
-from io import BytesIO
-from typing import Any
+from io import BytesIO, FileIO
+from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -104,6 +105,26 @@ def test_an_endless_pipe_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ImageFileError, match="expected at most 1 MiB"):
         read(pipe)
     assert pipe.tell() == (1 << 20) + 1
+
+
+def test_a_file_that_is_too_long_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (tmp_path / "sparse.jpg").open("wb") as file:
+        file.write(encoded("JPEG"))
+        file.truncate(20 << 30)
+    monkeypatch.setattr(reader, "open_regular", lambda path: Unread(path, "rb"))
+    with pytest.raises(ImageFileError, match="expected at most 1024 MiB"):
+        read(tmp_path / "sparse.jpg")
+
+
+class Unread(FileIO):
+    def read(self, size: int | None = -1) -> NoReturn:
+        pytest.fail("was read")
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs files that the system makes up")
+def test_a_file_that_says_it_is_empty_is_taken_at_its_word() -> None:
+    with pytest.raises(ImageFileError, match="got an empty file"):
+        read("/proc/self/environ")
 
 
 def test_a_device_is_not_read() -> None:

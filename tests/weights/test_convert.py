@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import os
+import sys
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -218,6 +219,13 @@ def test_other_files_are_refused(content: bytes, source: Path) -> None:
 
 def test_a_missing_checkpoint_is_named(source: Path) -> None:
     with pytest.raises(WeightsError, match=r"published\.pt: the checkpoint cannot be read"):
+        convert(source, source.with_suffix(".safetensors"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs named pipes")
+def test_a_pipe_is_no_checkpoint(source: Path) -> None:
+    os.mkfifo(source)  # opening it would wait for ever
+    with pytest.raises(WeightsError, match=r"published\.pt: the checkpoint cannot be read: it is no regular file"):
         convert(source, source.with_suffix(".safetensors"))
 
 
