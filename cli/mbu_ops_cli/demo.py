@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,7 +73,9 @@ def run_demo(plans: Sequence[StepPlan], family: str, compute: Compute, as_json: 
     else:
         click.echo(f"wrote {SHEET}: a sample picture before and after each step, close up, and the masks")
         click.echo(f"picture: {sample.credit}")
-        click.echo("now yours: add -i photo.jpg -o result.jpg, or whole folders")
+        click.echo("the same for a photo of yours, or with folders for many:")
+        steps = [str(plan.step) for plan in plans]
+        click.echo(shlex.join(["mbu-ops", "chain", *steps, "--family", family, "-i", "photo.jpg", "-o", "result.jpg"]))
     return OK
 
 

@@ -25,6 +25,7 @@ def test_without_input_the_sample_is_edited_and_shown(
     out = capsys.readouterr().out
     assert "wrote mbu-ops-demo.png" in out
     assert "drawn by the tests" in out
+    assert out.splitlines()[-1] == "mbu-ops chain remove:hat add:hat --family pets -i photo.jpg -o result.jpg"
     assert [path.name for path in here.iterdir()] == ["mbu-ops-demo.png"]
     with Image.open("mbu-ops-demo.png") as sheet:
         assert sheet.width > 3 * 256  # before, after each step

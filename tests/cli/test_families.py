@@ -207,3 +207,23 @@ def test_an_attribute_without_guides_says_so(capsys: pytest.CaptureFixture[str])
 def test_a_family_says_how_many_guides_it_has(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["families", "show", "faces"]) == 0
     assert "of glasses (mbu-ops families guides faces/glasses)" in capsys.readouterr().out
+
+
+def test_sample_pictures_are_written_into_a_folder(
+    pets: FamilySpec, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "photos"
+    written = out / "rex.png"
+    (sample,) = pets.samples
+    assert run(["families", "samples", "pets", "-o", str(out)]) == 0
+    assert capsys.readouterr().out == f"{written}  drawn by the tests\n"
+    assert written.read_bytes() == sample.locate().read_bytes()
+    written.write_bytes(b"mine")
+    for existing, code, left in (("error", 2, b"mine"), ("skip", 0, b"mine"), ("overwrite", 0, None)):
+        assert run(["families", "samples", "pets", "-o", str(out), "--existing", existing]) == code
+        assert written.read_bytes() == (left or sample.locate().read_bytes())
+
+
+def test_a_family_without_sample_pictures_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["families", "samples", "handbags", "-o", str(tmp_path)]) == 2
+    assert "brings no sample pictures" in capsys.readouterr().err

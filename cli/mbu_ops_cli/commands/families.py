@@ -122,6 +122,24 @@ def guides(attribute: str, out: Path | None, existing: Existing, as_json: bool) 
 
 
 @families.command()
+@click.argument("name")
+@click.option("--out", "-o", type=click.Path(path_type=Path), required=True, help="Folder to write into.")
+@existing_option
+def samples(name: str, out: Path, existing: Existing) -> None:
+    """Write the sample pictures of a family into a folder: something to edit, to begin with."""
+    from mbu_ops.images import write_bytes
+
+    family = get_family(name)
+    if not family.samples:
+        raise ConfigurationError(f"the family {family.name!r} brings no sample pictures: take some of yours")
+    paths = {out / Path(sample.file).name: sample for sample in family.samples}
+    wanted = [path for path in paths if may_write(path, existing)]
+    for path in wanted:
+        write_bytes(path, paths[path].locate().read_bytes(), overwrite=existing == "overwrite")
+        click.echo(f"{path}  {paths[path].credit}")
+
+
+@families.command()
 @click.argument("name", default="faces")
 @json_option
 def parts(name: str, as_json: bool) -> None:
