@@ -13,7 +13,7 @@ VENV_READY := $(VENV)/.ready
 USER_READY := $(VENV)/.user
 DEV_READY := $(VENV)/.dev
 
-.PHONY: help setup demo test lint types docs bench wheel-check clean
+.PHONY: help setup demo test lint types docs bench wheel wheel-check clean
 
 help:
 	@echo 'make demo         edit a bundled portrait and write mbu-ops-demo.png'
@@ -22,6 +22,7 @@ help:
 	@echo 'make lint types   check style, check types'
 	@echo 'make docs         write docs/cli.md and the tables of docs/verbs from the code, check all links'
 	@echo 'make bench        time what should be fast'
+	@echo 'make wheel        build the wheel, dist/mbu_ops-*.whl'
 	@echo 'make wheel-check  build the wheel, install it into a clean environment and run it there'
 
 setup: $(DEV_READY)
@@ -63,6 +64,9 @@ docs: $(DEV_READY)
 bench: $(DEV_READY)
 	@for script in startup transfer training_step throughput; do \
 	    echo "== benchmarks/$$script.py"; $(BIN)/python benchmarks/$$script.py || exit 1; done
+
+wheel: $(DEV_READY)
+	$(BIN)/python -m hatchling build -t wheel
 
 wheel-check: $(DEV_READY)
 	$(BIN)/python tools/check_wheel.py '$(TORCH)'
