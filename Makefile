@@ -13,7 +13,7 @@ VENV_READY := $(VENV)/.ready
 USER_READY := $(VENV)/.user
 DEV_READY := $(VENV)/.dev
 
-.PHONY: help setup demo test lint types docs bench wheel wheel-check clean
+.PHONY: help setup demo test lint types docs site bench wheel wheel-check clean
 
 help:
 	@echo 'make demo         edit a bundled portrait and write mbu-ops-demo.png'
@@ -21,6 +21,7 @@ help:
 	@echo 'make setup        only make the virtual environment, with the development tools'
 	@echo 'make lint types   check style, check types'
 	@echo 'make docs         write docs/cli.md and the tables of docs/verbs from the code, check all links'
+	@echo 'make site         build the site, build/site/index.html, and fail on links that lead nowhere'
 	@echo 'make bench        time what should be fast'
 	@echo 'make wheel        build the wheel, dist/mbu_ops-*.whl'
 	@echo 'make wheel-check  build the wheel, install it into a clean environment and run it there'
@@ -59,6 +60,11 @@ docs: $(DEV_READY)
 	$(BIN)/python tools/generate_cli_docs.py
 	$(BIN)/python tools/generate_verb_docs.py
 	$(BIN)/python tools/check_links.py
+
+# not --quiet, which lets broken links pass; the two variables leave out advertisements for successors of mkdocs
+site: $(DEV_READY)
+	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build
+	@echo build/site/index.html
 
 # those that need no photos; alignment.py and sharpness.py say in their first lines what they need
 bench: $(DEV_READY)

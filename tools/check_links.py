@@ -27,13 +27,17 @@ def anchors(text: str) -> set[str]:
     return {heading.strip().replace(" ", "-") for heading in plain}
 
 
+def links(page: Path) -> Iterator[tuple[str, Path, str]]:
+    """Give the relative links of a page: as written, the file that each leads to, and the anchor in it."""
+    for target in LINK.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
+        if "://" not in target and not target.startswith("mailto:"):
+            name, _, anchor = target.partition("#")
+            yield target, page.parent / name if name else page, anchor
+
+
 def broken_links(page: Path) -> Iterator[str]:
     """Give the relative links of a page that lead nowhere."""
-    for target in LINK.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
-        if "://" in target or target.startswith("mailto:"):
-            continue
-        name, _, anchor = target.partition("#")
-        file = page.parent / name if name else page
+    for target, file, anchor in links(page):
         if not file.exists() or (anchor and anchor not in anchors(file.read_text(encoding="utf-8"))):
             yield target
 

@@ -165,7 +165,7 @@ class Edits:
             weights: what edits them.
             examples: the images.
             seed: of the choice of guides.
-            report: called after each part of the work, see :data:`STAGES`.
+            report: called after each part of the work, see :data:`mbu_ops.evaluation.measurement.STAGES`.
         """
         with_, without = examples.with_, examples.without
         # as users get them: weights may say that there is nothing to do

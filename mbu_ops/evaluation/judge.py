@@ -196,7 +196,7 @@ class Judge(Classifier):
         return logits
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return a logit for each image: whether it shows :attr:`content`."""
+        """Return a logit for each image: whether it shows the judge's ``content``."""
         return self.logits(images)[:, self.contents.index(self.content)]
 
     @property

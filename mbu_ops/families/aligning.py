@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class FrameLike(Protocol):
-    """A place in a photo: a :class:`Frame` or a :class:`~mbu_ops.frames.box.Box`."""
+    """A place in a photo: a :class:`mbu_ops.frames.Frame` or a :class:`mbu_ops.frames.Box`."""
 
     @property
     def rectangle(self) -> Rectangle:

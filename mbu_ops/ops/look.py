@@ -11,14 +11,14 @@ from mbu_ops.errors import ConfigurationError
 class Look:
     """How what a network draws becomes an edit: how its mask is cut, and what of the photo is kept.
 
+    What is None is the verb's own; of the dilation what the weights say where something is removed, and else 0.
+
     Attributes:
         threshold: mask values up to this one leave the image as it is, bit for bit.
         softness: length of the ramp from there to a full mask; 0 for a hard mask.
         dilation: how far the mask grows first, in pixels of the network's frame.
         detail: share of the image's own detail, finer than the network's pixels, to keep where the structure stayed; 0
             for the network's own, soft pixels.
-
-        What is None is the verb's own; of the dilation what the weights say where something is removed, and else 0.
 
     Raises:
         ConfigurationError: if a number is out of its range.

@@ -116,10 +116,10 @@ class PairOptions:
             domains: the pictures.
             source: where they came from.
             note: told what is done.
-            aids: what the method asks for beside pairs, of :attr:`mbu_ops.methods.MethodInfo.aids`: ``"reverse"`` for
-                pairs the other way too, where the weights that find the content find its place also in pictures without
-                it, as a mouth is found that does not smile; ``"bends"`` for pictures in the shape that the family knows
-                the content to give them.
+            aids: what the method asks for beside pairs, of :attr:`mbu_ops.methods.info.MethodInfo.aids`:
+                ``"reverse"`` for pairs the other way too, where the weights that find the content find its place also
+                in pictures without it, as a mouth is found that does not smile; ``"bends"`` for pictures in the shape
+                that the family knows the content to give them.
 
         Raises:
             ConfigurationError: if a kind of pairs cannot be made of them.
