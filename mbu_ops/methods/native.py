@@ -74,6 +74,7 @@ class NativeConfig(NetworkConfig):
 _REGIONS = {
     "": (128, 128),
     "eyes": (224, 96),
+    "eyes_and_cheeks": (224, 128),
     "lower_face": (192, 144),
 }
 """Width and height of frames: whole ones, and regions of a face at the pixels that its pupils are some 87 apart in."""

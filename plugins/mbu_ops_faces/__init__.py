@@ -20,6 +20,10 @@ The second one was measured on 500 photos, by how far jaws and corners of mouths
 _FRAMES = (
     FrameSpec("face", curvature=_ROUND / _PUPILS),
     FrameSpec("eyes", within="face", y=75 / 170, width=2.6 * _PUPILS, height=1.1 * _PUPILS, curvature=2.6 * _ROUND),
+    # large lenses reach below the eyes' frame: what ends at a border leaves a line there
+    FrameSpec(
+        "eyes_and_cheeks", within="face", y=0.476, width=2.6 * _PUPILS, height=4.4 / 3 * _PUPILS, curvature=2.6 * _ROUND
+    ),
     # from the middle of the nose to below the chin, beards included
     FrameSpec(
         "lower_face", within="face", y=0.7, width=2.2 * _PUPILS, height=1.65 * _PUPILS, curvature=2.2 * _ROUND_BELOW

@@ -79,6 +79,7 @@ def test_the_quick_start_names_the_box_of_celeba_s_pictures() -> None:
     ("name", "landmarks", "outside"),
     [
         ("eyes", (*range(17, 27), *range(36, 48)), (8, *range(48, 68))),  # brows and eyes; neither chin nor mouth
+        ("eyes_and_cheeks", (*range(17, 27), *range(31, 48)), (8, *range(54, 60))),  # to the nose's tip
         ("lower_face", (*range(5, 12), *range(31, 36), *range(48, 68)), (*range(17, 27), *range(36, 48))),
         ("face", range(68), ()),
         ("head", range(68), ()),
@@ -95,7 +96,7 @@ def test_frames_show_their_part_of_the_mean_face(name: str, landmarks: Iterable[
 def test_frames_are_as_wide_as_so_many_distances_of_the_pupils() -> None:
     points = pretrained().shape
     apart = float(points[42:48, 0].mean() - points[36:42, 0].mean())
-    sizes = {"eyes": (2.6, 1.1), "lower_face": (2.2, 1.65)}
+    sizes = {"eyes": (2.6, 1.1), "eyes_and_cheeks": (2.6, 1.467), "lower_face": (2.2, 1.65)}
     for name, (width, height) in sizes.items():
         frame = FACES.frame(name)
         assert frame.width / apart == pytest.approx(width, rel=0.06)  # landmarks lie a little closer than pupils
