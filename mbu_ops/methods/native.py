@@ -202,10 +202,14 @@ class Native(UNet, Networks):
 
     @classmethod
     def continued(cls, trained: nn.Module, config: Any) -> Native | None:
-        """Return networks that begin as a trained remover, of whatever method, also one that moved no pixels."""
+        """Return networks that begin as a trained remover, of any method and frame, also one that moved no pixels."""
         if isinstance(trained, WithRemover):
             trained = trained.less
-        if not isinstance(trained, Native) or replace(trained.config, flow=config.flow) != config:
+        if not isinstance(trained, Native):
+            return None
+        # a convolution fits any frame, whose pixels are as large in all of a family's
+        framed = {"resolution": config.resolution, "height": config.height, "flow": config.flow}
+        if replace(trained.config, **framed) != config:
             return None
         model = cls(config)
         model.load_state_dict(trained.state_dict(), strict=False)  # a flow that is new moves nothing at first

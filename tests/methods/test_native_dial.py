@@ -172,7 +172,15 @@ def test_it_begins_as_itself_and_as_nothing_else() -> None:
     assert NativeDial.continued(model, model.config) is model
     assert NativeDial.continued(tiny_maae(), model.config) is None
     assert NativeDial.continued(tiny_native(), replace(model.config, channels=16)) is None
-    assert Native.continued(tiny_native(), replace(model.config, height=32)) is None
+
+
+def test_a_remover_begins_as_one_of_another_frame() -> None:
+    small = tiny_native()
+    tall = Native.continued(small, replace(small.config, height=32))
+    assert tall is not None
+    assert tall.planes(torch.rand(2, 3, 32, 16)).mask.shape == (2, 1, 32, 16)
+    assert all(torch.equal(one, two) for one, two in zip(small.parameters(), tall.parameters(), strict=True))
+    assert Native.continued(small, replace(small.config, patch=1)) is None
 
 
 def test_weights_hold_both(tmp_path: Path) -> None:
