@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -13,6 +14,8 @@ import click
 
 from mbu_ops import __version__
 from mbu_ops.errors import GuideWarning, MBUOpsError, PluginError, WeightsError
+from mbu_ops_cli.groups import Group
+from mbu_ops_cli.messages import is_verbose, log, messages, with_verbosity
 
 OK, SOME_FAILED, USAGE, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -40,7 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Each command's home and the line that the main help shows for it, so that help imports none of them."""
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group whose commands are imported when they are first used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
@@ -49,11 +52,7 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import and return a command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(f"mbu_ops_cli.commands.{module}"), name)
-        return command
+        return _load(cmd_name) if cmd_name in COMMANDS else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the list of commands from the table."""
@@ -61,13 +60,22 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in sorted(COMMANDS.items())])
 
 
+@functools.cache
+def _load(name: str) -> click.Command:
+    module, _, command = COMMANDS[name][0].partition(":")
+    return with_verbosity(getattr(import_module(f"mbu_ops_cli.commands.{module}"), command))
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="mbu-ops")
+@click.version_option(__version__, "-V", "--version", prog_name="mbu-ops")
 def cli() -> None:
     """Add, remove, swap and segment a local thing in pictures: glasses, a smile, a beard.
 
     Try it: mbu-ops chain adjust:smile,strength=0.6 adjust:hair_women,strength=-0.4
     """
+
+
+with_verbosity(cli)
 
 
 def run(args: Sequence[str] | None = None) -> int:
@@ -79,21 +87,26 @@ def run(args: Sequence[str] | None = None) -> int:
     Returns:
         0 = done, 1 = some inputs failed, 2 = wrong usage, 3 = a plugin or weights cannot be used, 130 = interrupted.
     """
+    with messages():
+        return _run(args)
+
+
+def _run(args: Sequence[str] | None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = partial(_show_warning, warnings.showwarning)
             code = cli.main(args, prog_name="mbu-ops", standalone_mode=False)
     except click.Abort:
-        click.echo("mbu-ops: interrupted; files already written are whole", err=True)
+        log.error("interrupted; files already written are whole")
         return INTERRUPTED
     except click.ClickException as error:
         error.show()
         return USAGE
     except MBUOpsError as error:
-        click.echo(f"mbu-ops: {error}", err=True)
+        log.error(str(error), exc_info=is_verbose())
         return exit_code(error)
     except OSError as error:  # stdout or a log on a full disk, and the like
-        click.echo(f"mbu-ops: {error}", err=True)
+        log.error(str(error), exc_info=is_verbose())
         return SOME_FAILED
     return code if isinstance(code, int) else OK
 
@@ -103,7 +116,7 @@ def _show_warning(
 ) -> None:
     """Say what is amiss with a guide in one line, without the line of code that noticed it."""
     if issubclass(category, GuideWarning):
-        click.echo(f"mbu-ops: {message}", err=True)
+        log.warning(str(message))
     else:
         others(message, category, *where, **more)
 

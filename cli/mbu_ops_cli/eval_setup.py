@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import click
-
 from mbu_ops.data import Source
 from mbu_ops.errors import ConfigurationError, DataError
 from mbu_ops_cli.commands.train_judge import backbone_for, check_suits
+from mbu_ops_cli.messages import log
 
 if TYPE_CHECKING:
     from torch import nn
@@ -45,7 +44,7 @@ class Options:
 
 def note(line: str) -> None:
     """Say something on stderr."""
-    click.echo(line, err=True)
+    log.info(line)
 
 
 def check(source: Source, options: Options) -> None:

@@ -14,6 +14,7 @@ import click
 
 from mbu_ops._deprecation import Renamed
 from mbu_ops.errors import ConfigurationError
+from mbu_ops_cli.messages import log
 
 if TYPE_CHECKING:
     import torch
@@ -23,10 +24,15 @@ if TYPE_CHECKING:
 DTYPES = ("float32", "float16", "bfloat16", "float64")
 
 family_option = click.option(
-    "--family", default="faces", show_default=True, help="Family of the attributes that name none."
+    "--family",
+    default="faces",
+    show_default=True,
+    help="Family of the attributes that name none.",
 )
 method_option = click.option(
-    "--method", metavar="NAME", help="Use weights of this method.  [default: the family's first]"
+    "--method",
+    metavar="NAME",
+    help="Use weights of this method.  [default: the family's first]",
 )
 device_option = click.option(
     "--device", default="auto", show_default=True, help="Where to compute: auto, cpu, cuda, cuda:1, mps ..."
@@ -140,7 +146,7 @@ def existing_option(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def with_existing(*args: Any, existing: Existing, overwrite: bool, **options: Any) -> Any:
         if overwrite:
-            click.echo(f"note: {_OVERWRITE.notice('--overwrite')}", err=True)
+            log.warning(_OVERWRITE.notice("--overwrite"))
         return command(*args, existing="overwrite" if overwrite else existing, **options)
 
     wrapped: Callable[..., Any] = click.option("--overwrite", is_flag=True, hidden=True)(with_existing)
@@ -167,5 +173,5 @@ def may_write(path: Path, existing: Existing) -> bool:
         return True
     if existing == "error":
         raise ConfigurationError(f"{str(path)!r} exists already; add --existing overwrite, or skip")
-    click.echo(f"{path} exists already and was left as it is", err=True)
+    log.info(f"{path} exists already and was left as it is")
     return False

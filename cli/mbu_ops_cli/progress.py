@@ -6,11 +6,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from mbu_ops_cli.messages import is_quiet
+
 
 @contextmanager
 def progress(total: int, doing: str) -> Iterator[Callable[[], None]]:
     """Show a progress bar on stderr where that is a terminal; yields what to call after each part of the work."""
-    if not sys.stderr.isatty() or total < 2:
+    if is_quiet() or not sys.stderr.isatty() or total < 2:
         yield lambda: None
         return
     from rich.console import Console

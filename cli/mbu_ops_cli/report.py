@@ -11,6 +11,7 @@ import click
 from mbu_ops.batch import Failure, FilePlan, Job, Report
 from mbu_ops.batch.job import PIPE
 from mbu_ops.ops.chain import ChainSpec
+from mbu_ops_cli.messages import log
 from mbu_ops_cli.options import echo_json
 
 if TYPE_CHECKING:
@@ -80,17 +81,17 @@ def show_report(spec: ChainSpec, report: Report, seconds: float, as_json: bool) 
         return
     for failure in report.failed[:SHOWN]:
         job, reason = str(failure.job), failure.reason
-        click.echo(f"failed: {reason if job in reason else f'{job}: {reason}'}", err=True)
+        log.error(f"failed: {reason if job in reason else f'{job}: {reason}'}")
     if len(report.failed) > SHOWN:
-        click.echo(f"... and {len(report.failed) - SHOWN} more failed; --json lists them all", err=True)
+        log.error(f"... and {len(report.failed) - SHOWN} more failed; --json lists them all")
     for step, count in Counter(step for written in report.written for step in written.idle).items():
-        click.echo(f"{step}: nothing to do in {_count(count)}, left unchanged (presence=0 edits all)", err=True)
+        log.info(f"{step}: nothing to do in {_count(count)}, left unchanged (presence=0 edits all)")
     parts = [f"{_count(len(report.written))} written"]
     if report.skipped:
         parts.append(f"{len(report.skipped)} skipped (results exist)")
     if report.failed:
         parts.append(f"{len(report.failed)} failed")
-    click.echo(f"{', '.join(parts)} in {seconds:.1f} s{not_read(report.unread)}", err=True)
+    log.info(f"{', '.join(parts)} in {seconds:.1f} s{not_read(report.unread)}")
 
 
 def _guide_name(plan: StepPlan, index: int) -> str | int:

@@ -13,6 +13,7 @@ import click
 from mbu_ops.data import Search
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
+from mbu_ops_cli.messages import log
 from mbu_ops_cli.progress import progress
 
 if TYPE_CHECKING:
@@ -66,7 +67,6 @@ def search_of(
     no_align: bool,
     cuts: Path | None,
     beside: Path,
-    quiet: bool,
 ) -> Search | None:
     """Return how to search photos; None where pictures are taken as they are.
 
@@ -77,7 +77,6 @@ def search_of(
         no_align: ``--no-align``.
         cuts: ``--cuts``.
         beside: what the command writes; cuts are kept beside it.
-        quiet: whether to show no progress.
 
     Raises:
         ConfigurationError: if options say how to search and nothing is searched.
@@ -94,12 +93,12 @@ def search_of(
             raise ConfigurationError(f"{option} is about faces that are looked for: leave it or --no-align out")
     if not searched or no_align or family is None:
         return None
-    return Search(family, cuts or beside.absolute().parent / CUTS, face == "all", None if quiet else _told)
+    return Search(family, cuts or beside.absolute().parent / CUTS, face == "all", _told)
 
 
 @contextmanager
 def _told(total: int, doing: str) -> Iterator[Callable[[], None]]:
     if not sys.stderr.isatty():
-        click.echo(f"{doing} in {total} photos", err=True)
+        log.info(f"{doing} in {total} photos")
     with progress(total, doing) as advance:
         yield advance

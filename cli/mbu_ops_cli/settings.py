@@ -40,7 +40,7 @@ class CommandWithSettings(click.Command):
         options = {
             name.removeprefix("--"): option
             for option in self.get_params(ctx)
-            if isinstance(option, click.Option) and option.expose_value
+            if isinstance(option, click.Option) and option.name != "settings"
             for name in option.opts
         }
         for name, value in settings.items():

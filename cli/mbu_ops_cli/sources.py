@@ -26,7 +26,8 @@ OPTIONS = (
         "--without, and cut out.  [default: the attribute's, or faces]",
     ),
     click.option(
-        "--attribute", help="What the pictures differ in: says which pictures of --data show it, and names the weights."
+        "--attribute",
+        help="What the pictures differ in: says which pictures of --data show it, and names the weights.",
     ),
     click.option(
         "--attributes",
@@ -82,8 +83,8 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def with_source(**options: Any) -> Any:
-        shared = {name: options[name] for name in ("out", "quiet") if options.get(name)}  # the command's own too
-        given = {name: options.pop(name) for name in names if name not in ("out", "quiet")}
+        shared = {"out": options["out"]} if options.get("out") else {}  # the command's own too
+        given = {name: options.pop(name) for name in names if name != "out"}
         if folders := options.pop("labelled", ()):
             return command(source=_labelled(folders, given, options.get("method")), **options)
         return command(source=source_of(**given, **shared), **options)
@@ -134,7 +135,6 @@ def source_of(
     no_align: bool = False,
     cuts: Path | None = None,
     out: Path = Path("out"),
-    quiet: bool = False,
     seldom: tuple[tuple[str, float], ...] = (),
 ) -> Source:
     """Return the source that options name.
@@ -198,7 +198,7 @@ def source_of(
         raise ConfigurationError(
             f"--frame {frame}: the family draws its first frame only; give --data, or --with and --without"
         )
-    found = search_of(owner, bool(with_), face, no_align, cuts, out, quiet)
+    found = search_of(owner, bool(with_), face, no_align, cuts, out)
     plan = plan and plan.narrowed(only)
     contents = pair or ((plan.name if plan else "content"),)
     return Source(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from itertools import compress
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +18,9 @@ from mbu_ops.ops.one_input import left_by
 
 if TYPE_CHECKING:
     from mbu_ops.families.aligning import FrameLike
+
+
+_log = logging.getLogger(__name__)
 
 
 class Result(NamedTuple):
@@ -92,6 +96,7 @@ class Editor:
         """Take half as many pictures from now on, or half as many places in one; False where there is but one."""
         if pictures > 1:
             self.batch_size = pictures // 2
+            _log.info("memory ran out: %d pictures at a time from now on", self.batch_size)
             return True
         if isinstance(self.op, Framed) and self.op.batch_size > 1:
             self.op.batch_size //= 2

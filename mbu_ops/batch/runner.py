@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections import deque
@@ -27,6 +28,8 @@ from mbu_ops.images.reader import read_bytes
 
 if TYPE_CHECKING:
     from mbu_ops.families.aligning import FrameLike
+
+_log = logging.getLogger(__name__)
 
 PIXELS_IN_FLIGHT = 8_000_000
 """About how many pixels may be read ahead, and as many be on their way to a file: some 100 MB with float32 copies."""
@@ -148,6 +151,7 @@ class Runner:
             job = writes.pop(future).job
             try:
                 self._written.append(future.result())
+                _log.debug("%s -> %s", job, job.target)
             except Exception as error:  # as in reading
                 self._fail(job, error)
                 continue

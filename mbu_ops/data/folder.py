@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import sys
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +16,8 @@ from mbu_ops import images
 from mbu_ops.data.cutting import Picture, Size, cut_file
 from mbu_ops.errors import DataError, ImageFileError, ShapeError
 from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
+
+_log = logging.getLogger(__name__)
 
 MINIMUM_IMAGES = 8
 """Fewer pictures than this of a domain cannot show what the domain's content is."""
@@ -33,7 +35,7 @@ def load_files(
         pictures: the files, and where the family's first frame lies in each.
         size: height and width that every frame is resized to, or the side of a square.
         frame: which of the family's frames to keep, in the sides of its first.
-        report: called with one line for each file that cannot be read (stderr by default); such files are skipped.
+        report: called with one line for each file that cannot be read and is skipped; a logged warning by default.
 
     Returns:
         ``(N, 3, *size)`` uint8 RGB, and which of the pictures the N came from.
@@ -41,7 +43,7 @@ def load_files(
     Raises:
         DataError: if fewer than :data:`MINIMUM_IMAGES` of the files are readable images.
     """
-    report = report or (lambda line: print(line, file=sys.stderr))
+    report = report or _log.warning
     files = list(pictures)
 
     def load(picture: Picture) -> np.ndarray | str:

@@ -7,7 +7,7 @@ CelebAMask-HQ has them (Lee et al., CVPR 2020).
 from __future__ import annotations
 
 import hashlib
-import sys
+import logging
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -27,6 +27,8 @@ from mbu_ops.data.variation import Variation, varied
 from mbu_ops.errors import DataError, ImageFileError
 from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
 from mbu_ops.families.parts import Anatomy
+
+_log = logging.getLogger(__name__)
 
 IMAGES, MASKS = "images", "masks"
 
@@ -128,7 +130,7 @@ class Labelled:
             raise DataError(str(error)) from error
         masks = {path.stem: path for path in (folder / MASKS).glob("*.png")}
         names = chosen_names(sorted(set(pictures) & set(masks)), holdout, partition)[:limit]
-        say = report or (lambda line: print(line, file=sys.stderr))
+        say = report or _log.warning
         for name in sorted(set(pictures) - set(masks)):
             say(f"skipped: {pictures[name]} has no mask {MASKS}/{name}.png")
 

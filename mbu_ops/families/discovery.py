@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import os
 import re
 import sys
@@ -20,6 +21,8 @@ from importlib import metadata
 from entrypoints import CaseSensitiveConfigParser, EntryPoint
 
 from mbu_ops.families.names import NAME, one_line
+
+_log = logging.getLogger(__name__)
 
 DISTRIBUTION = "mbu-ops"
 SWITCH = "MBU_OPS_PLUGINS"
@@ -190,8 +193,8 @@ def load(plugin: Plugin) -> object:
 
 @functools.cache
 def report(broken: BrokenPlugin) -> None:
-    """Say on stderr, once per process, that a plugin is left out."""
-    print(f"mbu-ops: {broken}", file=sys.stderr)
+    """Log, once per process, that a plugin is left out."""
+    _log.warning("%s", broken)
 
 
 def refresh() -> None:

@@ -19,7 +19,7 @@ from mbu_ops.families.spec import AttributeSpec, FamilySpec
 def families() -> tuple[FamilySpec, ...]:
     """Return every family that can be used, by name.
 
-    A broken plugin is left out with one line on stderr; see :func:`broken`.
+    A broken plugin is left out with a logged warning; see :func:`broken`.
 
     Example:
         >>> "faces" in [family.name for family in families()]

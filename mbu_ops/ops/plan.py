@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from mbu_ops.families.names import did_you_mean
 from mbu_ops.ops.guides import Guide, InFrame, encode_picture, find_guide
 from mbu_ops.ops.options import PRESENCE
 from mbu_ops.ops.step import StepSpec, is_weights_path
-from mbu_ops.ops.verbs import Verb, get_verb, grammar_words
+from mbu_ops.ops.verbs import Verb, first_weights, get_verb, grammar_words
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from mbu_ops.ops.guides import GuideLike
     from mbu_ops.ops.options import OptionValue
     from mbu_ops.weights import Pretrained, WeightsInfo
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,8 +149,11 @@ def _plan_step(
     verb, options = get_verb(step.verb), dict(step.options)
     chosen = str(options["method"]) if "method" in options else method
     guided = verb.guides == 2 or (verb.guides == 1 and (given is not None or not wants_guide(step)))
+    if not is_weights_path(name):
+        _check_can(name, verb)
     path, spec = resolve(name, method=chosen, verb=verb.call, beside=attributes, word=verb.name, guided=guided)
     info = read_info(path)
+    _log.debug("%s takes %s (%s)", step, path, info.method)
     # of family/attribute or family/attribute/id
     content = str(options["content"]) if "content" in options else name.split("/")[1] if spec else None
     if content is not None and spec is not None and content not in spec.attributes:
@@ -165,6 +172,21 @@ def _plan_step(
         sources.append(options["to"])
     found = tuple(find_guide(source, info, name, f"{step.verb}:{name}@guide.jpg") for source in sources)
     return StepPlan(step, name, path, info, spec.sha256 if spec else None, content, found)
+
+
+def _check_can(name: str, verb: Verb) -> None:
+    """Make sure that a family's attribute has weights for a verb, as far as their list says which they serve.
+
+    Raises:
+        WeightsError: if not; it says what they can do in the words of the grammar.
+    """
+    family, attribute = parse_attribute(name)
+    words = list(first_weights(family, attribute.name))
+    if words and verb.name not in words:
+        raise WeightsError(
+            f"there are no weights for {name} that can {verb.name}; they can {', '.join(words)}, as in "
+            f"{words[0]}:{name}. Train some with mbu-ops train, then name their folder"
+        )
 
 
 def assemble(

@@ -13,8 +13,10 @@ from typing import Literal
 
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.families import discovery
+from mbu_ops.families.choice import weights_for
 from mbu_ops.families.discovery import BrokenPlugin, Plugin
 from mbu_ops.families.names import NAME, did_you_mean
+from mbu_ops.families.spec import FamilySpec, WeightSpec
 from mbu_ops.ops.options import (
     CONTENT,
     DETAIL,
@@ -31,7 +33,17 @@ from mbu_ops.ops.options import (
     number,
 )
 
-__all__ = ["Option", "Verb", "get_verb", "grammar_words", "name_hint", "options_of", "verb_names", "verbs"]
+__all__ = [
+    "Option",
+    "Verb",
+    "first_weights",
+    "get_verb",
+    "grammar_words",
+    "name_hint",
+    "options_of",
+    "verb_names",
+    "verbs",
+]
 
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -228,7 +240,7 @@ def get_verb(name: str) -> Verb:
 def verbs() -> tuple[Verb, ...]:
     """Return every verb that can be used, the built-in ones first; imports the plugins that bring others.
 
-    A broken plugin is left out with one line on stderr.
+    A broken plugin is left out with a logged warning.
 
     Example:
         >>> [verb.name for verb in verbs() if verb.makes_mask][:1]
@@ -286,6 +298,22 @@ def grammar_words(calls: Iterable[str]) -> list[str]:
     """
     words = {verb.call: verb.name for verb in reversed(verbs())}  # a built-in verb's word wins
     return sorted(words.get(call, call) for call in calls)
+
+
+def first_weights(family: FamilySpec, attribute: str) -> dict[str, WeightSpec]:
+    """Return what can be done with an attribute: each verb's word, and the weights that it takes first.
+
+    Args:
+        family: the family.
+        attribute: name of one of its attributes.
+
+    Example:
+        >>> from mbu_ops.families import get_family
+        >>> list(first_weights(get_family("faces"), "nose"))
+        ['segment']
+    """
+    found = {verb.name: weights_for(family, attribute, verb=verb.call) for verb in verbs()}
+    return {word: weights[0] for word, weights in found.items() if weights}
 
 
 def name_hint(name: str) -> str:

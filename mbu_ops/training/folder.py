@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from mbu_ops.errors import MBUOpsError, TrainingStateError
 from mbu_ops.methods.presence import OwnPresence, detects_itself
 from mbu_ops.training.state import read_state, truncate_log, write_state
 from mbu_ops.weights import WeightsInfo, save
+
+_log = logging.getLogger(__name__)
 
 STATE, WEIGHTS, LOG, SAMPLES = "state.safetensors", "weights.safetensors", "log.jsonl", "samples"
 
@@ -56,6 +59,7 @@ class RunFolder:
             TrainingStateError: if it cannot be written; what was saved before stays.
         """
         write_state(self.path / STATE, parts, optimisers, facts)
+        _log.debug("saved %s", self.path / STATE)
 
     def rewind(self, step: int) -> None:
         """Drop from the log what came after a step, so that no step is there twice."""

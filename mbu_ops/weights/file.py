@@ -7,6 +7,7 @@ and numbers are all compared with what the method's network has.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from mbu_ops.methods.presence import Detector
 
 __all__ = ["Pretrained", "WeightsInfo", "load", "read_info", "save"]
+
+_log = logging.getLogger(__name__)
 
 TRAINED = "weights.safetensors"
 """Name of the weights in a folder, such as the one that training writes."""
@@ -202,6 +205,7 @@ def load(
     from mbu_ops.methods.presence import OwnPresence, Presence
 
     path = Path(path)
+    _log.debug("loading %s", path)
     try:
         with open_regular(path) as file:
             # first, because it says how long the file may be: a longer one must not fill the memory

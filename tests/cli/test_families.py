@@ -16,7 +16,9 @@ from mbu_ops_cli.app import run
 
 def test_list(pets: FamilySpec, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["families", "list"]) == 0
-    assert "pets         Pets: hat, collar" in capsys.readouterr().out
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["pets", "hat", "add,", "remove,"] in [row[:4] for row in rows]
+    assert ["pets", "collar", "none:", "no", "weights", "yet"] in rows
 
 
 def test_list_as_json(pets: FamilySpec, capsys: pytest.CaptureFixture[str]) -> None:
@@ -29,9 +31,7 @@ def test_list_as_json(pets: FamilySpec, capsys: pytest.CaptureFixture[str]) -> N
 def test_show(pets: FamilySpec, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["families", "show", "pets"]) == 0
     out = capsys.readouterr().out
-    assert all(
-        text in out for text in ("Hat (also cap)", "hat-tiny", "public domain", "added 0.5", "drawn by the tests")
-    )
+    assert all(text in out for text in ("Hat", "cap", "hat-tiny", "public domain", "added 0.5", "drawn by the tests"))
     assert run(["families", "show", "pets", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["samples"][0]["box"] == [4, 2, 34, 32]
 
@@ -55,8 +55,8 @@ def test_a_broken_plugin_is_listed_and_the_rest_works(
 ) -> None:
     assert run(["families", "list"]) == 0
     captured = capsys.readouterr()
-    assert "cars         cannot be used" in captured.out
-    assert "pets         Pets" in captured.out
+    assert "cars: cannot be used" in captured.out
+    assert "pets      hat" in captured.out
     assert captured.err.count("cars") == 1
     assert run(["families", "list", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["broken"][0]["name"] == "cars"
@@ -82,9 +82,11 @@ def test_attributes_without_weights_are_marked(
     assert run(["families", "list"]) == 0
     monkeypatch.undo()
     refresh()
-    (thin,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("thin ")]
-    assert "glasses," in thin
-    assert "hair_men (no weights yet)" in thin
+    glasses, others = [line for line in capsys.readouterr().out.splitlines() if line.startswith("thin ")]
+    assert "glasses " in glasses
+    assert "add, remove" in glasses
+    assert "hair_men" in others
+    assert others.endswith("none: no weights yet")
 
 
 # -- parts ------------------------------------------------------------------------------------------------------------
@@ -145,7 +147,8 @@ def test_a_family_shows_its_frames_and_what_it_finds(capsys: pytest.CaptureFixtu
 
 def test_a_family_shows_which_weights_a_verb_takes_first(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["families", "show", "faces"]) == 0
-    assert "smile; native_dial on lower_face, first for add and remove, non-commercial" in capsys.readouterr().out
+    (dial,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("native_dial-lite")]
+    assert dial.split()[1:5] == ["native_dial", "lower_face", "add,", "remove"]
     assert run(["families", "show", "faces", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     first = {attribute["name"]: attribute["first"] for attribute in shown["attributes"]}
@@ -168,7 +171,7 @@ def test_weights_show_the_frame_that_they_were_trained_on(
     monkeypatch.setattr(sys.modules["fake_pets"], "family", family)
     refresh()
     assert run(["families", "show", "pets"]) == 0
-    assert "mbu on ears, public domain" in capsys.readouterr().out
+    assert ["hat-tiny", "mbu", "ears"] in [line.split()[:3] for line in capsys.readouterr().out.splitlines()]
     assert run(["weights", "list", "--json"]) == 0
     rows = {row["id"]: row["frame"] for row in json.loads(capsys.readouterr().out)}
     assert (rows["hat-tiny"], rows["parsing-lite"]) == ("ears", None)

@@ -3,12 +3,14 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mbu_ops.batch import Failure, Job, Report, Written
 from mbu_ops.ops.chain import ChainSpec
+from mbu_ops_cli.messages import messages
 from mbu_ops_cli.progress import progress
 from mbu_ops_cli.report import SHOWN, show_report
 
@@ -39,6 +41,12 @@ def test_steps_that_had_nothing_to_do_get_a_line_each(capsys: pytest.CaptureFixt
     show_report(SPEC, report, 1.0, as_json=True)
     said = json.loads(capsys.readouterr().out)["unchanged"]
     assert said == [{"input": f"{index}.jpg", "step": "remove:smile"} for index in range(2)]
+
+
+@pytest.fixture(autouse=True)
+def _messages() -> Iterator[None]:
+    with messages():
+        yield
 
 
 class Terminal(io.StringIO):

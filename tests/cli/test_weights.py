@@ -79,7 +79,7 @@ def test_info(hats: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["weights", "info", hats]) == 0
     out = capsys.readouterr().out
     assert "public domain" in out
-    assert "frame        None" in out
+    assert "frame        the family's first, 16 pixels" in out
     assert run(["weights", "info", hats, "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["method"], facts["guides"], facts["resolution"], facts["frame"]) == ("mbu", 3, 16, None)
@@ -89,7 +89,7 @@ def test_info_shows_the_frame(hats: str, tmp_path: Path, capsys: pytest.CaptureF
     info = dataclasses.replace(read_info(Path(hats, "weights.safetensors")), frame="ears", guides=0)
     save(tmp_path / "ears.safetensors", tiny_mbu(), info)
     assert run(["weights", "info", str(tmp_path / "ears.safetensors")]) == 0
-    assert "frame        ears" in capsys.readouterr().out
+    assert "frame        ears, 16 pixels" in capsys.readouterr().out
 
 
 def test_convert_refuses_what_is_no_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

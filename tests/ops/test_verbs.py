@@ -258,7 +258,7 @@ def test_a_plugin_brings_a_verb(install: Install) -> None:
     ],
 )
 def test_a_broken_plugin_costs_only_itself(
-    code: str, reason: str, install: Install, capsys: pytest.CaptureFixture[str]
+    code: str, reason: str, install: Install, caplog: pytest.LogCaptureFixture
 ) -> None:
     install("painting", ENTRY, {"some_verbs": code})
     with pytest.raises(ConfigurationError, match=f"verb 'paint': .*'painting' cannot be used: .*{reason}"):
@@ -266,7 +266,7 @@ def test_a_broken_plugin_costs_only_itself(
     with pytest.raises(ChainSyntaxError, match=f"(?s)'painting' cannot be used: .*{reason}.*\\^$"):
         StepSpec.parse("paint:hat")
     assert tuple(verb.name for verb in verbs()) == BUILT_IN
-    assert re.search(reason, capsys.readouterr().err)
+    assert re.search(reason, caplog.text)
 
 
 def test_a_name_claimed_twice_serves_neither(install: Install) -> None:
@@ -277,13 +277,13 @@ def test_a_name_claimed_twice_serves_neither(install: Install) -> None:
         get_verb("paint")
 
 
-def test_a_built_in_verb_cannot_be_replaced(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_built_in_verb_cannot_be_replaced(install: Install, caplog: pytest.LogCaptureFixture) -> None:
     before = get_verb("add")
     fields = FIELDS.replace("paint", "add")
     install("impostor", "[mbu_ops.verbs]\nadd = some_verbs:verb\n", {"some_verbs": RECORD.format(fields=fields)})
     assert get_verb("add") is before
     assert tuple(verb.name for verb in verbs()) == BUILT_IN
-    assert "'impostor' cannot be used: a built-in verb has this name" in capsys.readouterr().err
+    assert "'impostor' cannot be used: a built-in verb has this name" in caplog.text
     assert "some_verbs" not in sys.modules
 
 

@@ -11,6 +11,7 @@ import click
 from mbu_ops.data import Source
 from mbu_ops.errors import ConfigurationError, WeightsError
 from mbu_ops.families.registry import frame_of
+from mbu_ops_cli.messages import log
 from mbu_ops_cli.options import FiniteRange
 from mbu_ops_cli.sources import FOLDER, source_options
 
@@ -54,8 +55,7 @@ def calibrate(name: str, source: Source, out: Path | None, steps: int, missed: f
     from mbu_ops.evaluation.figures import share
     from mbu_ops.training.presence import probabilities, thresholds, train_presence
 
-    def note(line: str) -> None:
-        click.echo(line, err=True)
+    note = log.info
 
     pretrained = load(path)
     model: Any = pretrained.model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,16 +21,18 @@ from mbu_ops.families import (
     broken,
     get_family,
     parse_attribute,
-    weights_for,
 )
 from mbu_ops.families import families as all_families
-from mbu_ops.ops.verbs import grammar_words, verbs
+from mbu_ops.ops.verbs import first_weights, grammar_words
 from mbu_ops.weights import flaw
 from mbu_ops_cli.app import OK, UNAVAILABLE
+from mbu_ops_cli.groups import Group
+from mbu_ops_cli.messages import log
 from mbu_ops_cli.options import echo_json, existing_option, json_option, may_write
+from mbu_ops_cli.tables import print_table
 
 
-@click.group()
+@click.group(cls=Group)
 def families() -> None:
     """What can be edited, and what is installed for it."""
 
@@ -42,18 +45,13 @@ def list_(as_json: bool) -> None:
     if as_json:
         echo_json({"families": [_family(family) for family in found], "broken": [_broken(entry) for entry in unusable]})
         return
+    print_table(("family", "attributes", "verbs"), (row for family in found for row in _rows(family)))
     for family in found:
-        ready = {name for spec in family.weights for name in spec.attributes}
-        names = [
-            attribute.name if attribute.name in ready else f"{attribute.name} (no weights yet)"
-            for attribute in family.attributes
-        ]
-        click.echo(f"{family.name:<12} {family.title or family.name}: {', '.join(names) or 'no attributes'}")
         for spec in family.weights:
             if reason := flaw(family, spec):
-                click.echo(f"{'':<12} weights {spec.id} of {', '.join(spec.attributes)} cannot be used: {reason}")
+                click.echo(f"{family.name}: weights {spec.id} of {', '.join(spec.attributes)} cannot be used: {reason}")
     for entry in unusable:
-        click.echo(f"{entry.name or '?':<12} cannot be used ({entry.distribution}): {entry.reason}")
+        click.echo(f"{entry.name or '?'}: cannot be used ({entry.distribution}): {entry.reason}")
 
 
 @families.command()
@@ -66,19 +64,18 @@ def show(name: str, as_json: bool) -> None:
         echo_json(_family(family))
         return
     click.echo(f"{family.name}: {family.title or family.name}")
-    click.echo("attributes")
-    for attribute in family.attributes:
-        aliases = f" (also {', '.join(attribute.aliases)})" if attribute.aliases else ""
-        click.echo(f"  {attribute.name:<14} {attribute.title}{aliases}")
-    click.echo("weights" if family.weights else "weights: none")
-    for weight in family.weights:
-        figures = "".join(f", {metric} {value:g}" for metric, value in weight.metrics)
-        frame = "" if weight.frame is None else f" on {weight.frame}"
-        first = f", first for {' and '.join(grammar_words(weight.first_for))}" if weight.first_for else ""
-        click.echo(
-            f"  {weight.id:<24} {', '.join(weight.attributes)}; {weight.method}{frame}{first}, {weight.licence}"
-            f"{figures}"
-        )
+    print_table(
+        ("attribute", "title", "also called", "verbs"),
+        (
+            (attribute.name, attribute.title, ", ".join(attribute.aliases), _words(family, attribute))
+            for attribute in family.attributes
+        ),
+    )
+    click.echo()
+    if family.weights:
+        head = ("weights", "method", "frame", "first for", "measured", "licence", "edit")
+        print_table(head, (_line(weight) for weight in family.weights))
+        click.echo()
     found = f"of any size, it finds each {family.noun} in them" if family.aligner else "edited whole"
     click.echo(f"photos: {found}")
     if family.frames:
@@ -168,7 +165,7 @@ def new(name: str, attribute: str, out: Path | None) -> None:
     folder = out or Path(f"mbu-ops-{name.replace('_', '-')}")
     for path in write_plugin(name, attribute, folder):
         click.echo(str(path))
-    click.echo(f"next: pip install -e {folder}, then mbu-ops families check {name}", err=True)
+    log.info(f"next: pip install -e {folder}, then mbu-ops families check {name}")
 
 
 @families.command()
@@ -224,6 +221,33 @@ def draw(attribute: str, out: Path, count: int, size: int, partition: str) -> No
     click.echo(str(out))
 
 
+def _rows(family: FamilySpec) -> Iterator[tuple[str, str, str]]:
+    """Give a row for the attributes with which the same can be done."""
+    alike: dict[str, list[str]] = {}
+    for attribute in family.attributes:
+        alike.setdefault(_words(family, attribute), []).append(attribute.name)
+    for words, names in alike.items():
+        yield family.name, ", ".join(names), words
+    if not alike:
+        yield family.name, "none", ""
+
+
+def _words(family: FamilySpec, attribute: AttributeSpec) -> str:
+    return ", ".join(first_weights(family, attribute.name)) or "none: no weights yet"
+
+
+def _line(weight: WeightSpec) -> tuple[str, ...]:
+    return (
+        weight.id,
+        weight.method,
+        weight.frame or "",
+        ", ".join(grammar_words(weight.first_for)),
+        ", ".join(f"{metric} {value:g}" for metric, value in weight.metrics),
+        weight.licence,
+        ", ".join(weight.attributes),
+    )
+
+
 def _family(family: FamilySpec) -> dict[str, object]:
     return {
         "name": family.name,
@@ -247,8 +271,7 @@ def _attribute(attribute: AttributeSpec) -> dict[str, object]:
 
 def _first(family: FamilySpec, attribute: AttributeSpec) -> dict[str, str]:
     """Return which weights each verb takes where a step names none: of the verbs that any can do."""
-    found = {verb.name: weights_for(family, attribute.name, verb=verb.call) for verb in verbs()}
-    return {verb: weights[0].id for verb, weights in found.items() if weights}
+    return {word: weights.id for word, weights in first_weights(family, attribute.name).items()}
 
 
 def _weight(weight: WeightSpec) -> dict[str, object]:

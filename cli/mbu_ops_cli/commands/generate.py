@@ -21,6 +21,7 @@ from mbu_ops_cli.masks import (
     weights_of,
     weights_option,
 )
+from mbu_ops_cli.messages import log
 from mbu_ops_cli.options import FiniteRange, choose_device, device_option, existing_option, may_write
 
 _LEAST_SHARE = 0.1
@@ -108,10 +109,9 @@ def generate(
     check_part_count(found, op.part_count, anatomy)
     drawn = torch.tensor([number is not None for number in anatomy.part_components])[labels.cpu().long()]
     if (share := float(drawn.float().mean())) < _LEAST_SHARE:
-        click.echo(
-            f"note: only {share:.0%} of {mask.name} is to be drawn; masks are expected to be cut to the frame that "
-            f"{spec.name} are drawn in, as `mbu-ops parse --no-align` makes of pictures that are cut to it",
-            err=True,
+        log.warning(
+            f"only {share:.0%} of {mask.name} is to be drawn; masks are expected to be cut to the frame that "
+            f"{spec.name} are drawn in, as `mbu-ops parse --no-align` makes of pictures that are cut to it"
         )
     with torch.inference_mode():
         if like is not None:
@@ -153,7 +153,7 @@ def _generate_many(
     op = Generate.from_pretrained(weights, device=choose_device(device))
     source = labelled_source(family.name, (folder,), holdout)
     check_part_count(weights, op.part_count, source.anatomy)
-    pictures = source.training(max(op.frame_size), lambda line: click.echo(line, err=True))
+    pictures = source.training(max(op.frame_size), log.info)
     wanted = count or len(pictures.pixels)
     with progress(wanted, "drawing") as advance:
         write_generated(op, pictures, out, wanted, seed, advance)

@@ -19,6 +19,7 @@ from mbu_ops_cli.masks import (
     weights_of,
     weights_option,
 )
+from mbu_ops_cli.messages import log
 from mbu_ops_cli.options import choose_device, device_option, existing_option
 
 
@@ -92,9 +93,8 @@ def _report(files: FilePlan, written: int, failures: Sequence[str]) -> None:
     from mbu_ops_cli.report import not_read
 
     for reason in failures:
-        click.echo(f"mbu-ops: {reason}", err=True)
-    counts = f"{written} written, {len(files.skipped)} skipped, {len(failures)} failed"
-    click.echo(counts + not_read(files.unread), err=True)
+        log.error(reason)
+    log.info(f"{written} written, {len(files.skipped)} skipped, {len(failures)} failed{not_read(files.unread)}")
 
 
 def _known(path: Path | None) -> Path:

@@ -12,6 +12,7 @@ from mbu_ops.data import LabelledSource, Source
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.training.config import TrainingConfig
 from mbu_ops_cli.labelled import LABELLED, VARIATION
+from mbu_ops_cli.messages import is_quiet, log
 from mbu_ops_cli.option_fields import chosen, options_of
 from mbu_ops_cli.sources import FOLDER, source_options
 from mbu_ops_cli.train_command import DEFAULT, TrainCommand
@@ -47,14 +48,18 @@ def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
     "may be given several times are added to it.",
 )
 @click.option("--resume", is_flag=True, help="Go on from the state in --out.")
-@click.option("--from", "start", metavar="NAME_OR_PATH", help="Begin with trained weights instead of random ones.")
+@click.option(
+    "--from",
+    "start",
+    metavar="NAME_OR_PATH",
+    help="Begin with trained weights instead of random ones.",
+)
 @click.option("--method", default=DEFAULT, show_default=True, help="Method to train.")
 @click.option("--config", default="lite", show_default=True, help="Configuration of the method: lite or paper.")
 @_settings
 @click.option("--mixed-precision", type=click.Choice(["no", "bf16", "fp16"]), default="no", show_default=True)
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.  [default: all cores]")
 @click.option("--licence", help="Terms of the weights, written into them.")
-@click.option("--quiet", is_flag=True, help="No progress line.")
 def train(
     source: Source | LabelledSource,
     method: str,
@@ -67,7 +72,6 @@ def train(
     mixed_precision: str,
     threads: int | None,
     licence: str | None,
-    quiet: bool,
     preview: bool = False,
     parser: str | None = None,
     **options: Any,
@@ -114,7 +118,7 @@ def train(
         variation=variation,
         **chosen(TrainingConfig, options),
     )
-    with ProgressReporter(plan.config.steps, quiet) as reporter:
+    with ProgressReporter(plan.config.steps, is_quiet()) as reporter:
         if preview:
             click.echo(str(_write_sheet(plan, out, reporter.note)))
             return
@@ -128,7 +132,7 @@ def train(
             reporter=reporter,
         )
     if not trained.finished:
-        click.echo(f"stopped at step {trained.step} and saved; go on with --resume", err=True)
+        log.warning(f"stopped at step {trained.step} and saved; go on with --resume")
         raise KeyboardInterrupt
     click.echo(str(trained.weights))
     if family_out is not None:

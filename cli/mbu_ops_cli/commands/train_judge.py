@@ -12,6 +12,7 @@ import click
 
 from mbu_ops.data import Source
 from mbu_ops.errors import ConfigurationError, DataError, WeightsError
+from mbu_ops_cli.messages import log
 from mbu_ops_cli.options import choose_device, device_option
 from mbu_ops_cli.sources import FOLDER, source_options
 
@@ -127,8 +128,7 @@ def train_judge(
 
     place = choose_device(device)
 
-    def note(line: str) -> None:
-        click.echo(line, err=True)
+    note = log.info
 
     sources = _sources(source, also, people is not None, note)
 

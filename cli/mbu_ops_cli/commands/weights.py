@@ -13,10 +13,12 @@ from mbu_ops.families import families as all_families
 from mbu_ops.weights import locate
 from mbu_ops_cli.app import OK, UNAVAILABLE
 from mbu_ops_cli.commands.calibrate import calibrate
+from mbu_ops_cli.description import described_lines
+from mbu_ops_cli.groups import Group
 from mbu_ops_cli.options import echo_json, json_option
 
 
-@click.group()
+@click.group(cls=Group)
 def weights() -> None:
     """List, check, calibrate and convert trained weights."""
 
@@ -79,11 +81,11 @@ def info(name: str, as_json: bool) -> None:
     from mbu_ops.weights import read_info, resolve
 
     path, _ = resolve(name)
-    facts = {"path": str(path), **dataclasses.asdict(read_info(path))}
+    described = read_info(path)
     if as_json:
-        echo_json(facts)
+        echo_json({"path": str(path), **dataclasses.asdict(described)})
         return
-    for key, value in facts.items():
+    for key, value in described_lines(path, described):
         click.echo(f"{key:<12} {value}")
 
 
