@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -19,8 +20,12 @@ from mbu_ops_cli.messages import is_verbose, log, messages, with_verbosity
 
 OK, SOME_FAILED, USAGE, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
+VARIABLE = "_MBU_OPS_COMPLETE"
+"""Environment variable by which a shell's function asks for completions."""
+
 COMMANDS: dict[str, tuple[str, str]] = {
     "chain": ("chain:chain", "Edit pictures: remove:smile add:glasses ..."),
+    "completion": ("completion:completion", "Print a script that makes a shell complete commands, steps and weights."),
     "edit": ("edit:edit", "Redraw a photo to fit an edited mask."),
     "eval": ("eval:evaluate", "Measure how good edits are, on pictures not seen in training."),
     "eval-blind": ("eval_blind:eval_blind", "Real and edited pictures to tell apart by eye."),
@@ -87,6 +92,8 @@ def run(args: Sequence[str] | None = None) -> int:
     Returns:
         0 = done, 1 = some inputs failed, 2 = wrong usage, 3 = a plugin or weights cannot be used, 130 = interrupted.
     """
+    if VARIABLE in os.environ:
+        import_module("mbu_ops_cli.completion")
     with messages():
         return _run(args)
 
@@ -95,7 +102,7 @@ def _run(args: Sequence[str] | None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = partial(_show_warning, warnings.showwarning)
-            code = cli.main(args, prog_name="mbu-ops", standalone_mode=False)
+            code = cli.main(args, prog_name="mbu-ops", complete_var=VARIABLE, standalone_mode=False)
     except click.Abort:
         log.error("interrupted; files already written are whole")
         return INTERRUPTED

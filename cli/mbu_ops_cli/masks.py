@@ -10,6 +10,7 @@ import click
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.families import Anatomy, FamilySpec, get_family
 from mbu_ops.frames.box import Box
+from mbu_ops_cli.completion import complete_families, complete_weights
 
 if TYPE_CHECKING:
     import torch
@@ -18,9 +19,18 @@ if TYPE_CHECKING:
     from mbu_ops.families.aligning import Aligner
 
 FILE = click.Path(path_type=Path)
-family_option = click.option("--family", default="faces", show_default=True, help="Family whose parts masks show.")
+family_option = click.option(
+    "--family",
+    default="faces",
+    show_default=True,
+    help="Family whose parts masks show.",
+    shell_complete=complete_families,
+)
 weights_option = click.option(
-    "--weights", metavar="NAME_OR_PATH", help="Trained weights.  [default: the family's first that can]"
+    "--weights",
+    metavar="NAME_OR_PATH",
+    help="Trained weights.  [default: the family's first that can]",
+    shell_complete=complete_weights,
 )
 face_option = click.option(
     "--face", metavar="all|largest|N", help="Which of the places found; 1 is the largest.  [default: all]"

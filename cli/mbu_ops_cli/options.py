@@ -14,6 +14,7 @@ import click
 
 from mbu_ops._deprecation import Renamed
 from mbu_ops.errors import ConfigurationError
+from mbu_ops_cli.completion import complete_families, complete_methods
 from mbu_ops_cli.messages import log
 
 if TYPE_CHECKING:
@@ -28,11 +29,13 @@ family_option = click.option(
     default="faces",
     show_default=True,
     help="Family of the attributes that name none.",
+    shell_complete=complete_families,
 )
 method_option = click.option(
     "--method",
     metavar="NAME",
     help="Use weights of this method.  [default: the family's first]",
+    shell_complete=complete_methods,
 )
 device_option = click.option(
     "--device", default="auto", show_default=True, help="Where to compute: auto, cpu, cuda, cuda:1, mps ..."

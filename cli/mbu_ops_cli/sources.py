@@ -14,6 +14,7 @@ import click
 from mbu_ops.data import LabelledSource, Source
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.families.names import NAME
+from mbu_ops_cli.completion import complete_attributes, complete_families
 from mbu_ops_cli.labelled import labelled_source
 from mbu_ops_cli.options import FiniteRange, Number
 from mbu_ops_cli.search import SEARCH, frame_of, search_of
@@ -22,11 +23,13 @@ FOLDER = click.Path(path_type=Path)
 OPTIONS = (
     click.option(
         "--family",
+        shell_complete=complete_families,
         help="Family of the pictures and of the attribute: what it looks for (faces) is found in photos of --with and "
         "--without, and cut out.  [default: the attribute's, or faces]",
     ),
     click.option(
         "--attribute",
+        shell_complete=complete_attributes,
         help="What the pictures differ in: says which pictures of --data show it, and names the weights.",
     ),
     click.option(

@@ -11,6 +11,7 @@ import click
 from mbu_ops.data import Source
 from mbu_ops.errors import ConfigurationError, WeightsError
 from mbu_ops.families.registry import frame_of
+from mbu_ops_cli.completion import complete_weights
 from mbu_ops_cli.messages import log
 from mbu_ops_cli.options import FiniteRange
 from mbu_ops_cli.sources import FOLDER, source_options
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Teach weights to leave pictures alone where there is nothing to do.")
-@click.argument("name", metavar="NAME_OR_PATH")
+@click.argument("name", metavar="NAME_OR_PATH", shell_complete=complete_weights)
 @source_options
 @click.option("--out", type=FOLDER, help="File to write.  [default: the weights themselves]")
 @click.option("--steps", type=click.IntRange(min=1), default=1500, show_default=True, help="How long it learns.")

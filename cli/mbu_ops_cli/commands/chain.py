@@ -21,6 +21,7 @@ from mbu_ops.frames.box import Box
 from mbu_ops.frames.choice import USUAL_VIEWS
 from mbu_ops.ops.chain import ChainSpec
 from mbu_ops_cli.app import OK, SOME_FAILED
+from mbu_ops_cli.completion import complete_files, complete_steps
 from mbu_ops_cli.options import (
     BatchSize,
     Compute,
@@ -54,10 +55,23 @@ class _Editing:
 
 
 @click.command(cls=StepCommand, short_help="Edit pictures: remove:smile add:glasses ...")
-@click.argument("steps", nargs=-1, required=True, metavar="STEP...")
-@click.option("-i", "--input", "inputs", multiple=True, metavar="IN", help="File, folder, quoted pattern or - (stdin).")
+@click.argument("steps", nargs=-1, required=True, metavar="STEP...", shell_complete=complete_steps)
 @click.option(
-    "-o", "--output", "out", metavar="OUT", help="File, folder, pattern such as out/{stem}-new.{ext}, or - (stdout)."
+    "-i",
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="IN",
+    help="File, folder, quoted pattern or - (stdin).",
+    shell_complete=complete_files,
+)
+@click.option(
+    "-o",
+    "--output",
+    "out",
+    metavar="OUT",
+    help="File, folder, pattern such as out/{stem}-new.{ext}, or - (stdout).",
+    shell_complete=complete_files,
 )
 @click.option(
     "--format",

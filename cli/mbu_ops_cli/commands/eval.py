@@ -11,6 +11,7 @@ import click
 
 from mbu_ops.data import Source
 from mbu_ops.errors import ConfigurationError
+from mbu_ops_cli.completion import complete_weights
 from mbu_ops_cli.eval_people import people_options
 from mbu_ops_cli.eval_setup import (
     Options,
@@ -52,7 +53,12 @@ class EvalCommand(click.Command):
 @click.option("--blind", is_flag=True, expose_value=False, help="Judge by eye: all other options are eval-blind's.")
 @people_options
 @source_options
-@click.option("--weights", metavar="NAME_OR_PATH", help="Weights to measure.  [default: the attribute's own]")
+@click.option(
+    "--weights",
+    metavar="NAME_OR_PATH",
+    shell_complete=complete_weights,
+    help="Weights to measure.  [default: the attribute's own]",
+)
 @click.option(
     "--compare", metavar="NAME_OR_PATH", multiple=True, help="More weights to measure, side by side; repeatable."
 )

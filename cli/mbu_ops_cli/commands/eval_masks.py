@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops_cli.completion import complete_weights
 from mbu_ops_cli.options import FiniteRange, echo_json, json_option
 from mbu_ops_cli.sources import FOLDER
 
@@ -37,7 +38,13 @@ def _box(_context: click.Context, _parameter: click.Parameter, value: str | None
     required=True,
     help="Mask value of the thing; repeatable.",
 )
-@click.option("--weights", metavar="NAME_OR_PATH", multiple=True, help="Weights to measure; repeatable.")
+@click.option(
+    "--weights",
+    metavar="NAME_OR_PATH",
+    shell_complete=complete_weights,
+    multiple=True,
+    help="Weights to measure; repeatable.",
+)
 @click.option("--map", "maps", type=FOLDER, multiple=True, help="Classifier of train-judge --map to measure.")
 @click.option(
     "--difference",

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops_cli.completion import complete_weights
 from mbu_ops_cli.eval_setup import note
 from mbu_ops_cli.labelled import check_part_count, labelled_source
 from mbu_ops_cli.options import FiniteRange, echo_json, json_option
@@ -23,7 +24,14 @@ from mbu_ops_cli.sources import FOLDER
     required=True,
     help="Share that training left out, which is measured.",
 )
-@click.option("--weights", metavar="NAME_OR_PATH", multiple=True, required=True, help="Weights to measure; repeatable.")
+@click.option(
+    "--weights",
+    metavar="NAME_OR_PATH",
+    shell_complete=complete_weights,
+    multiple=True,
+    required=True,
+    help="Weights to measure; repeatable.",
+)
 @click.option(
     "--judge",
     metavar="NAME_OR_PATH",

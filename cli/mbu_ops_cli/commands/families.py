@@ -26,6 +26,7 @@ from mbu_ops.families import families as all_families
 from mbu_ops.ops.verbs import first_weights, grammar_words
 from mbu_ops.weights import flaw
 from mbu_ops_cli.app import OK, UNAVAILABLE
+from mbu_ops_cli.completion import complete_attributes, complete_families
 from mbu_ops_cli.groups import Group
 from mbu_ops_cli.messages import log
 from mbu_ops_cli.options import echo_json, existing_option, json_option, may_write
@@ -55,7 +56,7 @@ def list_(as_json: bool) -> None:
 
 
 @families.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_families)
 @json_option
 def show(name: str, as_json: bool) -> None:
     """Show one family: attributes, trained weights, sample pictures."""
@@ -90,7 +91,7 @@ def show(name: str, as_json: bool) -> None:
 
 
 @families.command()
-@click.argument("attribute")
+@click.argument("attribute", shell_complete=complete_attributes)
 @click.option(
     "--out",
     "-o",
@@ -119,7 +120,7 @@ def guides(attribute: str, out: Path | None, existing: Existing, as_json: bool) 
 
 
 @families.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_families)
 @click.option("--out", "-o", type=click.Path(path_type=Path), required=True, help="Folder to write into.")
 @existing_option
 def samples(name: str, out: Path, existing: Existing) -> None:
@@ -137,7 +138,7 @@ def samples(name: str, out: Path, existing: Existing) -> None:
 
 
 @families.command()
-@click.argument("name", default="faces")
+@click.argument("name", default="faces", shell_complete=complete_families)
 @json_option
 def parts(name: str, as_json: bool) -> None:
     """List the parts that masks of a family show: numbers, colours, and the component each belongs to."""
@@ -169,7 +170,7 @@ def new(name: str, attribute: str, out: Path | None) -> None:
 
 
 @families.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_families)
 @json_option
 def check(name: str, as_json: bool) -> int:
     """Check that an installed family keeps to what a plugin must."""
@@ -188,7 +189,7 @@ def check(name: str, as_json: bool) -> int:
 
 
 @families.command()
-@click.argument("attribute")
+@click.argument("attribute", shell_complete=complete_attributes)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="New or empty folder to write into.")
 @click.option("--count", type=click.IntRange(min=1), default=100, show_default=True, help="How many of each kind.")
 @click.option("--size", type=click.IntRange(16, 2048), default=128, show_default=True, help="Side in pixels.")

@@ -11,6 +11,7 @@ import click
 from mbu_ops.data import LabelledSource, Source
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.training.config import TrainingConfig
+from mbu_ops_cli.completion import complete_methods, complete_weights
 from mbu_ops_cli.labelled import LABELLED, VARIATION
 from mbu_ops_cli.messages import is_quiet, log
 from mbu_ops_cli.option_fields import chosen, options_of
@@ -53,8 +54,15 @@ def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
     "start",
     metavar="NAME_OR_PATH",
     help="Begin with trained weights instead of random ones.",
+    shell_complete=complete_weights,
 )
-@click.option("--method", default=DEFAULT, show_default=True, help="Method to train.")
+@click.option(
+    "--method",
+    default=DEFAULT,
+    show_default=True,
+    help="Method to train.",
+    shell_complete=complete_methods,
+)
 @click.option("--config", default="lite", show_default=True, help="Configuration of the method: lite or paper.")
 @_settings
 @click.option("--mixed-precision", type=click.Choice(["no", "bf16", "fp16"]), default="no", show_default=True)

@@ -13,6 +13,7 @@ from mbu_ops.families import families as all_families
 from mbu_ops.weights import locate
 from mbu_ops_cli.app import OK, UNAVAILABLE
 from mbu_ops_cli.commands.calibrate import calibrate
+from mbu_ops_cli.completion import complete_weights
 from mbu_ops_cli.description import described_lines
 from mbu_ops_cli.groups import Group
 from mbu_ops_cli.options import echo_json, json_option
@@ -43,7 +44,7 @@ def list_(as_json: bool) -> None:
 
 
 @weights.command()
-@click.argument("names", nargs=-1, metavar="[NAME_OR_PATH]...")
+@click.argument("names", nargs=-1, metavar="[NAME_OR_PATH]...", shell_complete=complete_weights)
 def verify(names: tuple[str, ...]) -> int:
     """Check weights: the file's form, its digest where a family promises one, and every number in it.
 
@@ -74,7 +75,7 @@ def verify(names: tuple[str, ...]) -> int:
 
 
 @weights.command()
-@click.argument("name", metavar="NAME_OR_PATH")
+@click.argument("name", metavar="NAME_OR_PATH", shell_complete=complete_weights)
 @json_option
 def info(name: str, as_json: bool) -> None:
     """Show what a weights file says of itself."""
