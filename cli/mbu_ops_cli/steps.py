@@ -8,13 +8,16 @@ from collections.abc import Iterable, Iterator, Sequence
 import click
 
 from mbu_ops.ops.verbs import Verb, options_of, verbs
+from mbu_ops_cli.settings import CommandWithSettings
 
 LONGEST = 34
 """Longest example that has its help beside it, in characters."""
 
 
-class StepCommand(click.Command):
+class StepCommand(CommandWithSettings):
     """A command of steps: ``{verbs}`` and ``{options}`` in its docstring become a line for each there is."""
+
+    file_option = "recipe"
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the docstring, with the verbs and options that this installation has."""

@@ -83,6 +83,13 @@ class _Editing:
     type=click.IntRange(1, 100),
     help="Of JPEG, WebP, AVIF and HEIC results.  [default: the input's, or the format's own]",
 )
+@click.option(
+    "--recipe",
+    metavar="FILE.toml",
+    expose_value=False,
+    help="Steps and options of this command, by their names; those of the command line come after them.",
+    shell_complete=complete_files,
+)
 @family_option
 @method_option
 @click.option(
@@ -159,6 +166,9 @@ def chain(
     and the rest go on. --no-align edits whole pictures, which must be cut to the very square that is found in photos;
     --frame edits one box of each, as --frame 4,36,174,206 those of CelebA (178x218). Guides are photos too: the largest
     place in them counts. Weights of a family that looks for nothing (handbags), or of none, edit whole pictures.
+
+    A chain that is used again is kept in a file: mbu-ops chain --recipe look.toml -i photos -o results, where look.toml
+    says steps = ["remove:smile", "add:glasses@ref.jpg"] and what else it needs, such as views = 2.
 
     Without -i, a picture that comes with the family is edited and mbu-ops-demo.png shows every step.
     """  # noqa: D301 - click wants the control character
