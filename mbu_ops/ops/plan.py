@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from mbu_ops.errors import ConfigurationError, FamilyError, UnsupportedVerbError, WeightsError
 from mbu_ops.families import discovery, parse_attribute
+from mbu_ops.families.choice import weights_for
 from mbu_ops.families.discovery import BrokenPlugin, Plugin
 from mbu_ops.families.names import did_you_mean
 from mbu_ops.ops.guides import Guide, InFrame, encode_picture, find_guide
@@ -181,8 +182,9 @@ def _check_can(name: str, verb: Verb) -> None:
         WeightsError: if not; it says what they can do in the words of the grammar.
     """
     family, attribute = parse_attribute(name)
-    words = list(first_weights(family, attribute.name))
-    if words and verb.name not in words:
+    if weights_for(family, attribute.name, verb=verb.call):
+        return
+    if words := list(first_weights(family, attribute.name)):
         raise WeightsError(
             f"there are no weights for {name} that can {verb.name}; they can {', '.join(words)}, as in "
             f"{words[0]}:{name}. Train some with mbu-ops train, then name their folder"

@@ -13,6 +13,19 @@ from torch.optim import Optimizer
 from mbu_ops.errors import ConfigurationError
 
 
+def load_accelerator() -> Any:
+    """Import Accelerate's class; an extra, which only training needs.
+
+    Raises:
+        ConfigurationError: if Accelerate is not installed.
+    """
+    try:
+        from accelerate import Accelerator
+    except ImportError as error:
+        raise ConfigurationError(f"training needs Accelerate: pip install 'mbu-ops[train]' ({error})") from error
+    return Accelerator
+
+
 class Backend:
     """The device, and how gradients come about on it.
 
@@ -24,11 +37,7 @@ class Backend:
     """
 
     def __init__(self, mixed_precision: str = "no") -> None:
-        try:
-            from accelerate import Accelerator  # an extra: only whoever trains needs it
-        except ImportError as error:
-            raise ConfigurationError(f"training needs Accelerate: pip install 'mbu-ops[train]' ({error})") from error
-        self._accelerator: Any = Accelerator(mixed_precision=mixed_precision)
+        self._accelerator: Any = load_accelerator()(mixed_precision=mixed_precision)
         self._optimisers: dict[str, Any] = {}
 
     @property

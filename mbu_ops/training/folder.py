@@ -14,16 +14,18 @@ from torch.optim import Optimizer
 from mbu_ops import images
 from mbu_ops.errors import MBUOpsError, TrainingStateError
 from mbu_ops.methods.presence import OwnPresence, detects_itself
+from mbu_ops.training.chart import can_draw, draw_losses
 from mbu_ops.training.state import read_state, truncate_log, write_state
 from mbu_ops.weights import WeightsInfo, save
 
 _log = logging.getLogger(__name__)
 
 STATE, WEIGHTS, LOG, SAMPLES = "state.safetensors", "weights.safetensors", "log.jsonl", "samples"
+CHART = "losses.png"
 
 
 class RunFolder:
-    """Where a run keeps everything: its state, the weights to use, a log and sample sheets.
+    """Where a run keeps everything: its state, the weights to use, a log, sample sheets and a chart.
 
     Args:
         path: the folder; made if missing.
@@ -90,6 +92,19 @@ class RunFolder:
             raise TrainingStateError(
                 f"could not write the sample sheet: {error}; the last saved state is intact"
             ) from error
+
+    def chart(self) -> None:
+        """Draw the log's losses, where there is one and matplotlib is installed.
+
+        Raises:
+            TrainingStateError: if the chart cannot be written.
+        """
+        if not ((self.path / LOG).is_file() and can_draw()):
+            return
+        try:
+            draw_losses(self.path / LOG, self.path / CHART)
+        except OSError as error:
+            raise TrainingStateError(f"could not draw the losses: {error}; the last saved state is intact") from error
 
     def export(self, model: Any, info: WeightsInfo, guides: Tensor | None) -> None:
         """Write weights to use.

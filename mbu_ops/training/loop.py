@@ -59,7 +59,8 @@ class Trainer:
     """Train a method on pictures, and keep everything in one folder.
 
     The folder gets ``state.safetensors`` (to go on from), ``weights.safetensors`` (the averaged weights with default
-    guide codes, to use), ``log.jsonl`` (a line per logged step) and ``samples/``.
+    guide codes, to use), ``log.jsonl`` (a line per logged step), ``samples/`` and
+    ``losses.png`` (a chart of the log, where matplotlib is installed).
 
     Args:
         config: the settings.
@@ -337,6 +338,7 @@ class Trainer:
     def _sample(self) -> None:
         if self.backend.is_main:
             self.folder.sheet(self.step, self.objective.sheet(self._settled(), *self._examples(self.preview, 8)))
+            self.folder.chart()
 
 
 def _finite(number: float) -> bool:

@@ -18,10 +18,11 @@ from mbu_ops.families.registry import load_target, plugin_code
 from mbu_ops.methods import get_method
 from mbu_ops.objectives import objective_of
 from mbu_ops.objectives.options import options_in
+from mbu_ops.training.chart import can_draw
 from mbu_ops.training.config import PUBLISHED, TrainingConfig, network_config
-from mbu_ops.training.folder import STATE
 from mbu_ops.training.loop import Provenance, Reporter, Trainer
 from mbu_ops.training.making import PairOptions
+from mbu_ops.training.readiness import check_ready
 from mbu_ops.weights import load_pretrained, resolve
 
 Note = Callable[[str], None]
@@ -221,17 +222,12 @@ def train(
         (1, True)
     """
     out = Path(out)
-    if resume and start is not None:
-        raise ConfigurationError("--from begins a run and --resume goes on with one; leave one of them out")
-    if (out / STATE).is_file() and not resume:
-        raise ConfigurationError(
-            f"{str(out)!r} holds a training run; add --resume to go on with it, or use another --out"
-        )
-    if start is not None:
-        resolve(start)  # raises now rather than after all pictures have been read
+    check_ready(plan.source, plan.config, out, resume, start)
     note: Note = (lambda _line: None) if reporter is None else reporter.note
     if (slow := slow_precision(mixed_precision)) is not None:
         note(slow)
+    if not can_draw():
+        note("no chart of the losses will be drawn: pip install 'mbu-ops[train]' brings matplotlib")
     pictures, aids = plan.pictures(note)
     preview = plan.unseen(note)
     trainer = Trainer(plan.config, pictures, out, plan.provenance(licence), preview, reporter, mixed_precision, aids)

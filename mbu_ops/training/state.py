@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +49,25 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         TrainingStateError: if there is no state, or it is damaged.
     """
+    with _opened(path) as (file, facts):
+        return {key: file.get_tensor(key) for key in file.keys()}, facts  # noqa: SIM118 - not a dict
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """Read the facts of a state, and none of its tensors.
+
+    Raises:
+        TrainingStateError: if there is no state, or it is damaged.
+    """
+    with _opened(path) as (_, facts):
+        return facts
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
     try:
         with safe_open(str(path), framework="pt") as file:
-            facts = json.loads((file.metadata() or {})["facts"])
-            return {key: file.get_tensor(key) for key in file.keys()}, facts  # noqa: SIM118 - not a dict
+            yield file, json.loads((file.metadata() or {})["facts"])
     except FileNotFoundError:
         raise TrainingStateError(
             f"expected a training state at {str(path)!r}, there is none; start without --resume"

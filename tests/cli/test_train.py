@@ -28,7 +28,7 @@ from ..conftest import Install
 from .conftest import training_of
 
 EXPERIMENTS = Path(__file__).parents[2] / "docs" / "experiments"
-SHORT = ["--config", "tiny", "--steps", "4", "--coarse-steps", "2", "--batch-size", "2", "--quiet", "--threads", "1"]
+SHORT = ["--config", "tiny", "--steps", "4", "--coarse-steps", "2", "--batch-size", "2", "--threads", "1"]
 
 
 @pytest.fixture(autouse=True)
@@ -148,7 +148,7 @@ def test_wrong_usage_is_named(folders: Path, capsys: pytest.CaptureFixture[str],
         ),
         (["train", "--out", "out", "--data", "here", "--attribute", "glasses", "--seldom", "Male=2"], "from 0 to 1"),
         (["train", "--out", "out", "--data", "here", "--attribute", "glasses", "--seldom", "Male"], "LABEL=SHARE"),
-        (["train", "--out", "out", "--with", "here", "--without", "there"], "not one"),
+        (["train", "--out", "out", "--with", "here", "--without", "there"], "no folder at here, there"),
     ],
 )
 def test_missing_images_are_named(

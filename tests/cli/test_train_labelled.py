@@ -24,7 +24,7 @@ from .conftest import training_of
 ANATOMY = get_family("faces").anatomy
 assert ANATOMY is not None
 FACES = ANATOMY
-SHORT = ["--config", "tiny", "--steps", "4", "--batch-size", "4", "--quiet", "--threads", "1"]
+SHORT = ["--config", "tiny", "--steps", "4", "--batch-size", "4", "--threads", "1"]
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ from mbu_ops_cli.app import run
 
 from .conftest import training_of
 
-SHORT = ["--config", "tiny", "--steps", "2", "--batch-size", "2", "--quiet", "--threads", "1"]
+SHORT = ["--config", "tiny", "--steps", "2", "--batch-size", "2", "--threads", "1"]
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from mbu_ops_cli.app import run
 from ..tiny_faces import fill_folder, register
 from .conftest import training_of
 
-SHORT = ["--config", "tiny", "--steps", "2", "--coarse-steps", "0", "--batch-size", "2", "--quiet", "--threads", "1"]
+SHORT = ["--config", "tiny", "--steps", "2", "--coarse-steps", "0", "--batch-size", "2", "--threads", "1"]
 FRAMES = (FrameSpec("doll"), FrameSpec("eyes", within="doll", y=0.25, width=0.8, height=0.8))
 
 
@@ -134,8 +134,7 @@ def test_a_family_without_an_aligner_takes_pictures_as_they_are(
 def test_cuts_are_kept_where_the_user_says(photos: Path, finder: Finder, capsys: pytest.CaptureFixture[str]) -> None:
     assert finder is not None
     family = ["--family", "dolls", "--cuts", str(photos / "kept")]
-    words = [word for word in arguments(photos, *family) if word != "--quiet"]
-    assert run(words) == 0
+    assert run(arguments(photos, *family)) == 0
     assert len(list((photos / "kept").glob("dolls-*/*.jpg"))) == 20
     assert "looking for dolls in 11 photos" in capsys.readouterr().err
 

@@ -15,6 +15,7 @@ from mbu_ops_cli.completion import complete_methods, complete_weights
 from mbu_ops_cli.labelled import LABELLED, VARIATION
 from mbu_ops_cli.messages import is_quiet, log
 from mbu_ops_cli.option_fields import chosen, options_of
+from mbu_ops_cli.outlook import outlook
 from mbu_ops_cli.sources import FOLDER, source_options
 from mbu_ops_cli.train_command import DEFAULT, TrainCommand
 
@@ -65,6 +66,7 @@ def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--config", default="lite", show_default=True, help="Configuration of the method: lite or paper.")
 @_settings
+@click.option("--dry-run", is_flag=True, help="Check everything, say what would be learnt, do nothing.")
 @click.option("--mixed-precision", type=click.Choice(["no", "bf16", "fp16"]), default="no", show_default=True)
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.  [default: all cores]")
 @click.option("--licence", help="Terms of the weights, written into them.")
@@ -80,6 +82,7 @@ def train(
     mixed_precision: str,
     threads: int | None,
     licence: str | None,
+    dry_run: bool,
     preview: bool = False,
     parser: str | None = None,
     **options: Any,
@@ -113,6 +116,7 @@ def train(
     from mbu_ops.training import PairOptions, Plan
     from mbu_ops.training import train as learn
     from mbu_ops.training.progress import ProgressReporter
+    from mbu_ops.training.readiness import check_ready
 
     if threads:
         torch.set_num_threads(threads)
@@ -126,6 +130,11 @@ def train(
         variation=variation,
         **chosen(TrainingConfig, options),
     )
+    if dry_run:
+        step = check_ready(plan.source, plan.config, out, resume, start)
+        for line in outlook(plan, out, step):
+            click.echo(line)
+        return
     with ProgressReporter(plan.config.steps, is_quiet()) as reporter:
         if preview:
             click.echo(str(_write_sheet(plan, out, reporter.note)))
