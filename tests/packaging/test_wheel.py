@@ -77,7 +77,7 @@ def test_code_says_that_it_is_typed(wheel: zipfile.ZipFile, package: str) -> Non
 
 def test_they_stay_small(wheel: zipfile.ZipFile, measuring: zipfile.ZipFile) -> None:
     # PyPI takes files of at most 100 MB, of a thousand thousand bytes each: there is to be room for more weights
-    assert megabytes(wheel) < 90
+    assert megabytes(wheel) < 95
     assert megabytes(measuring) < 26
     assert max(entry.file_size for entry in [*wheel.infolist(), *measuring.infolist()]) < 16 * 2**20
 
