@@ -155,7 +155,7 @@ def test_in_words_each_failure_is_a_line_with_its_file(
     assert run(["chain", "remove:smile", "-i", str(folder), "-o", str(done[2]), *args]) == 1
     captured = capsys.readouterr()
     assert not captured.out
-    lines = [line for line in captured.err.splitlines() if line.startswith("failed: ")]
+    lines = [line for line in captured.err.splitlines() if line.startswith("mbu-ops: failed: ")]
     assert len(lines) == len(FAILED)
     for name, expected in FAILED.items():
         (line,) = (line for line in lines if name in line)
@@ -289,7 +289,7 @@ def test_a_face_number_that_a_photo_lacks_fails_that_photo_alone(
     args = ["-i", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--face", "2"]
     assert run(["chain", "remove:smile", *args]) == 1
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["two.png"]
-    (line,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("failed: "))
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("mbu-ops: failed: "))
     assert "one.png" in line
     assert "at least 2 faces, found 1" in line
 

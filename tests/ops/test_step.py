@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mbu_ops.errors import ChainSyntaxError
-from mbu_ops.ops.step import Step, StepSpec, is_weights_path
+from mbu_ops.ops.step import StepSpec, is_weights_path
 from mbu_ops.ops.verbs import get_verb, verb_names
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
@@ -46,7 +46,7 @@ def steps(draw: st.DrawFn, verbs: tuple[str, ...] = verb_names()) -> StepSpec:
 
 
 @given(steps())
-def test_text_reads_back_as_the_same_step(step: Step) -> None:
+def test_text_reads_back_as_the_same_step(step: StepSpec) -> None:
     again = StepSpec.parse(str(step))
     assert again == step
     assert str(again) == str(step)

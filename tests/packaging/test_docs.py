@@ -83,7 +83,9 @@ def test_commands_have_the_options_they_are_shown_with(words: list[str], monkeyp
     assert not rest
 
 
-@pytest.mark.parametrize("words", [param for param in COMMANDS if param.values[0][0] == "chain"])
+@pytest.mark.parametrize(
+    "words", [param for param in COMMANDS if param.values[0][0] == "chain" and "--recipe" not in param.values[0]]
+)
 def test_chains_follow_the_grammar(words: list[str]) -> None:
     steps = [word for word in words[1:] if re.match(r"[a-z]+:", word)]
     assert [str(step) for step in ChainSpec.parse(steps).steps] == steps

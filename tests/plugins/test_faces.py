@@ -71,7 +71,7 @@ def test_the_quick_start_names_the_box_of_celeba_s_pictures() -> None:
     """Whole aligned pictures are not what the networks know, so ``--no-align`` is not for them."""
     box = ",".join(str(round(edge * side)) for edge, side in zip(FACE_FRAME, (178, 218) * 2, strict=True))
     text = (ROOT / "docs" / "quickstart.md").read_text("utf-8")
-    assert re.search(rf"chain .* -i img_align_celeba .*--frame {box}\n", text)
+    assert re.search(rf"CelebA's aligned pictures.*`--frame {box}`", text)
     assert not re.search(r"celeba.*--no-align", text)
 
 
