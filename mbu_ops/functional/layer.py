@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops.functional.any_size import SMOOTH
 from mbu_ops.functional.detail import agreement
 from mbu_ops.functional.mask import binarise, change_mask, dilate, resize
 from mbu_ops.functional.sampling import affine_places, arrows, sample
@@ -189,8 +190,7 @@ class Layer(NamedTuple):
 
         def change(plane: Tensor, kind: str) -> Tensor:
             grows = size[0] >= plane.shape[-2] and size[1] >= plane.shape[-1]
-            # bilinear colours of a small network show as squares, and a flow's as folds; bicubic masks would overshoot
-            mode = "bicubic" if grows and kind in ("bias", "flow") else "bilinear"
+            mode = "bicubic" if grows and kind in SMOOTH else "bilinear"
             return resize(plane, size, mode).to(dtype)
 
         return self.mapped(change)

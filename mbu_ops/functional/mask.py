@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mbu_ops.functional.any_size import is_open, resized
+
 
 def binarise(mask: Tensor, threshold: float = 0.1, softness: float = 0.0) -> Tensor:
     """Return a mask that is exactly 0 up to ``threshold``, hard or with a ramp above it.
@@ -69,6 +71,8 @@ def resize(pixels: Tensor, size: tuple[int, int], mode: str = "bilinear") -> Ten
         torch.Size([2, 3, 16, 16])
     """
     height, width = pixels.shape[-2:]
+    if is_open(height, width, *size):
+        return resized(pixels, size, smooth=mode == "bicubic")
     if (height, width) == tuple(size):
         return pixels
     # the antialiasing kernel has no half-precision version on CPU

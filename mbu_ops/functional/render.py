@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops.functional.any_size import SMOOTH, Area, shrunk
 from mbu_ops.functional.blend import blend, premultiplied, straight
 from mbu_ops.functional.grid import sheet_png
 from mbu_ops.functional.layer import Layer
@@ -75,7 +76,7 @@ class Band(NamedTuple):
 def render(
     photo: Tensor,
     layer: Layer,
-    frame: Rectangle | None = None,
+    frame: Rectangle | Area | None = None,
     guide: Tensor | None = None,
     guide_frame: Rectangle | None = None,
 ) -> Edit:
@@ -88,7 +89,7 @@ def render(
     Args:
         photo: ``(B, 3, H, W)`` RGB in [0, 1].
         layer: the edit, of B images.
-        frame: where in the photo the layer lies; all of it if None.
+        frame: where in the photo the layer lies, an area where the photo's size is open; all of it if None.
         guide: ``(1 or B, 3, h, w)`` RGB in [0, 1], whose own pixels the layer takes; needed only by layers that do.
             With a fourth channel, alpha, the layer is only as opaque as the guide is there.
         guide_frame: where in the guide the layer's content lies; all of it if None.
@@ -107,8 +108,8 @@ def render(
         >>> torch.equal(edit.image, photo)
         True
     """
-    if frame is None:
-        (band,) = render_bands(photo, layer, None, guide, guide_frame)
+    if frame is None or isinstance(frame, Area):
+        (band,) = render_bands(photo, layer, frame, guide, guide_frame)
         return Edit(band.image, band.mask, band.raw)
     edit = Edit(photo.clone(), torch.zeros_like(photo[:, :1]), photo.clone())
     for band in render_bands(photo, layer, frame, guide, guide_frame):
@@ -120,7 +121,7 @@ def render(
 def render_bands(
     photo: Tensor,
     layer: Layer,
-    frame: Rectangle | None = None,
+    frame: Rectangle | Area | None = None,
     guide: Tensor | None = None,
     guide_frame: Rectangle | None = None,
     pixels: int | None = None,
@@ -145,7 +146,13 @@ def render_bands(
         # its hidden share: all of a photo and nothing else is the photo bit for bit, since zeros stay zeros
         layer = layer._replace(own=layer.own._replace(gain=1 - layer.own.gain))
     around = _Around(photo, layer, frame or Rectangle(size[1] / 2, size[0] / 2, size[1], size[0]), guide, guide_frame)
-    box = (0, 0, size[1], size[0]) if frame is None else _upright(frame, size)
+    if isinstance(frame, Area):
+        lay = frame.laying((layer.mask.shape[-2], layer.mask.shape[-1]))
+        planes = layer.mapped(lambda plane, kind: lay(plane, kind in SMOOTH).to(photo.dtype))
+        faded = planes.opacity * frame.fade().to(photo)
+        yield around.band(planes._replace(mask=faded, ramp=None), slice(0, size[0]), slice(0, size[1]))
+        return
+    box = (0, 0, size[1], size[0]) if frame is None else frame.upright(*size)
     if box is not None:
         left, top, right, bottom = box
         planes = layer.resized((bottom - top, right - left), photo.dtype)
@@ -160,13 +167,13 @@ def render_bands(
 
 
 def mask_bands(
-    mask: Tensor, frame: Rectangle, like: Tensor, pixels: int | None = None
+    mask: Tensor, frame: Rectangle | Area, like: Tensor, pixels: int | None = None
 ) -> Iterator[tuple[slice, slice, Tensor, Tensor]]:
     """Yield masks of a frame as they lie in a photo, a few rows at a time.
 
     Args:
         mask: ``(B, C, h, w)`` in [0, 1].
-        frame: where they belong.
+        frame: where they belong, see :func:`render`.
         like: the photo, ``(B, ., H, W)``, whose size and dtype they get.
         pixels: about how many pixels a band has, :data:`BAND` by default.
 
@@ -175,7 +182,11 @@ def mask_bands(
         much they count: 1, but for the frame's rim and 0 outside it.
     """
     size = like.shape[-2], like.shape[-1]
-    if (box := _upright(frame, size)) is not None:
+    if isinstance(frame, Area):
+        found = frame.laying((mask.shape[-2], mask.shape[-1]))(mask).to(like.dtype)
+        yield slice(0, size[0]), slice(0, size[1]), found, frame.fade().to(like)
+        return
+    if (box := frame.upright(*size)) is not None:
         left, top, right, bottom = box
         whole = resize(mask, (bottom - top, right - left)).to(like.dtype)
         yield slice(top, bottom), slice(left, right), whole, torch.ones_like(whole[:1, :1])
@@ -192,7 +203,7 @@ def _places(
 ) -> Iterator[tuple[slice, slice, Tensor]]:
     """Yield the rows and columns of a photo that a frame touches, with where their pixels lie, in the frame's sides."""
     left, top, right, bottom = frame.bounds(*size)
-    to_frame = frame.matrix().inverse()
+    to_frame = frame.from_image()
     step = max(1, (pixels or BAND) // (right - left))
     for first in range(top, bottom, step):
         last = min(first + step, bottom)
@@ -230,7 +241,7 @@ class _Around(NamedTuple):
 
     photo: Tensor
     layer: Layer
-    frame: Rectangle
+    frame: Rectangle | Area
     guide: Tensor | None
     guide_frame: Rectangle | None
 
@@ -279,21 +290,31 @@ class _Around(NamedTuple):
         height, width = guide.shape[-2:]
         frame = self.guide_frame or Rectangle(width / 2, height / 2, width, height)
         # a guide that is finer than the photo is shrunk first: sampling alone would miss pixels
-        shrink = max(1.0, frame.width / self.frame.width, frame.height / self.frame.height)
-        small = resize(guide, (max(1, round(height / shrink)), max(1, round(width / shrink))))
-        to_small = torch.diag(torch.tensor([small.shape[-1] / width, small.shape[-2] / height, 1], dtype=torch.float64))
+        small, to_small = _no_finer(guide, frame, self.frame)
         matrix = to_small @ frame.matrix()
         size, start = (rows.stop - rows.start, columns.stop - columns.start), (columns.start, rows.start)
-        places = affine_places(matrix @ self.frame.matrix().inverse(), size, start, like=small)
+        places = affine_places(matrix @ self.frame.from_image(), size, start, like=small)
         if flow is not None:
             places = places + arrows(flow, matrix)
         count = max(small.shape[0], places.shape[0] if places.ndim == 4 else 1)
         return sample(small.expand(count, -1, -1, -1), places).to(self.photo.dtype)
 
 
-def _upright(frame: Rectangle, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
-    """Return left, top, right, bottom of a frame of whole pixels that has no rim; None for any other."""
-    return None if frame.rim else frame.upright(*size)
+def _no_finer(guide: Tensor, guide_frame: Rectangle, frame: Rectangle | Area) -> tuple[Tensor, Tensor]:
+    """Return a guide no finer than a photo, and the ``(3, 3)`` float64 matrix from its own pixels to those returned.
+
+    Args:
+        guide: ``(B, C, h, w)``.
+        guide_frame: where in the guide a layer lies.
+        frame: where in the photo.
+    """
+    if isinstance(frame, Area):
+        return shrunk(guide, torch.maximum(guide_frame.width / frame.width, guide_frame.height / frame.height).clamp(1))
+    height, width = guide.shape[-2:]
+    shrink = max(1.0, guide_frame.width / frame.width, guide_frame.height / frame.height)
+    small = resize(guide, (max(1, round(height / shrink)), max(1, round(width / shrink))))
+    scales = [small.shape[-1] / width, small.shape[-2] / height, 1]
+    return small, torch.diag(torch.tensor(scales, dtype=torch.float64))
 
 
 def _fine(mask: Tensor, frame: Rectangle) -> tuple[int, int]:

@@ -28,7 +28,7 @@ def sample(pixels: Tensor, at: Tensor, beyond: str = "border", mode: str = "bili
     wide = pixels.float() if pixels.dtype in (torch.float16, torch.bfloat16) else pixels
     height, width = pixels.shape[-2:]
     # to [-1, 1] before rounding: float32 holds a thousandth of a pixel of the largest photos
-    grid = (at * at.new_tensor([2 / width, 2 / height]) - 1).to(wide.dtype)
+    grid = (at * torch.tensor([2 / width, 2 / height], dtype=at.dtype, device=at.device) - 1).to(wide.dtype)
     grid = grid.expand(pixels.shape[0], -1, -1, -1)
     return F.grid_sample(wide, grid, mode=mode, padding_mode=beyond, align_corners=False).to(pixels.dtype)
 

@@ -10,14 +10,12 @@ import torch
 from torch import Tensor
 
 from mbu_ops.errors import ShapeError
+from mbu_ops.functional.any_size import STEP
 from mbu_ops.functional.mask import resize
 from mbu_ops.functional.sampling import affine_places, sample
 
 LARGEST = 1024
 """Largest side that a rectangle is cut out at: networks of 128 pixels add nothing beyond it."""
-
-STEP = 32
-"""Rectangles are cut out at multiples of this, so that faces of about one size share a batch."""
 
 RIM = 0.05
 """Share of a part's sides in which masks fall to nothing at its border."""
@@ -94,6 +92,12 @@ class Rectangle(NamedTuple):
             [[right[0], down[0], origin[0]], [right[1], down[1], origin[1]], [0, 0, 1]], dtype=torch.float64
         )
 
+    def from_image(self) -> Tensor:
+        """Return the matrix from pixels of the image to fractions of the rectangle's sides, :meth:`matrix` inverted."""
+        cosine, sine = math.cos(self.angle), math.sin(self.angle)
+        rows = ((cosine / self.width, sine / self.width), (-sine / self.height, cosine / self.height))
+        return torch.tensor([[a, b, 0.5 - a * self.x - b * self.y] for a, b in rows] + [[0, 0, 1]], dtype=torch.float64)
+
     def bounds(self, height: int, width: int) -> tuple[int, int, int, int]:
         """Return left, top, right, bottom of the pixels that it touches.
 
@@ -120,8 +124,11 @@ class Rectangle(NamedTuple):
         return self._replace(x=self.x + right, y=self.y + down)
 
     def upright(self, height: int, width: int) -> tuple[int, int, int, int] | None:
-        """Return left, top, right, bottom if these are whole pixels inside the image; None for any other rectangle."""
-        if self.angle:
+        """Return left, top, right, bottom if these are whole pixels inside the image; None for any other rectangle.
+
+        None for one with a rim, too: what is drawn there fades, and a part is seen alike whatever the image's size.
+        """
+        if self.angle or self.rim:
             return None
         (left, top), _, (right, bottom), _ = self.corners
         sides = left, top, right, bottom
@@ -212,7 +219,7 @@ def spread(pixels: Tensor, rectangle: Rectangle, size: tuple[int, int], rows: tu
     left, top, right, bottom = rectangle.bounds(*size)
     top, bottom = rows or (top, bottom)
     small = shrunk(pixels, rectangle)
-    from_image = _scaled(small.shape[-1], small.shape[-2]) @ rectangle.matrix().inverse()
+    from_image = _scaled(small.shape[-1], small.shape[-2]) @ rectangle.from_image()
     return sample(small, affine_places(from_image, (bottom - top, right - left), (left, top), like=small))
 
 

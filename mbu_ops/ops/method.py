@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, cast, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from mbu_ops.errors import DeviceError
-from mbu_ops.families.frames import FrameSpec
+from mbu_ops.errors import DeviceError, ShapeError
+from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
+from mbu_ops.functional.any_size import Area, Axis, is_open
 from mbu_ops.functional.blend import premultiplied, straight
 from mbu_ops.functional.check import check_code, check_fits, check_image
+from mbu_ops.functional.keeping import keeping_where
 from mbu_ops.functional.mask import resize
 from mbu_ops.functional.similarity import RIM, Rectangle, extract
 
@@ -151,11 +153,12 @@ class Sight(NamedTuple):
 
     Attributes:
         model: the method.
-        area: where its frame lies in them; None where it is all of them.
+        area: where its frame lies in them; None where it is all of them. An :class:`mbu_ops.functional.any_size.Area`
+            of images whose size is open.
     """
 
     model: Method
-    area: Rectangle | None
+    area: Rectangle | Area | None
 
     @classmethod
     def of(cls, model: Method, image: Tensor, frame: FrameSpec) -> Sight:
@@ -179,26 +182,46 @@ class Sight(NamedTuple):
             ((20, 10, 60, 30), torch.Size([2, 3, 16, 16]))
         """
         check_image(image)
-        if frame.is_whole or not frame.lies_inside:
-            return cls(model, None)
         height, width = image.shape[-2:]
+        whole_image = frame.is_whole or not frame.lies_inside
+        if is_open(height, width):
+            seen, rim = (WHOLE_FRAME, 0.0) if whole_image else (frame, RIM)
+            return cls(model, Area(Axis.of(height, seen.y, seen.height), Axis.of(width, seen.x, seen.width), rim))
+        if whole_image:
+            return cls(model, None)
         whole = Rectangle(width / 2, height / 2, width, height, rim=RIM)
         return cls(model, whole.part(frame.x, frame.y, frame.width, frame.height))
 
     def cut(self, image: Tensor, limit: int | None = None) -> Tensor:
-        """Return what the frame shows, ``(B, 3, h, w)``, with no more pixels than it has, and the limit allows."""
+        """Return what the frame shows, ``(B, 3, h, w)``, with no more pixels than it has, and the limit allows.
+
+        Raises:
+            ShapeError: if the image's size is open: how many pixels it has there is not known.
+        """
+        if isinstance(self.area, Area):
+            raise ShapeError("expected a guide of a fixed size, got one whose height or width is dynamic: leave it out")
         return image if self.area is None else extract(image, self.area, self.area.cut_size(limit))
 
     def seen(self, image: Tensor, name: str = "image") -> Tensor:
         """Return images as the model sees them, see :func:`to_frame`."""
-        return to_frame(self.model, self.cut(image, FINENESS * max(self.model.config.size)), name)
+        limit, size = FINENESS * max(self.model.config.size), self.model.config.size
+        cut = self.area.seen(image, limit, size) if isinstance(self.area, Area) else self.cut(image, limit)
+        return to_frame(self.model, cut, name)
 
-    def is_finer(self, image: Tensor) -> bool:
-        """Return whether images have more pixels there than are seen."""
-        height, width = self.model.config.size
-        area = self.area
-        shown = (image.shape[-2], image.shape[-1]) if area is None else (area.height, area.width)
-        return shown[0] > height or shown[1] > width
+    def keeping(self, layer: Layer, image: Tensor, seen: Tensor, detail: float) -> Layer:
+        """Return a layer that keeps the images' own detail, if these have more pixels there than are seen.
+
+        Args:
+            layer: for what was seen of the images.
+            image: the images.
+            seen: what was seen of them.
+            detail: share of it to keep.
+        """
+        size, area = self.model.config.size, self.area
+        if isinstance(area, Area):
+            return keeping_where(area.is_finer(size), layer, seen, detail)
+        height, width = (image.shape[-2], image.shape[-1]) if area is None else (area.height, area.width)
+        return layer.keeping(seen, detail) if height > size[0] or width > size[1] else layer
 
 
 def check_guide(model: Method, guide: Tensor, name: str = "guide") -> None:

@@ -149,9 +149,7 @@ def edit_whole(
         if decision is not None:  # one for the whole edit: what one pass took away the next must not miss
             chosen = decision(seen) if chosen is None else chosen
             layer = layer._replace(mask=layer.mask * chosen.to(layer.mask.dtype).view(-1, 1, 1, 1))
-        if sight.is_finer(image):
-            layer = layer.keeping(seen, detail)
-        edit = render(image, layer, sight.area, guide)
+        edit = render(image, sight.keeping(layer, image, seen, detail), sight.area, guide)
         whole, image = edit if whole is None else compose(whole, edit), edit.image
     assert whole is not None  # noqa: S101 - every edit has a prediction
     return whole
