@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -27,9 +27,21 @@ if TYPE_CHECKING:
 
     from mbu_ops.methods.presence import Detector, Doing
     from mbu_ops.ops.options import OptionValue
-    from mbu_ops.weights import Pretrained
+    from mbu_ops.weights import Pretrained, WeightsInfo
 
 _LOOKS = frozenset(field.name for field in fields(Look))
+
+
+class Origin(NamedTuple):
+    """Where the networks of an op come from.
+
+    Attributes:
+        info: what their file says of itself.
+        sha256: its digest; empty for weights in memory.
+    """
+
+    info: WeightsInfo
+    sha256: str
 
 
 class Op(Publishing, nn.Module):
@@ -55,6 +67,8 @@ class Op(Publishing, nn.Module):
     default_guides: Tensor | None
     frame: FrameSpec = WHOLE_FRAME
     """Which frame of a place in a photo the weights were trained on; see :class:`mbu_ops.Framed`."""
+    origin: Origin | None = None
+    """Which weights file the networks come from, and what it says of itself; None for networks of no file."""
 
     def __init__(self, model: nn.Module, *, guides: Tensor | None = None) -> None:
         super().__init__()
@@ -149,6 +163,7 @@ class Op(Publishing, nn.Module):
     def know(self, pretrained: Pretrained) -> None:
         """Take over what a weights file says beside its networks, such as which frame they were trained on."""
         self.frame = pretrained.frame
+        self.origin = Origin(pretrained.info, pretrained.sha256)
 
     @classmethod
     def for_step(cls, model: nn.Module, options: Mapping[str, OptionValue], codes: Sequence[Tensor]) -> nn.Module:  # noqa: ARG003

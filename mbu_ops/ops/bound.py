@@ -94,7 +94,7 @@ class Bound(BoundBase):
     """
 
     op: GuidedOp
-    code: Tensor | None
+    given_code: Tensor | None
     picture: Tensor | None
     yaw: float = 0.0
     """How far what the picture shows looks away, see :attr:`mbu_ops.frames.Frame.yaw`."""
@@ -116,13 +116,19 @@ class Bound(BoundBase):
         # before the others, which may be None: torch.export counts only buffers that are there, in their order
         for index, tensor in enumerate(inputs):
             self.register_buffer(f"input{index}", tensor, persistent=False)
-        self.register_buffer("code", code, persistent=False)
+        # not as "code", a name that torch.fx has for its own: what is exported could not be called
+        self.register_buffer("given_code", code, persistent=False)
         self.register_buffer("picture", guide, persistent=False)
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
         """What ``op.encode`` takes; empty where there is a code."""
         return tuple(getattr(self, f"input{index}") for index in range(self.input_count))
+
+    @property
+    def code(self) -> Tensor | None:
+        """The code that stands in for the inputs; None where there are such."""
+        return self.given_code
 
     @property
     def guide(self) -> Tensor | None:

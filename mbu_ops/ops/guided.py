@@ -19,7 +19,6 @@ from mbu_ops.ops.options import OptionValue
 
 if TYPE_CHECKING:
     from mbu_ops.images.memory import Picture
-    from mbu_ops.weights import Pretrained, WeightsInfo
 
 
 class GuidedOp(EditOp):
@@ -35,12 +34,6 @@ class GuidedOp(EditOp):
     """
 
     encode: Callable[..., Tensor]
-    _info: WeightsInfo | None = None
-
-    def know(self, pretrained: Pretrained) -> None:
-        """Take over what a weights file says beside its networks, and which pictures are its default guides."""
-        super().know(pretrained)
-        self._info = pretrained.info
 
     def in_frame(self, guide: Tensor, name: str = "guide") -> Tensor:
         """Return the weights' frame of guides: of photos, which show the family's first frame; things alone fill it.
@@ -74,8 +67,8 @@ class GuidedOp(EditOp):
             raise ConfigurationError(f"these weights {have}, got guide {number}: name a picture, or another number")
         if self.guides is not None:
             return Bound(self, code=self.guides[number : number + 1])
-        assert self._info is not None  # noqa: S101  (what says that there are pictures)
-        picture = pixels_of(read_guide(shipped_guides(self._info)[number]), self.model.info.takes_pixels)
+        assert self.origin is not None  # noqa: S101  (what says that there are pictures)
+        picture = pixels_of(read_guide(shipped_guides(self.origin.info)[number]), self.model.info.takes_pixels)
         return self.with_picture(picture.to(self.device))
 
     @property
@@ -85,7 +78,7 @@ class GuidedOp(EditOp):
 
         if self.guides is not None:
             return len(self.guides)
-        return 0 if self._info is None else len(shipped_guides(self._info))
+        return 0 if self.origin is None else len(shipped_guides(self.origin.info))
 
     def defaults(self) -> Iterator[Bound]:
         """Yield the op bound to each default guide, in order."""
@@ -126,7 +119,7 @@ class GuidedOp(EditOp):
         from mbu_ops.weights import pixels_of
 
         file, user = as_image_file(guide, "guide"), type(self).__name__
-        found = None if self._info is None else frame_of_picture(file, self._info, user, self.device)
+        found = None if self.origin is None else frame_of_picture(file, self.origin.info, user, self.device)
         if found is None:
             found = InFrame(self.in_frame(pixels_of(file, self.model.info.takes_pixels).to(self.device)))
         bound = Bound(self, code=encode_picture(self.model, found.pixels, self.detector, user))

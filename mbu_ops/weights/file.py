@@ -56,6 +56,7 @@ class Pretrained(NamedTuple):
         presence: says whether there is something to do; None where the file holds no such network.
         card: what is told to people about it, as Markdown; empty where no card lies beside the file.
         metrics: measured figures that its family lists, as ``(name, value)``.
+        sha256: the file's digest, 64 hex digits; empty for weights that come from no file.
     """
 
     model: nn.Module
@@ -64,6 +65,7 @@ class Pretrained(NamedTuple):
     presence: Detector | None = None
     card: str = ""
     metrics: tuple[tuple[str, float], ...] = ()
+    sha256: str = ""
 
     @property
     def frame(self) -> FrameSpec:
@@ -97,9 +99,8 @@ class Pretrained(NamedTuple):
             got = "none was named" if content is None else f"got {content!r}"
             raise WeightsError(f"{path}: these weights edit {' and '.join(names)}; name one of them as content, {got}")
         index = names.index(content)
-        return Pretrained(
-            model.for_content(index), self.info, None if self.guides is None else model.guides_for(self.guides, index)
-        )
+        guides = None if self.guides is None else model.guides_for(self.guides, index)
+        return Pretrained(model.for_content(index), self.info, guides, sha256=self.sha256)
 
 
 def save(
@@ -214,7 +215,8 @@ def load(
             content = file.read()
     except OSError as error:
         raise _unreadable(path, error) from error
-    if sha256 is not None and (got := hashlib.sha256(content).hexdigest()) != sha256:
+    got = hashlib.sha256(content).hexdigest()
+    if sha256 is not None and got != sha256:
         raise WeightsError(f"{path}: expected sha256 {sha256}, got {got}; the file was changed: get it again")
     info = _info(path, header)
     _check_fit(path, info, header.tensors)
@@ -237,7 +239,8 @@ def load(
     if presence is not None:
         presence.load_state_dict({name.removeprefix(PRESENCE): value for name, value in detecting.items()})
         presence = presence.to(device).eval().requires_grad_(False)  # small: its numbers need not be coarse
-    return Pretrained(model, info, None if guides is None else guides.to(device=device, dtype=dtype), presence)
+    guides = None if guides is None else guides.to(device=device, dtype=dtype)
+    return Pretrained(model, info, guides, presence, sha256=got)
 
 
 def _info(path: Path, header: Header) -> WeightsInfo:
