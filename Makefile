@@ -59,6 +59,7 @@ types: $(DEV_READY)
 docs: $(DEV_READY)
 	$(BIN)/python tools/generate_cli_docs.py
 	$(BIN)/python tools/generate_verb_docs.py
+	$(BIN)/python tools/generate_export_docs.py
 	$(BIN)/python tools/check_links.py
 
 # not --quiet, which lets broken links pass; the two variables leave out advertisements for successors of mkdocs

@@ -1,5 +1,6 @@
 from mbu_ops._version import __version__ as __version__
 from mbu_ops.batch.pictures import edit as edit
+from mbu_ops.exporting.exported import export as export
 from mbu_ops.families.aligning import aligner as aligner
 from mbu_ops.frames.framed import Framed as Framed
 from mbu_ops.ops.adjust import Adjust as Adjust
@@ -21,6 +22,7 @@ from . import batch as batch
 from . import data as data
 from . import errors as errors
 from . import evaluation as evaluation
+from . import exporting as exporting
 from . import families as families
 from . import frames as frames
 from . import functional as functional

@@ -47,6 +47,10 @@ class ChainSyntaxError(MBUOpsError, ValueError):
     """A chain step that does not follow the grammar."""
 
 
+class ExportError(MBUOpsError, RuntimeError):
+    """An op that a graph or a file cannot say, or a file that does something else than its op."""
+
+
 class FamilyError(MBUOpsError, LookupError):
     """An unknown family or attribute, or a family that cannot be used (then it is a :class:`PluginError`)."""
 

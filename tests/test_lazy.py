@@ -74,6 +74,7 @@ def test_the_first_tier_is_what_one_begins_with() -> None:
         "aligner",
         "chain",
         "edit",
+        "export",
         "__version__",
     }
 

@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "eval_portrait:eval_portrait",
         "Measure how well pictures are put together.",
     ),
+    "export": ("export:export", "Write a chain as a file for other programs: ONNX."),
     "families": ("families:families", "What can be edited, and what is installed for it."),
     "generate": ("generate:generate", "Make pictures from masks."),
     "parse": ("parse:parse", "Tell the parts of photos apart: a mask for each."),

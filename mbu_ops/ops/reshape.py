@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops.functional.any_size import is_open
 from mbu_ops.functional.check import check_code, check_fits, check_image, check_labels
 from mbu_ops.functional.layer import Layer
 from mbu_ops.functional.mask import resize
@@ -214,7 +215,7 @@ def mask_in_frame(model: Composer, labels: Tensor, frame: Tensor) -> Tensor:
     """
     size = (frame.shape[-2], frame.shape[-1])
     mask = model.one_hot(labels)
-    if tuple(labels.shape[-2:]) == size:
+    if not is_open(*labels.shape[-2:]) and tuple(labels.shape[-2:]) == size:
         return mask.to(frame.dtype)
     shares = resize(mask.float(), size)
     known = shares.sum(1, keepdim=True) > 0.5

@@ -21,6 +21,7 @@ ROOMS = (
     "frames",
     "augment",
     "batch",
+    "exporting",
     "data",
     "objectives",
     "training",

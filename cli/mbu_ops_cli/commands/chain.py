@@ -172,8 +172,8 @@ def chain(
 
     Without -i, a picture that comes with the family is edited and mbu-ops-demo.png shows every step.
     """  # noqa: D301 - click wants the control character
-    spec = _parse(steps)
-    guide_paths = dict(_parse_guide(guide) for guide in guides)
+    spec = parse_steps(steps)
+    guide_paths = dict(parse_guide(guide) for guide in guides)
     box = Box.parse(frame) if frame is not None else None
     which = parse_face(face, placed=no_align or box is not None)
     if no_align and box is not None:
@@ -238,7 +238,12 @@ def chain(
     return SOME_FAILED if report.failed else OK
 
 
-def _parse(steps: Sequence[str]) -> ChainSpec:
+def parse_steps(steps: Sequence[str]) -> ChainSpec:
+    """Read the steps of a command line.
+
+    Raises:
+        ChainSyntaxError: if one does not follow the grammar, or is a file.
+    """
     try:
         return ChainSpec.parse(steps)
     except ChainSyntaxError as error:
@@ -251,7 +256,12 @@ def _parse(steps: Sequence[str]) -> ChainSpec:
         ) from None
 
 
-def _parse_guide(text: str) -> tuple[str, str]:
+def parse_guide(text: str) -> tuple[str, str]:
+    """Read ``--guide``: an attribute and a path.
+
+    Raises:
+        ConfigurationError: if it is anything else.
+    """
     attribute, equals, path = text.partition("=")
     if not (attribute and equals and path):
         raise ConfigurationError(f"expected --guide ATTR=PATH, as in glasses=ref.jpg, got {text!r}")
