@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from made_block import write_or_check
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "export.md"
 BLOCK = re.compile(r"(<!-- exported: .*? -->\n).*?(<!-- end of exported -->)", re.DOTALL)
@@ -35,18 +37,7 @@ def row(cells: list[str]) -> str:
 
 def main() -> int:
     """Write the table, or check it."""
-    page = PAGE.read_text(encoding="utf-8")
-    lines = "\n".join(["", *table(), "", ""])
-    text, count = BLOCK.subn(lambda match: f"{match[1]}{lines}{match[2]}", page)
-    if count != 1:
-        print(f"{PAGE}: expected one block <!-- exported: ... --> to <!-- end of exported -->", file=sys.stderr)
-        return 1
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(text, encoding="utf-8")
-    elif text != page:
-        print(f"{PAGE.name} is out of date: run tools/generate_export_docs.py", file=sys.stderr)
-        return 1
-    return 0
+    return write_or_check(PAGE, BLOCK, "\n".join(["", *table(), "", ""]))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from pathlib import Path
 
 os.environ["MBU_OPS_PLUGINS"] = ""  # the page is of this package's verbs, whatever else is installed
 
+from made_block import write_or_check
+
 from mbu_ops.ops.verbs import Verb, options_of, verbs
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "verbs" / "README.md"
@@ -60,17 +62,7 @@ def row(cells: Iterable[str]) -> str:
 
 def main() -> int:
     """Write the tables, or check them."""
-    page = PAGE.read_text(encoding="utf-8")
-    text, count = BLOCK.subn(lambda match: f"{match[1]}{tables()}{match[2]}", page)
-    if count != 1:
-        print(f"{PAGE}: expected one block <!-- verbs: ... --> to <!-- end of verbs -->, got {count}", file=sys.stderr)
-        return 1
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(text, encoding="utf-8")
-    elif text != page:
-        print(f"{PAGE.name} is out of date: run tools/generate_verb_docs.py", file=sys.stderr)
-        return 1
-    return 0
+    return write_or_check(PAGE, BLOCK, tables())
 
 
 if __name__ == "__main__":
