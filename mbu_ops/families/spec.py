@@ -282,6 +282,7 @@ class FamilySpec:
             guide; the first of an attribute is its default.
         aligner: ``"module:name"`` of a function that returns what finds the places to edit in a photo, an
             :class:`mbu_ops.frames.Aligner`; None where pictures are edited whole.
+        small_aligner: the same of one that finds small places too and takes longer; None if there is none.
         pictures: ``"module:name"`` of a function ``(attribute, partition, count, resolution)`` that draws
             :class:`mbu_ops.data.Pair` pictures to train on and to measure with, or None.
         masks: ``"module:name"`` of a function ``(attribute, images)`` that derives the true masks of images
@@ -322,6 +323,7 @@ class FamilySpec:
     samples: tuple[SampleSpec, ...] = ()
     guides: tuple[GuideSpec, ...] = ()
     aligner: str | None = None
+    small_aligner: str | None = None
     pictures: str | None = None
     masks: str | None = None
     pen: str | None = None
@@ -350,7 +352,7 @@ class FamilySpec:
         check_tuple(where, "guides", self.guides, GuideSpec)
         if type(self.anatomy) not in (Anatomy, type(None)):
             raise ConfigurationError(f"{where}: anatomy must be an Anatomy or None, got {self.anatomy!r}")
-        for field in ("aligner", "pictures", "masks", "pen", "bends", "identity", "judges", "regions"):
+        for field in ("aligner", "small_aligner", "pictures", "masks", "pen", "bends", "identity", "judges", "regions"):
             if (target := getattr(self, field)) is not None:
                 check_pattern(where, field, target, _TARGET)
         check_unique(where, "attribute", [n for a in self.attributes for n in (a.name, *a.aliases)])

@@ -27,6 +27,7 @@ def assemble_on_photos(
     which: Which = "all",
     views: int = USUAL_VIEWS,
     missing: Missing = "raise",
+    small: bool = False,
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
     compile: bool = False,
@@ -41,6 +42,7 @@ def assemble_on_photos(
         which: see :class:`mbu_ops.Framed`.
         views: see :class:`mbu_ops.Framed`.
         missing: see :class:`mbu_ops.Framed`.
+        small: whether to look for small places too, see :func:`mbu_ops.aligner`.
         device: where to put the networks; the CPU by default.
         dtype: floating-point type of the networks; float32 by default.
         compile: see :meth:`mbu_ops.ops.ChainSpec.bind`.
@@ -59,7 +61,7 @@ def assemble_on_photos(
         4
     """
     if family is not None:
-        place = GuardedAligner(family, aligner(family, device))
+        place = GuardedAligner(family, aligner(family, device, small))
         plans = align_guides(plans, place, device)
     chain = assemble(plans, device, dtype, compile=compile)
     return chain if place is None else Framed(chain, place, which, views, missing)

@@ -93,6 +93,7 @@ family = FamilySpec(
     weights=read_manifest(__name__, "mbu_ops_checkpoints"),
     guides=GUIDES,
     aligner="mbu_ops_faces.aligner:pretrained",
+    small_aligner="mbu_ops_faces.aligner:pretrained_for_small",
     regions="mbu_ops_faces.regions:regions",
     identity="mbu_ops.evaluation.networks.face_descriptor:pretrained",
     judges="mbu_ops_faces.judges:packaged",

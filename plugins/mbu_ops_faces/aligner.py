@@ -16,18 +16,18 @@ from mbu_ops.functional.check import check_image
 from mbu_ops.functional.mask import resize
 from mbu_ops.functional.similarity import Rectangle, extract, fit, square
 from mbu_ops.weights.packaged import NetworkFile, load_packaged
-from mbu_ops_faces.networks import CELL, POINTS, POINTS_SIDE, FaceDetector, FaceLandmarks
+from mbu_ops_faces.networks import CELL, DETECTED, POINTS, POINTS_SIDE, FaceDetector, FaceLandmarks
 
 WEIGHTS = NetworkFile("faces/aligner.safetensors", "mbu_ops_checkpoints", "mbu-ops", "finding faces")
 
-LARGEST = 1600
+LARGEST = 640
 """Longest side, in pixels, at which a photo is searched, and then at halves of it."""
+
+SMALL = 2560
+"""The same where small faces are wanted too."""
 
 LEAST = 160
 """Shortest of these longest sides: the largest faces fill the photo."""
-
-ENLARGEMENT = 1.5
-"""How far a small photo is enlarged for the search: the detector knows faces from some 36 pixels."""
 
 TILE, OVERLAP = 704, 128
 """Side of the tiles in which a large level is searched, and what two of them share.
@@ -45,16 +45,24 @@ SURE = 0.45
 MOST = 100
 """Most candidates that are looked at in one photo."""
 
+PASSES = 2
+"""How often landmarks are placed on a face, each time on a better crop of it."""
+
+PLACES = [0, 1, 2, 3, *range(5, DETECTED)]
+"""Which numbers of a detection are places in the picture: x and y in turn."""
+
 
 # squares within the frame (centre and side, in its sides), measured over 1,500 training photos of CelebA, whose frame
 # is (4, 36, 174, 206) of the aligned 178x218 pixels
-BOX = (0.492, 0.607, 0.663)
-"""What the detector calls a face."""
+SEEN = ((36, 42), (42, 48), (30, 31), (48, 49), (54, 55))
+"""Which landmarks, first and end, are the points that the detector sees, on the mean."""
 POINTS_VIEW = (0.5, 0.553, 0.676)
 """What the landmark network sees at its most accurate."""
 CHECK_VIEW = (0.5, 0.5, 1.4)
 """What the detector is shown to make sure."""
 CHECK_SIDE = 160
+FAR = 0.1
+"""How far a point may lie from its mean position there, in the picture's sides."""
 
 MIRRORED = (
     *range(16, -1, -1),
@@ -75,7 +83,7 @@ APART = 0.4
 
 
 class _Level(NamedTuple):
-    """A photo at another size: its pixels, and how many of them are one of the photo's, across and down."""
+    """A photo at some size: its pixels, and how many of them are one of the photo's, across and down."""
 
     x: float
     y: float
@@ -91,10 +99,10 @@ class _Candidate(NamedTuple):
 class FaceAligner(nn.Module):
     """Find faces, and for each the square frame that CelebA's alignment would cut out of the photo.
 
-    A detector searches the photo at several sizes; 68 landmarks on each face, placed a second and a third time on the
-    turned crop, give the similarity to their mean position in the frame; the detector must know the result for a
-    face again. Faces from 32 pixels up (1/40 of the longer side in photos over 1,280 pixels), turned up to about
-    30 degrees.
+    A detector searches the photo at several sizes, and sees five points on each face; 68 landmarks on the turned crop,
+    placed a second time on a better one, give the similarity to their mean position in the frame; the detector must
+    know the result for a face again. Faces from 1/40 of the photo's longer side up, turned up to
+    about 40 degrees.
 
     Args:
         largest: longest side, in pixels, at which photos are searched; half of it takes a quarter of the time, and
@@ -143,9 +151,8 @@ class FaceAligner(nn.Module):
             raise ShapeError(f"expected one photo (1, 3, H, W), got {len(image)}: find the faces of each on its own")
         image = image.to(self.shape.dtype)
         levels = self._levels(image)
-        boxes = self._search(levels)
-        frames = [_Candidate(box[4], _frame_of(box[:4])) for box in boxes.tolist()]
-        for turn in range(3):
+        frames = self._search(levels[1:])
+        for turn in range(PASSES):
             frames = self._align(levels, [one for one in frames if _usable(one.place, levels)], mirrored=turn > 0)
         frames = [one for one in frames if _usable(one.place, levels)]
         found: list[Frame] = []
@@ -158,37 +165,47 @@ class FaceAligner(nn.Module):
         return tuple(sorted(found, key=lambda one: -one.side))
 
     def _levels(self, image: Tensor) -> list[_Level]:
-        """Return the photo at the sizes it is searched at, the largest first."""
+        """Return the photo, and it at the sizes it is searched at, the largest first."""
         height, width = image.shape[-2:]
-        scale = min(self.largest / max(height, width), ENLARGEMENT)
+        scale = min(self.largest / max(height, width), 1.0)
         # whole steps first: they are many times as fast as exact ones; what is left over at the end is under a step
         step = min(max(1, int(1 / scale)), height, width)
         used = height // step * step, width // step * step
         level = nn.functional.avg_pool2d(image[..., : used[0], : used[1]], step) if step > 1 else image
         level = resize(level, (max(1, round(used[0] * scale)), max(1, round(used[1] * scale))))
-        levels = [_Level(level.shape[-1] / used[1], level.shape[-2] / used[0], level)]
+        levels = [_Level(1, 1, image), _Level(level.shape[-1] / used[1], level.shape[-2] / used[0], level)]
         while max(level.shape[-2:]) >= 2 * LEAST and min(level.shape[-2:]) >= 2:
             level = nn.functional.avg_pool2d(level, 2)
             levels.append(_Level(levels[-1].x / 2, levels[-1].y / 2, level))
         return levels
 
-    def _search(self, levels: Sequence[_Level]) -> Tensor:
-        """Return boxes that may be faces, ``(N, 5)`` in the photo's pixels, the surest first."""
+    def _search(self, levels: Sequence[_Level]) -> list[_Candidate]:
+        """Return what may be faces, the surest first."""
         found = []
         for x, y, pixels in levels:
             for top, bottom in _tiles(pixels.shape[-2]):
                 for left, right in _tiles(pixels.shape[-1]):
                     tile = pixels[..., top:bottom, left:right]
                     tile = nn.functional.pad(tile, (0, (left - right) % CELL, 0, (top - bottom) % CELL))
-                    boxes = self.detector(tile.contiguous(memory_format=torch.channels_last))[0]
-                    boxes = boxes[boxes[:, 4] >= CANDIDATE]
-                    boxes[:, :4] += boxes.new_tensor([left, top, left, top])
-                    boxes[:, :4] /= boxes.new_tensor([x, y, x, y])
-                    found.append(boxes)
+                    seen = self.detector(tile.contiguous(memory_format=torch.channels_last))[0]
+                    seen = seen[seen[:, 4] >= CANDIDATE]
+                    places = seen[:, PLACES].view(-1, 7, 2) + seen.new_tensor([left, top])
+                    seen[:, PLACES] = (places / seen.new_tensor([x, y])).flatten(1)
+                    found.append(seen)
         together = torch.cat(found)
         if not len(together):
-            return together
-        return together[nms(together[:, :4], together[:, 4], 0.4)[:MOST]]
+            return []
+        together = together[nms(together[:, :4], together[:, 4], 0.4)[:MOST]]
+        points = together[:, 5:].reshape(-1, len(SEEN), 2)
+        scores, fits = together[:, 4].tolist(), fit(points, self._points()).tolist()
+        return [
+            _Candidate(score, square((a - b) / 2 + x, (a + b) / 2 + y, math.hypot(a, b), math.atan2(b, a)))
+            for score, (a, b, x, y) in zip(scores, fits, strict=True)
+        ]
+
+    def _points(self) -> Tensor:
+        """Return the mean position of the points that the detector sees, in the frame's sides."""
+        return torch.stack([self.shape[first:end].mean(0) for first, end in SEEN])
 
     def _align(self, levels: Sequence[_Level], frames: Sequence[_Candidate], mirrored: bool) -> list[_Candidate]:
         """Place landmarks on faces and return better frames."""
@@ -213,13 +230,11 @@ class FaceAligner(nn.Module):
         if not frames:
             return []
         crops = torch.cat([_seen(levels, one.place.part(*CHECK_VIEW), CHECK_SIDE) for one in frames])
-        boxes = self.detector(crops)
-        x, y, side = BOX
-        wanted = boxes.new_tensor([x - side / 2, y - side / 2, x + side / 2, y + side / 2])
-        wanted = ((wanted - 0.5) / CHECK_VIEW[2] + 0.5) * CHECK_SIDE
-        # only a box where the face should be speaks for it: a neighbour's face may be in view
-        near = (boxes[..., :4] - wanted).abs().amax(-1) < 0.2 * CHECK_SIDE
-        checks = (boxes[..., 4] * near).amax(1).tolist()
+        seen = self.detector(crops)
+        wanted = ((self._points() - 0.5) / CHECK_VIEW[2] + 0.5) * CHECK_SIDE
+        # only a face where it should be speaks for it: a neighbour's may be in view
+        off = (seen[..., 5:].reshape(*seen.shape[:2], *wanted.shape) - wanted).abs().amax((-1, -2))
+        checks = (seen[..., 4] * (off < FAR * CHECK_SIDE)).amax(1).tolist()
         means = [one._replace(score=(one.score + check) / 2) for one, check in zip(frames, checks, strict=True)]
         return [one for one, check in zip(means, checks, strict=True) if check >= CANDIDATE and one.score >= SURE]
 
@@ -249,13 +264,6 @@ def _tiles(length: int) -> list[tuple[int, int]]:
     return [(start, start + side) for start in starts]
 
 
-def _frame_of(box: Sequence[float]) -> Rectangle:
-    left, top, right, bottom = box
-    side = math.sqrt((right - left) * (bottom - top)) / BOX[2]
-    x, y = (left + right) / 2 - (BOX[0] - 0.5) * side, (top + bottom) / 2 - (BOX[1] - 0.5) * side
-    return square(x, y, side)
-
-
 def _seen(levels: Sequence[_Level], place: Rectangle, side: int) -> Tensor:
     """Cut a square out of the smallest level that holds enough of it."""
     x, y, pixels = next((level for level in reversed(levels) if place.width * level.x >= side), levels[0])
@@ -276,7 +284,19 @@ def pretrained() -> FaceAligner:
     Raises:
         WeightsError: if they are missing or damaged.
     """
-    aligner = FaceAligner()
+    return _filled(FaceAligner())
+
+
+def pretrained_for_small() -> FaceAligner:
+    """Return one that finds faces of a quarter of that size, too; it takes some ten times as long to search a photo.
+
+    Raises:
+        WeightsError: if the weights are missing or damaged.
+    """
+    return _filled(FaceAligner(SMALL))
+
+
+def _filled(aligner: FaceAligner) -> FaceAligner:
     load_packaged(aligner, WEIGHTS)
     for module in aligner.modules():
         if isinstance(module, nn.Conv2d):

@@ -1,8 +1,9 @@
 """Find faces in a picture and 68 points on each, in torch.
 
-Source: the networks ``tiny_face_detector`` (a small YOLO v2 with separable convolutions) and ``face_landmark_68`` of
-face-api.js by Vincent Mühler, as published in the package ``@vladmandic/face-api`` 1.7.15 (MIT; the notice lies beside
-the weights). ``tools/convert_face_networks.py`` made the weights.
+Sources: the detector is YuNet (Wu, Peng and Yu, *YuNet: A tiny millisecond-level face detector*, Machine Intelligence
+Research 2023) as libfacedetection publishes it (3-clause BSD); the landmarks are ``face_landmark_68`` of face-api.js by
+Vincent Mühler, as published in the package ``@vladmandic/face-api`` 1.7.15 (MIT). The notices lie beside the weights,
+which ``tools/convert_face_networks.py`` made.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 CELL = 32
-"""Pixels of the picture a detector's cell covers."""
+"""What the sides of a picture that the detector sees are multiples of."""
 
-ANCHORS = ((1.603231, 2.094468), (6.041143, 7.080126), (2.882459, 3.518061), (4.266906, 5.178857), (9.041765, 10.66308))
-"""Widths and heights of the boxes a cell starts from, in cells."""
+STRIDES = (8, 16, 32)
+"""Pixels between the places where the detector looks for a face, for small, middle and large ones."""
 
-_WIDTHS = (16, 32, 64, 128, 256, 512)
+DETECTED = 15
+"""Numbers of a detection: left, top, right, bottom, score, and five points."""
+
+_WIDTHS = (16, 16, 32, 64, 64, 64, 64)
 POINTS = 68
 POINTS_SIDE = 112
 
@@ -48,54 +52,79 @@ def _padded(input: Tensor) -> Tensor:
     return F.pad(input, (width % 2, 1, height % 2, 1))
 
 
-def _halved(input: Tensor) -> Tensor:
-    """Return the largest of every 2x2 pixels, a last odd row or column too: max pooling in half of its time."""
-    height, width = input.shape[-2:]
-    if height % 2 or width % 2:
-        input = F.pad(input, (0, width % 2, 0, height % 2), value=float("-inf"))
-    rows = torch.maximum(input[..., ::2, :], input[..., 1::2, :])
-    return torch.maximum(rows[..., ::2], rows[..., 1::2])
+class _Unit(nn.Module):
+    """A mixture of the channels, then a 3x3 convolution of each alone."""
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.pointwise = nn.Conv2d(channels, width, 1)
+        self.depthwise = nn.Conv2d(width, width, 3, 1, 1, groups=width)
+
+    def forward(self, input: Tensor) -> Tensor:
+        result: Tensor = self.depthwise(self.pointwise(input))
+        return result
 
 
 class FaceDetector(nn.Module):
-    """Say for every cell of a picture whether a face is there, and how large.
+    """Say for places of a picture, 8, 16 and 32 pixels apart, whether a face is there, how large, and how it lies.
+
+    It knows faces from some 10 to 300 pixels, brow to chin, that stand upright to within some 40 degrees.
 
     Shape:
-        ``(B, 3, H, W)`` RGB in [0, 1], H and W multiples of 32, to ``(B, N, 5)`` with N = H / 32 * W / 32 * 5: left,
-        top, right, bottom in pixels of that picture, and the score in [0, 1]. Most are no faces; many are the same.
+        ``(B, 3, H, W)`` RGB in [0, 1], H and W multiples of 32, to ``(B, N, 15)`` with N = H / 8 * W / 8 * 21 / 16:
+        left, top, right, bottom in pixels of that picture, the score in [0, 1], then x and y of the eye on the
+        picture's left, the other eye, the nose's tip, the mouth's corner on the picture's left, and the other one.
+        Most are no faces; many are the same.
 
     Example:
         >>> import torch
         >>> FaceDetector()(torch.rand(2, 3, 64, 96)).shape
-        torch.Size([2, 30, 5])
+        torch.Size([2, 126, 15])
     """
-
-    mean: Tensor
-    anchors: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor([117.001, 114.697, 97.404]).view(3, 1, 1) / 255, persistent=False)
-        self.register_buffer("anchors", torch.tensor(ANCHORS), persistent=False)
-        self.stem = nn.Conv2d(3, _WIDTHS[0], 3)
-        self.blocks = nn.ModuleList(_Separable(channels, width) for channels, width in pairwise(_WIDTHS))
-        self.head = nn.Conv2d(_WIDTHS[-1], len(ANCHORS) * 5, 1)
+        self.stem = nn.Conv2d(3, _WIDTHS[0], 3, 2, 1)
+        self.first = _Unit(_WIDTHS[0], _WIDTHS[1])
+        self.stages = nn.ModuleList(
+            nn.ModuleList([_Unit(channels, channels), _Unit(channels, width)])
+            for channels, width in pairwise(_WIDTHS[1:])
+        )
+        self.laterals = nn.ModuleList(_Unit(_WIDTHS[-1], _WIDTHS[-1]) for _ in STRIDES)
+        self.heads = nn.ModuleList(_Unit(_WIDTHS[-1], DETECTED + 1) for _ in STRIDES)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the boxes."""
-        features = self.stem(images - self.mean)
-        for block in self.blocks:
-            # pooled before the activation, which keeps the order of numbers: the same result for a quarter of the work
-            features = block(F.leaky_relu(_halved(features), 0.1))
-        features = F.max_pool2d(F.pad(F.leaky_relu(features, 0.1), (0, 1, 0, 1), value=float("-inf")), 2, 1)
-        rows, columns = features.shape[-2:]
-        found = self.head(features).unflatten(1, (len(ANCHORS), 5)).permute(0, 3, 4, 1, 2)
-        row = torch.arange(rows, device=images.device).view(-1, 1, 1)
-        column = torch.arange(columns, device=images.device).view(1, -1, 1)
-        x, y = column + found[..., 0].sigmoid(), row + found[..., 1].sigmoid()
-        half_width, half_height = (found[..., 2:4].exp() * self.anchors / 2).unbind(-1)
-        boxes = torch.stack([x - half_width, y - half_height, x + half_width, y + half_height], -1) * CELL
-        return torch.cat([boxes, found[..., 4:].sigmoid()], -1).flatten(1, 3)
+        features = F.relu(self.first(F.relu(self.stem(images))))
+        levels = []
+        for index, stage in enumerate(self.stages):
+            if index != 1:
+                features = F.max_pool2d(features, 2)
+            for unit in stage:  # type: ignore[attr-defined]
+                features = F.relu(unit(features))
+            levels.append(features)
+        found: list[Tensor] = []
+        above: Tensor | None = None
+        # the coarsest first: each level also sees what lies around
+        for level, lateral, head, stride in reversed(
+            list(zip(levels[-len(STRIDES) :], self.laterals, self.heads, STRIDES, strict=True))
+        ):
+            above = F.relu(lateral(level if above is None else level + F.interpolate(above, scale_factor=2)))
+            found.insert(0, _decoded(head(above), stride))
+        return torch.cat(found, 1)
+
+
+def _decoded(numbers: Tensor, stride: int) -> Tensor:
+    """Return what a level's numbers say, ``(B, 16, h, w)`` to ``(B, h * w, 15)``, in pixels of the picture."""
+    rows, columns = numbers.shape[-2:]
+    numbers = numbers.permute(0, 2, 3, 1)
+    row, column = torch.arange(rows, device=numbers.device), torch.arange(columns, device=numbers.device)
+    here = torch.stack([column.expand(rows, columns), row[:, None].expand(rows, columns)], -1)
+    score = (numbers[..., 0].sigmoid() * numbers[..., 1].sigmoid()).sqrt()
+    centre, half = numbers[..., 2:4] + here, numbers[..., 4:6].exp() / 2
+    points = (numbers[..., 6:].reshape(-1, rows, columns, 5, 2) + here[:, :, None]).flatten(-2)
+    places = torch.cat([centre - half, centre + half, points], -1) * stride
+    return torch.cat([places[..., :4], score[..., None], places[..., 4:]], -1).flatten(1, 2)
 
 
 class _Dense(nn.Module):

@@ -23,6 +23,7 @@ from .conftest import pixels_of
         (["remove:smile", "--save-boxes", "--no-align"], "--save-boxes needs photos to be searched"),
         (["remove:smile", "--save-boxes", "--frame", "0,0,9,9"], "--save-boxes needs photos to be searched"),
         (["remove:handbags/handle", "--save-boxes"], "--save-boxes needs photos to be searched"),
+        (["remove:smile", "--small-faces", "--no-align"], "--small-faces needs photos to be searched"),
         (["remove:handbags/handle", "--face", "largest"], "--face needs photos to be searched"),
         (["remove:handbags/handle", "--views", "2"], "--views needs photos to be searched"),
         (["remove:smile", "--views", "2", "--no-align"], "--views needs photos to be searched"),

@@ -108,6 +108,8 @@ def test_families_without_an_aligner(install: Install) -> None:
         mbu_ops.aligner("handbags")
     with pytest.raises(ConfigurationError, match="'pets' has no aligner"):
         mbu_ops.aligner(family_of(install, None))
+    with pytest.raises(ConfigurationError, match="'toys' has no search of its own for small places"):
+        mbu_ops.aligner(family_of(install, "{module}:good", "toys"), small=True)
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_sizes(side: int, aligner: FaceAligner, portrait: Image.Image) -> None:
     expect(found, X * scale, Y * scale, side)
 
 
-@pytest.mark.parametrize("turn", [-25, -12, 12, 25])
+@pytest.mark.parametrize("turn", [-40, -25, -12, 12, 25, 38])
 def test_turned_heads(turn: int, aligner: FaceAligner, portrait: Image.Image) -> None:
     canvas = texture(600, 500)
     canvas.paste(portrait, (75, 100))
@@ -176,7 +176,7 @@ def test_finding_keeps_no_graph_and_no_noise(aligner: FaceAligner, portrait: Ima
 def test_the_detector_on_a_batch_is_the_detector_one_by_one(aligner: FaceAligner, portrait: Image.Image) -> None:
     images = torch.cat([tensor(texture(160, 128, 1)), tensor(portrait.crop(HEAD).resize((160, 128)))])
     together = aligner.detector(images)
-    assert together.shape == (2, 100, 5)
+    assert together.shape == (2, 420, 15)
     for index in range(2):
         alone = aligner.detector(images[index : index + 1])
         torch.testing.assert_close(together[index : index + 1], alone, rtol=1e-3, atol=1e-3)
@@ -231,6 +231,16 @@ def test_faces_of_32_pixels(width: int, height: int, aligner: FaceAligner) -> No
     found = aligner.find(tensor(head_on_texture(width, height, *heads)))
     assert len(found) >= 8
     assert all(one.side == pytest.approx(side, rel=0.15) for one in found)
+
+
+def test_faces_of_20_pixels_where_small_ones_are_wanted(aligner: FaceAligner) -> None:
+    side = 30
+    heads = [(x, y, round(side / 0.6)) for x in (120, 620, 1100) for y in (60, 430)]
+    photo = tensor(head_on_texture(1280, 640, *heads))
+    assert len(aligner.find(photo)) < 3
+    found = mbu_ops.aligner("faces", small=True).find(photo)
+    assert len(found) == 6
+    assert all(isinstance(one, Frame) and one.side == pytest.approx(side, rel=0.15) for one in found)
 
 
 def test_places_in_photos_whose_sides_do_not_divide(portrait: Image.Image) -> None:

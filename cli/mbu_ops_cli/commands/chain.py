@@ -51,6 +51,7 @@ class _Editing:
     family: FamilySpec | None
     which: Which
     views: int
+    small: bool
     compile: bool
 
 
@@ -104,6 +105,7 @@ class _Editing:
     help=f"Views of each place to edit and average: 1 is the fastest, more are steadier.  [default: {USUAL_VIEWS}]",
 )
 @click.option("--no-align", is_flag=True, help="Look for nothing: the pictures are cut to what is found.")
+@click.option("--small-faces", is_flag=True, help="Look for small ones too, as in crowds: a longer search.")
 @click.option("--frame", metavar="L,T,R,B", help="Edit only this box of every picture, in pixels.")
 @click.option("--save-mask", is_flag=True, help="Write what changed beside each result, as NAME.mask.png.")
 @click.option("--save-boxes", is_flag=True, help="Write what was found beside each result, as NAME.boxes.json.")
@@ -132,6 +134,7 @@ def chain(
     face: str | None,
     views: int | None,
     no_align: bool,
+    small_faces: bool,
     frame: str | None,
     save_mask: bool,
     save_boxes: bool,
@@ -190,6 +193,7 @@ def chain(
                 "--face": face,
                 "--views": views,
                 "--no-align": no_align,
+                "--small-faces": small_faces,
                 "--frame": frame,
                 "--save-mask": save_mask,
                 "--save-boxes": save_boxes,
@@ -216,8 +220,8 @@ def chain(
         check_stdout(files, as_json)
     plans = spec.plan(family, guide_paths, method)
     aligned = None if no_align or box is not None else family_to_align(plans)
-    if aligned is None and (save_boxes or face is not None or (views is not None and box is None)):
-        option = "--save-boxes" if save_boxes else "--face" if face is not None else "--views"
+    searching = {"--save-boxes": save_boxes, "--face": face, "--small-faces": small_faces, "--views": views and not box}
+    if aligned is None and (option := next((name for name, given in searching.items() if given), None)):
         raise ConfigurationError(f"{option} needs photos to be searched, and these steps search none: leave it out")
     if dry_run:
         show_plan(plans, files, demo, as_json)
@@ -228,7 +232,7 @@ def chain(
 
         return run_demo(plans, family, compute, as_json)
     started = time.perf_counter()
-    editing = _Editing(box, aligned, which, views or USUAL_VIEWS, compiled)
+    editing = _Editing(box, aligned, which, views or USUAL_VIEWS, small_faces, compiled)
     if files.todo:
         report = _run(plans, files, compute, editing)
     else:
@@ -308,6 +312,7 @@ def _run(plans: Sequence[StepPlan], files: FilePlan, compute: Compute, editing: 
         editing.box,
         which=editing.which,
         views=editing.views,
+        small=editing.small,
         device=device,
         dtype=dtype,
         compile=editing.compile,
