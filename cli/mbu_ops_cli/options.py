@@ -93,6 +93,20 @@ class BatchSize(click.ParamType[int | None]):
         return int(value)
 
 
+class Share(click.ParamType[tuple[int, int]]):
+    """Which part, counted from 1, of how many: ``2/8``."""
+
+    name = "I/N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Return both numbers."""
+        part, slash, count = str(value).partition("/")
+        numbers = [int(one) if one.isdecimal() and len(one) < 9 else 0 for one in (part, count)]
+        if not slash or not 1 <= numbers[0] <= numbers[1]:
+            self.fail(f"expected I/N with I from 1 to N, such as 2/8, got {value!r}.", param, ctx)
+        return numbers[0], numbers[1]
+
+
 @dataclass(frozen=True, slots=True)
 class Compute:
     """How to compute.

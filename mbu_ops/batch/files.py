@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from mbu_ops.batch.editor import Editor, unframed
-from mbu_ops.batch.plan import Existing, FilePlan, StrPath, plan_files
+from mbu_ops.batch.plan import Existing, FilePlan, Shard, StrPath, plan_files
 from mbu_ops.batch.report import Report
 from mbu_ops.batch.runner import Runner
 from mbu_ops.ops.bound import makes_mask
@@ -29,6 +29,7 @@ def edit_files(
     existing: Existing = "error",
     save_mask: bool = False,
     save_boxes: bool = False,
+    shard: Shard | None = None,
     batch_size: int | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -52,6 +53,7 @@ def edit_files(
         save_mask: write the mask of what changed beside each result, as ``NAME.mask.png``.
         save_boxes: write which places were found beside each result, as ``NAME.boxes.json``: none for ops that do not
             look for any.
+        shard: only this part of the pictures, such as ``(2, 8)``, for as many machines or processes.
         batch_size: most pictures at a time; None tries 16 and halves it where memory runs out.
         progress: called after each picture with the number of those that are finished, and of all.
 
@@ -86,6 +88,7 @@ def edit_files(
         save_mask=save_mask,
         save_boxes=save_boxes,
         existing=existing,
+        shard=shard,
     )
     return edit_planned(op, plan, batch_size, progress)
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, get_args
 
 from mbu_ops.batch.job import PIPE, Failure, Job
 from mbu_ops.errors import ConfigurationError, ImageFileError
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 Existing = Literal["error", "skip", "overwrite"]
 """What to do where a result exists."""
 
+Shard: TypeAlias = tuple[int, int]
+"""Which part of the pictures, counted from 1, and how many parts there are."""
+
 StrPath: TypeAlias = str | os.PathLike[str]
+
+
+_Some = TypeVar("_Some")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,7 @@ def plan_files(
     save_mask: bool = False,
     save_boxes: bool = False,
     existing: Existing = "error",
+    shard: Shard | None = None,
 ) -> FilePlan:
     """Pair every input with its output. Nothing is read or written.
 
@@ -72,6 +79,8 @@ def plan_files(
         save_boxes: write which places were found beside each result, as ``NAME.boxes.json``.
         existing: what to do where a result exists: ``error``, ``skip`` (which makes again what is there by half), or
             ``overwrite``.
+        shard: only this part of the pictures, such as ``(2, 8)``: the parts of one call each are disjoint, and all of
+            them together are complete, if the inputs stay the same.
 
     Raises:
         ConfigurationError: if the arguments do not go together, or results exist and ``existing`` is ``error``.
@@ -92,12 +101,16 @@ def plan_files(
     named = [os.fspath(path) for path in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
     refused: list[Failure] = []
     unread: tuple[UnreadFile, ...] = ()
+    if PIPE in named and shard is not None:
+        raise ConfigurationError("--shard parts the pictures of folders, and stdin is one picture: leave it out")
     if PIPE not in named:
         jobs, refused, unread = _file_jobs(named, os.fspath(out), suffix)
     elif len(named) == 1:
         jobs = [_pipe_job(os.fspath(out), suffix)]
     else:
         raise ConfigurationError("expected -i - alone, got other inputs beside it; pipe one picture, or name files")
+    if shard is not None:
+        jobs, refused, unread = _part(jobs, shard), _part(refused, shard), tuple(_part(unread, shard))
     if save_mask:
         jobs = [replace(job, mask=_beside(job, "--save-mask", ".mask.png")) for job in jobs]
         _refuse_overlap([*jobs, *(failure.job for failure in refused)])
@@ -108,6 +121,14 @@ def plan_files(
     _check_quality(quality, jobs, piped)
     plan = _apply_existing(jobs, existing)
     return replace(plan, refused=tuple(refused), unread=unread, format=piped.name if piped else None, quality=quality)
+
+
+def _part(some: Sequence[_Some], shard: Shard) -> list[_Some]:
+    """Return one part of what is in the same order in every process: every so many-th, so that parts are alike."""
+    number, count = shard
+    if not 1 <= number <= count:
+        raise ConfigurationError(f"expected --shard I/N with I from 1 to N, such as 2/8, got {number}/{count}")
+    return list(some[number - 1 :: count])
 
 
 def _suffix(format: str | None, makes_mask: bool) -> str | None:

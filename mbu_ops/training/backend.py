@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -26,8 +27,13 @@ def load_accelerator() -> Any:
     return Accelerator
 
 
+def is_first_process() -> bool:
+    """Tell whether this process is the one that speaks and writes, by what ``torchrun`` and ``accelerate`` set."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 class Backend:
-    """The device, and how gradients come about on it.
+    """The device, and how gradients come about on it; of several processes, each sees its share of every batch.
 
     Args:
         mixed_precision: ``"no"``, ``"bf16"`` or ``"fp16"``; see Accelerate.
@@ -51,9 +57,32 @@ class Backend:
         """Whether this process is the one that writes."""
         return bool(self._accelerator.is_main_process)
 
-    def seed_of_process(self, seed: int) -> int:
-        """Return the seed of this process: every one draws its own images and its own randomness."""
-        return int(seed * self._accelerator.num_processes + self._accelerator.process_index)
+    @property
+    def processes(self) -> int:
+        """How many there are."""
+        return int(self._accelerator.num_processes)
+
+    @property
+    def index(self) -> int:
+        """Which of them this one is, from 0."""
+        return int(self._accelerator.process_index)
+
+    def share(self, batch: Tensor) -> Tensor:
+        """Return this process' part of a batch, which all of them have drawn."""
+        return batch[self.index :: self.processes]
+
+    def means(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the means of numbers over the processes."""
+        if self.processes == 1:
+            return dict(values)
+        together = self._accelerator.reduce(torch.stack([value.float() for value in values.values()]), "mean")
+        return dict(zip(values, together, strict=True))
+
+    def any(self, flag: bool) -> bool:
+        """Tell whether a flag is set in any of the processes: they stop together, or would wait for ever."""
+        if self.processes == 1:
+            return flag
+        return bool(self._accelerator.reduce(torch.tensor(float(flag), device=self.device)) > 0)
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Return the context in which losses are computed."""
@@ -82,11 +111,12 @@ class Backend:
         optimiser, learnt = self._optimisers[group], list(parameters)
         optimiser.zero_grad()
         self._accelerator.backward(loss)
-        if self._accelerator.num_processes > 1:
-            # by hand, since the groups share one forward pass, which the usual wrapper cannot follow
-            for parameter in learnt:
-                if parameter.grad is not None:
-                    parameter.grad.copy_(self._accelerator.reduce(parameter.grad, "mean"))
+        if self.processes > 1:
+            # by hand, since the groups share one forward pass, which the usual wrapper cannot follow; all at once
+            slopes = [parameter.grad for parameter in learnt if parameter.grad is not None]
+            mean = self._accelerator.reduce(torch.cat([slope.flatten() for slope in slopes]), "mean")
+            for slope, part in zip(slopes, mean.split([slope.numel() for slope in slopes]), strict=True):
+                slope.copy_(part.view_as(slope))
         self._accelerator.clip_grad_norm_(learnt, clip)
         for settings in optimiser.param_groups:
             settings["lr"] = rate

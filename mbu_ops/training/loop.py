@@ -95,7 +95,10 @@ class Trainer:
         self.config, self.pictures, self.provenance, self.reporter = config, pictures, provenance, reporter
         self.preview = preview or pictures
         self.backend = Backend(mixed_precision)
-        self._seed = self.backend.seed_of_process(config.seed)
+        if config.batch_size % self.backend.processes:
+            raise ConfigurationError(
+                f"expected a batch_size that {self.backend.processes} processes share evenly, got {config.batch_size}"
+            )
         self.step = 0
         self._origin: dict[str, Any] | None = None
         self._aids = {name: aid.to(self.backend.device) for name, aid in (aids or {}).items()}
@@ -272,11 +275,12 @@ class Trainer:
         """
         config = self.config
         with interrupts() as interrupted:
-            while self.step < config.steps and not interrupted.is_set():
+            while self.step < config.steps and not self.backend.any(interrupted.is_set()):
                 if self.step == config.coarse_steps and self._full != self.objective.model.config:
                     self._refine()
                 # a step's randomness depends on its number alone, so that a resumed run draws the same
-                torch.manual_seed(int(np.random.SeedSequence((self._seed, self.step)).generate_state(1)[0]))
+                own = (config.seed, self.step, self.backend.index)[: 3 if self.backend.index else 2]
+                torch.manual_seed(int(np.random.SeedSequence(own).generate_state(1)[0]))
                 started = time.perf_counter()
                 values = self._train_step()
                 self.step += 1
@@ -293,8 +297,8 @@ class Trainer:
         return self.step >= config.steps
 
     def _train_step(self) -> dict[str, Tensor]:
-        drawn = self.pictures.batch(self.config.batch_size, self._seed, self.step, self.config.flip)
-        batches = [self._fitted(batch.to(self.backend.device)) for batch in drawn]
+        drawn = self.pictures.batch(self.config.batch_size, self.config.seed, self.step, self.config.flip)
+        batches = [self._fitted(self.backend.share(batch).to(self.backend.device)) for batch in drawn]
         share = self.config.rate_at(self.step)
         values: dict[str, Tensor] = {}
         with self.backend.autocast():
@@ -326,7 +330,7 @@ class Trainer:
     # -- reports ------------------------------------------------------------------------------------------------------
 
     def _log(self, values: dict[str, Tensor], seconds: float) -> None:
-        numbers = {name: float(value) for name, value in values.items()}
+        numbers = {name: float(value) for name, value in self.backend.means(values).items()}
         if not all(map(_finite, numbers.values())):
             raise diverged(self.step, f"the losses {numbers}")
         if not self.backend.is_main:

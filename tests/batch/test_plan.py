@@ -172,3 +172,32 @@ def test_a_folder_that_may_not_be_written(photos: Path, tmp_path: Path, monkeypa
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(ConfigurationError, match="not a folder you may write to"):
         plan_files([photos], tmp_path / "out")
+
+
+def test_shards_are_disjoint_and_complete(photos: Path, tmp_path: Path) -> None:
+    whole = plan_files(photos, tmp_path / "out").todo
+    for count in (1, 2, 3, 7):
+        parts = [plan_files(photos, tmp_path / "out", shard=(number, count)).todo for number in range(1, count + 1)]
+        assert sorted(str(job) for part in parts for job in part) == sorted(map(str, whole))
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_a_shard_minds_its_own_results_only(photos: Path, tmp_path: Path) -> None:
+    first = plan_files(photos, tmp_path / "out", shard=(1, 2)).todo
+    for job in first:
+        assert job.target is not None
+        touch(job.target.parent, job.target.name)
+    assert plan_files(photos, tmp_path / "out", shard=(2, 2)).todo
+    again = plan_files(photos, tmp_path / "out", shard=(1, 2), existing="skip")
+    assert (again.todo, again.skipped) == ((), first)
+
+
+@pytest.mark.parametrize("shard", [(0, 2), (3, 2), (-1, 1), (1, 0)])
+def test_shards_that_are_none(photos: Path, tmp_path: Path, shard: tuple[int, int]) -> None:
+    with pytest.raises(ConfigurationError, match="I/N with I from 1 to N"):
+        plan_files(photos, tmp_path / "out", shard=shard)
+
+
+def test_stdin_has_no_parts() -> None:
+    with pytest.raises(ConfigurationError, match="stdin is one picture"):
+        plan_files("-", "-", shard=(1, 2))

@@ -120,3 +120,20 @@ def test_the_help_names_every_format() -> None:
     (text,) = (one.help for one in chain.params if isinstance(one, click.Option) and one.name == "format")
     assert text is not None
     assert all(format.suffixes[0].strip(".") in text for format in FORMATS.values() if format.writable)
+
+
+def test_two_shards_make_what_one_command_makes(
+    hats: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert edit(hats, "-i", photos, "-o", tmp_path / "whole") == 0
+    for shard in ("1/2", "2/2"):
+        assert edit(hats, "-i", photos, "-o", tmp_path / "parts", "--shard", shard) == 0
+    assert tree(tmp_path / "parts") == tree(tmp_path / "whole")
+    for name in tree(tmp_path / "whole"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert edit(hats, "-i", photos, "-o", tmp_path / "none", "--shard", "9/9") == 0
+    assert tree(tmp_path / "none") == []
+    capsys.readouterr()
+    for wrong in ("2", "3/2", "0/2", "a/b", "1/2/3"):
+        assert edit(hats, "-i", photos, "-o", tmp_path / "none", "--shard", wrong) == 2
+        assert "expected I/N with I from 1 to N, such as 2/8" in capsys.readouterr().err

@@ -14,7 +14,7 @@ import click
 
 from mbu_ops.batch import FilePlan, Report, plan_files
 from mbu_ops.batch.job import PIPE
-from mbu_ops.batch.plan import Existing
+from mbu_ops.batch.plan import Existing, Shard
 from mbu_ops.errors import ChainSyntaxError, ConfigurationError
 from mbu_ops.frames.aligners import family_to_align
 from mbu_ops.frames.box import Box
@@ -25,6 +25,7 @@ from mbu_ops_cli.completion import complete_files, complete_steps
 from mbu_ops_cli.options import (
     BatchSize,
     Compute,
+    Share,
     choose_device,
     choose_dtype,
     device_option,
@@ -110,6 +111,9 @@ class _Editing:
 @click.option("--save-mask", is_flag=True, help="Write what changed beside each result, as NAME.mask.png.")
 @click.option("--save-boxes", is_flag=True, help="Write what was found beside each result, as NAME.boxes.json.")
 @existing_option
+@click.option(
+    "--shard", type=Share(), metavar="I/N", help="Only the I-th of N parts of the pictures: one for each machine."
+)
 @click.option("--dry-run", is_flag=True, help="Check everything, say what would be done, do nothing.")
 @json_option
 @device_option
@@ -139,6 +143,7 @@ def chain(
     save_mask: bool,
     save_boxes: bool,
     existing: Existing,
+    shard: Shard | None,
     dry_run: bool,
     as_json: bool,
     device: str,
@@ -194,6 +199,7 @@ def chain(
                 "--views": views,
                 "--no-align": no_align,
                 "--small-faces": small_faces,
+                "--shard": shard,
                 "--frame": frame,
                 "--save-mask": save_mask,
                 "--save-boxes": save_boxes,
@@ -216,6 +222,7 @@ def chain(
             save_mask=save_mask,
             save_boxes=save_boxes,
             existing=existing,
+            shard=shard,
         )
         check_stdout(files, as_json)
     plans = spec.plan(family, guide_paths, method)

@@ -115,6 +115,7 @@ def train(
     from mbu_ops.objectives import objective_of
     from mbu_ops.training import PairOptions, Plan
     from mbu_ops.training import train as learn
+    from mbu_ops.training.backend import is_first_process
     from mbu_ops.training.progress import ProgressReporter
     from mbu_ops.training.readiness import check_ready
 
@@ -135,7 +136,8 @@ def train(
         for line in outlook(plan, out, step):
             click.echo(line)
         return
-    with ProgressReporter(plan.config.steps, is_quiet()) as reporter:
+    first = is_first_process()
+    with ProgressReporter(plan.config.steps, is_quiet() or not first) as reporter:
         if preview:
             click.echo(str(_write_sheet(plan, out, reporter.note)))
             return
@@ -151,6 +153,8 @@ def train(
     if not trained.finished:
         log.warning(f"stopped at step {trained.step} and saved; go on with --resume")
         raise KeyboardInterrupt
+    if not first:
+        return
     click.echo(str(trained.weights))
     if family_out is not None:
         provenance = plan.provenance(licence)
