@@ -21,6 +21,7 @@ ROOMS = (
     "frames",
     "augment",
     "batch",
+    "integrations",
     "exporting",
     "data",
     "objectives",

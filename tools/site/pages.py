@@ -16,7 +16,7 @@ from list_api import public_names
 
 def bring_pages() -> None:
     """Bring every Markdown file under its own path, and the files that they link to, so that their links hold."""
-    own = pages()
+    own = {*pages(), *(ROOT / "docs").glob("*.ipynb")}
     for path in sorted({*own, *(file.resolve() for page in own for _, file, _ in links(page))}):
         with mkdocs_gen_files.open(path.relative_to(ROOT).as_posix(), "wb") as copy:
             copy.write(path.read_bytes())

@@ -1,0 +1,1 @@
+"""Edits inside other engines, one module each; each imports its engine, which an extra brings."""

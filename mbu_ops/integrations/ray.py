@@ -1,0 +1,118 @@
+"""Edits in Ray Data: photos of any size stream through actors that have loaded the networks once, on many machines.
+
+Needs the extra ``ray``. Ray reads, schedules, holds back what comes too fast, and tries again what a machine lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mbu_ops.batch.pictures import edit as edit_pictures
+from mbu_ops.errors import ConfigurationError, DTypeError, MBUOpsError
+from mbu_ops.images import encode, read
+from mbu_ops.ops.chain import ChainSpec
+
+if TYPE_CHECKING:
+    from ray.data import Dataset
+
+ERROR = "error"
+"""The column that says why a picture was not edited: empty where it was."""
+
+
+def edit(
+    dataset: Dataset,
+    steps: str | Sequence[str],
+    *,
+    column: str = "image",
+    batch_size: int = 16,
+    actors: int | tuple[int, int] = 1,
+    num_cpus: float = 1,
+    num_gpus: float = 0,
+    **options: Any,
+) -> Dataset:
+    """Edit the pictures of a dataset, as :func:`mbu_ops.edit` does.
+
+    Nothing is computed before the result is consumed or written. A picture that cannot be edited stays as it is, and
+    the column ``error`` says why: one bad file among a million stops nothing.
+
+    Args:
+        dataset: rows whose ``column`` holds arrays ``(H, W, 3)`` RGB of uint8 or uint16, of any sizes
+            (``ray.data.read_images``), or whole image files as bytes (``ray.data.read_binary_files``), which keep
+            their depth, profile and EXIF.
+        steps: what to do, as on the command line: ``"remove:smile add:glasses@ref.jpg"``. Files that it names must be
+            there on every machine.
+        column: where the pictures are.
+        batch_size: pictures at a time; less where photos are large.
+        actors: processes that edit, or the least and the most of them: one for each GPU, or for each core or two.
+        num_cpus: cores of each.
+        num_gpus: GPUs of each; a share of one, such as 0.5, lets two actors use it.
+        **options: of :func:`mbu_ops.edit`, such as ``views=2`` or ``missing="keep"``.
+
+    Returns:
+        The same rows with edited pictures, in the kind they came in, and the column ``error``.
+
+    Raises:
+        ConfigurationError: if Ray is not installed, or an option is none of a batch's.
+        ChainSyntaxError: if a step does not follow the grammar.
+
+    Example:
+        >>> import ray.data  # doctest: +SKIP
+        >>> photos = ray.data.read_binary_files("photos", include_paths=True)  # doctest: +SKIP
+        >>> edited = edit(photos, "remove:smile", column="bytes", actors=8)  # doctest: +SKIP
+        >>> edited.write_parquet("edited")  # doctest: +SKIP
+    """
+    try:
+        import ray.data  # noqa: F401
+    except ImportError as error:
+        raise ConfigurationError(f"Ray Data is not installed: pip install 'mbu-ops[ray]' ({error})") from error
+    if "with_mask" in options:
+        raise ConfigurationError("a dataset has one picture a row: leave with_mask out; segment: makes masks")
+    spec = ChainSpec.parse(steps)
+    if column == ERROR:
+        raise ConfigurationError(f"expected another column than {ERROR!r}, which says why pictures were not edited")
+    device = options.pop("device", "cuda" if num_gpus else "cpu")
+    return dataset.map_batches(
+        _Editor,
+        batch_size=batch_size,
+        concurrency=actors,
+        num_cpus=num_cpus,
+        num_gpus=num_gpus,
+        fn_constructor_args=(str(spec), column, {"device": device, **options}),
+    )
+
+
+class _Editor:
+    """What an actor keeps: the first picture loads the networks."""
+
+    def __init__(self, steps: str, column: str, options: Mapping[str, Any]) -> None:
+        self._steps, self._column, self._options = steps, column, options
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        import numpy as np
+
+        pictures, errors = [], []
+        for picture in batch[self._column]:
+            result, error = picture, ""
+            try:
+                result = self._edited(picture)
+            except MBUOpsError as reason:
+                error = str(reason)
+            pictures.append(result)
+            errors.append(error)
+        column = np.empty(len(pictures), object)  # of pictures of many sizes no array can be made
+        column[:] = pictures
+        return batch | {self._column: column, ERROR: np.array(errors, object)}
+
+    def _edited(self, picture: Any) -> Any:
+        import numpy as np
+
+        if isinstance(picture, bytes):
+            file = read(picture)
+            return encode(edit_pictures(self._steps, file, **self._options).pixels, file)
+        if isinstance(picture, np.ndarray):
+            return edit_pictures(self._steps, picture, **self._options)
+        raise DTypeError(
+            f"expected pictures as arrays (H, W, 3) or files as bytes in the column {self._column!r}, got "
+            f"{type(picture).__name__}"
+        )
