@@ -37,7 +37,7 @@ def compare(config: str, batch: int, steps: int, folder: Path) -> None:
     drawn = [images.to(DEVICE) for images in trainer.pictures.batch(batch, settings.seed, 0)]
 
     def ours() -> dict[str, Tensor]:
-        values = trainer._train_step()
+        values = trainer.train_step(trainer.pictures.batch(batch, settings.seed, trainer.step))
         trainer.step += 1
         return values
 

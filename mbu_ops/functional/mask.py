@@ -51,7 +51,10 @@ def dilate(mask: Tensor, radius: int) -> Tensor:
         >>> dilate(torch.tensor([[[[0.0, 0.0, 0.0, 0.7]]]]), 1)
         tensor([[[[0.0000, 0.0000, 0.7000, 0.7000]]]])
     """
-    return F.max_pool2d(mask, 2 * radius + 1, stride=1, padding=radius) if radius else mask
+    if not radius:
+        return mask
+    side = 2 * radius + 1  # along the rows, then along the columns: the same in a fraction of the time
+    return F.max_pool2d(F.max_pool2d(mask, (1, side), 1, (0, radius)), (side, 1), 1, (radius, 0))
 
 
 def resize(pixels: Tensor, size: tuple[int, int], mode: str = "bilinear") -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +23,7 @@ from mbu_ops.training.backend import Backend
 from mbu_ops.training.config import TrainingConfig, network_config
 from mbu_ops.training.folder import RunFolder
 from mbu_ops.training.interrupts import interrupts
+from mbu_ops.training.loading import batches
 from mbu_ops.training.state import diverged, restore
 
 
@@ -72,6 +73,7 @@ class Trainer:
         mixed_precision: ``"no"``, ``"bf16"`` or ``"fp16"``; see Accelerate.
         aids: networks that help with the training, for methods that name them among their ``info.aids``, see
             :func:`mbu_ops.objectives.build_objective`.
+        workers: processes that make the next batches while the networks learn.
 
     Raises:
         ConfigurationError: if the images do not have the method's resolution, or there are not as many names as the
@@ -89,11 +91,12 @@ class Trainer:
         reporter: Reporter | None = None,
         mixed_precision: str = "no",
         aids: Mapping[str, nn.Module] | None = None,
+        workers: int = 0,
     ) -> None:
         self._method = get_method(config.method)
         pictures = pictures.with_aids(self._method.info.aids)
         self.config, self.pictures, self.provenance, self.reporter = config, pictures, provenance, reporter
-        self.preview = preview or pictures
+        self.preview, self.workers = preview or pictures, workers
         self.backend = Backend(mixed_precision)
         if config.batch_size % self.backend.processes:
             raise ConfigurationError(
@@ -275,6 +278,7 @@ class Trainer:
         """
         config = self.config
         with interrupts() as interrupted:
+            drawn = batches(self.pictures, config, self.step, self.workers)
             while self.step < config.steps and not self.backend.any(interrupted.is_set()):
                 if self.step == config.coarse_steps and self._full != self.objective.model.config:
                     self._refine()
@@ -282,7 +286,7 @@ class Trainer:
                 own = (config.seed, self.step, self.backend.index)[: 3 if self.backend.index else 2]
                 torch.manual_seed(int(np.random.SeedSequence(own).generate_state(1)[0]))
                 started = time.perf_counter()
-                values = self._train_step()
+                values = self.train_step(next(drawn))
                 self.step += 1
                 if self.step == 1 or self.step % config.log_every == 0:
                     self._log(values, time.perf_counter() - started)
@@ -296,13 +300,13 @@ class Trainer:
             self.export()
         return self.step >= config.steps
 
-    def _train_step(self) -> dict[str, Tensor]:
-        drawn = self.pictures.batch(self.config.batch_size, self.config.seed, self.step, self.config.flip)
-        batches = [self._fitted(self.backend.share(batch).to(self.backend.device)) for batch in drawn]
+    def train_step(self, drawn: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Learn from one batch, and return the losses and measurements."""
+        batch = [self._fitted(self.backend.share(one).to(self.backend.device)) for one in drawn]
         share = self.config.rate_at(self.step)
         values: dict[str, Tensor] = {}
         with self.backend.autocast():
-            for group, terms, measurements in self.objective.steps(*batches):
+            for group, terms, measurements in self.objective.steps(*batch):
                 loss = torch.stack(list(terms.values())).sum()
                 rate = self._rates[group] * share
                 self.backend.update(group, loss, self.groups[group], rate, self.config.gradient_clip)

@@ -189,6 +189,7 @@ def train(
     start: str | Path | None = None,
     licence: str | None = None,
     mixed_precision: str = "no",
+    workers: int = 0,
     reporter: Reporter | None = None,
 ) -> Trained:
     """Learn a content from pictures with it and pictures without it.
@@ -200,6 +201,7 @@ def train(
         start: weights to begin with, instead of random ones.
         licence: terms of the weights, written into them.
         mixed_precision: ``"no"``, ``"bf16"`` or ``"fp16"``.
+        workers: processes that make the next batches while the networks learn.
         reporter: told how it goes.
 
     Returns:
@@ -230,7 +232,9 @@ def train(
         note("no chart of the losses will be drawn: pip install 'mbu-ops[train]' brings matplotlib")
     pictures, aids = plan.pictures(note)
     preview = plan.unseen(note)
-    trainer = Trainer(plan.config, pictures, out, plan.provenance(licence), preview, reporter, mixed_precision, aids)
+    trainer = Trainer(
+        plan.config, pictures, out, plan.provenance(licence), preview, reporter, mixed_precision, aids, workers
+    )
     if resume:
         trainer.resume()
         note(f"going on from step {trainer.step}")

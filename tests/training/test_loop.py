@@ -323,3 +323,23 @@ def test_losses_in_low_precision_see_the_weights_that_the_update_before_left(
     trainer.run()
     assert ("networks", True) in found
     assert all(same for _, same in found)
+
+
+def test_a_worker_that_makes_the_batches_changes_nothing(
+    tmp_path: Path, domains: Domains, settings: TrainingConfig
+) -> None:
+    assert Trainer(settings, domains, tmp_path / "alone", LABELS).run()
+    assert Trainer(settings, domains, tmp_path / "helped", LABELS, workers=1).run()
+    assert log_of(tmp_path / "helped") == log_of(tmp_path / "alone")
+    weights = [(tmp_path / run / "state.safetensors").read_bytes() for run in ("alone", "helped")]
+    assert weights[0] == weights[1]
+
+
+def test_ctrl_c_leaves_a_run_with_a_worker_whole(tmp_path: Path, domains: Domains, settings: TrainingConfig) -> None:
+    Trainer(settings, domains, tmp_path / "whole", LABELS).run()
+    first = Trainer(settings, domains, tmp_path / "cut", LABELS, reporter=InterruptAt(5), workers=2)
+    assert not first.run()
+    again = Trainer(settings, domains, tmp_path / "cut", LABELS, workers=1)
+    again.resume()
+    assert again.run()
+    assert log_of(tmp_path / "cut") == log_of(tmp_path / "whole")

@@ -69,6 +69,13 @@ def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--dry-run", is_flag=True, help="Check everything, say what would be learnt, do nothing.")
 @click.option("--mixed-precision", type=click.Choice(["no", "bf16", "fp16"]), default="no", show_default=True)
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.  [default: all cores]")
+@click.option(
+    "--workers",
+    type=click.IntRange(0, 64),
+    default=0,
+    show_default=True,
+    help="Processes that make the next batches: pays where pairs are made and a core is free.",
+)
 @click.option("--licence", help="Terms of the weights, written into them.")
 def train(
     source: Source | LabelledSource,
@@ -81,6 +88,7 @@ def train(
     variation: float | None,
     mixed_precision: str,
     threads: int | None,
+    workers: int,
     licence: str | None,
     dry_run: bool,
     preview: bool = False,
@@ -148,6 +156,7 @@ def train(
             start=start,
             licence=licence,
             mixed_precision=mixed_precision,
+            workers=workers,
             reporter=reporter,
         )
     if not trained.finished:
