@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import io
 import os
 import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path, limit: int | None = None) -> BinaryIO:
     """Open a file that may come from anywhere: nothing but a regular file, so that no read waits or never ends.
 
     Pipes and devices are looked at before they are opened, since opening alone may wait for one, or wind back another.
-    What takes the file's name between that look and the opening is looked at again.
+    What takes the file's name between that look and the opening is looked at again. The file ends where its length says
+    as it is opened: what grows meanwhile, or is made up by the system as it is read, is not followed.
 
     Args:
         path: the file.
+        limit: most bytes that it may have; None for any number.
 
     Returns:
         The open file; ``os.fstat`` of it says how long it is.
 
     Raises:
         IsADirectoryError: if it is a folder.
-        OSError: if it is missing, no regular file, or cannot be opened.
+        OSError: if it is missing, no regular file, longer than the limit, or cannot be opened.
 
     Example:
         >>> import tempfile
@@ -36,21 +43,78 @@ def open_regular(path: Path) -> BinaryIO:
         ...     file.read()
         b'whole'
     """
-    _check_regular(path.stat(), path)
-    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - it is the caller's to close
+    _check_regular(path.stat(), path, limit)
+    raw = _AsLongAsItSays(path, opener=_without_waiting)
     try:
-        _check_regular(os.fstat(file.fileno()), path)
+        status = os.fstat(raw.fileno())
+        _check_regular(status, path, limit)
     except OSError:
-        file.close()
+        raw.close()
         raise
-    return file
+    raw.length = status.st_size
+    return io.BufferedReader(raw)
 
 
-def _check_regular(status: os.stat_result, path: Path) -> None:
+def read_regular(path: Path, limit: int) -> bytes:
+    """Return what a file holds that may come from anywhere, as :func:`open_regular` opens it.
+
+    Args:
+        path: the file.
+        limit: most bytes that it may have.
+
+    Raises:
+        OSError: as :func:`open_regular`; then nothing is read.
+    """
+    with open_regular(path, limit) as file:
+        return file.read(os.fstat(file.fileno()).st_size)  # at once: of unknown length it is read twice over
+
+
+def sha256_of(path: Path) -> str:
+    """Return the digest of a regular file, 64 hex digits, a piece at a time.
+
+    Raises:
+        OSError: as :func:`open_regular`.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "note.txt"
+        >>> _ = path.write_text("whole")
+        >>> sha256_of(path)[:8]
+        '5d5766cf'
+    """
+    digest = hashlib.sha256()
+    with open_regular(path) as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+class _AsLongAsItSays(io.FileIO):
+    """A file that ends at its length."""
+
+    length = 0
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        return super().readinto(memoryview(buffer).cast("B")[: max(self.length - self.tell(), 0)]) or 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        left = max(self.length - self.tell(), 0)
+        return super().read(left if size is None or size < 0 else min(size, left)) or b""
+
+    def readall(self) -> bytes:
+        parts = []
+        while part := self.read(1 << 24):
+            parts.append(part)
+        return b"".join(parts)
+
+
+def _check_regular(status: os.stat_result, path: Path, limit: int | None) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, "it is a folder, and no regular file", str(path))
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    if limit is not None and status.st_size > limit:
+        raise OSError(errno.EFBIG, f"expected at most {limit} bytes, got {status.st_size}", str(path))
 
 
 def _without_waiting(path: str, flags: int) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,6 +18,7 @@ from torch import Tensor
 from mbu_ops.batch.editor import Result
 from mbu_ops.batch.job import Failure, Job
 from mbu_ops.batch.plan import FilePlan
+from mbu_ops.batch.readers import THREADS, Readers
 from mbu_ops.batch.report import Report, Written
 from mbu_ops.errors import MBUOpsError
 from mbu_ops.frames.frame import Frame
@@ -33,8 +33,6 @@ _log = logging.getLogger(__name__)
 
 PIXELS_IN_FLIGHT = 8_000_000
 """About how many pixels may be read ahead, and as many be on their way to a file: some 100 MB with float32 copies."""
-
-THREADS = min(8, os.cpu_count() or 1)
 
 
 class _Decoded(NamedTuple):
@@ -71,17 +69,23 @@ class Runner:
             plan: what is read from where and written where, and how.
 
         Raises:
-            KeyboardInterrupt: on Ctrl-C; results already begun are finished or leave nothing behind.
+            KeyboardInterrupt: on Ctrl-C; results already begun are finished or leave nothing behind, and pictures that
+                are being read are not waited for.
         """
         pool = ThreadPoolExecutor(THREADS, thread_name_prefix="mbu-ops")
+        readers = Readers(_read)
         try:
             writes: dict[Future[Written], _Decoded] = {}
-            for batch in self._batches(self._decode(pool, plan.todo)):
+            for batch in self._batches(self._decode(readers, plan.todo)):
                 writes |= self._start_writes(pool, batch, plan)
                 while len(writes) > 1 and (len(writes) > self._window or _total(writes.values()) > PIXELS_IN_FLIGHT):
                     self._finish(writes, wait(writes, return_when=FIRST_COMPLETED).done)
             self._finish(writes, wait(writes).done)
+        except KeyboardInterrupt:
+            readers.close(wait=False)
+            raise
         finally:
+            readers.close()
             pool.shutdown(wait=True, cancel_futures=True)
         return Report(tuple(self._written), (*plan.refused, *self._failed), plan.skipped, plan.unread)
 
@@ -91,7 +95,7 @@ class Runner:
         self._failed.append(Failure(job, reason))
         self.advance()
 
-    def _decode(self, pool: ThreadPoolExecutor, jobs: Iterable[Job]) -> Iterator[_Decoded]:
+    def _decode(self, readers: Readers[Job, ImageFile], jobs: Iterable[Job]) -> Iterator[_Decoded]:
         """Read ahead, in order, as far as the pictures' headers say that there is room."""
         ahead: deque[tuple[Job, int, Future[ImageFile]]] = deque()
         remaining = ((job, count_pixels(job.source) if job.source else 0) for job in jobs)
@@ -101,7 +105,7 @@ class Runner:
             nonlocal following
             pixels = sum(one for _, one, _ in ahead)
             while following and len(ahead) < self._window and (not ahead or pixels + following[1] <= PIXELS_IN_FLIGHT):
-                ahead.append((*following, pool.submit(_read, following[0])))
+                ahead.append((*following, readers.submit(following[0])))
                 pixels += following[1]
                 following = next(remaining, None)
 
@@ -135,7 +139,9 @@ class Runner:
     ) -> dict[Future[Written], _Decoded]:
         results: Sequence[Result | MBUOpsError]
         try:
-            results = self.edit(torch.stack([picture.image.to_tensor() for picture in batch]))
+            tensors = [picture.image.to_tensor() for picture in batch]
+            # a large one comes alone, and its copy would be large
+            results = self.edit(tensors[0][None] if len(tensors) == 1 else torch.stack(tensors))
         except MBUOpsError as error:
             results = [error] * len(batch)
         writes = {}

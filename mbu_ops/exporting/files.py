@@ -17,7 +17,7 @@ from torch import Tensor
 from mbu_ops._version import __version__
 from mbu_ops.errors import ConfigurationError, ExportError
 from mbu_ops.exporting.graph import Graph
-from mbu_ops.families.names import one_line
+from mbu_ops.foreign import one_line
 
 METADATA_KEY = "mbu_ops"
 """Under which a file keeps its description, as JSON."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mbu_ops.errors import ConfigurationError, ExportError, FamilyError
 from mbu_ops.families import get_family
-from mbu_ops.families.names import one_line
+from mbu_ops.foreign import one_line
 from mbu_ops.frames.framed import Framed
 from mbu_ops.frames.parts import FramedParse, FramedReshape
 from mbu_ops.functional.mask import resize

@@ -20,7 +20,8 @@ from importlib import metadata
 
 from entrypoints import CaseSensitiveConfigParser, EntryPoint
 
-from mbu_ops.families.names import NAME, one_line
+from mbu_ops.families.names import NAME
+from mbu_ops.foreign import one_line
 
 _log = logging.getLogger(__name__)
 

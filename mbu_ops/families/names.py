@@ -43,23 +43,3 @@ def with_article(noun: str) -> str:
         ('a face', 'an avatar')
     """
     return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
-
-
-def one_line(text: object, limit: int = 300) -> str:
-    r"""Return text from a stranger as one printable line.
-
-    Args:
-        text: anything; an exception whose ``str`` fails is named by its type.
-        limit: longest result, in characters.
-
-    Example:
-        >>> one_line("first\nsecond\x1b[31m")
-        'first second [31m'
-    """
-    try:
-        raw = str(text)
-    except Exception:
-        raw = type(text).__name__
-    printable = "".join(character if character.isprintable() else " " for character in raw[: 4 * limit])
-    line = " ".join(printable.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -12,8 +12,9 @@ from mbu_ops.errors import FamilyError, MissingPackageError, PluginError
 from mbu_ops.families import discovery
 from mbu_ops.families.discovery import BrokenPlugin, Plugin
 from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
-from mbu_ops.families.names import did_you_mean, one_line
+from mbu_ops.families.names import did_you_mean
 from mbu_ops.families.spec import AttributeSpec, FamilySpec
+from mbu_ops.foreign import one_line
 
 
 def families() -> tuple[FamilySpec, ...]:

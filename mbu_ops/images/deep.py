@@ -27,6 +27,21 @@ _EFFORT = 1  # of zlib: its best takes up to seven times as long, for one percen
 _PNG_COLOUR_TYPE = {1: 0, 2: 4, 3: 2, 4: 6}
 
 
+def is_deep(image: PillowFile.ImageFile) -> bool:
+    """Tell whether an opened file has samples of more than 8 bits, as far as its header says."""
+    return image.mode.startswith("I") or any("16" in mode for mode in _rawmodes(image)) or _deep_planes(image)
+
+
+def _rawmodes(image: PillowFile.ImageFile) -> list[str]:
+    return [str(tile.args[0] if isinstance(tile.args, tuple) and tile.args else tile.args) for tile in image.tile]
+
+
+def _deep_planes(image: PillowFile.ImageFile) -> bool:
+    tags = getattr(image, "tag_v2", {})
+    planes = tags.get(TiffImagePlugin.PLANAR_CONFIGURATION) == 2
+    return planes and 16 in tags.get(TiffImagePlugin.BITSPERSAMPLE, ())
+
+
 def load(image: PillowFile.ImageFile, data: bytes) -> tuple[Image.Image, Image.Image | None]:
     """Decode a file that Pillow has opened, at full depth.
 
@@ -45,15 +60,14 @@ def load(image: PillowFile.ImageFile, data: bytes) -> tuple[Image.Image, Image.I
     Raises:
         Exception: nearly any, for a damaged file.
     """
-    rawmodes = [str(tile.args[0] if isinstance(tile.args, tuple) and tile.args else tile.args) for tile in image.tile]
-    tags = getattr(image, "tag_v2", {})
+    rawmodes = _rawmodes(image)
     if rawmodes == ["LA;16B"]:
         # one pixel is four bytes, for Pillow's filters as for those of RGBA
         _retarget(image, ["RGBA"])
         image.load()
         grey_high, grey_low, alpha_high, alpha_low = image.split()
         return Image.merge("LA", (grey_high, alpha_high)), Image.merge("LA", (grey_low, alpha_low))
-    if tags.get(TiffImagePlugin.PLANAR_CONFIGURATION) == 2 and 16 in tags.get(TiffImagePlugin.BITSPERSAMPLE, ()):
+    if _deep_planes(image):
         # Pillow takes these planes for planes of bytes, and has libtiff's unpacked as it sees fit
         end = "L" if data.startswith(b"II") else "B"
         rawmodes = [f"{mode};16{end}" if mode in _PLANES else "unpacked by libtiff" for mode in rawmodes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 Pixels = NDArray[np.unsignedinteger[Any]]
 """Integer samples of 8 or 16 bits: uint8 or uint16."""
+
+BAND = 1 << 20
+"""About how many pixels are converted at a time, so that copies of a large picture stay small."""
 
 SHOWN = 1024
 """Longest side of what notebooks show, in pixels."""
@@ -166,15 +170,25 @@ class ImageFile:
         dtype = dtype or torch.float32
         # 16-bit samples overflow float16: divide first, in a dtype that holds them
         work = torch.promote_types(dtype, torch.float32)
-        samples: Any = self.pixels if self.pixels.dtype == np.uint8 else self.pixels.astype(np.int32)
         top = np.iinfo(self.pixels.dtype).max
-        return (
-            torch.from_numpy(samples)
-            .permute(2, 0, 1)
-            .to(work, memory_format=torch.contiguous_format)
-            .div_(top)
-            .to(dtype)
-        )
+        planes = torch.empty(3, self.height, self.width, dtype=dtype)
+        for first, last in row_bands(self.height, self.width):
+            rows: Any = self.pixels[first:last]
+            rows = rows if rows.dtype == np.uint8 else rows.astype(np.int32)
+            planes[:, first:last] = torch.from_numpy(rows).permute(2, 0, 1).to(work).div_(top)
+        return planes
+
+
+def row_bands(height: int, width: int) -> Iterator[tuple[int, int]]:
+    """Yield the first row of each band of a picture, and the row behind its last, of :data:`BAND` pixels or so.
+
+    Example:
+        >>> list(row_bands(1000, 2_000_000))[:2], list(row_bands(3, 4))
+        ([(0, 1), (1, 2)], [(0, 3)])
+    """
+    step = max(1, BAND // max(width, 1))
+    for top in range(0, height, step):
+        yield top, min(top + step, height)
 
 
 def _in_8_bits(samples: Pixels) -> NDArray[np.uint8]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from mbu_ops.errors import ImageFileError, ShapeError
+from mbu_ops.images.deadline import within
 from mbu_ops.images.formats import format_of
-from mbu_ops.images.reader import DEFAULT_MAX_PIXELS, read_bytes
+from mbu_ops.images.limits import Limits, current_limits
+from mbu_ops.images.reader import read_bytes
 from mbu_ops.images.writer import write_bytes
 
 Colour = tuple[int, int, int]
@@ -25,7 +28,7 @@ _STRETCHES = {1: 255, 2: 85, 4: 17}
 
 
 def read_labels(
-    source: str | os.PathLike[str], colours: Sequence[Colour], *, max_pixels: int = DEFAULT_MAX_PIXELS
+    source: str | os.PathLike[str], colours: Sequence[Colour], *, max_pixels: int | None = None
 ) -> NDArray[np.uint8]:
     """Return which part each pixel of a mask shows.
 
@@ -35,7 +38,7 @@ def read_labels(
     Args:
         source: a PNG file.
         colours: of the parts, in the order of their numbers.
-        max_pixels: refuse masks of more pixels than this, before decoding them.
+        max_pixels: refuse masks of more pixels than this, before decoding them; see :func:`mbu_ops.images.limited`.
 
     Returns:
         ``(H, W)`` uint8, numbers of parts.
@@ -50,19 +53,23 @@ def read_labels(
         >>> read_labels(path, colours).tolist()
         [[0, 1]]
     """
-    data = read_bytes(source)
+    limits = current_limits()
+    if max_pixels is not None:
+        limits = replace(limits, max_pixels=max_pixels)
+    return within(limits.timeout, lambda: _decode(read_bytes(source), colours, str(source), limits), repr(str(source)))
+
+
+def _decode(data: bytes, colours: Sequence[Colour], source: str, limits: Limits) -> NDArray[np.uint8]:
     try:
         with Image.open(BytesIO(data), formats=[_FORMAT]) as picture:
             width, height = picture.size
-            if width * height > max_pixels:
-                raise ImageFileError(
-                    f"{source}: expected at most {max_pixels / 1e6:g} million pixels, got {width} x {height}"
-                )
-            return _numbers(picture, data[_DEPTH], colours, str(source))
+            if flaw := limits.flaw(width, height, bits=8, scans=0, file_bytes=len(data)):
+                raise ImageFileError(f"{source}: {flaw}")
+            return _numbers(picture, data[_DEPTH], colours, source)
     except ImageFileError:
         raise
     except UnidentifiedImageError:
-        raise ImageFileError(f"{source}: expected a mask as a PNG file, got one that starts {data[:12]!r}") from None
+        raise ImageFileError(f"{source}: expected a mask as a PNG file, got another kind of file") from None
     except Exception as error:  # a hostile file can make a decoder raise nearly anything
         raise ImageFileError(
             f"{source}: expected a mask as a PNG file, got one that cannot be read ({error or type(error).__name__})"

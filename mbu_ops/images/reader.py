@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
@@ -29,14 +30,10 @@ from PIL import ImageFile as PillowFile
 from mbu_ops.errors import ImageFileError
 from mbu_ops.files import open_regular
 from mbu_ops.images import deep
-from mbu_ops.images.file import TIFF_TEXT_TAGS, ImageFile, ImageKind, JPEGTables, Pixels
+from mbu_ops.images.deadline import within
+from mbu_ops.images.file import TIFF_TEXT_TAGS, ImageFile, ImageKind, JPEGTables, Pixels, row_bands
 from mbu_ops.images.formats import FORMATS, enable_heif, looks_like_heif, require
-
-DEFAULT_MAX_PIXELS = 100_000_000
-"""Larger pictures are refused before any pixel is decoded: a few kilobytes can claim to be gigabytes."""
-
-MAX_FILE_BYTES = 1 << 30
-"""Longer files and pipes are refused: no picture of :data:`DEFAULT_MAX_PIXELS` needs more."""
+from mbu_ops.images.limits import LARGEST_METADATA, MAX_FILE_BYTES, Limits, count_scans, current_limits
 
 _START = 12
 """Bytes at the start of a file that tell whether it may be a HEIF file."""
@@ -65,12 +62,21 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = tuple(_TURNS[orientation] for orientation in (5, 6, 7, 8))
+_JPEG = b"\xff\xd8"
+_JPEG_STRIPS = (
+    (TiffImagePlugin.STRIPOFFSETS, TiffImagePlugin.STRIPBYTECOUNTS),
+    (TiffImagePlugin.TILEOFFSETS, TiffImagePlugin.TILEBYTECOUNTS),
+)
 _FORMAT_NAMES = "JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF or HEIC"
 _WITH_MORE_BEHIND = ("MPO", "HEIF")
 """Formats in which a photo may have more pictures behind it: a second view, a burst. The first, or primary, counts."""
 
 
-def read(source: str | os.PathLike[str] | bytes | BinaryIO, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ImageFile:
+Source = str | os.PathLike[str] | bytes | BinaryIO
+"""Where an encoded picture may be: a path, bytes, or an open binary file or pipe."""
+
+
+def read(source: Source, *, max_pixels: int | None = None) -> ImageFile:
     """Decode one picture.
 
     Grey, palette and CMYK pictures all come out as RGB; the EXIF orientation is applied. CMYK goes through its ICC
@@ -80,14 +86,15 @@ def read(source: str | os.PathLike[str] | bytes | BinaryIO, *, max_pixels: int =
 
     Args:
         source: a path, encoded bytes, or an open binary file or pipe, which is read to its end.
-        max_pixels: refuse pictures of more pixels than this, before decoding them.
+        max_pixels: refuse pictures of more pixels than this, before decoding them; see
+            :func:`mbu_ops.images.limited` for this and other limits.
 
     Returns:
         The picture and its kind.
 
     Raises:
-        ImageFileError: if it is missing, empty, no image, truncated, animated, too large or of an unsupported kind;
-            the message names the file.
+        ImageFileError: if it is missing, empty, no image, truncated, animated, too large, takes too long or is of an
+            unsupported kind; the message names the file.
 
     Example:
         >>> from mbu_ops.images import encode
@@ -95,20 +102,44 @@ def read(source: str | os.PathLike[str] | bytes | BinaryIO, *, max_pixels: int =
         >>> read(encode(grey, format="PNG")).pixels.shape
         (2, 3, 3)
     """
-    name = _name(source)
-    data = read_bytes(source)
+    name, limits = _name(source), current_limits()
+    if max_pixels is not None:
+        limits = replace(limits, max_pixels=max_pixels)
+    # a pipe's writer may take its time
+    content = source if isinstance(source, str | os.PathLike) else read_bytes(source)
+    if limits.isolate:
+        from mbu_ops.images.isolated import decode_apart
+
+        return decode_apart(lambda: read_bytes(content), name, limits)
+    return within(limits.timeout, lambda: decode(read_bytes(content), name, limits), name)
+
+
+def decode(data: bytes, name: str, limits: Limits) -> ImageFile:
+    """Decode one picture here and now, as :func:`read` does.
+
+    Args:
+        data: its file.
+        name: what to call it in errors.
+        limits: what it may cost; ``timeout`` and ``isolate`` are for :func:`read`.
+
+    Raises:
+        ImageFileError: as :func:`read`.
+    """
     if not data:
         raise ImageFileError(f"{name}: expected an image, got an empty file; remove it or fetch it again")
     with _decoding(name):
         try:
             with Image.open(BytesIO(data), formats=_openable(data)) as image:
-                return _decode(image, data, max_pixels)
+                return _decode(image, data, limits)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # Pillow's own, higher limit
-            raise _RefusedError(f"expected at most {max_pixels / 1e6:g} million pixels, got more ({error})") from None
+            raise _RefusedError(
+                f"expected at most {limits.max_pixels / 1e6:g} million pixels, got more ({error})"
+            ) from None
         except UnidentifiedImageError:
             if looks_like_heif(data):
                 require(FORMATS["HEIF"], name)
-            raise _RefusedError(f"expected a {_FORMAT_NAMES} image, got a file that starts {data[:12]!r}") from None
+            # none of its bytes: a link by a picture's name may lead to anything
+            raise _RefusedError(f"expected a {_FORMAT_NAMES} image, got another kind of file") from None
 
 
 def from_pillow(image: Image.Image) -> ImageFile:
@@ -143,10 +174,47 @@ def count_pixels(path: str | os.PathLike[str]) -> int:
         0
     """
     try:
-        with open_regular(Path(path)) as file, Image.open(file, formats=_openable(file.read(_START))) as image:
-            return image.width * image.height
+        with open_regular(Path(path), MAX_FILE_BYTES) as file:
+            return _pixels_by_header(file, os.fstat(file.fileno()).st_size)
     except Exception:  # read() tells what is wrong with it
         return 0
+
+
+def _pixels_by_header(file: BinaryIO, size: int) -> int:
+    """Return how many pixels a file's header promises.
+
+    Raises:
+        Exception: nearly any, for a damaged file.
+    """
+    start = file.read(_START)
+    file.seek(0)
+    if start[8:12] == b"WEBP" or start[4:8] == b"ftyp":  # Pillow reads all of them before it tells
+        if size > LARGEST_METADATA:
+            raise _RefusedError(f"expected at most {LARGEST_METADATA >> 20} MiB, got {size >> 20} MiB")
+        source: Any = file
+    else:
+        source = _Rationed(file)
+    with Image.open(source, formats=_openable(start)) as image:
+        return image.width * image.height
+
+
+class _Rationed:
+    """A file of which no more is read than a header may be long."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._left = file, LARGEST_METADATA
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes.
+
+        Raises:
+            _RefusedError: if these are too many.
+        """
+        if not 0 <= size <= self._left:
+            raise _RefusedError(f"expected a header of at most {LARGEST_METADATA >> 20} MiB, got more")
+        self._left -= size
+        return self._file.read(size)
 
 
 def _openable(start: bytes) -> list[str]:
@@ -182,8 +250,10 @@ def _name(source: object) -> str:
     return "piped image"
 
 
-def read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:
+def read_bytes(source: Source) -> bytes:
     """Return what a file or a pipe holds, never reading more than :data:`MAX_FILE_BYTES`.
+
+    Of a file the header is read first, since a longer one than its pixels can fill need not be read.
 
     Raises:
         ImageFileError: if it is missing, no regular file, longer, or cannot be read.
@@ -193,33 +263,62 @@ def read_bytes(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:
         return source
     try:
         if isinstance(source, str | os.PathLike):
-            with open_regular(Path(source)) as file:
-                # no more than it says, which for files that the system makes up as they are read is nothing
-                size = os.fstat(file.fileno()).st_size
-                data = file.read(size) if size <= MAX_FILE_BYTES else b""
-        else:
-            data = source.read(MAX_FILE_BYTES + 1)
-            size = len(data)
+            return _file_bytes(Path(source), name)
+        data = source.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         raise ImageFileError(f"{name}: no such file; check the path") from None
     except IsADirectoryError:
         raise ImageFileError(f"{name}: expected an image file, got a folder") from None
+    except ImageFileError:
+        raise
     except (OSError, ValueError) as error:
         raise ImageFileError(f"{name}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
-    if size > MAX_FILE_BYTES:
-        raise ImageFileError(f"{name}: expected at most {MAX_FILE_BYTES >> 20} MiB, got more")
+    _check_length(name, len(data))
     return data
 
 
-def _decode(image: PillowFile.ImageFile, data: bytes, max_pixels: int) -> ImageFile:
-    if image.width * image.height > max_pixels:
-        raise _RefusedError(
-            f"expected at most {max_pixels / 1e6:g} million pixels, got {image.width} x {image.height}; "
-            "shrink it, or raise max_pixels if you trust the file"
-        )
+def _check_length(name: str, size: int) -> None:
+    if size > MAX_FILE_BYTES:
+        raise ImageFileError(f"{name}: expected at most {MAX_FILE_BYTES >> 20} MiB, got more")
+
+
+def _file_bytes(path: Path, name: str) -> bytes:
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        _check_length(name, size)
+        if size > LARGEST_METADATA:
+            with _decoding(name):
+                _refuse(current_limits().flaw_of_file(_pixels_by_header(file, size), size))
+            file.seek(0)
+        return file.read(size)
+
+
+def _refuse(flaw: str | None) -> None:
+    if flaw is not None:
+        raise _RefusedError(flaw)
+
+
+def _decode(image: PillowFile.ImageFile, data: bytes, limits: Limits) -> ImageFile:
+    bits = 16 if deep.is_deep(image) else 8
+    scans = _count_scans(image, data)
+    _refuse(limits.flaw(image.width, image.height, bits=bits, scans=scans, file_bytes=len(data)))
     _refuse_animation(image)
     high, low = deep.load(image, data)
     return _upright(image, high, low, image.format == "WEBP" and b"VP8L" in data)
+
+
+def _count_scans(image: PillowFile.ImageFile, data: bytes) -> int:
+    """Return the most scans that a JPEG stream of the file has, which a TIFF file may hold too; 0 if there are none."""
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        return count_scans(data)
+    tags = getattr(image, "tag_v2", {})
+    streams = 0
+    for starts, lengths in _JPEG_STRIPS:
+        view = memoryview(data)
+        for start, length in zip(tags.get(starts, ()), tags.get(lengths, ()), strict=False):
+            if data[start : start + 2] == _JPEG:
+                streams = max(streams, count_scans(view[start : start + length]))
+    return streams
 
 
 def _refuse_animation(image: Image.Image) -> None:
@@ -250,9 +349,7 @@ def _upright(image: Image.Image, high: Image.Image, low: Image.Image | None, los
             jpeg = replace(jpeg, subsampling=0)  # 4:2:2 halves one direction only, and that direction turned
     if high.mode == "CMYK":
         high, icc, jpeg = _cmyk_to_rgb(high, icc), None, None
-    pixels, alpha, grey = _samples(high) if low is None else _split(deep.join(high, low))
-    if alpha is None and pixels.dtype == np.uint16:
-        alpha = _keyed_alpha(pixels, image.info.get("transparency"))
+    pixels, alpha, grey = _samples(high, low)
     kind = ImageKind(
         format=source_format,
         grey=grey,
@@ -274,30 +371,54 @@ def _sane_dpi(dpi: tuple[float, float] | None) -> tuple[float, float] | None:
     return float(dpi[0]), float(dpi[1])
 
 
-def _samples(image: Image.Image) -> tuple[Pixels, Pixels | None, bool]:
-    """Return RGB pixels, alpha and whether the picture is grey."""
-    if image.mode.startswith("I"):
-        wide = np.asarray(image)
-        if wide.min(initial=0) < 0 or wide.max(initial=0) > 0xFFFF:
-            raise _RefusedError("expected 8 or 16 bits a sample, got 32; convert it to 16 bits")
-        return np.repeat(wide.astype(np.uint16)[..., None], 3, axis=2), None, True
-    if image.mode in ("F", "LAB"):
-        raise _RefusedError(f"expected grey, RGB or CMYK samples of 8 or 16 bits, got mode {image.mode}; convert it")
-    grey = image.mode in ("1", "L", "LA", "La")
-    transparent = image.has_transparency_data
-    if image.mode == "1" and transparent:
-        image = image.convert("L")
+def _samples(high: Image.Image, low: Image.Image | None) -> tuple[Pixels, Pixels | None, bool]:
+    """Return RGB pixels, alpha and whether the picture is grey; a few rows at a time, which keeps copies small."""
+    if low is not None:
+        pixels, alpha, grey = _split(high.height, (deep.join(*both) for both in _bands(high, low)))
+        return pixels, _keyed_alpha(pixels, high.info.get("transparency")) if alpha is None else alpha, grey
+    if high.mode.startswith("I"):
+        pixels, _, _ = _split(high.height, (_in_16_bits(np.asarray(band)) for (band,) in _bands(high)))
+        return pixels, _keyed_alpha(pixels, high.info.get("transparency")), True
+    if high.mode in ("F", "LAB"):
+        raise _RefusedError(f"expected grey, RGB or CMYK samples of 8 or 16 bits, got mode {high.mode}; convert it")
+    grey = high.mode in ("1", "L", "LA", "La")
+    transparent = high.has_transparency_data
+    if high.mode == "1" and transparent:
+        high = high.convert("L")
     mode = "LA" if grey and transparent else "L" if grey else "RGBA" if transparent else "RGB"
-    return _split(np.array(image if image.mode == mode else image.convert(mode)))
+    bands = (band if band.mode == mode else band.convert(mode) for (band,) in _bands(high))
+    return _split(high.height, (np.asarray(band) for band in bands))
 
 
-def _split(samples: Pixels) -> tuple[Pixels, Pixels | None, bool]:
-    """Return RGB pixels, alpha and whether the picture is grey, of one to four samples a pixel."""
-    samples = np.atleast_3d(samples)
-    channels = samples.shape[2]
-    grey, transparent = channels < 3, channels % 2 == 0
-    colour, alpha = (samples[..., :-1], samples[..., -1].copy()) if transparent else (samples, None)
-    pixels = np.repeat(colour, 3, axis=2) if grey else np.ascontiguousarray(colour)
+def _bands(*images: Image.Image) -> Iterator[tuple[Image.Image, ...]]:
+    """Yield rows of images of one size."""
+    width, height = images[0].size
+    for top, bottom in row_bands(height, width):
+        yield tuple(image.crop((0, top, width, bottom)) for image in images)
+
+
+def _in_16_bits(wide: NDArray[Any]) -> Pixels:
+    if wide.min(initial=0) < 0 or wide.max(initial=0) > 0xFFFF:
+        raise _RefusedError("expected 8 or 16 bits a sample, got 32; convert it to 16 bits")
+    return wide.astype(np.uint16)
+
+
+def _split(height: int, bands: Iterable[Pixels]) -> tuple[Pixels, Pixels | None, bool]:
+    """Return RGB pixels, alpha and whether the picture is grey, of rows of one to four samples a pixel."""
+    pixels: Pixels | None = None
+    alpha: Pixels | None = None
+    grey, top = False, 0
+    for rows in map(np.atleast_3d, bands):
+        count, width, channels = rows.shape
+        grey, transparent = channels < 3, channels % 2 == 0
+        if pixels is None:
+            pixels = np.empty((height, width, 3), rows.dtype)
+            alpha = np.empty((height, width), rows.dtype) if transparent else None
+        pixels[top : top + count] = rows[..., :-1] if transparent else rows  # one grey channel fills three
+        if alpha is not None:
+            alpha[top : top + count] = rows[..., -1]
+        top += count
+    assert pixels is not None  # noqa: S101 - a picture has rows
     return pixels, alpha, grey
 
 

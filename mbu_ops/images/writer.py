@@ -15,7 +15,7 @@ from PIL import Image
 from mbu_ops.errors import DTypeError, ImageFileError, ShapeError
 from mbu_ops.files import atomic_path
 from mbu_ops.images import deep
-from mbu_ops.images.file import TIFF_TEXT_TAGS, ImageFile, ImageKind, Pixels
+from mbu_ops.images.file import TIFF_TEXT_TAGS, ImageFile, ImageKind, Pixels, row_bands
 from mbu_ops.images.formats import FORMATS, Format, enable_heif, format_of
 
 if TYPE_CHECKING:
@@ -247,12 +247,14 @@ def to_samples(pixels: torch.Tensor | NDArray[Any], bits: int) -> Pixels:
         )
     if array.dtype in (np.uint8, np.uint16):
         return _change_depth(array, bits)
-    quantised = quantise(array, bits)
-    if not in_planes:
-        return quantised
-    samples = np.empty((*quantised.shape[1:], 3), quantised.dtype)
-    for channel, plane in enumerate(quantised):  # three times as fast as all at once
-        samples[..., channel] = plane
+    height, width = array.shape[1:] if in_planes else array.shape[:2]
+    samples = np.empty((height, width, 3), _depth(bits))
+    for top, bottom in row_bands(height, width):
+        if not in_planes:
+            samples[top:bottom] = quantise(array[top:bottom], bits)
+            continue
+        for channel, plane in enumerate(quantise(array[:, top:bottom], bits)):  # three times as fast as all at once
+            samples[top:bottom, :, channel] = plane
     return samples
 
 
@@ -262,11 +264,15 @@ def quantise(values: NDArray[Any], bits: int) -> Pixels:
         raise DTypeError(f"expected uint8, uint16 or floating-point values in [0, 1], got {values.dtype}")
     if not np.isfinite(values).all():
         raise ImageFileError("expected finite pixel values, got NaN or infinity; verify the weights that made them")
-    depth = np.uint16 if bits == 16 else np.uint8
+    depth = _depth(bits)
     scaled = values.astype(np.float32, copy=False).clip(0, 1)
     scaled *= np.float32(np.iinfo(depth).max)
     quantised: Pixels = np.rint(scaled, out=scaled).astype(depth)
     return quantised
+
+
+def _depth(bits: int) -> type[np.uint8 | np.uint16]:
+    return np.uint16 if bits == 16 else np.uint8
 
 
 def _change_depth(samples: Pixels, bits: int) -> Pixels:
@@ -286,7 +292,11 @@ def _over_white(samples: Pixels, alpha: Pixels) -> Pixels:
 
 def luma(samples: Pixels) -> Pixels:
     """Return the grey ``(H, W)`` of samples ``(H, W, 3)``: exact where the three are equal."""
-    total = np.full(samples.shape[:2], 0x8000, np.uint32)  # holds the largest sum of 16 bits
-    for channel, weight in enumerate(_LUMA):
-        total += samples[..., channel].astype(np.uint32) * weight
-    return (total >> 16).astype(samples.dtype)
+    height, width = samples.shape[:2]
+    grey = np.empty((height, width), samples.dtype)
+    for top, bottom in row_bands(height, width):
+        total = np.full((bottom - top, width), 0x8000, np.uint32)  # holds the largest sum of 16 bits
+        for channel, weight in enumerate(_LUMA):
+            total += samples[top:bottom, :, channel].astype(np.uint32) * weight
+        grey[top:bottom] = total >> 16
+    return grey

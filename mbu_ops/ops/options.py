@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mbu_ops.errors import ConfigurationError
-from mbu_ops.families.names import NAME, one_line
+from mbu_ops.families.names import NAME
+from mbu_ops.foreign import one_line
 
 OptionValue = str | int | float
 Kind = Callable[[str], OptionValue]

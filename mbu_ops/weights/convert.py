@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from mbu_ops.errors import ConfigurationError, WeightsError
-from mbu_ops.families.names import one_line
 from mbu_ops.files import open_regular
+from mbu_ops.foreign import one_line
 from mbu_ops.methods.mbu import MBU, MBUConfig
 from mbu_ops.weights.file import save
 from mbu_ops.weights.info import WeightsInfo

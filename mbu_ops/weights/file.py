@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mbu_ops.errors import ConfigurationError, MBUOpsError, WeightsError
 from mbu_ops.families.frames import FrameSpec
-from mbu_ops.families.names import one_line
 from mbu_ops.families.registry import frame_of
 from mbu_ops.files import atomic_path, open_regular
+from mbu_ops.foreign import one_line
 from mbu_ops.weights.header import Header, TensorEntry, read_header
 from mbu_ops.weights.info import METADATA_KEY, WeightsInfo
 

@@ -6,13 +6,13 @@ duplicate names and any size of header. This one takes neither, and the file mus
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from mbu_ops.errors import WeightsError
+from mbu_ops.foreign import one_line, parse_object
 
 LONGEST_HEADER = 1_000_000
 """Bytes; ours hold a few dozen tensors and take about ten thousand."""
@@ -62,18 +62,18 @@ def read_header(file: BinaryIO, size: int, path: object) -> Header:
     if size < 8 or not 2 <= length <= min(LONGEST_HEADER, size - 8):
         raise WeightsError(
             f"{path}: expected a safetensors file with a header of 2 to {LONGEST_HEADER} bytes, got a file of {size} "
-            f"bytes that claims {length}; it is another kind of file, or cut short"
+            "bytes without one; it is another kind of file, or cut short"
         )
     try:
-        raw = json.loads(file.read(length), object_pairs_hook=_unique)
-        if not isinstance(raw, dict):
-            raise ValueError("the header is not a JSON object")
+        raw = parse_object(file.read(length))
         metadata = raw.pop("__metadata__", {})
         if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
             raise ValueError("__metadata__ must hold text only")
         spans = {name: _span(name, entry) for name, entry in raw.items()}
-    except (ValueError, RecursionError) as error:
-        raise WeightsError(f"{path}: its safetensors header is damaged: {error}; get the file again") from error
+    except ValueError as error:
+        raise WeightsError(
+            f"{path}: its safetensors header is damaged: {one_line(error)}; get the file again"
+        ) from error
     end = 0
     for begin, stop in sorted((begin, stop) for _, begin, stop in spans.values()):
         if begin != end:
@@ -82,14 +82,6 @@ def read_header(file: BinaryIO, size: int, path: object) -> Header:
     if 8 + length + end != size:
         raise WeightsError(f"{path}: expected {8 + length + end} bytes, got {size}; it is cut short or extended")
     return Header(metadata, {name: entry for name, (entry, _, _) in spans.items()})
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"a name stands twice: {next(name for name in names if names.count(name) > 1)!r}")
-    return found
 
 
 def _span(name: str, entry: object) -> tuple[TensorEntry, int, int]:

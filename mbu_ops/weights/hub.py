@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeGuard
 
 from mbu_ops.errors import MBUOpsError, MissingPackageError, WeightsError
-from mbu_ops.families.names import one_line
+from mbu_ops.foreign import one_line
 from mbu_ops.weights.card import save_pretrained
 from mbu_ops.weights.file import TRAINED, Pretrained
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
 
 from mbu_ops.errors import WeightsError
 from mbu_ops.families.names import NAME
+from mbu_ops.foreign import one_line, parse_object
 
 SCHEMA = 3
 """The version of :class:`WeightsInfo`."""
@@ -107,15 +107,15 @@ class WeightsInfo:
             WeightsError: if it is malformed.
         """
         try:
-            values: Any = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise WeightsError(f"expected a description in JSON: {error}") from error
-        schema = values.get("schema", SCHEMA) if isinstance(values, dict) else SCHEMA
+            values = parse_object(text)
+        except ValueError as error:
+            raise WeightsError(f"expected a description in JSON: {one_line(error)}") from error
+        schema = values.get("schema", SCHEMA)
         _expect(type(schema) is int and 1 <= schema <= SCHEMA, _SCHEMAS, "schema", schema)
         known = {entry.name for entry in fields(cls) if _LATER.get(entry.name, 1) <= schema}
-        if not isinstance(values, dict) or set(values) != known:
-            got = ", ".join(sorted(values)) if isinstance(values, dict) else type(values).__name__
-            raise WeightsError(f"expected a description with {', '.join(sorted(known))}; got {got:.500}")
+        if set(values) != known:
+            got = one_line(", ".join(sorted(values)), 500)
+            raise WeightsError(f"expected a description with {', '.join(sorted(known))}; got {got}")
         values["schema"] = SCHEMA
         if isinstance(values["attributes"], list):
             values["attributes"] = tuple(values["attributes"])

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from mbu_ops.errors import FamilyError, WeightsError
 from mbu_ops.families import FamilySpec, WeightSpec, get_attribute, get_family, weights_for
-from mbu_ops.families.names import did_you_mean, one_line
+from mbu_ops.families.names import did_you_mean
+from mbu_ops.foreign import one_line
 from mbu_ops.weights.card import read_card
 from mbu_ops.weights.file import TRAINED, Pretrained, WeightsInfo, load, read_info
 from mbu_ops.weights.hub import fetch, is_hub_name

@@ -53,7 +53,6 @@ def test_json_round_trip(info: WeightsInfo) -> None:
         ("presence", {}),
         ("presence", {"remove": 0.5}),
         ("presence", {"remove": 0.5, "add": 1.5}),
-        ("presence", {"remove": 0.5, "add": math.nan}),
         ("presence", {"remove": True, "add": 0.5}),
         ("presence", {"remove": 0.5, "add": 0.5, "swap": 0.5}),
         ("presence", [0.5, 0.5]),
