@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import TypeAlias
 
@@ -13,6 +14,7 @@ from mbu_ops.batch.editor import Editor, unframed
 from mbu_ops.batch.plan import Existing, FilePlan, Shard, StrPath, plan_files
 from mbu_ops.batch.report import Report
 from mbu_ops.batch.runner import Runner
+from mbu_ops.images.limits import current_limits, limited
 from mbu_ops.ops.bound import makes_mask
 
 Progress: TypeAlias = Callable[[int, int], object]
@@ -37,7 +39,7 @@ def edit_files(
 
     Memory stays flat however many pictures there are. A picture that cannot be read, edited or written is noted, and
     the rest go on. Every file is written whole or not at all, Ctrl-C included: run it again with ``existing="skip"`` to
-    go on from there.
+    go on from there. What a picture may cost is up to :func:`mbu_ops.images.limited`.
 
     Args:
         op: what to do: a chain, an op that was told all but the image, :class:`mbu_ops.Framed` around either, or any
@@ -112,4 +114,5 @@ def edit_planned(
         if progress is not None:
             progress(next(finished), len(plan.todo))
 
-    return Runner(editor, editor.batch_size, advance).run(plan)
+    with limited(replace(current_limits(), editing=editor.bytes_per_pixel)):
+        return Runner(editor, editor.batch_size, advance).run(plan)

@@ -22,6 +22,7 @@ from mbu_ops.frames.choice import USUAL_VIEWS
 from mbu_ops.ops.chain import ChainSpec
 from mbu_ops_cli.app import OK, SOME_FAILED
 from mbu_ops_cli.completion import complete_files, complete_steps
+from mbu_ops_cli.limits import limit_options
 from mbu_ops_cli.options import (
     BatchSize,
     Compute,
@@ -116,6 +117,7 @@ class _Editing:
 )
 @click.option("--dry-run", is_flag=True, help="Check everything, say what would be done, do nothing.")
 @json_option
+@limit_options
 @device_option
 @dtype_option
 @click.option("--compile", "compiled", is_flag=True, help="Compile the networks: pays for thousands of pictures.")

@@ -9,6 +9,7 @@ import click
 from mbu_ops.batch import Existing
 from mbu_ops.errors import ImageFileError
 from mbu_ops_cli.labelled import check_part_count
+from mbu_ops_cli.limits import limit_options
 from mbu_ops_cli.masks import (
     FILE,
     align_option,
@@ -32,6 +33,7 @@ from mbu_ops_cli.options import choose_device, device_option, existing_option, m
 @face_option
 @align_option
 @existing_option
+@limit_options
 @device_option
 def edit(
     source: Path,

@@ -11,6 +11,7 @@ from mbu_ops.errors import ConfigurationError
 from mbu_ops.families import FamilySpec
 from mbu_ops.families.names import with_article
 from mbu_ops_cli.labelled import check_part_count, labelled_source
+from mbu_ops_cli.limits import limit_options
 from mbu_ops_cli.masks import (
     FILE,
     align_option,
@@ -53,6 +54,7 @@ _LEAST_SHARE = 0.1
 @weights_option
 @align_option
 @existing_option
+@limit_options
 @device_option
 def generate(
     mask: Path | None,

@@ -10,6 +10,7 @@ import click
 from mbu_ops.batch import Existing, FilePlan, plan_files
 from mbu_ops.errors import ConfigurationError
 from mbu_ops_cli.labelled import check_part_count
+from mbu_ops_cli.limits import limit_options
 from mbu_ops_cli.masks import (
     align_option,
     aligner_of,
@@ -31,6 +32,7 @@ from mbu_ops_cli.options import choose_device, device_option, existing_option
 @face_option
 @align_option
 @existing_option
+@limit_options
 @device_option
 def parse(
     inputs: tuple[str, ...],
