@@ -69,6 +69,17 @@ def read_regular(path: Path, limit: int) -> bytes:
         return file.read(os.fstat(file.fileno()).st_size)  # at once: of unknown length it is read twice over
 
 
+def read_text(path: Path, limit: int = 256 << 20) -> str:
+    """Return the UTF-8 text of a file that may come from anywhere, as :func:`read_regular` reads it.
+
+    Raises:
+        OSError: as :func:`read_regular`.
+        UnicodeDecodeError: if it is no text.
+    """
+    text = read_regular(path, limit).decode("utf-8")
+    return text.replace("\r\n", "\n")
+
+
 def sha256_of(path: Path) -> str:
     """Return the digest of a regular file, 64 hex digits, a piece at a time.
 

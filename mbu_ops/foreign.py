@@ -30,6 +30,19 @@ def printable(text: object) -> str:
     return _UNSAFE.sub(_spelled, raw)
 
 
+def printable_name(path: object) -> str:
+    r"""Return a file's name as :func:`printable` text of one line.
+
+    Args:
+        path: the file.
+
+    Example:
+        >>> print(printable_name("a\nb.png"))
+        a\nb.png
+    """
+    return printable(path).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def one_line(text: object, limit: int = 300) -> str:
     r"""Return text from a stranger as one printable line.
 
@@ -50,11 +63,12 @@ def one_line(text: object, limit: int = 300) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-def printable_json(value: object) -> str:
+def printable_json(value: object, *, ascii: bool = False) -> str:
     r"""Return indented JSON that is valid UTF-8 and safe to show, whatever the names in it.
 
     Args:
         value: what JSON can hold.
+        ascii: spell out all that is not ASCII.
 
     Raises:
         ValueError: if a number is infinite or none.
@@ -63,7 +77,7 @@ def printable_json(value: object) -> str:
         >>> printable_json(["é", "\x7f\udce9"]) == '[\n  "é",\n  "\\u007f\\udce9"\n]'
         True
     """
-    return _UNSAFE.sub(_escaped, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    return _UNSAFE.sub(_escaped, json.dumps(value, indent=2, ensure_ascii=ascii, allow_nan=False))
 
 
 def parse_object(content: bytes | str) -> dict[str, Any]:

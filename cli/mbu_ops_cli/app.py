@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
+from io import StringIO
 from typing import Any, NoReturn
 
 import click
@@ -16,7 +17,7 @@ import click
 from mbu_ops import __version__
 from mbu_ops.errors import GuideWarning, MBUOpsError, PluginError, WeightsError
 from mbu_ops_cli.groups import Group
-from mbu_ops_cli.messages import is_verbose, log, messages, with_verbosity
+from mbu_ops_cli.messages import echo, is_verbose, log, messages, with_verbosity
 
 OK, SOME_FAILED, USAGE, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -108,7 +109,9 @@ def _run(args: Sequence[str] | None) -> int:
         log.error("interrupted; files already written are whole")
         return INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        said = StringIO()
+        error.show(said)  # what was mistaken for an option may be a file's name
+        echo(said.getvalue().rstrip("\n"), err=True)
         return USAGE
     except MBUOpsError as error:
         log.error(str(error), exc_info=is_verbose())

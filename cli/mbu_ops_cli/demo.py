@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -25,7 +24,8 @@ from mbu_ops.functional.warp import crop
 from mbu_ops.images import encode, read, write_bytes
 from mbu_ops.ops.plan import assemble
 from mbu_ops_cli.app import OK
-from mbu_ops_cli.options import Compute, choose_device, choose_dtype, echo_json
+from mbu_ops_cli.messages import echo, echo_json
+from mbu_ops_cli.options import Compute, choose_device, choose_dtype
 
 if TYPE_CHECKING:
     from mbu_ops.families.aligning import Aligner
@@ -71,11 +71,11 @@ def run_demo(plans: Sequence[StepPlan], family: str, compute: Compute, as_json: 
     if as_json:
         echo_json({"demo": str(SHEET), "sample": sample.name, "credit": sample.credit})
     else:
-        click.echo(f"wrote {SHEET}: a sample picture before and after each step, close up, and the masks")
-        click.echo(f"picture: {sample.credit}")
-        click.echo("the same for a photo of yours, or with folders for many:")
+        echo(f"wrote {SHEET}: a sample picture before and after each step, close up, and the masks")
+        echo(f"picture: {sample.credit}")
+        echo("the same for a photo of yours, or with folders for many:")
         steps = [str(plan.step) for plan in plans]
-        click.echo(shlex.join(["mbu-ops", "chain", *steps, "--family", family, "-i", "photo.jpg", "-o", "result.jpg"]))
+        echo(shlex.join(["mbu-ops", "chain", *steps, "--family", family, "-i", "photo.jpg", "-o", "result.jpg"]))
     return OK
 
 

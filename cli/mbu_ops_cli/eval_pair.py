@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
-
-import click
 
 from mbu_ops.data import Source
 from mbu_ops.errors import ConfigurationError
+from mbu_ops.files import sha256_of
 from mbu_ops_cli.eval_setup import Options, check, examples_of, judges_of, kept_judge, networks_of, note, trained_judge
+from mbu_ops_cli.messages import echo
 from mbu_ops_cli.progress import progress
 
 
@@ -41,9 +40,7 @@ def measure_pair(source: Source, options: Options, out: Path | None, as_json: bo
     settings |= {"judge": learnt, "judges": [one.learnt for one in judges] if judges else None}
     report = None if out is None else Report(out, settings | {"pictures": source.facts})
     digests = {
-        name: {
-            f"file{number}": hashlib.sha256(file.read_bytes()).hexdigest() for number, file in enumerate(editor.files)
-        }
+        name: {f"file{number}": sha256_of(file) for number, file in enumerate(editor.files)}
         for name, editor in editors.items()
     }
     measured = {name: report.figures(name, digests[name]) if report else None for name in editors}
@@ -61,7 +58,7 @@ def measure_pair(source: Source, options: Options, out: Path | None, as_json: bo
                 advance()
     columns = {name: figures or [] for name, figures in measured.items()}
     if not as_json:
-        click.echo(table(columns) if options.compare else "\n".join(map(str, columns[weights])))
+        echo(table(columns) if options.compare else "\n".join(map(str, columns[weights])))
     if report is not None:
         sheets = {
             name: [write_translations(report.sheets(name) / "translation.png", editor, examples)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,9 +12,10 @@ import click
 from click.core import ParameterSource
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops.files import sha256_of
 from mbu_ops.frames.choice import USUAL_VIEWS
 from mbu_ops_cli.eval_setup import note
-from mbu_ops_cli.options import echo_json
+from mbu_ops_cli.messages import echo, echo_json
 from mbu_ops_cli.progress import progress
 from mbu_ops_cli.sources import FOLDER
 
@@ -105,10 +105,7 @@ def measure_people_of(folder: Path, steps: Sequence[str], family: str, out: Path
     sheets: dict[str, list[Path]] = {}
     with progress(len(plans) * len(people), "measuring") as advance:
         for name, planned in plans.items():
-            files = {
-                f"file{number}": hashlib.sha256(plan.path.read_bytes()).hexdigest()
-                for number, plan in enumerate(planned)
-            }
+            files = {f"file{number}": sha256_of(plan.path) for number, plan in enumerate(planned)}
             edit = _edit(planned)
             figures = report.figures(name, files) if report else None
             columns[name] = measure_people(people, edit, advance) if figures is None else figures
@@ -122,7 +119,7 @@ def measure_people_of(folder: Path, steps: Sequence[str], family: str, out: Path
         steps_found = {name: [asdict(figure) for figure in figures] for name, figures in columns.items()}
         echo_json({"pairs": str(folder), "steps": steps_found})
     else:
-        click.echo(table(columns) if len(columns) > 1 else "\n".join(map(str, *columns.values())))
+        echo(table(columns) if len(columns) > 1 else "\n".join(map(str, *columns.values())))
 
 
 def _planned(name: str, spec: ChainSpec, family: str) -> tuple[StepPlan, ...]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
+
+from mbu_ops.foreign import printable, printable_json
 
 log = logging.getLogger("mbu_ops.cli")
 """Notes and summaries are INFO; what went wrong is WARNING or ERROR."""
@@ -14,9 +17,34 @@ log = logging.getLogger("mbu_ops.cli")
 _ALL = logging.getLogger("mbu_ops")
 
 
+def echo(text: object = "", *, err: bool = False) -> None:
+    """Print text: the one way by which names, licences and errors of strangers reach a terminal.
+
+    Args:
+        text: what to print; what is no plain character is spelled out, see :func:`mbu_ops.foreign.printable`.
+        err: print it on stderr.
+    """
+    encoding = _encoding(err)
+    click.echo(printable(text).encode(encoding, "backslashreplace").decode(encoding), err=err)
+
+
+def echo_json(value: object) -> None:
+    """Print a value as indented JSON on stdout."""
+    text = printable_json(value)
+    try:
+        text.encode(_encoding())
+    except UnicodeEncodeError:  # a terminal of few characters
+        text = printable_json(value, ascii=True)
+    click.echo(text)
+
+
+def _encoding(err: bool = False) -> str:
+    return getattr(sys.stderr if err else sys.stdout, "encoding", None) or "utf-8"
+
+
 class _Stderr(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(self.format(record), err=True)
+        echo(self.format(record), err=True)
 
 
 class _Lines(logging.Formatter):

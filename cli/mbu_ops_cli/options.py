@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -120,11 +119,6 @@ class Compute:
     device: str
     dtype: str
     batch_size: int | None
-
-
-def echo_json(value: object) -> None:
-    """Print a value as indented JSON on stdout."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def choose_device(name: str) -> torch.device:

@@ -6,13 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import click
-
 from mbu_ops.batch import Failure, FilePlan, Job, Report
 from mbu_ops.batch.job import PIPE
+from mbu_ops.foreign import printable_name
 from mbu_ops.ops.chain import ChainSpec
-from mbu_ops_cli.messages import log
-from mbu_ops_cli.options import echo_json
+from mbu_ops_cli.messages import echo, echo_json, log
 
 if TYPE_CHECKING:
     from mbu_ops.images import UnreadFile
@@ -46,20 +44,18 @@ def show_plan(plans: Sequence[StepPlan], files: FilePlan, demo: bool, as_json: b
         return
     for number, plan in enumerate(plans, 1):
         guides = ", ".join(str(_guide_name(plan, index)) for index in range(len(plan.guides)))
-        click.echo(
-            f"step {number}: {plan.step}  ({plan.info.method}, {plan.path}{'; guide ' + guides if guides else ''})"
-        )
+        echo(f"step {number}: {plan.step}  ({plan.info.method}, {plan.path}{'; guide ' + guides if guides else ''})")
     for job in files.todo[:SHOWN]:
-        click.echo(f"{job} -> {_target(job)}")
+        echo(f"{printable_name(job)} -> {printable_name(_target(job))}")
     if len(files.todo) > SHOWN:
-        click.echo(f"... and {len(files.todo) - SHOWN} more")
+        echo(f"... and {len(files.todo) - SHOWN} more")
     for failure in files.refused[:SHOWN]:
-        click.echo(f"refused: {failure.reason}")
+        echo(f"refused: {failure.reason}")
     parts = [f"{_count(len(files.todo))} to edit, {len(files.skipped)} skipped"]
     if files.refused:
         parts.append(f"{len(files.refused)} refused")
     what = "the demo picture" if demo else ", ".join(parts) + not_read(files.unread)
-    click.echo(f"{what}; nothing was done (--dry-run)")
+    echo(f"{what}; nothing was done (--dry-run)")
 
 
 def show_report(spec: ChainSpec, report: Report, seconds: float, as_json: bool) -> None:
@@ -81,7 +77,8 @@ def show_report(spec: ChainSpec, report: Report, seconds: float, as_json: bool) 
         return
     for failure in report.failed[:SHOWN]:
         job, reason = str(failure.job), failure.reason
-        log.error(f"failed: {reason if job in reason else f'{job}: {reason}'}")
+        named = any(name in reason for name in (job, repr(job)))
+        log.error(f"failed: {reason if named else f'{printable_name(job)}: {reason}'}")
     if len(report.failed) > SHOWN:
         log.error(f"... and {len(report.failed) - SHOWN} more failed; --json lists them all")
     for step, count in Counter(step for written in report.written for step in written.idle).items():

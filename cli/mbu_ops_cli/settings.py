@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from mbu_ops.files import read_text
+
 
 class CommandWithSettings(click.Command):
     """A command with an option that names a TOML file: what that says is put before what the command line says.
@@ -33,7 +35,7 @@ class CommandWithSettings(click.Command):
             click.BadParameter: if it cannot be read.
         """
         try:
-            return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+            return tomllib.loads(read_text(Path(path)))
         except (OSError, ValueError) as error:
             raise click.BadParameter(f"--{cls.file_option} {str(path)!r} cannot be read as TOML: {error}") from error
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from mbu_ops.foreign import printable
+
 _ONE_LINE = 1000
 
 
@@ -31,7 +33,7 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for title in head:
         table.add_column(title, overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     console = Console(width=None if sys.stdout.isatty() else _ONE_LINE)
     with console.capture() as captured:
         console.print(table)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mbu_ops.data.cutting import Picture, Sides
 from mbu_ops.errors import DataError
+from mbu_ops.files import read_text
 
 FACE_FRAME: Sides = (4 / 178, 36 / 218, 174 / 178, 206 / 218)
 """Where the first frame of faces lies in an aligned 178x218 picture, as fractions (so it fits smaller copies too)."""
@@ -80,16 +81,16 @@ class CelebA:
                     f"{str(folder)!r}, which has no {part.name}; for plain folders use --with and --without"
                 )
         try:
-            header, *rows = (line for line in attributes.read_text("utf-8").splitlines()[1:] if line.strip())
+            header, *rows = (line for line in read_text(attributes).splitlines()[1:] if line.strip())
             fields = [row.split() for row in rows]
             names, files = tuple(header.split()), tuple(row[0] for row in fields)
             labels = np.array([[value == "1" for value in row[1:]] for row in fields], dtype=bool)
             if labels.shape != (len(files), len(names)):
                 raise ValueError(f"{len(names)} labels in the header, rows of another length")
-            where = dict(line.split() for line in partitions.read_text("utf-8").splitlines() if line.strip())
+            where = dict(line.split() for line in read_text(partitions).splitlines() if line.strip())
             partition = np.array([int(where[file]) for file in files])
             people = _read_people(folder / IDENTITIES, files)
-        except (ValueError, KeyError, UnicodeDecodeError) as error:
+        except (OSError, ValueError, KeyError) as error:
             raise DataError(f"{str(folder)!r} is not in CelebA's layout: {type(error).__name__}: {error}") from error
         return cls(pictures, files, names, labels, partition, people, _read_frame(folder / FRAME_FILE))
 
@@ -160,7 +161,7 @@ def _read_people(path: Path, files: tuple[str, ...]) -> NDArray[np.int64]:
         places[order] = np.arange(len(files))
         return -1 - places
     try:
-        rows = (line.split() for line in path.read_text("utf-8").splitlines() if line.strip())
+        rows = (line.split() for line in read_text(path).splitlines() if line.strip())
         who = {name: int(number) for name, number in rows}
         return np.array([who[file] for file in files])
     except (OSError, ValueError, KeyError) as error:
@@ -181,7 +182,7 @@ def _read_frame(path: Path) -> Sides:
     if not path.exists():
         return FACE_FRAME
     try:
-        said = json.loads(path.read_text("utf-8"))
+        said = json.loads(read_text(path))
         if not isinstance(said, dict) or set(said) != {"picture", "centre", "side"}:
             raise ValueError(f"got {said!r}")
         (width, height), (x, y), side = said["picture"], said["centre"], said["side"]

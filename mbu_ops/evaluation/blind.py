@@ -19,6 +19,7 @@ from mbu_ops.errors import DataError, FrameError, ImageFileError, PluginError
 from mbu_ops.evaluation.figures import Figure, share
 from mbu_ops.families.aligning import Aligner, FrameLike
 from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
+from mbu_ops.files import read_text
 from mbu_ops.frames.aligners import noun_of
 from mbu_ops.frames.box import Box
 from mbu_ops.frames.choice import choose
@@ -240,7 +241,7 @@ class Key:
             DataError: if it cannot be read, or is none.
         """
         try:
-            facts = json.loads(path.read_text("utf-8"))
+            facts = json.loads(read_text(path))
             sheet, pictures = facts.pop("sheet"), facts.pop("pictures")
             for picture in pictures.values():
                 if picture["shown"] != (REAL if picture["step"] is None else EDITED):
@@ -264,7 +265,7 @@ def read_answers(path: Path, key: Key) -> dict[str, Word]:
         DataError: if that is not what the file holds, the answers are of another sheet, or not one for each picture.
     """
     try:
-        text = path.read_text("utf-8-sig")
+        text = read_text(path).removeprefix("\ufeff")
         given = _from_json(text) if text.lstrip().startswith("{") else _from_lines(text)
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(

@@ -19,7 +19,7 @@ from mbu_ops.data.domains import Domains
 from mbu_ops.data.variation import jittered
 from mbu_ops.errors import ConfigurationError, WeightsError
 from mbu_ops.evaluation.networks.image_features import ImageFeatures, levelled, pretrained
-from mbu_ops.files import atomic_path
+from mbu_ops.files import atomic_path, open_regular
 
 SIDE = 128
 """Classifiers see every image at this size."""
@@ -87,6 +87,7 @@ class Classifier(nn.Module, ABC):
             WeightsError: if the file is not one of its kind.
         """
         try:
+            open_regular(path).close()  # safetensors would wait for a pipe
             with safe_open(path, framework="pt") as file:
                 facts = file.metadata() or {}
                 if facts.get(_KIND, cls.kind) != cls.kind:

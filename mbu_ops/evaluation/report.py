@@ -11,7 +11,7 @@ from typing import Any
 
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.evaluation.figures import Figure
-from mbu_ops.files import atomic_path
+from mbu_ops.files import atomic_path, read_text
 
 METRICS, TABLE = "metrics.json", "report.md"
 
@@ -34,7 +34,7 @@ class Report:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if (folder / METRICS).is_file():
-                known = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+                known = json.loads(read_text(folder / METRICS))
                 if known["settings"] != self._settings:
                     saved = dict(known["settings"])
                     differing = [

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from mbu_ops import images
 from mbu_ops.errors import DataError, FrameError
 from mbu_ops.evaluation.figures import Figure, decibels, mean
+from mbu_ops.files import read_text
 from mbu_ops.functional.grid import grid
 from mbu_ops.functional.mask import resize
 from mbu_ops.functional.sampling import sample
@@ -73,7 +74,7 @@ def read_people(folder: Path) -> list[Person]:
     """
     path = folder / TRANSFORMS
     try:
-        said = json.loads(path.read_text("utf-8"))
+        said = json.loads(read_text(path))
         if not isinstance(said, dict) or not said:
             raise ValueError(f"got {said!r}")
         people = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,10 @@ from torch import Tensor
 from mbu_ops import images
 from mbu_ops.errors import DataError, ImageFileError
 from mbu_ops.evaluation.figures import intersection_over_union
+from mbu_ops.images.reader import read_bytes
 
 MASK_SUFFIX = ".png"
+_MASK_FORMAT = "PNG"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,9 @@ def _framed(
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     try:
         pixels = images.read(path).in_8_bits()
-        with Image.open(mask) as opened:
+        with Image.open(BytesIO(read_bytes(mask)), formats=[_MASK_FORMAT]) as opened:
+            if flaw := images.current_limits().flaw(*opened.size, bits=8, scans=0, file_bytes=0):
+                raise DataError(f"{str(mask)!r}: {flaw}")
             labels = np.asarray(opened)
     except (ImageFileError, OSError, UnidentifiedImageError) as error:
         raise DataError(f"could not read {str(path)!r} and its mask: {error}") from error

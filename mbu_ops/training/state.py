@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mbu_ops.errors import TrainingStateError
-from mbu_ops.files import atomic_path
+from mbu_ops.files import atomic_path, open_regular
 
 
 def write_state(
@@ -66,6 +66,7 @@ def read_facts(path: Path) -> dict[str, Any]:
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
     try:
+        open_regular(path).close()  # safetensors would wait for a pipe
         with safe_open(str(path), framework="pt") as file:
             yield file, json.loads((file.metadata() or {})["facts"])
     except FileNotFoundError:

@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mbu_ops.errors import ConfigurationError, WeightsError
-from mbu_ops.files import atomic_path
+from mbu_ops.files import atomic_path, read_regular
 from mbu_ops.weights.file import TRAINED, Pretrained, save
 
 CARD = "README.md"
 """Name of the card in a folder."""
+
+LARGEST_CARD = 1 << 20
+"""Bytes of a card; a longer one is none."""
 
 _FENCE = "---\n"  # around the facts that begin a card, in YAML
 _LICENCES = ("mit", "apache-2.0", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0")
@@ -84,7 +87,7 @@ def read_card(weights: Path) -> str:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return read_regular(path, LARGEST_CARD).decode(errors="replace")
     except OSError:  # missing, mostly; no card is worth a failure to load
         return ""
 

@@ -209,17 +209,18 @@ def load(
     _log.debug("loading %s", path)
     try:
         with open_regular(path) as file:
-            # first, because it says how long the file may be: a longer one must not fill the memory
-            header = read_header(file, os.fstat(file.fileno()).st_size, path)
+            # first, because it says how long the file may be, and what must be in it: others must not fill the memory
+            size = os.fstat(file.fileno()).st_size
+            header = read_header(file, size, path)
+            info = _info(path, header)
+            _check_fit(path, info, header.tensors)
             file.seek(0)
-            content = file.read()
+            content = file.read(size)
     except OSError as error:
         raise _unreadable(path, error) from error
     got = hashlib.sha256(content).hexdigest()
     if sha256 is not None and got != sha256:
         raise WeightsError(f"{path}: expected sha256 {sha256}, got {got}; the file was changed: get it again")
-    info = _info(path, header)
-    _check_fit(path, info, header.tensors)
     stored = load_tensors(content)
     _check_finite(path, stored)
     guides = stored.pop(GUIDES, None)

@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeGuard
 
 from mbu_ops.errors import MBUOpsError, MissingPackageError, WeightsError
+from mbu_ops.files import read_regular, sha256_of
 from mbu_ops.foreign import one_line
 from mbu_ops.weights.card import save_pretrained
 from mbu_ops.weights.file import TRAINED, Pretrained
@@ -198,9 +199,9 @@ def _check_size(name: str, size: int | None) -> None:
 
 def digest(path: Path, promised: str) -> str:
     """Return a file's digest of the kind that the server promised: SHA-256, or Git's own for files that Git holds."""
-    content = path.read_bytes()
     if len(promised) == 64:
-        return hashlib.sha256(content).hexdigest()
+        return sha256_of(path)
+    content = read_regular(path, LARGEST_DOWNLOAD)
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 

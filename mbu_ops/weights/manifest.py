@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mbu_ops.errors import WeightsError
-from mbu_ops.files import atomic_path
+from mbu_ops.files import atomic_path, read_text, sha256_of
 from mbu_ops.weights.store import verify
 
 
@@ -69,14 +68,14 @@ def manifest_entry(path: Path, family: str) -> dict[str, Any] | None:
     prefix = f"{weights_stem(family, info.attributes)}-"
     if not info.attributes or not path.stem.startswith(prefix) or path.stem == prefix:
         raise WeightsError(f"{path}: expected a file named {prefix}ID.safetensors, as its description says")
-    content, method = path.read_bytes(), get_method(info.method).info
+    method = get_method(info.method).info
     return {
         "id": path.stem.removeprefix(prefix),
         "method": info.method,
         "attributes": list(info.attributes),
         "file": path.name,
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "size": len(content),
+        "sha256": sha256_of(path),
+        "size": path.stat().st_size,
         "licence": info.licence,
         "verbs": sorted(method.verbs),
         "metrics": {},
@@ -91,7 +90,7 @@ def listed_entry(manifest: Path, measured: Path) -> dict[str, Any]:
     Raises:
         WeightsError: if the manifest is malformed or does not list it.
     """
-    digest = hashlib.sha256(measured.read_bytes()).hexdigest()
+    digest = sha256_of(measured)
     for entry in _read(manifest):
         if entry["sha256"] == digest:
             return entry
@@ -117,7 +116,7 @@ def _read(manifest: Path) -> list[dict[str, Any]]:
     if not manifest.exists():
         return []
     try:
-        listed: list[dict[str, Any]] = json.loads(manifest.read_text(encoding="utf-8"))
+        listed: list[dict[str, Any]] = json.loads(read_text(manifest))
         for entry in listed:
             entry["file"], entry["sha256"]
     except (OSError, ValueError, TypeError, KeyError) as error:

@@ -6,7 +6,6 @@ Nothing is downloaded but what is named ``hf://...``.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from mbu_ops.errors import FamilyError, WeightsError
 from mbu_ops.families import FamilySpec, WeightSpec, get_attribute, get_family, weights_for
 from mbu_ops.families.names import did_you_mean
+from mbu_ops.files import sha256_of
 from mbu_ops.foreign import one_line
 from mbu_ops.weights.card import read_card
 from mbu_ops.weights.file import TRAINED, Pretrained, WeightsInfo, load, read_info
@@ -112,7 +112,7 @@ def flaw(family: FamilySpec, spec: WeightSpec) -> str | None:
     if path is None:
         return f"not installed; install {spec.package!r}"
     try:
-        if path.stat().st_size != spec.size or hashlib.sha256(path.read_bytes()).hexdigest() != spec.sha256:
+        if path.stat().st_size != spec.size or sha256_of(path) != spec.sha256:
             return "the file is not the one that the family lists; get it again"
         _check_frame(path, family, spec, read_info(path))
     except (OSError, WeightsError) as error:

@@ -12,7 +12,7 @@ from mbu_ops.data import Source
 from mbu_ops.errors import ConfigurationError, WeightsError
 from mbu_ops.families.registry import frame_of
 from mbu_ops_cli.completion import complete_weights
-from mbu_ops_cli.messages import log
+from mbu_ops_cli.messages import echo, log
 from mbu_ops_cli.options import FiniteRange
 from mbu_ops_cli.sources import FOLDER, source_options
 
@@ -74,13 +74,13 @@ def calibrate(name: str, source: Source, out: Path | None, steps: int, missed: f
     facts = {"presence": {**source.facts, "steps": steps, "missed": missed}}
     written = replace(info, training={**info.training, **facts})
     save(out or path, model, written, pretrained.guides, dtype, presence)
-    click.echo(str(out or path))
+    echo(str(out or path))
     with_, without = with_[1::2], without[1::2]
     for doing, sure, idle in (("remove", with_, without), ("add", 1 - without, 1 - with_)):
         least = presence.thresholds[doing]
-        click.echo(f"{doing}: where it is at least {least:.4g} sure")
-        click.echo(str(share("missed", "  something to do, left alone (missed)", sure < least)))
-        click.echo(str(share("untouched", "  nothing to do, left alone", idle < least)))
+        echo(f"{doing}: where it is at least {least:.4g} sure")
+        echo(str(share("missed", "  something to do, left alone (missed)", sure < least)))
+        echo(str(share("untouched", "  nothing to do, left alone", idle < least)))
 
 
 def _check_suits(info: WeightsInfo, path: Path, source: Source) -> None:

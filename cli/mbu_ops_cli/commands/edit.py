@@ -21,6 +21,7 @@ from mbu_ops_cli.masks import (
     weights_of,
     weights_option,
 )
+from mbu_ops_cli.messages import echo
 from mbu_ops_cli.options import choose_device, device_option, existing_option, may_write
 
 
@@ -82,4 +83,4 @@ def edit(
     with torch.inference_mode():
         result = redraw(photo.to_tensor()[None].to(place), labels.to(place))[0].cpu()
     images.write(out, result, photo, overwrite=existing == "overwrite")
-    click.echo(str(out))
+    echo(str(out))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import click
 
 from mbu_ops.data import Source
 from mbu_ops.errors import ConfigurationError
+from mbu_ops.files import sha256_of
 from mbu_ops_cli.completion import complete_weights
 from mbu_ops_cli.eval_people import people_options
 from mbu_ops_cli.eval_setup import (
@@ -24,7 +24,8 @@ from mbu_ops_cli.eval_setup import (
     note,
     trained_judge,
 )
-from mbu_ops_cli.options import FiniteRange, echo_json, json_option
+from mbu_ops_cli.messages import echo, echo_json
+from mbu_ops_cli.options import FiniteRange, json_option
 from mbu_ops_cli.progress import progress
 from mbu_ops_cli.sources import FOLDER, source_options
 
@@ -175,7 +176,7 @@ def _measure_all(source: Source, options: Options, out: Path | None, as_json: bo
     found: dict[str, object] = {}
     for attribute in family.attributes:
         if not as_json:
-            click.echo(f"{'' if not found else chr(10)}{attribute.name}")
+            echo(f"{'' if not found else chr(10)}{attribute.name}")
         folder = None if out is None else out / attribute.name
         found[attribute.name] = _measure(replace(source, attribute=attribute), options, folder, as_json)
     return found
@@ -231,7 +232,7 @@ def _measure(source: Source, options: Options, out: Path | None, as_json: bool) 
     columns = {name: figures or [] for name, figures in measured.items()}
     _say_what_is_left_out(columns[weights])
     if not as_json:
-        click.echo(table(columns) if options.compare else "\n".join(map(str, columns[weights])))
+        echo(table(columns) if options.compare else "\n".join(map(str, columns[weights])))
     if report is not None:
         sheets = {
             name: write_sheets(report.sheets(name), one, examples, options.threshold, follower, paths[name].name)
@@ -248,7 +249,7 @@ def _measure(source: Source, options: Options, out: Path | None, as_json: bool) 
 
 
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return sha256_of(path)
 
 
 _LISTED = ("add", "remove", "mask_iou", "remove_psnr")

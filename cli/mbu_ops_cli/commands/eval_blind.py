@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,11 +12,13 @@ import click
 
 from mbu_ops.data import Source
 from mbu_ops.errors import ChainSyntaxError, ConfigurationError
+from mbu_ops.files import sha256_of
 from mbu_ops.frames.aligners import family_to_align
 from mbu_ops.frames.choice import USUAL_VIEWS
 from mbu_ops.ops.chain import ChainSpec
 from mbu_ops_cli.eval_setup import note
-from mbu_ops_cli.options import FiniteRange, choose_device, device_option, echo_json, family_option, json_option
+from mbu_ops_cli.messages import echo, echo_json
+from mbu_ops_cli.options import FiniteRange, choose_device, device_option, family_option, json_option
 from mbu_ops_cli.progress import progress
 from mbu_ops_cli.sources import FOLDER, source_of
 
@@ -127,7 +128,7 @@ def _count(answers: Path, path: Path, as_json: bool) -> None:
         pictures = {name: {**picture, "answer": given[name]} for name, picture in key.pictures.items()}
         echo_json({"sheet": key.sheet, "figures": [asdict(figure) for figure in figures], "pictures": pictures})
     else:
-        click.echo("\n".join(map(str, figures)))
+        echo("\n".join(map(str, figures)))
 
 
 def _make(
@@ -195,7 +196,7 @@ def _make(
     if as_json:
         echo_json({"sheet": key.sheet, "pictures": len(shown), "out": str(out), "key": str(path)})
     else:
-        click.echo(f"{len(shown)} pictures: open {out / 'page.html'}; the key is in {path}")
+        echo(f"{len(shown)} pictures: open {out / 'page.html'}; the key is in {path}")
 
 
 def _side(specs: dict[str, ChainSpec]) -> Side:
@@ -246,4 +247,4 @@ def _camera(plans: dict[str, tuple[StepPlan, ...]], aligned: FamilySpec | None, 
 
 
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return sha256_of(path)

@@ -9,7 +9,8 @@ import click
 
 from mbu_ops.errors import ConfigurationError
 from mbu_ops_cli.completion import complete_weights
-from mbu_ops_cli.options import FiniteRange, echo_json, json_option
+from mbu_ops_cli.messages import echo, echo_json
+from mbu_ops_cli.options import FiniteRange, json_option
 from mbu_ops_cli.sources import FOLDER
 
 if TYPE_CHECKING:
@@ -137,4 +138,4 @@ def eval_masks(
         )
         return
     for figure, deviation, thresholds in rows:
-        click.echo(f"{figure}  deviation {deviation:.3f}, thresholds {thresholds[0]:g} and {thresholds[1]:g}")
+        echo(f"{figure}  deviation {deviation:.3f}, thresholds {thresholds[0]:g} and {thresholds[1]:g}")

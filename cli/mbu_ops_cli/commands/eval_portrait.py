@@ -11,7 +11,8 @@ from mbu_ops.errors import ConfigurationError
 from mbu_ops_cli.completion import complete_weights
 from mbu_ops_cli.eval_setup import note
 from mbu_ops_cli.labelled import check_part_count, labelled_source
-from mbu_ops_cli.options import FiniteRange, echo_json, json_option
+from mbu_ops_cli.messages import echo, echo_json
+from mbu_ops_cli.options import FiniteRange, json_option
 from mbu_ops_cli.sources import FOLDER
 
 
@@ -86,6 +87,6 @@ def eval_portrait(
         echo_json({name: [asdict(figure) for figure in figures] for name, figures in found.items()})
         return
     for name, figures in found.items():
-        click.echo(name)
+        echo(name)
         for figure in figures:
-            click.echo(f"  {figure}")
+            echo(f"  {figure}")

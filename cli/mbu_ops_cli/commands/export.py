@@ -12,7 +12,8 @@ from mbu_ops.frames.aligners import family_to_align
 from mbu_ops_cli.commands.chain import parse_guide, parse_steps
 from mbu_ops_cli.completion import complete_steps
 from mbu_ops_cli.masks import FILE
-from mbu_ops_cli.options import echo_json, existing_option, family_option, json_option, may_write, method_option
+from mbu_ops_cli.messages import echo, echo_json
+from mbu_ops_cli.options import existing_option, family_option, json_option, may_write, method_option
 from mbu_ops_cli.steps import StepCommand
 
 _SUFFIXES = (".onnx", ".pt2")
@@ -85,8 +86,8 @@ def export(
     names = [
         f"{port.name} ({', '.join(map(str, port.shape))})" for ports in (found.inputs, found.outputs) for port in ports
     ]
-    click.echo(f"{out}: {', '.join(names[: len(found.inputs)])} -> {', '.join(names[len(found.inputs) :])}")
-    click.echo(
+    echo(f"{out}: {', '.join(names[: len(found.inputs)])} -> {', '.join(names[len(found.inputs) :])}")
+    echo(
         f"checked against the chain, on pictures of which it edits {found.edited:.0%}: the largest difference is "
         f"{found.difference:.1g} of the range"
     )

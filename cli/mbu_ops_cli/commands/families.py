@@ -28,8 +28,8 @@ from mbu_ops.weights import flaw
 from mbu_ops_cli.app import OK, UNAVAILABLE
 from mbu_ops_cli.completion import complete_attributes, complete_families
 from mbu_ops_cli.groups import Group
-from mbu_ops_cli.messages import log
-from mbu_ops_cli.options import echo_json, existing_option, json_option, may_write
+from mbu_ops_cli.messages import echo, echo_json, log
+from mbu_ops_cli.options import existing_option, json_option, may_write
 from mbu_ops_cli.tables import print_table
 
 
@@ -50,9 +50,9 @@ def list_(as_json: bool) -> None:
     for family in found:
         for spec in family.weights:
             if reason := flaw(family, spec):
-                click.echo(f"{family.name}: weights {spec.id} of {', '.join(spec.attributes)} cannot be used: {reason}")
+                echo(f"{family.name}: weights {spec.id} of {', '.join(spec.attributes)} cannot be used: {reason}")
     for entry in unusable:
-        click.echo(f"{entry.name or '?'}: cannot be used ({entry.distribution}): {entry.reason}")
+        echo(f"{entry.name or '?'}: cannot be used ({entry.distribution}): {entry.reason}")
 
 
 @families.command()
@@ -64,7 +64,7 @@ def show(name: str, as_json: bool) -> None:
     if as_json:
         echo_json(_family(family))
         return
-    click.echo(f"{family.name}: {family.title or family.name}")
+    echo(f"{family.name}: {family.title or family.name}")
     print_table(
         ("attribute", "title", "also called", "verbs"),
         (
@@ -72,22 +72,22 @@ def show(name: str, as_json: bool) -> None:
             for attribute in family.attributes
         ),
     )
-    click.echo()
+    echo()
     if family.weights:
         head = ("weights", "method", "frame", "first for", "measured", "licence", "edit")
         print_table(head, (_line(weight) for weight in family.weights))
-        click.echo()
+        echo()
     found = f"of any size, it finds each {family.noun} in them" if family.aligner else "edited whole"
-    click.echo(f"photos: {found}")
+    echo(f"photos: {found}")
     if family.frames:
-        click.echo(f"frames: {', '.join(frame.name for frame in family.frames)}")
+        echo(f"frames: {', '.join(frame.name for frame in family.frames)}")
     if family.pictures:
-        click.echo(f"pictures: draws its own (mbu-ops families draw {family.name}/ATTRIBUTE)")
-    click.echo("samples" if family.samples else "samples: none")
+        echo(f"pictures: draws its own (mbu-ops families draw {family.name}/ATTRIBUTE)")
+    echo("samples" if family.samples else "samples: none")
     for sample in family.samples:
-        click.echo(f"  {sample.name:<24} {sample.credit}")
+        echo(f"  {sample.name:<24} {sample.credit}")
     for name, count in Counter(guide.attribute for guide in family.guides).items():
-        click.echo(f"guides: {count} of {name} (mbu-ops families guides {family.name}/{name})")
+        echo(f"guides: {count} of {name} (mbu-ops families guides {family.name}/{name})")
 
 
 @families.command()
@@ -114,9 +114,9 @@ def guides(attribute: str, out: Path | None, existing: Existing, as_json: bool) 
         echo_json([_guide(guide) | {"number": number} for number, guide in enumerate(found)])
         return
     for number, guide in enumerate(found):
-        click.echo(f"{number:>3}  {guide.name:<20} {guide.title} ({guide.credit})")
+        echo(f"{number:>3}  {guide.name:<20} {guide.title} ({guide.credit})")
     if out is not None:
-        click.echo(str(out))
+        echo(str(out))
 
 
 @families.command()
@@ -134,7 +134,7 @@ def samples(name: str, out: Path, existing: Existing) -> None:
     wanted = [path for path in paths if may_write(path, existing)]
     for path in wanted:
         write_bytes(path, paths[path].locate().read_bytes(), overwrite=existing == "overwrite")
-        click.echo(f"{path}  {paths[path].credit}")
+        echo(f"{path}  {paths[path].credit}")
 
 
 @families.command()
@@ -152,7 +152,7 @@ def parts(name: str, as_json: bool) -> None:
     for row in rows:
         red, green, blue = row["colour"]
         colour = f"#{red:02x}{green:02x}{blue:02x}"
-        click.echo(f"{row['number']:>3}  {row['name']:<12} {colour}  {row['title']:<22} {row['component'] or '-'}")
+        echo(f"{row['number']:>3}  {row['name']:<12} {colour}  {row['title']:<22} {row['component'] or '-'}")
 
 
 @families.command()
@@ -165,7 +165,7 @@ def new(name: str, attribute: str, out: Path | None) -> None:
 
     folder = out or Path(f"mbu-ops-{name.replace('_', '-')}")
     for path in write_plugin(name, attribute, folder):
-        click.echo(str(path))
+        echo(str(path))
     log.info(f"next: pip install -e {folder}, then mbu-ops families check {name}")
 
 
@@ -182,9 +182,9 @@ def check(name: str, as_json: bool) -> int:
         echo_json(problems)
     else:
         for title, found in problems.items():
-            click.echo(f"{title:<12} {'ok' if not found else ''}".rstrip())
+            echo(f"{title:<12} {'ok' if not found else ''}".rstrip())
             for problem in found:
-                click.echo(f"  {problem}")
+                echo(f"  {problem}")
     return UNAVAILABLE if any(problems.values()) else OK
 
 
@@ -219,7 +219,7 @@ def draw(attribute: str, out: Path, count: int, size: int, partition: str) -> No
             path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_path(path) as temporary:
                 Image.fromarray(pixels).save(temporary, format="PNG")
-    click.echo(str(out))
+    echo(str(out))
 
 
 def _rows(family: FamilySpec) -> Iterator[tuple[str, str, str]]:

@@ -22,7 +22,7 @@ from mbu_ops_cli.masks import (
     weights_of,
     weights_option,
 )
-from mbu_ops_cli.messages import log
+from mbu_ops_cli.messages import echo, log
 from mbu_ops_cli.options import FiniteRange, choose_device, device_option, existing_option, may_write
 
 _LEAST_SHARE = 0.1
@@ -134,7 +134,7 @@ def generate(
         behind = None if background is None else images.read(background).to_tensor()[None].to(place)
         picture = op(labels, code, behind)[0].cpu()
     images.write(out, picture, overwrite=existing == "overwrite")
-    click.echo(str(out))
+    echo(str(out))
 
 
 def _generate_many(
@@ -159,4 +159,4 @@ def _generate_many(
     wanted = count or len(pictures.pixels)
     with progress(wanted, "drawing") as advance:
         write_generated(op, pictures, out, wanted, seed, advance)
-    click.echo(str(out))
+    echo(str(out))

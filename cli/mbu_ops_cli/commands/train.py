@@ -13,7 +13,7 @@ from mbu_ops.errors import ConfigurationError
 from mbu_ops.training.config import TrainingConfig
 from mbu_ops_cli.completion import complete_methods, complete_weights
 from mbu_ops_cli.labelled import LABELLED, VARIATION
-from mbu_ops_cli.messages import is_quiet, log
+from mbu_ops_cli.messages import echo, is_quiet, log
 from mbu_ops_cli.option_fields import chosen, options_of
 from mbu_ops_cli.outlook import outlook
 from mbu_ops_cli.sources import FOLDER, source_options
@@ -142,12 +142,12 @@ def train(
     if dry_run:
         step = check_ready(plan.source, plan.config, out, resume, start)
         for line in outlook(plan, out, step):
-            click.echo(line)
+            echo(line)
         return
     first = is_first_process()
     with ProgressReporter(plan.config.steps, is_quiet() or not first) as reporter:
         if preview:
-            click.echo(str(_write_sheet(plan, out, reporter.note)))
+            echo(str(_write_sheet(plan, out, reporter.note)))
             return
         trained = learn(
             plan,
@@ -164,10 +164,10 @@ def train(
         raise KeyboardInterrupt
     if not first:
         return
-    click.echo(str(trained.weights))
+    echo(str(trained.weights))
     if family_out is not None:
         provenance = plan.provenance(licence)
-        click.echo(str(_into_plugin(trained.weights, family_out, provenance, f"{method}-{config}")))
+        echo(str(_into_plugin(trained.weights, family_out, provenance, f"{method}-{config}")))
 
 
 def _write_sheet(plan: Plan, out: Path, note: Callable[[str], None]) -> Path:

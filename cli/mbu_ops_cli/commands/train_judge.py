@@ -12,7 +12,7 @@ import click
 
 from mbu_ops.data import Source
 from mbu_ops.errors import ConfigurationError, DataError, WeightsError
-from mbu_ops_cli.messages import log
+from mbu_ops_cli.messages import echo, log
 from mbu_ops_cli.options import choose_device, device_option
 from mbu_ops_cli.sources import FOLDER, source_options
 
@@ -148,12 +148,12 @@ def train_judge(
     if also:
         classifier.learnt["attributes"] = list(sources)
     classifier.save(out)
-    click.echo(str(out))
+    echo(str(out))
     for name, one in sources.items():
         if len(sources) > 1:
-            click.echo(name)
+            echo(name)
         for line in _held_out(classifier.of(name) if isinstance(classifier, Judge) else classifier, one, count, note):
-            click.echo(line)
+            echo(line)
 
 
 def _held_out(judge: Classifier, source: Source, count: int, note: Callable[[str], None]) -> list[str]:

@@ -10,13 +10,15 @@ import click
 from mbu_ops.errors import MBUOpsError
 from mbu_ops.families import FamilySpec, WeightSpec
 from mbu_ops.families import families as all_families
+from mbu_ops.foreign import one_line
 from mbu_ops.weights import locate
 from mbu_ops_cli.app import OK, UNAVAILABLE
 from mbu_ops_cli.commands.calibrate import calibrate
 from mbu_ops_cli.completion import complete_weights
 from mbu_ops_cli.description import described_lines
 from mbu_ops_cli.groups import Group
-from mbu_ops_cli.options import echo_json, json_option
+from mbu_ops_cli.messages import echo, echo_json
+from mbu_ops_cli.options import json_option
 
 
 @click.group(cls=Group)
@@ -38,9 +40,9 @@ def list_(as_json: bool) -> None:
     for family, weight in rows:
         state = f"{weight.size / 1e6:.1f} MB" if locate(family, weight) else "missing"
         names = " ".join(f"{family.name}/{attribute}/{weight.id}" for attribute in weight.attributes)
-        click.echo(f"{names:<40} {weight.method:<8} {state:<10} {weight.licence}")
+        echo(f"{names:<40} {weight.method:<8} {state:<10} {weight.licence}")
     if not rows:
-        click.echo("no family brings trained weights")
+        echo("no family brings trained weights")
 
 
 @weights.command()
@@ -65,12 +67,12 @@ def verify(names: tuple[str, ...]) -> int:
             verify_one(name)
         except MBUOpsError as error:
             reason = str(error)
-            click.echo(reason if name in reason else f"{name}: {reason}", err=True)
+            echo(reason if name in reason else f"{name}: {reason}", err=True)
             code = UNAVAILABLE
         else:
-            click.echo(f"{name}: sound")
+            echo(f"{name}: sound")
     if not chosen:
-        click.echo("no family brings trained weights; name a file")
+        echo("no family brings trained weights; name a file")
     return code
 
 
@@ -87,7 +89,7 @@ def info(name: str, as_json: bool) -> None:
         echo_json({"path": str(path), **dataclasses.asdict(described)})
         return
     for key, value in described_lines(path, described):
-        click.echo(f"{key:<12} {value}")
+        echo(f"{key:<12} {one_line(value, 2000)}")
 
 
 @weights.command()
@@ -106,7 +108,7 @@ def convert(
 
     terms = {} if licence is None else {"licence": licence}
     convert_one(published, output, dtype=choose_dtype(dtype), family=family, attribute=attribute, **terms)
-    click.echo(str(output))
+    echo(str(output))
 
 
 def _row(family: FamilySpec, weight: WeightSpec) -> dict[str, object]:
