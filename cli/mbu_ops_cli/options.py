@@ -170,6 +170,16 @@ def existing_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(wrapped)
 
 
+def strip_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command ``--strip-metadata`` and ``--strip-gps``: one argument, ``strip``."""
+    for name, value, text in (
+        ("--strip-gps", "gps", "Leave out of results where photos were taken."),
+        ("--strip-metadata", "metadata", "Leave out of results all that EXIF says."),
+    ):
+        command = click.option(name, "strip", flag_value=value, default=None, help=text)(command)
+    return command
+
+
 def may_write(path: Path, existing: Existing) -> bool:
     """Return whether a file is to be written; False where one exists and is to be left as it is.
 

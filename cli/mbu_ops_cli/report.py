@@ -71,6 +71,7 @@ def show_report(spec: ChainSpec, report: Report, seconds: float, as_json: bool) 
                 ],
                 "failed": _failures(report.failed),
                 "unread": _unread(report.unread),
+                "metadata": {"kept": _kept(report), "with_place": _kept_places(report)},
                 "seconds": round(seconds, 3),
             }
         )
@@ -83,12 +84,28 @@ def show_report(spec: ChainSpec, report: Report, seconds: float, as_json: bool) 
         log.error(f"... and {len(report.failed) - SHOWN} more failed; --json lists them all")
     for step, count in Counter(step for written in report.written for step in written.idle).items():
         log.info(f"{step}: nothing to do in {_count(count)}, left unchanged (presence=0 edits all)")
+    _tell_metadata(report)
     parts = [f"{_count(len(report.written))} written"]
     if report.skipped:
         parts.append(f"{len(report.skipped)} skipped (results exist)")
     if report.failed:
         parts.append(f"{len(report.failed)} failed")
     log.info(f"{', '.join(parts)} in {seconds:.1f} s{not_read(report.unread)}")
+
+
+def _tell_metadata(report: Report) -> None:
+    if kept := _kept(report):
+        places = _kept_places(report)
+        where = f", in {places} with the place where it was taken (--strip-gps)" if places else ""
+        log.info(f"the photo's metadata is kept in {_count(kept)}{where}: --strip-metadata leaves it out")
+
+
+def _kept(report: Report) -> int:
+    return sum(written.keeps_metadata for written in report.written)
+
+
+def _kept_places(report: Report) -> int:
+    return sum(written.keeps_place for written in report.written)
 
 
 def _guide_name(plan: StepPlan, index: int) -> str | int:

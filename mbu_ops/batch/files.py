@@ -14,6 +14,7 @@ from mbu_ops.batch.editor import Editor, unframed
 from mbu_ops.batch.plan import Existing, FilePlan, Shard, StrPath, plan_files
 from mbu_ops.batch.report import Report
 from mbu_ops.batch.runner import Runner
+from mbu_ops.images.file import Strip
 from mbu_ops.images.limits import current_limits, limited
 from mbu_ops.ops.bound import makes_mask
 
@@ -29,6 +30,7 @@ def edit_files(
     format: str | None = None,
     quality: int | None = None,
     existing: Existing = "error",
+    strip: Strip | None = None,
     save_mask: bool = False,
     save_boxes: bool = False,
     shard: Shard | None = None,
@@ -52,6 +54,7 @@ def edit_files(
             ``"heic"``; None keeps each input's.
         quality: of results in lossy formats, 1 (small) to 100; None keeps the source's, or takes the format's own.
         existing: what to do where a result exists: ``error`` (before anything is edited), ``skip`` or ``overwrite``.
+        strip: leave out of results what EXIF says (``"metadata"``), or only where a photo was taken (``"gps"``).
         save_mask: write the mask of what changed beside each result, as ``NAME.mask.png``.
         save_boxes: write which places were found beside each result, as ``NAME.boxes.json``: none for ops that do not
             look for any.
@@ -91,6 +94,7 @@ def edit_files(
         save_boxes=save_boxes,
         existing=existing,
         shard=shard,
+        strip=strip,
     )
     return edit_planned(op, plan, batch_size, progress)
 

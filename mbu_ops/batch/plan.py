@@ -13,6 +13,7 @@ from mbu_ops.errors import ConfigurationError, ImageFileError
 
 if TYPE_CHECKING:
     from mbu_ops.images import UnreadFile
+    from mbu_ops.images.file import Strip
     from mbu_ops.images.formats import Format
 
 Existing = Literal["error", "skip", "overwrite"]
@@ -39,6 +40,7 @@ class FilePlan:
         unread: files in the input folders that are no pictures, or none that can be read here, and why.
         format: format of a result that goes to stdout, as :func:`mbu_ops.images.encode` takes it; None = its input's.
         quality: of results in lossy formats, 1 to 100; None = the source's, or the format's own.
+        strip: which metadata to leave out of results; None = none.
     """
 
     todo: tuple[Job, ...]
@@ -48,6 +50,7 @@ class FilePlan:
     unread: tuple[UnreadFile, ...] = ()
     format: str | None = None
     quality: int | None = None
+    strip: Strip | None = None
 
 
 def plan_files(
@@ -61,6 +64,7 @@ def plan_files(
     save_boxes: bool = False,
     existing: Existing = "error",
     shard: Shard | None = None,
+    strip: Strip | None = None,
 ) -> FilePlan:
     """Pair every input with its output. Nothing is read or written.
 
@@ -81,6 +85,7 @@ def plan_files(
             ``overwrite``.
         shard: only this part of the pictures, such as ``(2, 8)``: the parts of one call each are disjoint, and all of
             them together are complete, if the inputs stay the same.
+        strip: leave out of results what EXIF says (``metadata``), or only where a photo was taken (``gps``).
 
     Raises:
         ConfigurationError: if the arguments do not go together, or results exist and ``existing`` is ``error``.
@@ -120,7 +125,14 @@ def plan_files(
     piped = _format(suffix) if suffix else None
     _check_quality(quality, jobs, piped)
     plan = _apply_existing(jobs, existing)
-    return replace(plan, refused=tuple(refused), unread=unread, format=piped.name if piped else None, quality=quality)
+    return replace(
+        plan,
+        refused=tuple(refused),
+        unread=unread,
+        format=piped.name if piped else None,
+        quality=quality,
+        strip=strip,
+    )
 
 
 def _part(some: Sequence[_Some], shard: Shard) -> list[_Some]:

@@ -18,10 +18,14 @@ class Written:
     Attributes:
         job: the picture.
         idle: the steps that had nothing to do in it.
+        keeps_metadata: whether the result says what the photo's EXIF says.
+        keeps_place: whether it says where the photo was taken.
     """
 
     job: Job
     idle: tuple[str, ...] = ()
+    keeps_metadata: bool = False
+    keeps_place: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,6 +25,7 @@ from mbu_ops.frames.frame import Frame
 from mbu_ops.images import ImageFile, count_pixels, encode, encode_mask, read, write, write_bytes, write_mask
 from mbu_ops.images.formats import format_of
 from mbu_ops.images.reader import read_bytes
+from mbu_ops.images.writer import keeps, writable
 
 if TYPE_CHECKING:
     from mbu_ops.families.aligning import FrameLike
@@ -179,23 +180,29 @@ def _read(job: Job) -> ImageFile:
 def _write(job: Job, result: Result, like: ImageFile, plan: FilePlan) -> Written:
     image, mask, places, idle, same = result
     overwrite = plan.overwrite
+    original, like = like.kind, replace(like, kind=like.kind.without(plan.strip))
+    kept = False, False
     # before the picture: where the picture is there, what belongs to it is too
     if job.mask is not None and mask is not None:
         write_mask(job.mask, mask, overwrite=overwrite)
     if job.boxes is not None:
         write_bytes(job.boxes, _boxes(places, like), overwrite=overwrite)
     if job.target is None:
-        data = encode(image, like, plan.format, plan.quality) if image is not None else encode_mask(_known(mask))
+        format = plan.format or writable(like.kind.format)
+        data = encode(image, like, format, plan.quality) if image is not None else encode_mask(_known(mask))
+        kept = keeps(like.kind, format) if image is not None else kept
         # a buffer of its own: what a full disk refuses must not be tried again when the process ends
         with open(sys.stdout.fileno(), "wb", closefd=False) as stream:
             stream.write(data)
-    elif same and plan.quality is None and job.source is not None and _same_format(job.target, like):
+    elif same and not (plan.quality or plan.strip) and job.source is not None and _same_format(job.target, like):
         write_bytes(job.target, read_bytes(job.source), overwrite=overwrite)  # to encode it again would change it
+        kept = original.exif is not None or original.located, original.located
     elif image is not None:
         write(job.target, image, like, quality=plan.quality, overwrite=overwrite)
+        kept = keeps(like.kind, format_of(job.target).name)
     else:
         write_mask(job.target, _known(mask), overwrite=overwrite)
-    return Written(job, idle)
+    return Written(job, idle, *kept)
 
 
 def _same_format(target: Path, image: ImageFile) -> bool:

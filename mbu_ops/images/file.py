@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from PIL.ExifTags import Base
+from PIL.ExifTags import IFD, Base
+
+from mbu_ops.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import torch
@@ -23,6 +25,13 @@ BAND = 1 << 20
 
 SHOWN = 1024
 """Longest side of what notebooks show, in pixels."""
+
+Strip: TypeAlias = Literal["metadata", "gps"]
+"""What to leave out of results: all that EXIF says, or only where a photo was taken."""
+
+_XMP = 700
+_PLACES = (IFD.GPSInfo, _XMP)
+"""Tags that say where a photo was taken, or may: XMP repeats what EXIF says."""
 
 TIFF_TEXT_TAGS = frozenset(
     {Base.ImageDescription, Base.Make, Base.Model, Base.Software, Base.DateTime, Base.Artist, Base.Copyright}
@@ -59,6 +68,7 @@ class ImageKind:
         dpi: dots per inch, horizontal and vertical.
         jpeg: how a JPEG file was compressed.
         lossless: for WebP, whether the file was lossless.
+        located: whether the file says where it was taken.
     """
 
     format: str = "PNG"
@@ -70,6 +80,42 @@ class ImageKind:
     dpi: tuple[float, float] | None = None
     jpeg: JPEGTables | None = None
     lossless: bool = False
+    located: bool = False
+
+    def without(self, strip: Strip | None) -> ImageKind:
+        """Return the kind with some of the metadata left out; the ICC profile stays, since the colours need it.
+
+        Args:
+            strip: what to leave out; None leaves out nothing.
+
+        Raises:
+            ConfigurationError: if it is something else.
+
+        Example:
+            >>> exif = Image.Exif()
+            >>> exif[Base.Artist] = "Ann"
+            >>> exif[IFD.GPSInfo] = {1: "N", 2: (52.0, 31.0, 12.0)}
+            >>> kind = ImageKind(exif=exif.tobytes(), located=True).without("gps")
+            >>> exif.load(kind.exif)
+            >>> exif[Base.Artist], exif.get_ifd(IFD.GPSInfo)
+            ('Ann', {})
+        """
+        if strip is None:
+            return self
+        if strip not in get_args(Strip):
+            raise ConfigurationError(f"expected strip = {', '.join(get_args(Strip))} or None, got {strip!r}")
+        exif = None if strip == "metadata" or self.exif is None else _without_places(self.exif)
+        return replace(self, exif=exif, located=False)
+
+
+def _without_places(block: bytes) -> bytes | None:
+    exif = Image.Exif()
+    exif.load(block)
+    exif.get_ifd(IFD.Exif)  # loaded now: the pointers mean nothing once the tags move
+    for tag in _PLACES:
+        if tag in exif:
+            del exif[tag]
+    return exif.tobytes() if len(exif) else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

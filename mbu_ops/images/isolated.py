@@ -24,7 +24,7 @@ from mbu_ops.images.limits import LARGEST_METADATA, Limits
 
 _LONGEST_LINE = 1 << 16
 _BLOBS = ("icc", "exif")
-_FLAGS = ("grey", "alpha", "lossless")
+_FLAGS = ("grey", "alpha", "lossless", "located")
 
 _idle: list[Decoder] = []
 _all: set[Decoder] = set()
@@ -139,11 +139,11 @@ def _image(facts: dict[str, Any], out: IO[bytes], limits: Limits) -> ImageFile:
     if not 0 < height * width <= limits.max_pixels or facts["format"] not in FORMATS:
         raise ValueError("an answer that is none")
     icc, exif = (_take(out, _whole(facts[name], LARGEST_METADATA)) or None for name in _BLOBS)
-    grey, alpha, lossless = (facts[name] is True for name in _FLAGS)
+    grey, alpha, lossless, located = (facts[name] is True for name in _FLAGS)
     dtype: Any = np.uint16 if bits == 16 else np.uint8
     pixels = _plane(out, (height, width, 3), dtype)
     kind = ImageKind(
-        *(facts["format"], grey, bits, alpha, icc, exif, _dpi(facts["dpi"]), _tables(facts["jpeg"]), lossless)
+        *(facts["format"], grey, bits, alpha, icc, exif, _dpi(facts["dpi"]), _tables(facts["jpeg"]), lossless, located)
     )
     return ImageFile(pixels, _plane(out, (height, width), dtype) if alpha else None, kind)
 

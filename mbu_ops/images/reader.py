@@ -337,7 +337,9 @@ def _upright(image: Image.Image, high: Image.Image, low: Image.Image | None, los
     """
     source_format = "JPEG" if image.format == "MPO" else image.format or "PNG"
     icc, dpi, jpeg = image.info.get("icc_profile"), image.info.get("dpi"), _jpeg_tables(image)
+    located = b"GPSLatitude" in (image.info.get("xmp") or b"")
     try:
+        located = located or bool(image.getexif().get_ifd(ExifTags.IFD.GPSInfo))
         # asked for before the block is made, which takes the orientation out
         turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
         exif = _exif(image, source_format)
@@ -360,6 +362,7 @@ def _upright(image: Image.Image, high: Image.Image, low: Image.Image | None, los
         dpi=_sane_dpi(dpi),
         jpeg=jpeg,
         lossless=lossless,
+        located=located,
     )
     return ImageFile(pixels, alpha, kind)
 

@@ -57,6 +57,24 @@ def write(
     write_bytes(path, encode(pixels, like, format_of(path).name, quality), overwrite=overwrite)
 
 
+def writable(format: str) -> str:
+    """Return the name of the format that edits of a picture have by default: its own, or PNG where that is none."""
+    own = FORMATS.get(format)
+    return own.name if own and own.writable else "PNG"
+
+
+def keeps(kind: ImageKind, format: str) -> tuple[bool, bool]:
+    """Return whether a file of a format keeps what EXIF says of a picture, and where it was taken.
+
+    Args:
+        kind: of the picture.
+        format: name of the format.
+    """
+    if not FORMATS[format].metadata:
+        return False, False
+    return kind.exif is not None, kind.located and kind.exif is not None and format != "TIFF"
+
+
 def write_mask(path: str | os.PathLike[str], mask: torch.Tensor | NDArray[Any], *, overwrite: bool = False) -> None:
     """Write a mask as an 8-bit grey PNG file, 255 = content.
 
@@ -101,8 +119,7 @@ def encode(
         b'\x89PNG'
     """
     kind = like.kind if like else ImageKind()
-    own = FORMATS.get(kind.format)
-    target = FORMATS.get(format) if format else own if own and own.writable else FORMATS["PNG"]
+    target = FORMATS.get(format or writable(kind.format))
     if target is None or not target.writable:
         known = ", ".join(sorted(name for name, one in FORMATS.items() if one.writable))
         raise ImageFileError(f"expected a format that can be written ({known}), got {format!r}")

@@ -95,7 +95,9 @@ class WeightsInfo:
             WeightsError: if ``training`` or ``config`` holds something that JSON does not.
         """
         try:
-            return json.dumps(asdict(self), allow_nan=False, sort_keys=True)
+            text = json.dumps(asdict(self), allow_nan=False, ensure_ascii=False)
+            # a file's name that is no text, say, must not make a description that cannot be read
+            return json.dumps(json.loads(text.encode(errors="replace")), sort_keys=True)
         except (TypeError, ValueError) as error:
             raise WeightsError(f"expected a description that JSON can hold: {error}") from error
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mbu_ops.errors import ImageFileError
-from mbu_ops.images import DEFAULT_MAX_PIXELS, ImageFile, ImageKind, deep, encode, read, reader
+from mbu_ops.images import DEFAULT_MAX_PIXELS, ImageFile, ImageKind, Limits, deep, encode, limited, read, reader
+from mbu_ops.images.limits import MAX_SCANS, count_scans
 
 
 def encoded(format: str, **options: Any) -> bytearray:
@@ -97,6 +98,91 @@ def test_metadata_that_unpacks_without_end_does_not_fill_the_memory(chunk: bytes
     except ImageFileError:
         pass  # refused is as good as ignored
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 << 10
+
+
+def repeated(times: int, side: int = 64, format: str = "JPEG") -> bytes:
+    """Return a progressive JPEG file whose last scan comes again and again, alone or as the strip of a TIFF file."""
+    buffer = BytesIO()
+    Image.new("RGB", (side, side), (120, 80, 200)).save(buffer, "JPEG", progressive=True)
+    data = buffer.getvalue()
+    stream = data[:-2] + data[data.rindex(b"\xff\xda") : -2] * times + data[-2:]
+    if format == "JPEG":
+        return stream
+    tags = [(256, side), (257, side), (258, 8), (259, 7), (262, 6), (273, 0), (277, 3), (278, side), (279, len(stream))]
+    start = 8 + 2 + 12 * len(tags) + 4
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, start if tag == 273 else value) for tag, value in tags)
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + stream
+
+
+@pytest.mark.parametrize("format", ["JPEG", "TIFF"])
+def test_scans_that_repeat_are_counted_before_any_is_decoded(format: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(repeated(MAX_SCANS - 20, format=format)).width == 64
+    monkeypatch.setattr(deep, "load", lambda *_: pytest.fail("was decoded"))
+    with pytest.raises(ImageFileError, match=r"expected at most 100 scans .* got"):
+        read(repeated(MAX_SCANS, format=format))
+
+
+def test_a_large_picture_may_have_fewer_scans(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deep, "load", lambda *_: pytest.fail("was decoded"))
+    data = bytearray(repeated(20))
+    start = data.index(b"\xff\xc2") + 5
+    data[start : start + 4] = struct.pack(">HH", 9_900, 9_900)
+    with pytest.warns(Image.DecompressionBombWarning), pytest.raises(ImageFileError, match="at most 20 scans"):
+        read(bytes(data))
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_scans_are_counted_as_the_decoder_meets_them(progressive: bool) -> None:
+    buffer, exif, thumbnail = BytesIO(), Image.Exif(), encoded("JPEG")
+    exif[0x9286] = b"ASCII\0\0\0" + bytes(thumbnail)  # a whole JPEG file within the metadata
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8))
+    picture.save(buffer, "JPEG", progressive=progressive, exif=exif, restart_marker_blocks=1)
+    assert count_scans(buffer.getvalue() + bytes(thumbnail)) == (10 if progressive else 1)
+
+
+@pytest.mark.parametrize(("bits", "megapixels"), [(8, 5), (16, 5)])
+def test_memory_is_estimated_before_it_is_taken(bits: int, megapixels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encoded("PNG" if bits == 8 else "PNG16")
+    with limited(Limits(max_memory=16 * 16 * 30)):
+        assert read(bytes(data)).width == 16
+    monkeypatch.setattr(deep, "load", lambda *_: pytest.fail("was decoded"))
+    data[8:33] = png_chunk(b"IHDR", struct.pack(">II", 1000, 1000 * megapixels) + bytes(data[24:29]))
+    with limited(Limits(max_memory=60_000_000)), pytest.raises(ImageFileError, match=r"0\.06 GB of memory"):
+        read(bytes(data))
+
+
+def test_what_is_done_with_a_picture_counts_too() -> None:
+    data = bytes(encoded("PNG"))
+    with (
+        limited(Limits(max_memory=16 * 16 * 30, editing=48)),
+        pytest.raises(ImageFileError, match=r"raise max_memory"),
+    ):
+        read(data)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_decoding_takes_what_was_estimated(bits: int) -> None:
+    resource = pytest.importorskip("resource")
+    side = 3000
+    row = b"\0" + bytes(side * 3 * bits // 8)
+    header = struct.pack(">IIBBBBB", side, side, bits, 2, 0, 0, 0)
+    chunks = png_chunk(b"IHDR", header) + png_chunk(b"IDAT", zlib.compress(row * side, 1)) + png_chunk(b"IEND", b"")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert read(b"\x89PNG\r\n\x1a\n" + chunks).kind.bits == bits
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < 24 * side * side
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "BMP", "WEBP", "AVIF"])
+def test_a_file_far_longer_than_its_pixels_is_not_read(
+    format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "padded"
+    with path.open("wb") as file:
+        file.write(encoded(format))
+        file.truncate(500 << 20)
+    monkeypatch.setattr(reader, "decode", lambda *_: pytest.fail("was read"))
+    with pytest.raises(ImageFileError, match="expected at most 64 MiB"):
+        read(path)
 
 
 def test_an_endless_pipe_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:

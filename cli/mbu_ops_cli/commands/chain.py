@@ -35,6 +35,7 @@ from mbu_ops_cli.options import (
     family_option,
     json_option,
     method_option,
+    strip_option,
 )
 from mbu_ops_cli.pipes import check_stdout, refuse_unnamed_pipe
 from mbu_ops_cli.progress import progress
@@ -44,6 +45,7 @@ from mbu_ops_cli.steps import StepCommand
 if TYPE_CHECKING:
     from mbu_ops.families import FamilySpec
     from mbu_ops.frames.choice import Which
+    from mbu_ops.images.file import Strip
     from mbu_ops.ops.plan import StepPlan
 
 
@@ -111,6 +113,7 @@ class _Editing:
 @click.option("--frame", metavar="L,T,R,B", help="Edit only this box of every picture, in pixels.")
 @click.option("--save-mask", is_flag=True, help="Write what changed beside each result, as NAME.mask.png.")
 @click.option("--save-boxes", is_flag=True, help="Write what was found beside each result, as NAME.boxes.json.")
+@strip_option
 @existing_option
 @click.option(
     "--shard", type=Share(), metavar="I/N", help="Only the I-th of N parts of the pictures: one for each machine."
@@ -146,6 +149,7 @@ def chain(
     save_boxes: bool,
     existing: Existing,
     shard: Shard | None,
+    strip: Strip | None,
     dry_run: bool,
     as_json: bool,
     device: str,
@@ -205,6 +209,7 @@ def chain(
                 "--frame": frame,
                 "--save-mask": save_mask,
                 "--save-boxes": save_boxes,
+                f"--strip-{strip}": strip,
                 "--compile": compiled,
             }
         )
@@ -225,6 +230,7 @@ def chain(
             save_boxes=save_boxes,
             existing=existing,
             shard=shard,
+            strip=strip,
         )
         check_stdout(files, as_json)
     plans = spec.plan(family, guide_paths, method)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,7 +24,10 @@ from mbu_ops_cli.masks import (
     weights_option,
 )
 from mbu_ops_cli.messages import echo
-from mbu_ops_cli.options import choose_device, device_option, existing_option, may_write
+from mbu_ops_cli.options import choose_device, device_option, existing_option, may_write, strip_option
+
+if TYPE_CHECKING:
+    from mbu_ops.images.file import Strip
 
 
 @click.command(short_help="Redraw a photo to fit an edited mask.")
@@ -33,6 +38,7 @@ from mbu_ops_cli.options import choose_device, device_option, existing_option, m
 @weights_option
 @face_option
 @align_option
+@strip_option
 @existing_option
 @limit_options
 @device_option
@@ -45,6 +51,7 @@ def edit(
     face: str | None,
     no_align: bool,
     existing: Existing,
+    strip: Strip | None,
     device: str,
 ) -> None:
     """Redraw a photo to fit a mask that you edited: hair off the forehead, a wider mouth, raised brows.
@@ -82,5 +89,6 @@ def edit(
     redraw = FramedReshape(op, aligner_of(spec, no_align, place), which)
     with torch.inference_mode():
         result = redraw(photo.to_tensor()[None].to(place), labels.to(place))[0].cpu()
-    images.write(out, result, photo, overwrite=existing == "overwrite")
+    kept = replace(photo, kind=photo.kind.without(strip))
+    images.write(out, result, kept, overwrite=existing == "overwrite")
     echo(str(out))
