@@ -119,6 +119,30 @@ class _AsLongAsItSays(io.FileIO):
         return b"".join(parts)
 
 
+class Rationed:
+    """An open file of which no more is read than so many bytes in all, wherever they lie.
+
+    Args:
+        file: the file.
+        most: bytes.
+    """
+
+    def __init__(self, file: BinaryIO, most: int) -> None:
+        self._file, self._left = file, most
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes.
+
+        Raises:
+            OSError: if these are too many.
+        """
+        if not 0 <= size <= self._left:
+            raise OSError(errno.EFBIG, "its header goes on and on")
+        self._left -= size
+        return self._file.read(size)
+
+
 def _check_regular(status: os.stat_result, path: Path, limit: int | None) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, "it is a folder, and no regular file", str(path))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mbu_ops.errors import ConfigurationError, FrameError, MBUOpsError, PluginError, is_out_of_memory
 from mbu_ops.frames.framed import Framed, Left, steps_of
+from mbu_ops.functional.render import BAND
 from mbu_ops.ops.bound import Chain, makes_mask
 from mbu_ops.ops.edit import Edit, compose, edit_with
 from mbu_ops.ops.one_input import left_by
@@ -153,7 +154,10 @@ class Editor:
             before = images if whole is None else whole.image
             left.append(left_by(step, before))
             # an edit of large pictures takes time and memory, also where it is none
-            edit = Edit(before, torch.zeros_like(before[:, :1]), before) if left[-1].all() else edit_with(step, before)
+            if images[0, 0].numel() > BAND and left[-1].all():
+                edit = Edit(before, torch.zeros_like(before[:, :1]), before)
+            else:
+                edit = edit_with(step, before)
             whole = edit if whole is None or not self.wants_mask else compose(whole, edit)
         assert whole is not None  # noqa: S101 - a chain has steps
         idle = torch.stack(left, 1).cpu()

@@ -23,7 +23,7 @@ from mbu_ops.batch.report import Report, Written
 from mbu_ops.errors import MBUOpsError
 from mbu_ops.frames.frame import Frame
 from mbu_ops.images import ImageFile, count_pixels, encode, encode_mask, read, write, write_bytes, write_mask
-from mbu_ops.images.formats import format_of
+from mbu_ops.images.formats import FORMAT_OF_SUFFIX, FORMATS, format_of
 from mbu_ops.images.reader import read_bytes
 from mbu_ops.images.writer import keeps, writable
 
@@ -190,7 +190,7 @@ def _write(job: Job, result: Result, like: ImageFile, plan: FilePlan) -> Written
     if job.target is None:
         format = plan.format or writable(like.kind.format)
         data = encode(image, like, format, plan.quality) if image is not None else encode_mask(_known(mask))
-        kept = keeps(like.kind, format) if image is not None else kept
+        kept = keeps(like.kind, FORMATS[format]) if image is not None else kept
         # a buffer of its own: what a full disk refuses must not be tried again when the process ends
         with open(sys.stdout.fileno(), "wb", closefd=False) as stream:
             stream.write(data)
@@ -199,7 +199,7 @@ def _write(job: Job, result: Result, like: ImageFile, plan: FilePlan) -> Written
         kept = original.exif is not None or original.located, original.located
     elif image is not None:
         write(job.target, image, like, quality=plan.quality, overwrite=overwrite)
-        kept = keeps(like.kind, format_of(job.target).name)
+        kept = keeps(like.kind, FORMAT_OF_SUFFIX.get(job.target.suffix.lower()))
     else:
         write_mask(job.target, _known(mask), overwrite=overwrite)
     return Written(job, idle, *kept)

@@ -32,6 +32,10 @@ _MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
 _START, _END, _SCAN, _ALONE = 0xD8, 0xD9, 0xDA, 0x01
 
 
+class RefusedError(Exception):
+    """A picture that could be decoded, and is not taken; whoever knows its name says so in an ImageFileError."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one picture may cost; more than that and it is refused.

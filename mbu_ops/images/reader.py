@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
@@ -28,12 +27,20 @@ from PIL import (
 from PIL import ImageFile as PillowFile
 
 from mbu_ops.errors import ImageFileError
-from mbu_ops.files import open_regular
+from mbu_ops.files import Rationed, open_regular
 from mbu_ops.images import deep
 from mbu_ops.images.deadline import within
-from mbu_ops.images.file import TIFF_TEXT_TAGS, ImageFile, ImageKind, JPEGTables, Pixels, row_bands
+from mbu_ops.images.file import TIFF_TEXT_TAGS, ImageFile, ImageKind, JPEGTables
 from mbu_ops.images.formats import FORMATS, enable_heif, looks_like_heif, require
-from mbu_ops.images.limits import LARGEST_METADATA, MAX_FILE_BYTES, Limits, count_scans, current_limits
+from mbu_ops.images.limits import (
+    LARGEST_METADATA,
+    MAX_FILE_BYTES,
+    Limits,
+    RefusedError,
+    count_scans,
+    current_limits,
+)
+from mbu_ops.images.samples import samples_of
 
 _START = 12
 """Bytes at the start of a file that tell whether it may be a HEIF file."""
@@ -132,14 +139,14 @@ def decode(data: bytes, name: str, limits: Limits) -> ImageFile:
             with Image.open(BytesIO(data), formats=_openable(data)) as image:
                 return _decode(image, data, limits)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # Pillow's own, higher limit
-            raise _RefusedError(
+            raise RefusedError(
                 f"expected at most {limits.max_pixels / 1e6:g} million pixels, got more ({error})"
             ) from None
         except UnidentifiedImageError:
             if looks_like_heif(data):
                 require(FORMATS["HEIF"], name)
             # none of its bytes: a link by a picture's name may lead to anything
-            raise _RefusedError(f"expected a {_FORMAT_NAMES} image, got another kind of file") from None
+            raise RefusedError(f"expected a {_FORMAT_NAMES} image, got another kind of file") from None
 
 
 def from_pillow(image: Image.Image) -> ImageFile:
@@ -157,7 +164,7 @@ def from_pillow(image: Image.Image) -> ImageFile:
     """
     with _decoding(repr(getattr(image, "filename", "") or "PIL image")):
         if not (image.width and image.height):
-            raise _RefusedError(f"expected at least one pixel, got {image.width} x {image.height}")
+            raise RefusedError(f"expected at least one pixel, got {image.width} x {image.height}")
         _refuse_animation(image)
         image.load()
         return _upright(image, image, None)
@@ -190,31 +197,12 @@ def _pixels_by_header(file: BinaryIO, size: int) -> int:
     file.seek(0)
     if start[8:12] == b"WEBP" or start[4:8] == b"ftyp":  # Pillow reads all of them before it tells
         if size > LARGEST_METADATA:
-            raise _RefusedError(f"expected at most {LARGEST_METADATA >> 20} MiB, got {size >> 20} MiB")
+            raise RefusedError(f"expected at most {LARGEST_METADATA >> 20} MiB, got {size >> 20} MiB")
         source: Any = file
     else:
-        source = _Rationed(file)
+        source = Rationed(file, LARGEST_METADATA)
     with Image.open(source, formats=_openable(start)) as image:
         return image.width * image.height
-
-
-class _Rationed:
-    """A file of which no more is read than a header may be long."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file, self._left = file, LARGEST_METADATA
-        self.seek, self.tell = file.seek, file.tell
-
-    def read(self, size: int = -1) -> bytes:
-        """Return the next bytes.
-
-        Raises:
-            _RefusedError: if these are too many.
-        """
-        if not 0 <= size <= self._left:
-            raise _RefusedError(f"expected a header of at most {LARGEST_METADATA >> 20} MiB, got more")
-        self._left -= size
-        return self._file.read(size)
 
 
 def _openable(start: bytes) -> list[str]:
@@ -225,10 +213,6 @@ def _openable(start: bytes) -> list[str]:
     return [*_PILLOW_FORMATS, FORMATS["HEIF"].name]
 
 
-class _RefusedError(Exception):
-    """A picture that Pillow could decode but this library does not take."""
-
-
 @contextlib.contextmanager
 def _decoding(name: str) -> Iterator[None]:
     """Name the picture in whatever becomes of decoding it."""
@@ -236,7 +220,7 @@ def _decoding(name: str) -> Iterator[None]:
         yield
     except ImageFileError:
         raise
-    except _RefusedError as error:
+    except RefusedError as error:
         raise ImageFileError(f"{name}: {error}") from None
     except Exception as error:  # a hostile file can make a decoder raise nearly anything
         raise ImageFileError(
@@ -295,7 +279,7 @@ def _file_bytes(path: Path, name: str) -> bytes:
 
 def _refuse(flaw: str | None) -> None:
     if flaw is not None:
-        raise _RefusedError(flaw)
+        raise RefusedError(flaw)
 
 
 def _decode(image: PillowFile.ImageFile, data: bytes, limits: Limits) -> ImageFile:
@@ -323,7 +307,7 @@ def _count_scans(image: PillowFile.ImageFile, data: bytes) -> int:
 
 def _refuse_animation(image: Image.Image) -> None:
     if image.format not in _WITH_MORE_BEHIND and getattr(image, "is_animated", False):
-        raise _RefusedError("expected one picture, got an animation or several pages; extract the one you want")
+        raise RefusedError("expected one picture, got an animation or several pages; extract the one you want")
 
 
 def _upright(image: Image.Image, high: Image.Image, low: Image.Image | None, lossless: bool = False) -> ImageFile:
@@ -351,7 +335,7 @@ def _upright(image: Image.Image, high: Image.Image, low: Image.Image | None, los
             jpeg = replace(jpeg, subsampling=0)  # 4:2:2 halves one direction only, and that direction turned
     if high.mode == "CMYK":
         high, icc, jpeg = _cmyk_to_rgb(high, icc), None, None
-    pixels, alpha, grey = _samples(high, low)
+    pixels, alpha, grey = samples_of(high, low)
     kind = ImageKind(
         format=source_format,
         grey=grey,
@@ -372,64 +356,6 @@ def _sane_dpi(dpi: tuple[float, float] | None) -> tuple[float, float] | None:
     if not dpi or not all(0 < one < LARGEST_DPI for one in dpi):  # false for NaN too
         return None
     return float(dpi[0]), float(dpi[1])
-
-
-def _samples(high: Image.Image, low: Image.Image | None) -> tuple[Pixels, Pixels | None, bool]:
-    """Return RGB pixels, alpha and whether the picture is grey; a few rows at a time, which keeps copies small."""
-    if low is not None:
-        pixels, alpha, grey = _split(high.height, (deep.join(*both) for both in _bands(high, low)))
-        return pixels, _keyed_alpha(pixels, high.info.get("transparency")) if alpha is None else alpha, grey
-    if high.mode.startswith("I"):
-        pixels, _, _ = _split(high.height, (_in_16_bits(np.asarray(band)) for (band,) in _bands(high)))
-        return pixels, _keyed_alpha(pixels, high.info.get("transparency")), True
-    if high.mode in ("F", "LAB"):
-        raise _RefusedError(f"expected grey, RGB or CMYK samples of 8 or 16 bits, got mode {high.mode}; convert it")
-    grey = high.mode in ("1", "L", "LA", "La")
-    transparent = high.has_transparency_data
-    if high.mode == "1" and transparent:
-        high = high.convert("L")
-    mode = "LA" if grey and transparent else "L" if grey else "RGBA" if transparent else "RGB"
-    bands = (band if band.mode == mode else band.convert(mode) for (band,) in _bands(high))
-    return _split(high.height, (np.asarray(band) for band in bands))
-
-
-def _bands(*images: Image.Image) -> Iterator[tuple[Image.Image, ...]]:
-    """Yield rows of images of one size."""
-    width, height = images[0].size
-    for top, bottom in row_bands(height, width):
-        yield tuple(image.crop((0, top, width, bottom)) for image in images)
-
-
-def _in_16_bits(wide: NDArray[Any]) -> Pixels:
-    if wide.min(initial=0) < 0 or wide.max(initial=0) > 0xFFFF:
-        raise _RefusedError("expected 8 or 16 bits a sample, got 32; convert it to 16 bits")
-    return wide.astype(np.uint16)
-
-
-def _split(height: int, bands: Iterable[Pixels]) -> tuple[Pixels, Pixels | None, bool]:
-    """Return RGB pixels, alpha and whether the picture is grey, of rows of one to four samples a pixel."""
-    pixels: Pixels | None = None
-    alpha: Pixels | None = None
-    grey, top = False, 0
-    for rows in map(np.atleast_3d, bands):
-        count, width, channels = rows.shape
-        grey, transparent = channels < 3, channels % 2 == 0
-        if pixels is None:
-            pixels = np.empty((height, width, 3), rows.dtype)
-            alpha = np.empty((height, width), rows.dtype) if transparent else None
-        pixels[top : top + count] = rows[..., :-1] if transparent else rows  # one grey channel fills three
-        if alpha is not None:
-            alpha[top : top + count] = rows[..., -1]
-        top += count
-    assert pixels is not None  # noqa: S101 - a picture has rows
-    return pixels, alpha, grey
-
-
-def _keyed_alpha(pixels: Pixels, key: int | tuple[int, ...] | None) -> Pixels | None:
-    """Return the alpha of 16-bit pixels of which one colour is transparent, or None."""
-    if key is None:
-        return None
-    return np.where((pixels == np.array(key)).all(axis=2), 0, 0xFFFF).astype(np.uint16)
 
 
 def _cmyk_to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:

@@ -63,16 +63,16 @@ def writable(format: str) -> str:
     return own.name if own and own.writable else "PNG"
 
 
-def keeps(kind: ImageKind, format: str) -> tuple[bool, bool]:
+def keeps(kind: ImageKind, format: Format | None) -> tuple[bool, bool]:
     """Return whether a file of a format keeps what EXIF says of a picture, and where it was taken.
 
     Args:
         kind: of the picture.
-        format: name of the format.
+        format: the format; None keeps nothing.
     """
-    if not FORMATS[format].metadata:
+    if format is None or not format.metadata or kind.exif is None:
         return False, False
-    return kind.exif is not None, kind.located and kind.exif is not None and format != "TIFF"
+    return True, kind.located and format.name != "TIFF"
 
 
 def write_mask(path: str | os.PathLike[str], mask: torch.Tensor | NDArray[Any], *, overwrite: bool = False) -> None:

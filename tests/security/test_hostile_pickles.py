@@ -54,7 +54,8 @@ def test_a_pickle_is_refused_before_it_is_read(
             archive.writestr("a/data.pkl", body)
             archive.writestr("a/version", "3\n")
     else:  # as torch wrote files before: three small pickles come first
-        path.write_bytes(b"".join(pickle.dumps(one, 2) for one in (0x1950A86A20F9469CFC6C, 1001, {})) + body)
+        first: tuple[object, ...] = (0x1950A86A20F9469CFC6C, 1001, {})
+        path.write_bytes(b"".join(pickle.dumps(one, 2) for one in first) + body)
     monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("was read"))
     with pytest.raises(WeightsError, match=f"refused: .*{reason}") as caught:
         convert(path, tmp_path / "b.safetensors")

@@ -163,4 +163,4 @@ def test_no_process_outlives_the_command(tmp_path: Path) -> None:
 @pytest.mark.parametrize("wrong", [{"timeout": 0}, {"timeout": float("inf")}, {"max_memory": -1}])
 def test_limits_are_numbers_above_zero(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigurationError, match=f"positive number for {next(iter(wrong))}"):
-        Limits(**wrong)  # type: ignore[arg-type]
+        Limits(**wrong)
