@@ -73,7 +73,7 @@ class Editor:
         """About how many bytes of memory a large picture takes for each of its pixels, the picture itself included."""
         image, mask = 12, 4
         if not isinstance(self.op, Framed):
-            return 3 * image + 2 * mask + (image + mask if self.wants_mask else 0)
+            return 5 * image + 2 * mask + (image + mask if self.wants_mask else 0)
         # what is rendered is some bands of it
         return 3 * image + (image + 2 * mask if self.wants_mask else 0)
 
