@@ -9,6 +9,9 @@ from typing import Any
 
 import click
 
+from mbu_ops.limits import Limits, limited
+
+_USUAL = Limits()
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 TIMEOUT = 60.0
 """Seconds that a file may take unless somebody says otherwise."""
@@ -32,13 +35,9 @@ def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def within_limits(
-        *args: Any, max_pixels: int | None, max_memory: int | None, timeout: float, isolate: bool, **options: Any
+        *args: Any, max_pixels: int, max_memory: int, timeout: float, isolate: bool, **options: Any
     ) -> Any:
-        from mbu_ops.images.limits import Limits, limited  # numpy and Pillow come with it
-
-        given = {"max_pixels": max_pixels, "max_memory": max_memory}
-        chosen = {name: value for name, value in given.items() if value is not None}
-        with limited(Limits(**chosen, timeout=timeout, isolate=isolate)):
+        with limited(Limits(max_pixels, max_memory, timeout, isolate)):
             return command(*args, **options)
 
     wrapped: Callable[..., Any] = within_limits
@@ -59,14 +58,18 @@ def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--max-memory",
             type=Amount(),
+            default=_USUAL.max_memory,
+            show_default="6G",
             metavar="BYTES",
-            help="Refuse pictures that would need more to be decoded and edited.  [default: 6G]",
+            help="Refuse pictures that would need more to be decoded and edited.",
         ),
         click.option(
             "--max-pixels",
             type=Amount(),
+            default=_USUAL.max_pixels,
+            show_default="100M",
             metavar="NUMBER",
-            help="Refuse pictures of more pixels; beyond 178M none is read.  [default: 100M]",
+            help="Refuse pictures of more pixels; beyond 178M none is read.",
         ),
     ):
         wrapped = option(wrapped)

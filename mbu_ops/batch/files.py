@@ -15,7 +15,7 @@ from mbu_ops.batch.plan import Existing, FilePlan, Shard, StrPath, plan_files
 from mbu_ops.batch.report import Report
 from mbu_ops.batch.runner import Runner
 from mbu_ops.images.file import Strip
-from mbu_ops.images.limits import current_limits, limited
+from mbu_ops.limits import current_limits, limited
 from mbu_ops.ops.bound import makes_mask
 
 Progress: TypeAlias = Callable[[int, int], object]

@@ -20,7 +20,7 @@ from mbu_ops.foreign import one_line, parse_object
 from mbu_ops.images.deadline import within
 from mbu_ops.images.file import ImageFile, ImageKind, JPEGTables, Pixels
 from mbu_ops.images.formats import FORMATS
-from mbu_ops.images.limits import LARGEST_METADATA, Limits
+from mbu_ops.limits import LARGEST_METADATA, Limits
 
 _LONGEST_LINE = 1 << 16
 _BLOBS = ("icc", "exif")

@@ -15,9 +15,9 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from mbu_ops.errors import ImageFileError, ShapeError
 from mbu_ops.images.deadline import within
 from mbu_ops.images.formats import format_of
-from mbu_ops.images.limits import Limits, current_limits
 from mbu_ops.images.reader import read_bytes
 from mbu_ops.images.writer import write_bytes
+from mbu_ops.limits import Limits, current_limits
 
 Colour = tuple[int, int, int]
 _FORMAT = str(PngImagePlugin.PngImageFile.format)

@@ -32,7 +32,8 @@ from mbu_ops.images import deep
 from mbu_ops.images.deadline import within
 from mbu_ops.images.file import TIFF_TEXT_TAGS, ImageFile, ImageKind, JPEGTables
 from mbu_ops.images.formats import FORMATS, enable_heif, looks_like_heif, require
-from mbu_ops.images.limits import (
+from mbu_ops.images.samples import samples_of
+from mbu_ops.limits import (
     LARGEST_METADATA,
     MAX_FILE_BYTES,
     Limits,
@@ -40,7 +41,6 @@ from mbu_ops.images.limits import (
     count_scans,
     current_limits,
 )
-from mbu_ops.images.samples import samples_of
 
 _START = 12
 """Bytes at the start of a file that tell whether it may be a HEIF file."""

@@ -11,7 +11,7 @@ from PIL import Image
 
 from mbu_ops.images import deep
 from mbu_ops.images.file import Pixels, row_bands
-from mbu_ops.images.limits import RefusedError
+from mbu_ops.limits import RefusedError
 
 
 def samples_of(high: Image.Image, low: Image.Image | None) -> tuple[Pixels, Pixels | None, bool]:

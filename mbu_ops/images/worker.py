@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 
 from mbu_ops.errors import ImageFileError
 from mbu_ops.images.isolated import describe
-from mbu_ops.images.limits import Limits
 from mbu_ops.images.reader import decode
+from mbu_ops.limits import Limits
 
 _OWN_MEMORY = 2 << 30
 """Bytes of addresses that the interpreter and its libraries take for themselves."""

@@ -16,7 +16,7 @@ from PIL import Image
 
 from mbu_ops.errors import ImageFileError
 from mbu_ops.images import DEFAULT_MAX_PIXELS, ImageFile, ImageKind, Limits, deep, encode, limited, read, reader
-from mbu_ops.images.limits import MAX_SCANS, count_scans
+from mbu_ops.limits import MAX_SCANS, count_scans
 
 
 def encoded(format: str, **options: Any) -> bytearray:
