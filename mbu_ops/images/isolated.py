@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -41,7 +42,7 @@ def decode_apart(load: Callable[[], bytes], name: str, limits: Limits) -> ImageF
     Raises:
         ImageFileError: as :func:`mbu_ops.images.read`, and if the process ends.
     """
-    decoder = _idle.pop() if _idle else Decoder()
+    decoder = _free()
     try:
         image = within(limits.timeout, lambda: decoder.decode(load(), name, limits), name, decoder.end)
     except BaseException:
@@ -52,6 +53,13 @@ def decode_apart(load: Callable[[], bytes], name: str, limits: Limits) -> ImageF
         if decoder.is_ready:
             _idle.append(decoder)
     return image
+
+
+def _free() -> Decoder:
+    try:
+        return _idle.pop()  # at once: other threads look for one too
+    except IndexError:
+        return Decoder()
 
 
 class Decoder:
@@ -113,6 +121,16 @@ class Decoder:
 
 class _AnswerError(Exception):
     """No answer, or one that is none."""
+
+
+def _forget() -> None:
+    """Leave the processes to the one that began them: a copy of it would talk into the same pipes."""
+    _idle.clear()
+    _all.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 @atexit.register
