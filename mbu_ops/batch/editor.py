@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from mbu_ops.errors import ConfigurationError, FrameError, MBUOpsError, PluginError, is_out_of_memory
-from mbu_ops.frames.framed import Framed, Left, steps_of
+from mbu_ops.frames.drawing import steps_of
+from mbu_ops.frames.framed import Framed, Left
 from mbu_ops.functional.render import BAND
 from mbu_ops.ops.bound import Chain, makes_mask
 from mbu_ops.ops.edit import Edit, compose, edit_with

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from mbu_ops.errors import ConfigurationError
 from mbu_ops.families.aligning import Aligner, FrameLike
-from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
 from mbu_ops.frames.aligners import noun_of
 from mbu_ops.frames.choice import Missing, Which, check_missing, check_which, choose
+from mbu_ops.frames.drawing import Draw, Drawn, Places, Spot, draws_in, spots_in, steps_of
 from mbu_ops.frames.views import VIEWS, view_matrices
 from mbu_ops.functional.check import check_image
-from mbu_ops.functional.layer import Layer, averaged_masks, painted
-from mbu_ops.functional.render import Band, Edit, compose, mask_bands, reach, render_bands
-from mbu_ops.functional.similarity import Rectangle, extract
+from mbu_ops.functional.layer import averaged_masks
+from mbu_ops.functional.render import Edit, compose, mask_bands
+from mbu_ops.functional.similarity import extract
 from mbu_ops.ops.base import MaskOp
-from mbu_ops.ops.bound import Chain, makes_mask
-from mbu_ops.ops.edit import edit_with
+from mbu_ops.ops.bound import makes_mask
 from mbu_ops.ops.method import FINENESS, to_frame
 from mbu_ops.ops.one_input import OneInput
-
-Places = Sequence[Sequence[FrameLike]]
-"""The places in each photo of a batch."""
 
 Left = Callable[[int, int, FrameLike], None]
 """Is told which step, counted from 0, leaves which photo's which place as it is: there is nothing to do."""
@@ -105,9 +100,9 @@ class Framed(nn.Module):
             if isinstance(step, MaskOp):
                 return self._mask(step, result, places)
             chosen = self._to_edit(number, step, result, places, left)
-            for draw, those in _draws_in(step, chosen):
-                for photo, band in self._bands(draw, result, those):
-                    result[photo, :, band.rows, band.columns] = band.image
+            for draw, those in draws_in(step, chosen):
+                for drawn in self.predict(draw, result, those):
+                    drawn.put_on(result)
         return result
 
     def edit(self, image: Tensor, places: Places | None = None, left: Left | None = None) -> Edit:
@@ -124,9 +119,10 @@ class Framed(nn.Module):
             if isinstance(step, MaskOp):
                 return Edit(whole.image, self._mask(step, whole.image, places), whole.image)
             chosen = self._to_edit(number, step, whole.image, places, left)
-            for draw, those in _draws_in(step, chosen):
-                for photo, band in self._bands(draw, whole.image, those):
-                    region = photo, slice(None), band.rows, band.columns
+            for draw, those in draws_in(step, chosen):
+                drawn = self.predict(draw, whole.image, those)
+                for one, band in ((one, band) for one in drawn for band in one.bands(whole.image)):
+                    region = one.spot.photo, slice(None), band.rows, band.columns
                     # copies, because what is written into the result must not change what gradients need
                     before = Edit(band.own, whole.mask[region].clone(), whole.raw[region].clone())
                     after = compose(before, Edit(band.image, band.mask, band.raw))
@@ -172,7 +168,7 @@ class Framed(nn.Module):
         """Return the places where a step has something to do: decided once for all its predictions and views."""
         if not isinstance(step, OneInput) or (decision := step.decision) is None:
             return places
-        spots = _spots(image, places, step.frame, FINENESS * max(step.frame_size))
+        spots = spots_in(image, places, step.frame, FINENESS * max(step.frame_size))
         idle: set[tuple[int, int]] = set()
         for numbers, _, batch in self._batches(image, spots, False, 1):
             something = decision(to_frame(step.model, batch)).tolist()
@@ -185,15 +181,20 @@ class Framed(nn.Module):
             for photo, those in enumerate(places)
         ]
 
-    def _bands(self, draw: Draw, image: Tensor, places: Places) -> Iterator[tuple[slice, Band]]:
-        """Yield what a prediction changes: bands of photos, each of which may be written into the image at once.
+    def predict(self, draw: Draw, image: Tensor, places: Places) -> list[Drawn]:
+        """Return what one prediction draws in every place, to be rendered in this order.
 
         The places of all photos, and all views of them, share batches of the networks.
+
+        Args:
+            draw: the prediction, from :func:`mbu_ops.frames.drawing.draws_in`.
+            image: as in :meth:`forward`.
+            places: those of each photo where it is to be made.
         """
-        spots = _spots(image, places, draw.frame, draw.limit)
+        spots = spots_in(image, places, draw.frame, draw.limit)
         # a copy, because what is written into the image must not change what gradients need
         before = image.clone() if image.requires_grad else image
-        layers: dict[int, Layer] = {}
+        drawn: dict[int, Drawn] = {}
         for numbers, views, batch in self._batches(before, spots, draw.mirrors, self.views):
             seen = draw.see(batch)
             layer = draw.predict(seen)
@@ -202,18 +203,13 @@ class Framed(nn.Module):
                 layer = layer.averaged(views, own)
             if any(spots[number].is_finer(own) for number in numbers):
                 layer = layer.keeping(own, draw.detail)
-            layers |= {number: layer.one(index) for index, number in enumerate(numbers)}
-        for number, spot in enumerate(spots):
-            layer = layers.pop(number)
-            left, top, right, bottom = reach(layer, spot.area, (image.shape[-2], image.shape[-1]))
-            # a copy of what it has become by now, which must not change while pixels are taken from it
-            near = image[spot.photo, :, top:bottom, left:right].clone()
-            for band in render_bands(near, layer, spot.area.moved(-left, -top), draw.guide):
-                yield spot.photo, band.moved(top, left)
+            for index, number in enumerate(numbers):
+                drawn[number] = Drawn(spots[number], layer.one(index), own[index : index + 1], draw.guide)
+        return [drawn[number] for number in range(len(spots))]
 
     def _mask(self, op: MaskOp, image: Tensor, places: Places) -> Tensor:
         """Return the masks of all places on black; where places overlap the larger value counts."""
-        spots = _spots(image, places, op.frame, FINENESS * max(op.frame_size))
+        spots = spots_in(image, places, op.frame, FINENESS * max(op.frame_size))
         result = image.new_zeros(image.shape[0], op.channels, *image.shape[-2:])
         for numbers, views, batch in self._batches(image, spots, op.mirrors, self.views):
             masks = op.predict(to_frame(op.model, batch))
@@ -225,7 +221,7 @@ class Framed(nn.Module):
         return result
 
     def _batches(
-        self, image: Tensor, spots: Sequence[_Spot], mirrors: bool, count: int
+        self, image: Tensor, spots: Sequence[Spot], mirrors: bool, count: int
     ) -> Iterator[tuple[list[int], Tensor | None, Tensor]]:
         """Yield which spots share a batch, their views if there are several, and what networks see.
 
@@ -249,116 +245,6 @@ class Framed(nn.Module):
         aligner = type(self.aligner).__name__ if isinstance(self.aligner, nn.Module) else self.aligner
         settings = f"which={self.which!r}, views={self.views}, missing={self.missing!r}"
         return f"{type(self).__name__}({self.op!r}, aligner={aligner}, {settings})"
-
-
-class Draw(NamedTuple):
-    """One prediction, and what it needs.
-
-    Attributes:
-        predict: from what is seen to the layer that it gets.
-        see: from what is cut out of photos, ``(N, 3, h, w)``, to what is seen.
-        frame: which frame of a place is cut out.
-        limit: at how many pixels a side at most; None for the photo's own.
-        mirrors: whether a mirrored image gives the mirrored result.
-        detail: share of the image's own detail to keep.
-        guide: the guide picture, where its own pixels may be taken.
-    """
-
-    predict: Callable[[Tensor], Layer]
-    see: Callable[[Tensor], Tensor]
-    frame: FrameSpec = WHOLE_FRAME
-    limit: int | None = None
-    mirrors: bool = True
-    detail: float = 0.0
-    guide: Tensor | None = None
-
-
-def draws_of(step: nn.Module) -> Iterator[Draw]:
-    """Yield what a step of a chain does to an image, one prediction after another.
-
-    Args:
-        step: an edit that was told all but the image, or any module from images to images.
-
-    Raises:
-        ConfigurationError: if it was told something for each image: photos hold any number of places.
-    """
-    if not isinstance(step, OneInput):
-
-        def whole(seen: Tensor) -> Layer:
-            edit = edit_with(step, seen)
-            return painted(edit.raw, edit.mask)
-
-        yield Draw(whole, lambda cut: cut)
-        return
-    if step.told_each:
-        raise ConfigurationError(
-            "expected one guide, code, strength or mask for all places in photos, got one for each image of a batch: "
-            "bind one, or edit each photo on its own"
-        )
-    for predict in step.passes():
-        yield Draw(
-            predict,
-            lambda cut: to_frame(step.model, cut),
-            step.frame,
-            FINENESS * max(step.frame_size),
-            step.mirrors,
-            step.detail,
-            step.guide,
-        )
-
-
-def _draws_in(step: nn.Module, places: Places) -> Iterator[tuple[Draw, Places]]:
-    """Yield what a step does to photos, and in which places: guides are turned to where each of these looks."""
-    alike: dict[nn.Module, set[float]] = {}
-    for yaw in sorted({place.yaw for those in places for place in those}):
-        alike.setdefault(step.looking(yaw) if isinstance(step, OneInput) else step, set()).add(yaw)
-    for turned, yaws in alike.items():
-        chosen = [[place for place in those if place.yaw in yaws] for those in places]
-        for draw in draws_of(turned):
-            yield draw, chosen
-
-
-def steps_of(op: nn.Module) -> list[nn.Module]:
-    """Return the steps of a chain, and of chains in it; the module itself if it is none."""
-    return [step for one in op.steps for step in steps_of(one)] if isinstance(op, Chain) else [op]
-
-
-class _Spot(NamedTuple):
-    """Where one prediction is made.
-
-    Attributes:
-        photo: which of the batch.
-        area: where in it.
-        size: at how many pixels it is cut out.
-        place: number of the photo, and of the place among its own.
-    """
-
-    photo: slice
-    area: Rectangle
-    size: tuple[int, int]
-    place: tuple[int, int]
-
-    def is_finer(self, seen: Tensor) -> bool:
-        """Return whether the photo has more pixels there than are seen."""
-        return self.area.height > seen.shape[-2] or self.area.width > seen.shape[-1]
-
-
-def _spots(image: Tensor, places: Places, spec: FrameSpec, limit: int | None) -> list[_Spot]:
-    """Return where a prediction is made: one frame of every place, as far as it is in the photo.
-
-    Raises:
-        ShapeError: if a place is not.
-    """
-    spots = []
-    for index, those in enumerate(places):
-        photo = slice(index, index + 1)
-        for number, place in enumerate(those):
-            place.bounds(image[photo])
-            part = place.part(spec)
-            # of a face that the photo's border cuts, the eyes may lie outside: nothing to do there
-            if part.rectangle.touches(image.shape[-2], image.shape[-1]):
-                spots.append(_Spot(photo, part.rectangle, part.cut_size(limit), (index, number)))
-    return spots
 
 
 def check_views(views: object) -> None:
