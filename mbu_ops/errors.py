@@ -75,6 +75,10 @@ class ImageFileError(MBUOpsError, OSError):
     """An image file that cannot be read or written."""
 
 
+class VideoFileError(ImageFileError):
+    """A video or an animation that cannot be read, edited or written."""
+
+
 class DataError(MBUOpsError, ValueError):
     """A set of images that cannot be trained or measured on."""
 

@@ -120,9 +120,9 @@ class Framed(nn.Module):
                 return Edit(whole.image, self._mask(step, whole.image, places), whole.image)
             chosen = self._to_edit(number, step, whole.image, places, left)
             for draw, those in draws_in(step, chosen):
-                drawn = self.predict(draw, whole.image, those)
-                for one, band in ((one, band) for one in drawn for band in one.bands(whole.image)):
-                    region = one.spot.photo, slice(None), band.rows, band.columns
+                predicted = self.predict(draw, whole.image, those)
+                for photo, band in ((one.spot.photo, band) for one in predicted for band in one.bands(whole.image)):
+                    region = photo, slice(None), band.rows, band.columns
                     # copies, because what is written into the result must not change what gradients need
                     before = Edit(band.own, whole.mask[region].clone(), whole.raw[region].clone())
                     after = compose(before, Edit(band.image, band.mask, band.raw))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mbu_ops.errors import ImageFileError
+from mbu_ops.files import open_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class Format:
         metadata: whether it holds an ICC profile and EXIF.
         dpi: whether it holds a resolution.
         quality: quality of lossy files, 1 to 100, unless the user or the source says otherwise; None if it has none.
+        animated: whether its files may hold an animation that can be edited.
+        video: whether its files hold videos, and no pictures.
         package: package that reads and writes it, where Pillow alone does not.
         extra: extra of this distribution that brings the package.
     """
@@ -34,6 +37,8 @@ class Format:
     metadata: bool = True
     dpi: bool = True
     quality: int | None = None
+    animated: bool = False
+    video: bool = False
     package: str | None = None
     extra: str | None = None
 
@@ -54,14 +59,23 @@ FORMATS = {
     format.name: format
     for format in (
         Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), alpha=False, quality=95),
-        Format("PNG", (".png",), deep=True),
-        Format("WEBP", (".webp",), dpi=False, quality=95),
+        Format("PNG", (".png",), deep=True, animated=True),
+        Format("WEBP", (".webp",), dpi=False, quality=95, animated=True),
         Format("TIFF", (".tiff", ".tif"), deep=True),
         Format("BMP", (".bmp",), alpha=False, metadata=False),
         Format("AVIF", (".avif",), dpi=False, quality=90),
         Format("HEIF", (".heic", ".heif", ".hif"), dpi=False, quality=90, package="pillow_heif", extra="heic"),
-        # its palette cannot hold an edit, so edits of it become PNG files
-        Format("GIF", (".gif",), writable=False),
+        # its palette cannot hold an edit, so edits of it become PNG files; those of animations stay what they are
+        Format("GIF", (".gif",), writable=False, animated=True),
+        *(
+            Format(name, suffixes, writable=False, quality=80, video=True, package="av", extra="video")
+            for name, suffixes in (
+                ("MP4", (".mp4", ".m4v")),
+                ("MOV", (".mov",)),
+                ("MKV", (".mkv",)),
+                ("WEBM", (".webm",)),
+            )
+        ),
     )
 }
 """Every format that can be read, by name."""
@@ -69,8 +83,13 @@ FORMATS = {
 FORMAT_OF_SUFFIX = {suffix: format for format in FORMATS.values() for suffix in format.suffixes}
 """Every format that can be read, by lower-case suffix."""
 
-READABLE_SUFFIXES = tuple(FORMAT_OF_SUFFIX)
+READABLE_SUFFIXES = tuple(suffix for suffix, format in FORMAT_OF_SUFFIX.items() if not format.video)
+CLIP_SUFFIXES = tuple(suffix for suffix, format in FORMAT_OF_SUFFIX.items() if format.video or format.animated)
+"""Suffixes of files that may hold a video or an animation."""
 WRITABLE_SUFFIXES = tuple(suffix for suffix, format in FORMAT_OF_SUFFIX.items() if format.writable)
+
+_WEBP_FLAGS, _ANIMATED = 20, 2
+"""Where a WebP file has its flags, and the flag of animations."""
 
 _HEIF_BRANDS = (b"ftyphei", b"ftyphev", b"ftypmif", b"ftypmsf")
 
@@ -119,8 +138,12 @@ def enable_heif(name: str) -> None:
     register_heif_opener()
 
 
-def format_of(path: Path) -> Format:
+def format_of(path: Path, clip: bool = False) -> Format:
     """Return the format that the suffix of a path names.
+
+    Args:
+        path: where something is to be written.
+        clip: whether that is a video or an animation.
 
     Raises:
         ImageFileError: if it names none that can be written here.
@@ -130,9 +153,41 @@ def format_of(path: Path) -> Format:
         'JPEG'
     """
     format = FORMAT_OF_SUFFIX.get(path.suffix.lower())
-    if format is None or not format.writable:
+    if format is None or not (format.video or format.animated if clip else format.writable):
+        known, what = (CLIP_SUFFIXES, " for a video or an animation") if clip else (WRITABLE_SUFFIXES, "")
         raise ImageFileError(
-            f"{str(path)!r}: expected a name that ends in one of {' '.join(WRITABLE_SUFFIXES)}, got {path.suffix!r}"
+            f"{str(path)!r}: expected a name that ends in one of {' '.join(known)}{what}, got {path.suffix!r}"
         )
     require(format, repr(str(path)))
     return format
+
+
+def is_clip(path: Path) -> bool:
+    """Tell whether a file holds a video, by its suffix, or an animation that can be edited, by its header.
+
+    Args:
+        path: a file, sound or not.
+
+    Example:
+        >>> is_clip(Path("a.mp4")), is_clip(Path("a.jpg"))
+        (True, False)
+    """
+    format = FORMAT_OF_SUFFIX.get(path.suffix.lower())
+    if format is None or not (format.animated or format.video):
+        return False
+    return format.video or _is_animated(path)
+
+
+def _is_animated(path: Path) -> bool:
+    from PIL import Image
+
+    try:
+        with open_regular(path) as file:
+            start = file.read(_WEBP_FLAGS + 1)
+            if start[:4] == b"RIFF":  # Pillow would read all of the file to tell
+                return len(start) > _WEBP_FLAGS and start[12:16] == b"VP8X" and bool(start[_WEBP_FLAGS] & _ANIMATED)
+            file.seek(0)
+            with Image.open(file, formats=("GIF", "PNG")) as image:
+                return bool(getattr(image, "is_animated", False))
+    except Exception:  # whoever reads it tells what is wrong with it
+        return False

@@ -57,7 +57,8 @@ def output_path(
     Args:
         found: the input.
         out: output folder.
-        suffix: suffix to give instead of the input's. An input that cannot be written in its own format gets ``.png``.
+        suffix: suffix to give instead of the input's, but for videos and animations. A picture that cannot be written
+            in its own format gets ``.png``.
         pattern: of the result's name, from :func:`split_pattern`; None keeps the input's name.
 
     Raises:
@@ -71,6 +72,8 @@ def output_path(
     """
     relative = found.relative
     own = FORMAT_OF_SUFFIX.get(relative.suffix.lower())
+    if found.clip:
+        suffix = relative.suffix
     suffix = suffix or (relative.suffix if own and own.writable else ".png")
     stem = relative.stem
     name = f"{stem}{suffix}" if pattern is None else pattern.format(stem=stem, ext=suffix.removeprefix("."))
@@ -107,22 +110,24 @@ def output_paths(found: Sequence[FoundImage], out: str | os.PathLike[str], *, su
     folder, pattern = split_pattern(text)
     if pattern is not None:
         if Path(pattern).suffix != ".{ext}":
-            output_file(pattern, suffix)
+            for clip in {image.clip for image in found}:
+                output_file(pattern, suffix, clip)
         paths = [output_path(image, folder, suffix=suffix, pattern=pattern) for image in found]
     elif text.endswith(("/", os.sep)) or Path(text).is_dir() or not _names_a_file(found, text):
         paths = [output_path(image, out, suffix=suffix) for image in found]
     else:
-        paths = [output_file(text, suffix)]
+        paths = [output_file(text, suffix, found[0].clip)]
     _refuse_inputs(found, paths)
     return paths
 
 
-def output_file(out: str, suffix: str | None = None) -> Path:
+def output_file(out: str, suffix: str | None = None, clip: bool = False) -> Path:
     """Return the file that an output names.
 
     Args:
         out: its name.
         suffix: suffix that stands for the format of the result; None takes any that can be written.
+        clip: whether the result is a video or an animation; it takes any format of such.
 
     Raises:
         ImageFileError: if its suffix is none that can be written here, or of another format.
@@ -132,7 +137,9 @@ def output_file(out: str, suffix: str | None = None) -> Path:
         'a.jpeg'
     """
     path = Path(out)
-    if format_of(path) is not FORMAT_OF_SUFFIX[suffix or path.suffix.lower()]:
+    if clip:
+        format_of(path, clip)
+    elif format_of(path) is not FORMAT_OF_SUFFIX[suffix or path.suffix.lower()]:
         raise ImageFileError(
             f"{out!r}: expected a name that ends in {suffix} or {{ext}} (a mask is written as PNG, other results as "
             f"--format says), got {path.suffix!r}"

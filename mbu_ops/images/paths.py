@@ -7,11 +7,11 @@ import itertools
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mbu_ops.errors import ImageFileError
-from mbu_ops.images.formats import FORMAT_OF_SUFFIX, READABLE_SUFFIXES
+from mbu_ops.images.formats import CLIP_SUFFIXES, FORMAT_OF_SUFFIX, READABLE_SUFFIXES, is_clip
 
 _SUMMARISED = 6
 """Most kinds of files that a summary names."""
@@ -25,11 +25,13 @@ class FoundImage:
         path: where it is.
         relative: its place under the input folder that was asked for; only its name if the file itself was.
         named: whether the file itself was asked for, and not a folder or a pattern.
+        clip: whether it is a video or an animation; told by :func:`search` where clips are asked for.
     """
 
     path: Path
     relative: Path
     named: bool = False
+    clip: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +78,15 @@ def find(inputs: Sequence[str | os.PathLike[str]], *, out: str | os.PathLike[str
     return list(search(inputs, out=out).images)
 
 
-def search(inputs: Sequence[str | os.PathLike[str]], *, out: str | os.PathLike[str] | None = None) -> FoundFiles:
+def search(
+    inputs: Sequence[str | os.PathLike[str]], *, out: str | os.PathLike[str] | None = None, clips: bool = False
+) -> FoundFiles:
     """Return the pictures that :func:`find` finds, and the files that are not read, with why.
 
     Args:
         inputs: as in :func:`find`.
         out: as in :func:`find`.
+        clips: whether videos count too, and animations are marked as such.
 
     Raises:
         ImageFileError: as :func:`find`.
@@ -100,7 +105,7 @@ def search(inputs: Sequence[str | os.PathLike[str]], *, out: str | os.PathLike[s
     for given in inputs:
         path = Path(given)
         if path.exists() and not path.is_dir():
-            found.setdefault(_resolved(path), FoundImage(path, Path(path.name), named=True))
+            found.setdefault(_resolved(path), FoundImage(path, Path(path.name), True, clips and is_clip(path)))
             continue
         searched, matches = _matches(given)
         base = _resolved(searched)
@@ -109,18 +114,18 @@ def search(inputs: Sequence[str | os.PathLike[str]], *, out: str | os.PathLike[s
         for match in matches:
             key = _resolved(match.path)
             known = known or key in found
-            reason = _reason_unread(match.path)
+            reason = _reason_unread(match.path, clips)
             if skipped is not None and key.is_relative_to(skipped):
                 continue
             if reason is None:
-                found.setdefault(key, match)
+                found.setdefault(key, replace(match, clip=clips and is_clip(match.path)))
             else:
                 passed.append(unread.setdefault(key, UnreadFile(match.path, reason)))
         if len(found) == before and not known:
             others = f" but {summarise_unread(passed)}" if passed else ""
+            suffixes = dict.fromkeys((*READABLE_SUFFIXES, *CLIP_SUFFIXES) if clips else READABLE_SUFFIXES)
             raise ImageFileError(
-                f"{os.fspath(given)!r}: expected pictures ({' '.join(READABLE_SUFFIXES)}), found none{others}; check "
-                "the path"
+                f"{os.fspath(given)!r}: expected pictures ({' '.join(suffixes)}), found none{others}; check the path"
             )
     return FoundFiles(tuple(found.values()), tuple(file for key, file in unread.items() if key not in found))
 
@@ -145,9 +150,9 @@ def _resolved(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _reason_unread(path: Path) -> str | None:
+def _reason_unread(path: Path, clips: bool) -> str | None:
     format = FORMAT_OF_SUFFIX.get(path.suffix.lower())
-    return "unsupported format" if format is None else format.missing
+    return "unsupported format" if format is None or (format.video and not clips) else format.missing
 
 
 def _matches(given: str | os.PathLike[str]) -> tuple[Path, Iterable[FoundImage]]:

@@ -1,0 +1,109 @@
+"""Keep what is drawn on a moving picture steady: mix the layer of a frame with that of the frame before.
+
+Both lie in the frame that follows the content, so that what moves with it stands still. A recursive temporal filter
+whose strength falls where the content changes. Source: Dubois and Sabri, *Noise reduction in image sequences using
+motion-compensated temporal filtering*, IEEE Transactions on Communications 1984, section III.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from mbu_ops.functional.layer import Layer, Moved, Ramp
+from mbu_ops.functional.mask import resize
+
+STILL, CHANGED = 0.02, 0.08
+"""Mean change of a neighbourhood's colours up to which it is noise, and from which the old layer says nothing."""
+
+_NEAR = 5
+"""Side of a neighbourhood, in pixels of what a network sees."""
+
+
+def new_share(before: Tensor, after: Tensor, least: float) -> Tensor:
+    """Return how much of a new layer to take: all of it where the content changed, a small share where it did not.
+
+    Args:
+        before: ``(B, 3, h, w)`` in [0, 1], the content as a network saw it.
+        after: ``(B, 3, h, w)``, the same one frame later.
+        least: the share where nothing changed, 0 to 1.
+
+    Returns:
+        ``(B, 1, h, w)`` in [0, 1].
+
+    Example:
+        >>> face = torch.rand(1, 3, 16, 16)
+        >>> share = new_share(face, face, 0.25)
+        >>> share.shape, share.max().item()
+        (torch.Size([1, 1, 16, 16]), 0.25)
+    """
+    change = (after - before).abs().mean(1, keepdim=True)
+    change = nn.functional.avg_pool2d(change, _NEAR, 1, _NEAR // 2, count_include_pad=False)
+    return least + (1 - least) * ((change - STILL) / (CHANGED - STILL)).clamp(0, 1)
+
+
+def mixed(before: Layer, after: Layer, share: Tensor) -> Layer:
+    """Return the layer between two of one content; colours weigh as much as masks cover them.
+
+    Args:
+        before: the layer of the frame before.
+        after: the layer of this frame. If it has other planes than ``before``, it is returned as it is.
+        share: ``(B, 1, h, w)`` in [0, 1], how much of ``after`` to take.
+
+    Example:
+        >>> from mbu_ops.functional.layer import painted
+        >>> one, two = (painted(torch.full((1, 3, 4, 4), grey), torch.ones(1, 1, 4, 4)) for grey in (0.0, 1.0))
+        >>> mixed(one, two, torch.full((1, 1, 4, 4), 0.25)).bias.unique()
+        tensor([0.2500])
+    """
+    former, latter = planes_of(before), planes_of(after)
+    if before.ramp != after.ramp or former.keys() != latter.keys():
+        return after
+    size = after.mask.shape[-2], after.mask.shape[-1]
+    there = resize(share, size).to(after.mask.dtype)
+    old = resize(before.mask, size)
+    cover = there * after.opacity
+    total = cover + (1 - there) * before._replace(mask=old).opacity
+    weight = torch.where(total > 0, cover / torch.where(total > 0, total, 1), there)
+
+    def mix(name: str) -> Tensor:
+        plane = latter[name]
+        size = plane.shape[-2], plane.shape[-1]
+        return torch.lerp(resize(former[name], size), plane, resize(weight, size))
+
+    planes = {name: mix(name) for name in latter if name != "mask"}
+    return layer_of(planes | {"mask": torch.lerp(old, after.mask, there)}, after.ramp)
+
+
+def planes_of(layer: Layer) -> dict[str, Tensor]:
+    """Return the planes of a layer by their names, such as ``"mask"`` and ``"own.gain"``.
+
+    Example:
+        >>> from mbu_ops.functional.layer import painted
+        >>> list(planes_of(painted(torch.rand(1, 3, 4, 4), torch.ones(1, 1, 4, 4))))
+        ['mask', 'bias']
+    """
+    planes = {"mask": layer.mask, "bias": layer.bias}
+    for name, moved in (("own", layer.own), ("guide", layer.guide)):
+        if moved is not None:
+            parts = moved._asdict().items()
+            planes |= {f"{name}.{part}": plane for part, plane in parts if plane is not None}
+    return planes
+
+
+def layer_of(planes: Mapping[str, Tensor], ramp: Ramp | None) -> Layer:
+    """Return the layer of planes that :func:`planes_of` named.
+
+    Args:
+        planes: the planes.
+        ramp: see :class:`mbu_ops.functional.layer.Layer`.
+    """
+
+    def moved(name: str) -> Moved | None:
+        if f"{name}.gain" not in planes:
+            return None
+        return Moved(planes[f"{name}.gain"], planes.get(f"{name}.flow"), planes.get(f"{name}.low"))
+
+    return Layer(planes["mask"], planes["bias"], moved("own"), moved("guide"), ramp)

@@ -1,0 +1,110 @@
+"""What moves: the frames of a video or an animation as they are read, and what has to go with them when written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mbu_ops.errors import VideoFileError
+from mbu_ops.images.reader import DEFAULT_MAX_PIXELS
+
+MAX_FRAMES = 3000
+"""Frames of the longest clip that is edited unless the caller says otherwise: 100 s at 30 frames a second."""
+
+Pixels = NDArray[np.uint8]
+
+
+class ClipFrame(NamedTuple):
+    """One frame.
+
+    Attributes:
+        time: when it is shown, in seconds.
+        duration: for how long, in seconds.
+        pixels: ``(H, W, 3)`` RGB, upright.
+        alpha: ``(H, W)``; None where all of it is opaque.
+    """
+
+    time: Fraction
+    duration: Fraction
+    pixels: Pixels
+    alpha: Pixels | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClipKind:
+    """What a clip was, beside its frames: writing goes back to it.
+
+    Attributes:
+        path: where it was read from; sound is taken from there.
+        format: name of its format, see :data:`mbu_ops.images.formats.FORMATS`.
+        width: of its frames, in pixels.
+        height: of its frames, in pixels.
+        frames: how many there are; None where the file does not say.
+        time_base: unit of time stamps, in seconds; None for animations.
+        rate: frames a second on average; None where nobody knows.
+        codec: of a video.
+        aspect: width of a pixel over its height.
+        colours: FFmpeg's numbers of colour space, range, primaries and transfer function.
+        metadata: title, date and the like.
+        loop: how often an animation is played; 0 = for ever.
+        lossless: whether an animated WebP file was.
+        icc: ICC profile of an animation.
+    """
+
+    path: Path
+    format: str
+    width: int
+    height: int
+    frames: int | None = None
+    time_base: Fraction | None = None
+    rate: Fraction | None = None
+    codec: str = ""
+    aspect: Fraction = Fraction(1)
+    colours: tuple[int, int, int, int] = (2, 0, 2, 2)
+    metadata: dict[str, str] = field(default_factory=dict)
+    loop: int = 0
+    lossless: bool = True
+    icc: bytes | None = None
+
+
+class ClipSource(Protocol):
+    """A clip that can be read from its beginning any number of times."""
+
+    @property
+    def kind(self) -> ClipKind:
+        """What it is."""
+
+    def frames(self) -> Iterator[ClipFrame]:
+        """Yield its frames in the order in which they are shown."""
+
+
+def check_size(path: Path, width: int, height: int) -> None:
+    """Refuse frames of too many pixels, before any is decoded.
+
+    Raises:
+        VideoFileError: if they are too large, or there are none.
+    """
+    if not 0 < width * height <= DEFAULT_MAX_PIXELS:
+        raise VideoFileError(
+            f"{str(path)!r}: expected frames of 1 to {DEFAULT_MAX_PIXELS / 1e6:g} million pixels, got {width} x "
+            f"{height}; shrink the clip"
+        )
+
+
+def check_length(path: Path, frames: int, limit: int) -> None:
+    """Refuse clips of too many frames.
+
+    Raises:
+        VideoFileError: if there are too many.
+    """
+    if frames > limit:
+        raise VideoFileError(
+            f"{str(path)!r}: expected at most {limit} frames, got {frames} or more; cut the clip, or raise the limit "
+            "(--max-frames, in Python max_frames)"
+        )
