@@ -32,4 +32,5 @@ from . import objectives as objectives
 from . import ops as ops
 from . import testing as testing
 from . import training as training
+from . import video as video
 from . import weights as weights

@@ -51,7 +51,7 @@ def show_plan(plans: Sequence[StepPlan], files: FilePlan, demo: bool, as_json: b
         echo(f"... and {len(files.todo) - SHOWN} more")
     for failure in files.refused[:SHOWN]:
         echo(f"refused: {failure.reason}")
-    parts = [f"{_count(len(files.todo))} to edit, {len(files.skipped)} skipped"]
+    parts = [f"{_count(files.todo)} to edit, {len(files.skipped)} skipped"]
     if files.refused:
         parts.append(f"{len(files.refused)} refused")
     what = "the demo picture" if demo else ", ".join(parts) + not_read(files.unread)
@@ -64,7 +64,10 @@ def show_report(spec: ChainSpec, report: Report, seconds: float, as_json: bool) 
         echo_json(
             {
                 "chain": str(spec),
-                "written": [_as_json(written.job) for written in report.written],
+                "written": [
+                    _as_json(written.job) | ({"frames": written.frames} if written.job.clip else {})
+                    for written in report.written
+                ],
                 "skipped": [_as_json(job) for job in report.skipped],
                 "unchanged": [
                     {"input": str(written.job), "step": step} for written in report.written for step in written.idle
@@ -83,9 +86,14 @@ def show_report(spec: ChainSpec, report: Report, seconds: float, as_json: bool) 
     if len(report.failed) > SHOWN:
         log.error(f"... and {len(report.failed) - SHOWN} more failed; --json lists them all")
     for step, count in Counter(step for written in report.written for step in written.idle).items():
-        log.info(f"{step}: nothing to do in {_count(count)}, left unchanged (presence=0 edits all)")
+        log.info(f"{step}: nothing to do in {_number(count, 'picture')}, left unchanged (presence=0 edits all)")
     _tell_metadata(report)
-    parts = [f"{_count(len(report.written))} written"]
+    for written in report.written:
+        if written.resumed:
+            log.info(f"{printable_name(written.job)}: went on after {written.resumed} frames that a run before had edited")
+    frames = sum(written.frames for written in report.written)
+    of_frames = f" ({_number(frames, 'frame')})" if frames else ""
+    parts = [f"{_count([written.job for written in report.written])}{of_frames} written"]
     if report.skipped:
         parts.append(f"{len(report.skipped)} skipped (results exist)")
     if report.failed:
@@ -147,5 +155,11 @@ def _target(job: Job) -> str:
     return PIPE if job.target is None else str(job.target)
 
 
-def _count(number: int) -> str:
-    return f"{number} picture{'' if number == 1 else 's'}"
+def _count(jobs: Sequence[Job]) -> str:
+    clips = sum(job.clip for job in jobs)
+    pictures = [_number(len(jobs) - clips, "picture")] if len(jobs) > clips or not clips else []
+    return " and ".join(pictures + ([_number(clips, "clip")] if clips else []))
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import torch
 from torch import nn
 
+from mbu_ops.batch.clips import FrameProgress, edit_clips
 from mbu_ops.batch.editor import Editor, unframed
 from mbu_ops.batch.plan import Existing, FilePlan, Shard, StrPath, plan_files
 from mbu_ops.batch.report import Report
@@ -17,6 +18,7 @@ from mbu_ops.batch.runner import Runner
 from mbu_ops.images.file import Strip
 from mbu_ops.limits import current_limits, limited
 from mbu_ops.ops.bound import makes_mask
+from mbu_ops.video.limits import MAX_FRAMES
 
 Progress: TypeAlias = Callable[[int, int], object]
 """Is told how many pictures are finished, written or failed, and how many there are."""
@@ -35,10 +37,13 @@ def edit_files(
     save_boxes: bool = False,
     shard: Shard | None = None,
     batch_size: int | None = None,
+    steady: bool = True,
+    max_frames: int = MAX_FRAMES,
     progress: Progress | None = None,
 ) -> Report:
     """Edit the pictures of files and folders, and write each result in the kind of file that it came from.
 
+    Videos and animations among them are edited after the pictures, as :func:`mbu_ops.video.edit_clip` does it.
     Memory stays flat however many pictures there are. A picture that cannot be read, edited or written is noted, and
     the rest go on. Every file is written whole or not at all, Ctrl-C included: run it again with ``existing="skip"`` to
     go on from there. What a picture may cost is up to :func:`mbu_ops.images.limited`.
@@ -50,7 +55,7 @@ def edit_files(
         inputs: a file, a folder (searched to the bottom), a pattern such as ``photos/**/*.jpg``, or several of them.
         out: a file, a folder in which input folders are mirrored, or such a folder and a pattern of names
             (``results/{stem}-smile.{ext}``).
-        format: format of all results: ``"jpg"``, ``"png"``, ``"webp"``, ``"tiff"``, ``"bmp"``, ``"avif"`` or
+        format: format of all pictures: ``"jpg"``, ``"png"``, ``"webp"``, ``"tiff"``, ``"bmp"``, ``"avif"`` or
             ``"heic"``; None keeps each input's.
         quality: of results in lossy formats, 1 (small) to 100; None keeps the source's, or takes the format's own.
         existing: what to do where a result exists: ``error`` (before anything is edited), ``skip`` or ``overwrite``.
@@ -60,6 +65,8 @@ def edit_files(
             look for any.
         shard: only this part of the pictures, such as ``(2, 8)``, for as many machines or processes.
         batch_size: most pictures at a time; None tries 16 and halves it where memory runs out.
+        steady: of videos and animations, whether edits are smoothed in time.
+        max_frames: refuse longer videos and animations.
         progress: called after each picture with the number of those that are finished, and of all.
 
     Returns:
@@ -96,11 +103,18 @@ def edit_files(
         shard=shard,
         strip=strip,
     )
-    return edit_planned(op, plan, batch_size, progress)
+    return edit_planned(op, plan, batch_size, progress, steady=steady, max_frames=max_frames)
 
 
 def edit_planned(
-    op: nn.Module, plan: FilePlan, batch_size: int | None = None, progress: Progress | None = None
+    op: nn.Module,
+    plan: FilePlan,
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+    *,
+    steady: bool = True,
+    max_frames: int = MAX_FRAMES,
+    frames: FrameProgress | None = None,
 ) -> Report:
     """Edit what :func:`plan_files` planned, as :func:`edit_files` does.
 
@@ -109,6 +123,9 @@ def edit_planned(
         plan: what is read from where and written where.
         batch_size: as in :func:`edit_files`.
         progress: as in :func:`edit_files`.
+        steady: as in :func:`edit_files`.
+        max_frames: as in :func:`edit_files`.
+        frames: called for each frame of videos and animations.
     """
     device = next((parameter.device for parameter in op.parameters()), torch.device("cpu"))
     editor = Editor(op, device, any(job.mask is not None for job in plan.todo), batch_size)
@@ -118,5 +135,8 @@ def edit_planned(
         if progress is not None:
             progress(next(finished), len(plan.todo))
 
+    pictures = tuple(job for job in plan.todo if not job.clip)
     with limited(replace(current_limits(), editing=editor.bytes_per_pixel)):
-        return Runner(editor, editor.batch_size, advance).run(plan)
+        report = Runner(editor, editor.batch_size, advance).run(replace(plan, todo=pictures))
+        written, failed = edit_clips(op, plan, advance, steady, max_frames, frames)
+    return replace(report, written=(*report.written, *written), failed=(*report.failed, *failed))

@@ -75,7 +75,7 @@ def plan_files(
         out: a file, a folder (in which input folders are mirrored), such a folder and a pattern of names
             (``results/{stem}-smile.{ext}``: the input's name without its suffix, the result's suffix without its dot),
             or ``-`` for stdout.
-        format: format of all results, by a suffix without its dot: ``"jpg"``, ``"png"``, ``"webp"``, ``"tiff"``,
+        format: format of all pictures, by a suffix without its dot: ``"jpg"``, ``"png"``, ``"webp"``, ``"tiff"``,
             ``"bmp"``, ``"avif"`` or ``"heic"``; None keeps each input's.
         quality: of results in lossy formats, 1 (small) to 100; None keeps the source's, or takes the format's own.
         makes_mask: the results are masks, written as PNG.
@@ -116,6 +116,9 @@ def plan_files(
         raise ConfigurationError("expected -i - alone, got other inputs beside it; pipe one picture, or name files")
     if shard is not None:
         jobs, refused, unread = _part(jobs, shard), _part(refused, shard), tuple(_part(unread, shard))
+    if makes_mask or save_mask or save_boxes:
+        jobs, without = _without_clips(jobs, "--save-mask" if save_mask else "--save-boxes" if save_boxes else None)
+        refused = [*refused, *without]
     if save_mask:
         jobs = [replace(job, mask=_beside(job, "--save-mask", ".mask.png")) for job in jobs]
         _refuse_overlap([*jobs, *(failure.job for failure in refused)])
@@ -187,16 +190,18 @@ def _file_jobs(
     for given in inputs:
         if pattern is None and Path(given).is_dir() and Path(given).resolve() == Path(out).resolve():
             raise ConfigurationError(f"-i and -o are the same folder, {given!r}; choose another folder for the results")
-    files = search(inputs, out=folder if out != PIPE else None)
+    files = search(inputs, out=folder if out != PIPE else None, clips=True)
     if out == PIPE:
         if len(files.images) > 1:
             raise ConfigurationError(f"-o - takes one picture, got {len(files.images)}; name a folder with -o")
+        if files.images[0].clip:
+            raise ConfigurationError("-o - takes a picture, got a video or an animation; name a file with -o")
         return [Job(files.images[0].path, None)], [], files.unread
     targets = output_paths(files.images, out, suffix=suffix)
     reasons = shared_names(files.images, targets)
     jobs, refused = [], []
     for image, target in zip(files.images, targets, strict=True):
-        job = Job(image.path, target)
+        job = Job(image.path, target, clip=image.clip)
         if image in reasons:
             refused.append(Failure(job, reasons[image]))
         else:
@@ -204,6 +209,20 @@ def _file_jobs(
     if not jobs:
         raise ImageFileError(refused[0].reason)
     return jobs, refused, files.unread
+
+
+def _without_clips(jobs: Sequence[Job], option: str | None) -> tuple[list[Job], list[Failure]]:
+    """Refuse videos and animations where masks or boxes are wanted, which are made of pictures only.
+
+    Raises:
+        ConfigurationError: if nothing is left.
+    """
+    what = "steps that make a mask" if option is None else option
+    reason = f"{what}: only for pictures, and this is a video or an animation; edit it without"
+    left = [job for job in jobs if not job.clip]
+    if jobs and not left:
+        raise ConfigurationError(f"{str(jobs[0])!r}: {reason}")
+    return left, [Failure(job, reason) for job in jobs if job.clip]
 
 
 def _check_quality(quality: int | None, jobs: Sequence[Job], piped: Format | None) -> None:
@@ -215,7 +234,9 @@ def _check_quality(quality: int | None, jobs: Sequence[Job], piped: Format | Non
     # what format a picture from stdin has is not known yet
     if all(format is not None and format.quality is None for format in formats):
         names = ", ".join(sorted({format.name for format in formats if format}))
-        raise ConfigurationError(f"--quality is for JPEG, WebP, AVIF and HEIC, and results are {names}: leave it out")
+        raise ConfigurationError(
+            f"--quality is for JPEG, WebP, AVIF, HEIC and videos, and results are {names}: leave it out"
+        )
 
 
 def _beside(job: Job, option: str, suffix: str) -> Path:

@@ -20,12 +20,16 @@ class Written:
         idle: the steps that had nothing to do in it.
         keeps_metadata: whether the result says what the photo's EXIF says.
         keeps_place: whether it says where the photo was taken.
+        frames: how many a video or an animation has; 0 for a picture.
+        resumed: how many of these a run before had edited.
     """
 
     job: Job
     idle: tuple[str, ...] = ()
     keeps_metadata: bool = False
     keeps_place: bool = False
+    frames: int = 0
+    resumed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

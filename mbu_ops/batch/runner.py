@@ -91,9 +91,7 @@ class Runner:
         return Report(tuple(self._written), (*plan.refused, *self._failed), plan.skipped, plan.unread)
 
     def _fail(self, job: Job, error: Exception) -> None:
-        # an error that nobody foresaw is a bug, and its text alone may say nothing
-        reason = str(error) if isinstance(error, MBUOpsError) else f"{type(error).__name__}: {error}"
-        self._failed.append(Failure(job, reason))
+        self._failed.append(Failure.of(job, error))
         self.advance()
 
     def _decode(self, readers: Readers[Job, ImageFile], jobs: Iterable[Job]) -> Iterator[_Decoded]:

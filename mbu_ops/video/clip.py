@@ -14,9 +14,6 @@ from numpy.typing import NDArray
 from mbu_ops.errors import VideoFileError
 from mbu_ops.images.reader import DEFAULT_MAX_PIXELS
 
-MAX_FRAMES = 3000
-"""Frames of the longest clip that is edited unless the caller says otherwise: 100 s at 30 frames a second."""
-
 Pixels = NDArray[np.uint8]
 
 

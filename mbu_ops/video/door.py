@@ -27,9 +27,10 @@ from mbu_ops.images.memory import Picture
 from mbu_ops.ops.bound import Chain
 from mbu_ops.ops.chain import ChainSpec
 from mbu_ops.video.animations import AnimationFile, write_animation
-from mbu_ops.video.clip import MAX_FRAMES, ClipSource, check_length
+from mbu_ops.video.clip import ClipSource, check_length
 from mbu_ops.video.editing import ClipEditor, Idle, digest_of
 from mbu_ops.video.finding import search
+from mbu_ops.video.limits import MAX_FRAMES
 from mbu_ops.video.reading import VideoFile
 from mbu_ops.video.tracks import tracks_of
 from mbu_ops.video.work import WorkFolder, work_folder

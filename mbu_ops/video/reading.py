@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -142,7 +143,7 @@ def opened(path: Path) -> Iterator[InputContainer]:
 
     try:
         with (
-            open_regular(path) as file,
+            _whole(path) as file,
             av.open(file, mode="r", container_options={"format_whitelist": _CONTAINERS}) as container,
         ):
             yield container
@@ -153,10 +154,18 @@ def opened(path: Path) -> Iterator[InputContainer]:
         ) from error
     except FileNotFoundError:
         raise VideoFileError(f"{str(path)!r}: no such file; check the path") from None
+    except VideoFileError:
+        raise
     except OSError as error:
-        if isinstance(error, VideoFileError):
-            raise
         raise VideoFileError(f"{str(path)!r}: cannot be read ({error.strerror or error})") from error
+
+
+def _whole(path: Path) -> BinaryIO:
+    file = open_regular(path)
+    if not os.fstat(file.fileno()).st_size:
+        file.close()
+        raise VideoFileError(f"{str(path)!r}: expected a video, got an empty file; remove it or fetch it again")
+    return file
 
 
 def _upright(frame: av.VideoFrame) -> Any:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mbu_ops.frames.drawing import Drawn
 from mbu_ops.functional.layer import Layer, Ramp
+from mbu_ops.functional.mask import resize
 from mbu_ops.functional.steady import layer_of, mixed, new_share, planes_of
 
 MEMORY = 0.1
@@ -54,9 +55,10 @@ class Steadier:
             drawn: what networks drew.
         """
         last, layer = self._last.get(key), drawn.layer
-        if last is not None and last.seen.shape == drawn.seen.shape:
+        if last is not None:
             least = 1 - math.exp(-max(time - last.time, 0) / MEMORY)
-            layer = mixed(last.layer, layer, new_share(last.seen, drawn.seen, least))
+            seen = resize(last.seen, (drawn.seen.shape[-2], drawn.seen.shape[-1]))
+            layer = mixed(last.layer, layer, new_share(seen, drawn.seen, least))
         self._last[key] = _Last(time, layer, drawn.seen)
         return drawn._replace(layer=layer)
 

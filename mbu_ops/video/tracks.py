@@ -1,6 +1,6 @@
 """Link what is found in the frames of a clip to tracks, and smooth the way of each.
 
-A place belongs to the track whose last place is nearest, if that is near enough. Gaps are bridged. The way of a track
+A place belongs to the track that leads nearest to it, if that is near enough. Gaps are bridged. The way of a track
 (centre, logarithm of the side, angle, yaw) is smoothed by local quadratic regression with Gaussian weights in time: it
 lags behind nothing, follows steady acceleration, and minds uneven time stamps. Source: Cleveland, *Robust locally
 weighted regression and smoothing scatterplots*, JASA 1979, sections 2 and 3, without the robustness iterations.
@@ -12,7 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +27,7 @@ GAP = 0.5
 """Longest time in seconds during which a track is held though nothing is found."""
 
 NEAR = 0.5
-"""How far a place may move from frame to frame, in sides."""
+"""How far a place may be from where its track leads to, in sides."""
 
 GROWTH = math.log(1.4)
 """How much its side may change, as a logarithm."""
@@ -40,6 +40,10 @@ WIDTH = 0.12
 
 _FARTHEST = 3.0
 """Standard deviations beyond which a frame has no weight."""
+
+
+_STEPS = 4
+"""Last places of a track that say how it moves."""
 
 
 class Found(NamedTuple):
@@ -130,7 +134,7 @@ def _linked(found: Sequence[Found]) -> tuple[list[Track], Counter[int]]:
             (distance, track.number, index)
             for track in live
             for index, place in free.items()
-            if (distance := _distance(track.places[track.last], place)) is not None
+            if (distance := _distance(_expected(track, found, one.time), place)) is not None
         ]
         taken: set[int] = set()
         for _, track_number, index in sorted(pairs):
@@ -140,6 +144,17 @@ def _linked(found: Sequence[Found]) -> tuple[list[Track], Counter[int]]:
         for place in free.values():
             tracks.append(Track(len(tracks), scene, {number: place}))
     return tracks, lengths
+
+
+def _expected(track: Track, found: Sequence[Found], time: float) -> FrameLike:
+    """Return where a track would be if it went on as over its last few places."""
+    last, *_, first = [*islice(reversed(track.places), _STEPS)] * 2
+    before, place = track.places[first], track.places[last]
+    took = found[last].time - found[first].time
+    if not took or not (isinstance(before, Frame) and isinstance(place, Frame)):
+        return place
+    on = (time - found[last].time) / took
+    return replace(place, x=place.x + on * (place.x - before.x), y=place.y + on * (place.y - before.y))
 
 
 def _distance(before: FrameLike, after: FrameLike) -> float | None:

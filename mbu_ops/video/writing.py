@@ -59,7 +59,7 @@ def encoding_of(kind: ClipKind, format: str, quality: int | None = None) -> Enco
     Raises:
         VideoFileError: if PyAV was built without an encoder for it.
     """
-    if kind.codec == _LOSSLESS and format == "MKV" and quality is None:
+    if kind.codec == _LOSSLESS and format == "MKV" and quality is None and kind.aspect == 1:
         return Encoding(_LOSSLESS, "bgr0", {})
     import av
 

@@ -39,7 +39,7 @@ WRITTEN = {
     "phone.jpg",
 }
 FAILED = {
-    "animated.gif": "expected one picture, got an animation",
+    "animated.gif": "only for pictures, and this is a video or an animation",
     "bomb.png": "expected at most 100 million pixels",
     "dot.png": NO_FACE,
     "empty.jpg": "expected an image, got an empty file",

@@ -20,6 +20,7 @@ ROOMS = (
     "ops",
     "frames",
     "augment",
+    "video",
     "batch",
     "integrations",
     "exporting",

@@ -20,6 +20,7 @@ from mbu_ops.frames.aligners import family_to_align
 from mbu_ops.frames.box import Box
 from mbu_ops.frames.choice import USUAL_VIEWS
 from mbu_ops.ops.chain import ChainSpec
+from mbu_ops.video.limits import MAX_FRAMES
 from mbu_ops_cli.app import OK, SOME_FAILED
 from mbu_ops_cli.completion import complete_files, complete_steps
 from mbu_ops_cli.limits import limit_options
@@ -38,7 +39,7 @@ from mbu_ops_cli.options import (
     strip_option,
 )
 from mbu_ops_cli.pipes import check_stdout, refuse_unnamed_pipe
-from mbu_ops_cli.progress import progress
+from mbu_ops_cli.progress import progress_with_frames
 from mbu_ops_cli.report import show_plan, show_report
 from mbu_ops_cli.steps import StepCommand
 
@@ -57,6 +58,8 @@ class _Editing:
     views: int
     small: bool
     compile: bool
+    steady: bool
+    max_frames: int
 
 
 @click.command(cls=StepCommand, short_help="Edit pictures: remove:smile add:glasses ...")
@@ -81,12 +84,12 @@ class _Editing:
 @click.option(
     "--format",
     metavar="FORMAT",
-    help="Format of all results: jpg, png, webp, tiff, bmp, avif or heic.  [default: each input's]",
+    help="Format of all pictures: jpg, png, webp, tiff, bmp, avif or heic.  [default: each input's]",
 )
 @click.option(
     "--quality",
     type=click.IntRange(1, 100),
-    help="Of JPEG, WebP, AVIF and HEIC results.  [default: the input's, or the format's own]",
+    help="Of JPEG, WebP, AVIF, HEIC and video results.  [default: the input's, or the format's own]",
 )
 @click.option(
     "--recipe",
@@ -114,6 +117,14 @@ class _Editing:
 @click.option("--save-mask", is_flag=True, help="Write what changed beside each result, as NAME.mask.png.")
 @click.option("--save-boxes", is_flag=True, help="Write what was found beside each result, as NAME.boxes.json.")
 @strip_option
+@click.option("--no-steady", is_flag=True, help="Edit every frame of a video or an animation as a photo of its own.")
+@click.option(
+    "--max-frames",
+    type=click.IntRange(1),
+    default=MAX_FRAMES,
+    show_default=True,
+    help="Refuse longer videos and animations.",
+)
 @existing_option
 @click.option(
     "--shard", type=Share(), metavar="I/N", help="Only the I-th of N parts of the pictures: one for each machine."
@@ -147,6 +158,8 @@ def chain(
     frame: str | None,
     save_mask: bool,
     save_boxes: bool,
+    no_steady: bool,
+    max_frames: int,
     existing: Existing,
     shard: Shard | None,
     strip: Strip | None,
@@ -157,7 +170,7 @@ def chain(
     compiled: bool,
     batch_size: int | None,
 ) -> int:
-    """Edit pictures, one edit after another.
+    """Edit pictures and videos, one edit after another.
 
     \b
     STEP is verb:attribute[@guide][,key=value...]
@@ -174,12 +187,16 @@ def chain(
     mbu-ops chain remove:smile -i photo.jpg -o result.jpg
     mbu-ops chain add:glasses@ref.jpg -i photos -o results --existing skip
     mbu-ops chain remove:smile -i photos -o 'results/{stem}-serious.{ext}' --format jpg --quality 90
+    mbu-ops chain remove:glasses -i clip.mp4 -o result.mp4
     cat photo.jpg | mbu-ops chain remove:glasses -i - -o - > result.jpg
 
     A family that finds its own in photos (faces does) edits all of them where they are; a photo without any fails,
     and the rest go on. --no-align edits whole pictures, which must be cut to the very square that is found in photos;
     --frame edits one box of each, as --frame 4,36,174,206 those of CelebA (178x218). Guides are photos too: the largest
     place in them counts. Weights of a family that looks for nothing (handbags), or of none, edit whole pictures.
+
+    Videos (MP4, MOV, MKV, WebM; extra video) and animated GIF, WebP and PNG files are edited face by face through their
+    frames, so that nothing flickers; sound stays. A run that was stopped goes on where it was: give the same command.
 
     A chain that is used again is kept in a file: mbu-ops chain --recipe look.toml -i photos -o results, where look.toml
     says steps = ["remove:smile", "add:glasses@ref.jpg"] and what else it needs, such as views = 2.
@@ -210,6 +227,7 @@ def chain(
                 "--save-mask": save_mask,
                 "--save-boxes": save_boxes,
                 f"--strip-{strip}": strip,
+                "--no-steady": no_steady,
                 "--compile": compiled,
             }
         )
@@ -247,7 +265,9 @@ def chain(
 
         return run_demo(plans, family, compute, as_json)
     started = time.perf_counter()
-    editing = _Editing(box, aligned, which, views or USUAL_VIEWS, small_faces, compiled)
+    editing = _Editing(
+        box, aligned, which, views or USUAL_VIEWS, small_faces, compiled, not no_steady, max_frames
+    )
     if files.todo:
         report = _run(plans, files, compute, editing)
     else:
@@ -332,9 +352,17 @@ def _run(plans: Sequence[StepPlan], files: FilePlan, compute: Compute, editing: 
         dtype=dtype,
         compile=editing.compile,
     )
-    with progress(len(files.todo), "editing") as advance:
+    with progress_with_frames([job.clip for job in files.todo], "editing") as (advance, frames):
         try:
-            return edit_planned(op, files, compute.batch_size, lambda *_: advance())
+            return edit_planned(
+                op,
+                files,
+                compute.batch_size,
+                lambda *_: advance(),
+                steady=editing.steady,
+                max_frames=editing.max_frames,
+                frames=frames,
+            )
         except RuntimeError as error:
             if not editing.compile or not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
                 raise
