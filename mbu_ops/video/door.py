@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from mbu_ops._version import __version__
-from mbu_ops.errors import ConfigurationError, FrameError, ImageFileError, VideoFileError
+from mbu_ops.errors import ConfigurationError, FrameError, ImageFileError, MBUOpsError, VideoFileError
 from mbu_ops.families.names import with_article
 from mbu_ops.files import atomic_path
 from mbu_ops.frames.aligners import family_to_align, noun_of
@@ -32,7 +32,7 @@ from mbu_ops.video.editing import ClipEditor, Idle, digest_of
 from mbu_ops.video.finding import search
 from mbu_ops.video.limits import MAX_FRAMES
 from mbu_ops.video.reading import VideoFile
-from mbu_ops.video.tracks import tracks_of
+from mbu_ops.video.tracks import Found, Track, tracks_of
 from mbu_ops.video.work import WorkFolder, work_folder
 from mbu_ops.video.writing import check_sound, encoding_of, write_video
 
@@ -223,20 +223,26 @@ def _work(
 ) -> tuple[ClipEditor, Idle, int]:
     device = next((parameter.device for parameter in framed.parameters()), torch.device("cpu"))
     total = clip.kind.frames or 0
-    found = search(clip, framed.aligner, folder, device, max_frames, _telling(progress, "searching", total))
-    if not found:
-        raise VideoFileError(f"{str(clip.kind.path)!r}: expected a clip with frames, got none; fetch it again")
+    try:
+        found = search(clip, framed.aligner, folder, device, max_frames, _telling(progress, "searching", total))
+        tracks = _tracks(framed, found, steady)
+    except MBUOpsError:  # of the clip's own: there is nothing to go on with
+        folder.remove()
+        raise
+    editor = ClipEditor(framed, clip, found, tracks, folder, device, steady)
+    idle = editor.decide(_telling(progress, "deciding", len(found)))
+    return editor, idle, editor.edit(idle, _telling(progress, "editing", len(found)))
+
+
+def _tracks(framed: Framed, found: Sequence[Found], steady: bool) -> list[Track]:
     tracks = tracks_of(found, framed.which, steady)
     if not tracks and framed.missing == "raise":
-        folder.remove()
         noun = noun_of(framed.aligner)
         raise FrameError(
             f"expected {with_article(noun)} in some frames of the clip, found none; name its place (--frame L,T,R,B, "
             "in Python a Box), or edit frames whole (--no-align)"
         )
-    editor = ClipEditor(framed, clip, found, tracks, folder, device, steady)
-    idle = editor.decide(_telling(progress, "deciding", len(found)))
-    return editor, idle, editor.edit(idle, _telling(progress, "editing", len(found)))
+    return tracks
 
 
 def _write(

@@ -131,29 +131,34 @@ def write_video(
 
     encoding = encoding_of(kind, format, quality)
     options = {"movflags": "use_metadata_tags+faststart"} if format in ("MP4", "MOV") else {}
-    try:
-        with contextlib.ExitStack() as stack:
-            sound = _Sound(stack.enter_context(opened(kind.path))) if FORMATS[kind.format].video else None
-            container = stack.enter_context(
-                av.open(str(path), "w", format=_CONTAINERS[format], container_options=options)
-            )
-            container.metadata.update(kind.metadata)
-            stream = _video_stream(container, kind, encoding)
-            if sound is not None:
-                sound.join(container)
-            for frame, pixels in frames:
-                for packet in stream.encode(_to_frame(frame, pixels, kind, encoding)):
-                    container.mux(packet)
-                if sound is not None:
-                    sound.mux_until(container, frame.time)
-            for packet in stream.encode(None):
-                container.mux(packet)
-            if sound is not None:
-                sound.mux_until(container, None)
-    except av.FFmpegError as error:
-        raise VideoFileError(
-            f"the video cannot be written as {format} with {encoding.codec} ({error.strerror or error})"
-        ) from error
+    with contextlib.ExitStack() as stack:
+        sound = _Sound(stack.enter_context(opened(kind.path)) if FORMATS[kind.format].video else None)
+        try:
+            with av.open(str(path), "w", format=_CONTAINERS[format], container_options=options) as container:
+                _encode(container, frames, kind, encoding, sound)
+        except av.FFmpegError as error:
+            raise VideoFileError(
+                f"the video cannot be written as {format} with {encoding.codec} ({error.strerror or error})"
+            ) from error
+
+
+def _encode(
+    container: OutputContainer,
+    frames: Iterable[tuple[ClipFrame, Pixels]],
+    kind: ClipKind,
+    encoding: Encoding,
+    sound: _Sound,
+) -> None:
+    container.metadata.update(kind.metadata)
+    stream = _video_stream(container, kind, encoding)
+    sound.join(container)
+    for frame, pixels in frames:
+        for packet in stream.encode(_to_frame(frame, pixels, kind, encoding)):
+            container.mux(packet)
+        sound.mux_until(container, frame.time)
+    for packet in stream.encode(None):
+        container.mux(packet)
+    sound.mux_until(container, None)
 
 
 def _can_encode(name: str) -> bool:
@@ -200,12 +205,12 @@ class _Sound:
     """The sound of a clip, packet by packet as it was.
 
     Args:
-        source: the open clip.
+        source: the open clip; None for one that has no sound.
     """
 
-    def __init__(self, source: InputContainer) -> None:
-        self.streams = list(source.streams.audio)
-        self.packets: Iterator[Any] = source.demux(self.streams) if self.streams else iter(())
+    def __init__(self, source: InputContainer | None) -> None:
+        self.streams = [] if source is None else list(source.streams.audio)
+        self.packets: Iterator[Any] = source.demux(self.streams) if source is not None and self.streams else iter(())
         self.next: Any = None
         self.targets: dict[int, Any] = {}
 
