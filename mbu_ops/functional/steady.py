@@ -47,6 +47,9 @@ def new_share(before: Tensor, after: Tensor, least: float) -> Tensor:
 def mixed(before: Layer, after: Layer, share: Tensor) -> Layer:
     """Return the layer between two of one content; colours weigh as much as masks cover them.
 
+    Where a layer shows pixels ``low`` in place of a photo's own, what both add up to is mixed, and ``low`` is that of
+    this frame: it takes the low frequencies out of this frame's own pixels, and with them their noise.
+
     Args:
         before: the layer of the frame before.
         after: the layer of this frame. If it has other planes than ``before``, it is returned as it is.
@@ -58,7 +61,7 @@ def mixed(before: Layer, after: Layer, share: Tensor) -> Layer:
         >>> mixed(one, two, torch.full((1, 1, 4, 4), 0.25)).bias.unique()
         tensor([0.2500])
     """
-    former, latter = planes_of(before), planes_of(after)
+    former, latter = planes_of(_added_up(before)), planes_of(_added_up(after))
     if before.ramp != after.ramp or former.keys() != latter.keys():
         return after
     size = after.mask.shape[-2], after.mask.shape[-1]
@@ -70,11 +73,25 @@ def mixed(before: Layer, after: Layer, share: Tensor) -> Layer:
 
     def mix(name: str) -> Tensor:
         plane = latter[name]
-        size = plane.shape[-2], plane.shape[-1]
-        return torch.lerp(resize(former[name], size), plane, resize(weight, size))
+        return torch.lerp(_like(former[name], plane), plane, _like(weight, plane))
 
     planes = {name: mix(name) for name in latter if name != "mask"}
-    return layer_of(planes | {"mask": torch.lerp(old, after.mask, there)}, after.ramp)
+    result = layer_of(planes | {"mask": torch.lerp(old, after.mask, there)}, after.ramp)
+    if after.own is None or after.own.low is None or result.own is None:
+        return result
+    low = after.own.low
+    return result._replace(bias=result.bias - _like(low, result.bias), own=result.own._replace(low=low))
+
+
+def _added_up(layer: Layer) -> Layer:
+    """Return a layer whose bias is what shows where none of the photo's own pixels do."""
+    if layer.own is None or layer.own.low is None:
+        return layer
+    return layer._replace(bias=layer.bias + _like(layer.own.low, layer.bias))
+
+
+def _like(plane: Tensor, other: Tensor) -> Tensor:
+    return resize(plane, (other.shape[-2], other.shape[-1]))
 
 
 def planes_of(layer: Layer) -> dict[str, Tensor]:

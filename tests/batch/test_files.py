@@ -197,10 +197,10 @@ def test_heic_and_avif_photos_are_edited_and_stay_what_they_are(chain: Chain, su
 
 def test_what_stops_a_few_files_is_reported_beside_the_rest(chain: Chain, photos: Path, tmp_path: Path) -> None:
     draw(photos / "0.gif")
-    touch(photos, "clip.mov")
+    touch(photos, "clip.avi")
     report = edit_files(chain, photos, tmp_path / "out")
     assert names(failure.job for failure in report.failed) == ["0.gif", "0.png"]
-    assert [file.path.name for file in report.unread] == ["clip.mov"]
+    assert [file.path.name for file in report.unread] == ["clip.avi"]
     assert len(report.written) == len(tree(tmp_path / "out")) == 4
 
 

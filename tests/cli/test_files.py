@@ -31,9 +31,9 @@ def tree(folder: Path) -> list[str]:
 def test_a_folder_says_what_was_not_read_and_why(
     hats: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    touch(photos, "a.mov", "trip/b.MOV", "c.heic")
+    touch(photos, "a.avi", "trip/b.AVI", "c.heic")
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    counted = "3 not read: 2 .mov (unsupported format), 1 .heic (pip install 'mbu-ops[heic]')"
+    counted = "3 not read: 2 .avi (unsupported format), 1 .heic (pip install 'mbu-ops[heic]')"
     assert edit(hats, "-i", photos, "-o", tmp_path / "out", "--dry-run") == 0
     assert f"5 pictures to edit, 0 skipped, {counted}; nothing was done" in capsys.readouterr().out
     assert edit(hats, "-i", photos, "-o", tmp_path / "out") == 0
@@ -42,8 +42,8 @@ def test_a_folder_says_what_was_not_read_and_why(
     report = json.loads(capsys.readouterr().out)
     assert len(report["skipped"]) == 5
     assert {Path(file["input"]).name: file["reason"] for file in report["unread"]} == {
-        "a.mov": "unsupported format",
-        "b.MOV": "unsupported format",
+        "a.avi": "unsupported format",
+        "b.AVI": "unsupported format",
         "c.heic": "pip install 'mbu-ops[heic]'",
     }
 

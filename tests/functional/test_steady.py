@@ -50,6 +50,16 @@ def test_layers_of_other_planes_are_not_mixed() -> None:
     assert mixed(plain(0.5, 1.0), ramped, HALF) is ramped
 
 
+def test_the_photos_own_noise_is_taken_out_by_this_frame() -> None:
+    drawing, mask = torch.full((1, 3, 8, 8), 0.5), torch.ones(1, 1, 8, 8)
+    seen = [torch.full((1, 3, 8, 8), grey) for grey in (0.4, 0.6)]
+    before, after = (painted(drawing, mask).keeping(one) for one in seen)
+    layer = mixed(before, after, HALF)
+    assert layer.own is not None
+    assert torch.equal(layer.own.low, seen[1])
+    assert torch.allclose(layer.bias + layer.own.low, drawing)
+
+
 def test_planes_of_another_size_are_brought_to_the_new_one() -> None:
     layer = mixed(plain(0.0, 1.0, 6), plain(1.0, 1.0, 8), HALF)
     assert layer.bias.shape == (1, 3, 8, 8)

@@ -17,7 +17,7 @@ from mbu_ops.images.formats import FORMAT_OF_SUFFIX, FORMATS, format_of, looks_l
 
 from ..pictures import smooth
 
-LOSSY = [name for name, format in FORMATS.items() if format.quality]
+LOSSY = [name for name, format in FORMATS.items() if format.quality and not format.video]
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 WIDE, HIGH = 64, 48
 
