@@ -15,8 +15,16 @@ from torch import Tensor, nn
 from mbu_ops.functional.layer import Layer, Moved, Ramp
 from mbu_ops.functional.mask import resize
 
-STILL, CHANGED = 0.02, 0.08
-"""Mean change of a neighbourhood's colours up to which it is noise, and from which the old layer says nothing."""
+STILL, NOISIEST = 0.02, 0.05
+"""Mean change of a neighbourhood's colours that counts as noise: at least, and at most however noisy the frames are."""
+
+NOISE = 1.5
+"""How much more than the median change of all neighbourhoods is still noise."""
+
+RAMP = 0.06
+"""How much more than noise a neighbourhood must change for the old layer to say nothing there."""
+
+_OWN = {"own.gain", "own.low"}
 
 _NEAR = 5
 """Side of a neighbourhood, in pixels of what a network sees."""
@@ -41,7 +49,10 @@ def new_share(before: Tensor, after: Tensor, least: float) -> Tensor:
     """
     change = (after - before).abs().mean(1, keepdim=True)
     change = nn.functional.avg_pool2d(change, _NEAR, 1, _NEAR // 2, count_include_pad=False)
-    return least + (1 - least) * ((change - STILL) / (CHANGED - STILL)).clamp(0, 1)
+    # most of a face does not change between frames: what half of it shows is noise
+    noise = change.flatten(1).median(1).values.view(-1, 1, 1, 1)
+    still = (NOISE * noise).clamp(STILL, NOISIEST)
+    return least + (1 - least) * ((change - still) / RAMP).clamp(0, 1)
 
 
 def mixed(before: Layer, after: Layer, share: Tensor) -> Layer:
@@ -52,7 +63,8 @@ def mixed(before: Layer, after: Layer, share: Tensor) -> Layer:
 
     Args:
         before: the layer of the frame before.
-        after: the layer of this frame. If it has other planes than ``before``, it is returned as it is.
+        after: the layer of this frame. If it moves other pixels than ``before``, or is ramped otherwise, it is returned
+            as it is; whether it keeps some of the photo's own may change as a face comes nearer.
         share: ``(B, 1, h, w)`` in [0, 1], how much of ``after`` to take.
 
     Example:
@@ -62,7 +74,7 @@ def mixed(before: Layer, after: Layer, share: Tensor) -> Layer:
         tensor([0.2500])
     """
     former, latter = planes_of(_added_up(before)), planes_of(_added_up(after))
-    if before.ramp != after.ramp or former.keys() != latter.keys():
+    if before.ramp != after.ramp or (former.keys() ^ latter.keys()) - _OWN:
         return after
     size = after.mask.shape[-2], after.mask.shape[-1]
     there = resize(share, size).to(after.mask.dtype)
@@ -73,7 +85,8 @@ def mixed(before: Layer, after: Layer, share: Tensor) -> Layer:
 
     def mix(name: str) -> Tensor:
         plane = latter[name]
-        return torch.lerp(_like(former[name], plane), plane, _like(weight, plane))
+        # a layer that keeps none of the photo's own pixels keeps a share of 0
+        return torch.lerp(_like(former.get(name, torch.zeros_like(plane)), plane), plane, _like(weight, plane))
 
     planes = {name: mix(name) for name in latter if name != "mask"}
     result = layer_of(planes | {"mask": torch.lerp(old, after.mask, there)}, after.ramp)

@@ -173,7 +173,12 @@ def edit_clip(
         encoding_of(clip.kind, format, quality)
         check_sound(clip.kind, format)
     with work_folder(out, _identity(framed, source, steady)) as folder:
-        editor, idle, resumed = _work(framed, clip, folder, steady, max_frames, progress)
+        try:
+            editor, idle, resumed = _work(framed, clip, folder, steady, max_frames, progress)
+        except MBUOpsError:
+            if not folder.has_frames:  # the clip or the op will not do: there is nothing to go on with
+                folder.remove()
+            raise
         count = len(editor.found)
         told = _telling(progress, "writing", count)
         busy = any(len(steps) < len(editor.steps) for steps in idle.values())
@@ -223,12 +228,8 @@ def _work(
 ) -> tuple[ClipEditor, Idle, int]:
     device = next((parameter.device for parameter in framed.parameters()), torch.device("cpu"))
     total = clip.kind.frames or 0
-    try:
-        found = search(clip, framed.aligner, folder, device, max_frames, _telling(progress, "searching", total))
-        tracks = _tracks(framed, found, steady)
-    except MBUOpsError:  # of the clip's own: there is nothing to go on with
-        folder.remove()
-        raise
+    found = search(clip, framed.aligner, folder, device, max_frames, _telling(progress, "searching", total))
+    tracks = _tracks(framed, found, steady)
     editor = ClipEditor(framed, clip, found, tracks, folder, device, steady)
     idle = editor.decide(_telling(progress, "deciding", len(found)))
     return editor, idle, editor.edit(idle, _telling(progress, "editing", len(found)))

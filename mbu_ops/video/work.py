@@ -195,6 +195,11 @@ class WorkFolder:
             return 0, {}
         return following, tensors
 
+    @property
+    def has_frames(self) -> bool:
+        """Whether frames are edited already."""
+        return any(self.path.glob("*.npz"))
+
     def remove(self) -> None:
         """Remove the folder."""
         shutil.rmtree(self.path, ignore_errors=True)

@@ -96,7 +96,7 @@ def test_a_quality_is_refused_where_no_result_has_one(photos: Path, tmp_path: Pa
     assert plan_files(photos, tmp_path / "out", quality=80).quality == 80
     assert plan_files("-", "-", quality=80).quality == 80
     for arguments in ({"format": "png"}, {"format": "bmp"}, {"makes_mask": True}):
-        with pytest.raises(ConfigurationError, match="--quality is for JPEG, WebP, AVIF and HEIC"):
+        with pytest.raises(ConfigurationError, match="--quality is for JPEG, WebP, AVIF, HEIC and videos"):
             plan_files(photos, tmp_path / "out", quality=80, **arguments)
     for quality in (0, 101):
         with pytest.raises(ConfigurationError, match="from 1 to 100"):

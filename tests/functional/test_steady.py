@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mbu_ops.functional.layer import Layer, carried, painted
+from mbu_ops.functional.layer import Layer, carried, moved, painted
 from mbu_ops.functional.steady import layer_of, mixed, new_share, planes_of
 
 
@@ -44,7 +44,8 @@ def test_noise_is_no_change() -> None:
 
 def test_layers_of_other_planes_are_not_mixed() -> None:
     drawing = torch.rand(1, 3, 8, 8)
-    after = carried(drawing, drawing.flip(-1), torch.ones(1, 1, 8, 8))
+    one = torch.ones(1, 1, 8, 8)
+    after = moved(drawing, one, one, torch.zeros(1, 2, 8, 8), drawing)
     assert mixed(plain(0.5, 1.0), after, HALF) is after
     ramped = plain(0.1, 1.0).ramped(0.1, 0.2)
     assert mixed(plain(0.5, 1.0), ramped, HALF) is ramped
@@ -58,6 +59,18 @@ def test_the_photos_own_noise_is_taken_out_by_this_frame() -> None:
     assert layer.own is not None
     assert torch.equal(layer.own.low, seen[1])
     assert torch.allclose(layer.bias + layer.own.low, drawing)
+
+
+def test_a_face_that_comes_nearer_is_mixed_on() -> None:
+    seen, mask = torch.rand(1, 3, 8, 8), torch.ones(1, 1, 8, 8)
+    far, near = painted(torch.full((1, 3, 8, 8), 0.2), mask), painted(torch.full((1, 3, 8, 8), 0.6), mask).keeping(seen)
+    nearer, farther = mixed(far, near, HALF), mixed(near, far, HALF)
+    assert near.own is not None
+    assert nearer.own is not None
+    assert torch.allclose(nearer.own.gain, near.own.gain / 2)
+    assert torch.allclose(nearer.bias + nearer.own.low, torch.full_like(seen, 0.4))
+    assert farther.own is None
+    assert torch.allclose(farther.bias, torch.full_like(seen, 0.4))
 
 
 def test_planes_of_another_size_are_brought_to_the_new_one() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from mbu_ops.errors import ConfigurationError, FrameError, ImageFileError, VideoFileError
+from mbu_ops.errors import ConfigurationError, FrameError, ImageFileError, ShapeError, VideoFileError
 from mbu_ops.frames import Box, Framed
 from mbu_ops.ops.segment import Segment
 from mbu_ops.testing import tiny_mbu
@@ -165,6 +165,8 @@ def test_what_cannot_be_done_to_clips_is_said(tmp_path: Path) -> None:
         edit_clip(Segment(tiny_mbu()), source, tmp_path / "out.mkv")
     with pytest.raises(FrameError, match="in some frames of the clip, found none"):
         edit_clip(Framed(DARK, DiscFinder(blind=(0, 1, 2))), source, tmp_path / "out.mkv")
+    with pytest.raises(ShapeError):
+        edit_clip(Framed(DARK, Box(8, 8, 400, 40)), source, tmp_path / "out.mkv")
     with pytest.raises(ImageFileError, match="for a video or an animation"):
         edit_clip(CORNER, source, tmp_path / "out.jpg")
     assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
