@@ -36,6 +36,10 @@ def test_torch_stays_out(statement: str) -> None:
     assert not {"torch", "kornia", "accelerate"} & modules_after(statement)
 
 
+def test_pyav_stays_out_until_a_video_is_opened() -> None:
+    assert "av" not in modules_after("import mbu_ops; mbu_ops.video.edit, mbu_ops.batch.edit_files")
+
+
 def test_torch_comes_in_with_the_first_name_that_needs_it() -> None:
     assert "torch" in modules_after("import mbu_ops; mbu_ops.Transfer")
 
