@@ -70,6 +70,7 @@ def edit(
     views: int = USUAL_VIEWS,
     box: Box | None = None,
     align: bool = True,
+    small: bool = False,
     quality: int | None = None,
     steady: bool = True,
     max_frames: int = MAX_FRAMES,
@@ -90,6 +91,7 @@ def edit(
         views: views of each face to edit and average, 1 to 6.
         box: where to edit instead of looking for faces.
         align: False edits whole frames, which must be cut to what is edited.
+        small: whether to look for small faces too, as in crowds, which takes longer.
         quality: of lossy results, 1 (small) to 100; 80 by default.
         steady: whether faces' ways and what is drawn on them are smoothed in time; without, each frame is edited as
             a photo where something was found.
@@ -122,7 +124,7 @@ def edit(
     plans = ChainSpec.parse(steps).plan(family, guides, method)
     aligned = family_to_align(plans) if align and box is None else None
     computer = torch.device(device or torch.accelerator.current_accelerator(check_available=True) or "cpu")
-    op = assemble_on_photos(plans, aligned, box, which=which, views=views, device=computer)
+    op = assemble_on_photos(plans, aligned, box, which=which, views=views, small=small, device=computer)
     settings = {"quality": quality, "steady": steady, "max_frames": max_frames, "overwrite": overwrite}
     return edit_clip(op, source, out, **settings, progress=progress)  # type: ignore[arg-type]
 

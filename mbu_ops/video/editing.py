@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mbu_ops.errors import ConfigurationError, is_out_of_memory
+from mbu_ops.frames.aligners import GuardedAligner
 from mbu_ops.frames.drawing import draws_in, steps_of
 from mbu_ops.frames.framed import Framed
 from mbu_ops.images.writer import to_samples
@@ -182,10 +183,17 @@ def _spread(numbers: Sequence[int], count: int) -> list[int]:
     return [numbers[round((index + 0.5) * len(numbers) / count - 0.5)] for index in range(count)]
 
 
-def digest_of(op: nn.Module) -> str:
-    """Return what tells one op from another: what it shows of itself, and all its numbers."""
+def _is_plain(value: object) -> bool:
+    return isinstance(value, int | float | str) or (isinstance(value, tuple) and all(map(_is_plain, value)))
+
+
+def digest_of(op: Framed) -> str:
+    """Return what tells one op from another: what it shows of itself, all its numbers, and its aligner's settings."""
     # where things lie in memory is another place in every run
     digest = hashlib.sha256(re.sub(r" at 0x[0-9a-fA-F]+", "", repr(op)).encode())
+    aligner = op.aligner.aligner if isinstance(op.aligner, GuardedAligner) else op.aligner
+    settings = {name: value for name, value in sorted(getattr(aligner, "__dict__", {}).items()) if _is_plain(value)}
+    digest.update(f"{type(aligner).__qualname__} {settings}".encode())
     for name, tensor in sorted([*op.named_parameters(), *op.named_buffers()], key=lambda one: one[0]):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())

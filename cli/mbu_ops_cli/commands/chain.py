@@ -265,9 +265,7 @@ def chain(
 
         return run_demo(plans, family, compute, as_json)
     started = time.perf_counter()
-    editing = _Editing(
-        box, aligned, which, views or USUAL_VIEWS, small_faces, compiled, not no_steady, max_frames
-    )
+    editing = _Editing(box, aligned, which, views or USUAL_VIEWS, small_faces, compiled, not no_steady, max_frames)
     if files.todo:
         report = _run(plans, files, compute, editing)
     else:
