@@ -90,7 +90,9 @@ def show_report(spec: ChainSpec, report: Report, seconds: float, as_json: bool) 
     _tell_metadata(report)
     for written in report.written:
         if written.resumed:
-            log.info(f"{printable_name(written.job)}: went on after {written.resumed} frames that a run before had edited")
+            log.info(
+                f"{printable_name(written.job)}: went on after {written.resumed} frames that a run before had edited"
+            )
     frames = sum(written.frames for written in report.written)
     of_frames = f" ({_number(frames, 'frame')})" if frames else ""
     parts = [f"{_count([written.job for written in report.written])}{of_frames} written"]
@@ -105,7 +107,7 @@ def _tell_metadata(report: Report) -> None:
     if kept := _kept(report):
         places = _kept_places(report)
         where = f", in {places} with the place where it was taken (--strip-gps)" if places else ""
-        log.info(f"the photo's metadata is kept in {_count(kept)}{where}: --strip-metadata leaves it out")
+        log.info(f"the photo's metadata is kept in {_number(kept, 'picture')}{where}: --strip-metadata leaves it out")
 
 
 def _kept(report: Report) -> int:

@@ -54,12 +54,13 @@ def edit_clips(
                 steady=steady,
                 max_frames=max_frames,
                 overwrite=plan.overwrite,
+                strip=plan.strip,
                 progress=None if frames is None else partial(frames, job),
             )
         except Exception as error:  # one clip's trouble, whatever it is, must not cost the others
             failed.append(Failure.of(job, error))
         else:
-            written.append(Written(job, report.idle, report.frames, report.resumed))
+            written.append(Written(job, report.idle, frames=report.frames, resumed=report.resumed))
             _log.debug("%s -> %s", job, job.target)
         advance()
     return written, failed

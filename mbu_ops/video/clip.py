@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbu_ops.errors import VideoFileError
-from mbu_ops.images.reader import DEFAULT_MAX_PIXELS
+from mbu_ops.images.file import Strip
+from mbu_ops.limits import current_limits
 
 Pixels = NDArray[np.uint8]
 
@@ -69,6 +70,26 @@ class ClipKind:
     lossless: bool = True
     icc: bytes | None = None
 
+    def without(self, strip: Strip | None) -> ClipKind:
+        """Return it with less metadata.
+
+        Args:
+            strip: ``"metadata"`` leaves all of it out, ``"gps"`` where the clip was taken, None nothing.
+
+        Example:
+            >>> kind = ClipKind(Path("a.mp4"), "MP4", 8, 8, metadata={"title": "Disc", "location": "+51.5-0.1/"})
+            >>> kind.without("gps").metadata, kind.without("metadata").metadata
+            ({'title': 'Disc'}, {})
+        """
+        kept = self.metadata if strip != "metadata" else {}
+        if strip == "gps":
+            kept = {name: text for name, text in kept.items() if not any(part in name.lower() for part in _PLACES)}
+        return replace(self, metadata=kept)
+
+
+_PLACES = ("location", "gps", "xyz")
+"""What names of metadata hold that say where a clip was taken."""
+
 
 class ClipSource(Protocol):
     """A clip that can be read from its beginning any number of times."""
@@ -87,9 +108,10 @@ def check_size(path: Path, width: int, height: int) -> None:
     Raises:
         VideoFileError: if they are too large, or there are none.
     """
-    if not 0 < width * height <= DEFAULT_MAX_PIXELS:
+    most = current_limits().max_pixels
+    if not 0 < width * height <= most:
         raise VideoFileError(
-            f"{str(path)!r}: expected frames of 1 to {DEFAULT_MAX_PIXELS / 1e6:g} million pixels, got {width} x "
+            f"{str(path)!r}: expected frames of 1 to {most / 1e6:g} million pixels, got {width} x "
             f"{height}; shrink the clip"
         )
 

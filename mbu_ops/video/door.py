@@ -22,12 +22,13 @@ from mbu_ops.frames.box import Box
 from mbu_ops.frames.chains import assemble_on_photos
 from mbu_ops.frames.choice import USUAL_VIEWS, Which
 from mbu_ops.frames.framed import Framed
+from mbu_ops.images.file import Strip
 from mbu_ops.images.formats import FORMAT_OF_SUFFIX, format_of
 from mbu_ops.images.memory import Picture
 from mbu_ops.ops.bound import Chain
 from mbu_ops.ops.chain import ChainSpec
 from mbu_ops.video.animations import AnimationFile, write_animation
-from mbu_ops.video.clip import ClipSource, check_length
+from mbu_ops.video.clip import ClipKind, ClipSource, check_length
 from mbu_ops.video.editing import ClipEditor, Idle, digest_of
 from mbu_ops.video.finding import search
 from mbu_ops.video.limits import MAX_FRAMES
@@ -138,6 +139,7 @@ def edit_clip(
     steady: bool = True,
     max_frames: int = MAX_FRAMES,
     overwrite: bool = False,
+    strip: Strip | None = None,
     progress: ClipProgress | None = None,
 ) -> ClipReport:
     """Edit a video or an animation by an op that is there already; see :func:`edit`.
@@ -154,6 +156,7 @@ def edit_clip(
         steady: see :func:`edit`.
         max_frames: see :func:`edit`.
         overwrite: see :func:`edit`.
+        strip: leave ``"metadata"`` out of the result, or only ``"gps"``, where the clip was taken.
         progress: see :func:`edit`.
 
     Raises:
@@ -184,7 +187,8 @@ def edit_clip(
         count = len(editor.found)
         told = _telling(progress, "writing", count)
         busy = any(len(steps) < len(editor.steps) for steps in idle.values())
-        _write(editor, out, format, quality, busy, told)
+        same = not busy and quality is None and strip is None and format == clip.kind.format
+        _write(editor, clip.kind.without(strip), out, format, quality, same, told)
         folder.remove()
     names = op_names(framed.op)
     nothing = [name for step, name in enumerate(names) if all(step in steps for steps in idle.values())]
@@ -249,13 +253,18 @@ def _tracks(framed: Framed, found: Sequence[Found], steady: bool) -> list[Track]
 
 
 def _write(
-    editor: ClipEditor, out: Path, format: str, quality: int | None, busy: bool, told: Callable[[int], object]
+    editor: ClipEditor,
+    kind: ClipKind,
+    out: Path,
+    format: str,
+    quality: int | None,
+    same: bool,
+    told: Callable[[int], object],
 ) -> None:
-    kind = editor.source.kind
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
         with atomic_path(out) as temporary:
-            if not busy and quality is None and format == kind.format:
+            if same:
                 shutil.copyfile(kind.path, temporary)  # to encode it again would change it
             elif FORMAT_OF_SUFFIX[out.suffix.lower()].video:
                 write_video(temporary, editor.edited(told), kind, format, quality)

@@ -12,6 +12,7 @@ import torch
 
 from mbu_ops.errors import ConfigurationError, FrameError, ImageFileError, ShapeError, VideoFileError
 from mbu_ops.frames import Box, Framed
+from mbu_ops.images import Limits, limited
 from mbu_ops.ops.segment import Segment
 from mbu_ops.testing import tiny_mbu
 from mbu_ops.video import edit_clip
@@ -55,6 +56,14 @@ def test_time_stamps_sound_and_title_stay(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert container.metadata["title"] == "Disc"
         assert container.streams.video[0].codec_context.name == "h264"
+
+
+def test_metadata_is_left_out_where_asked(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "in.mkv", pictures(3), title="Disc")
+    for strip, title in ((None, "Disc"), ("gps", "Disc"), ("metadata", None)):
+        edit_clip(CORNER, source, tmp_path / "out.mkv", strip=strip, overwrite=True)
+        with av.open(str(tmp_path / "out.mkv")) as container:
+            assert container.metadata.get("title") == title
 
 
 def test_a_container_of_another_kind_takes_the_sound_or_says_so(tmp_path: Path) -> None:
@@ -137,12 +146,11 @@ def test_what_is_no_video_is_refused_by_name(tmp_path: Path, name: str) -> None:
     assert set(tmp_path.iterdir()) == before
 
 
-def test_long_clips_and_large_frames_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_clips_and_large_frames_are_refused(tmp_path: Path) -> None:
     source = write_video(tmp_path / "in.mkv", pictures(6))
     with pytest.raises(VideoFileError, match="at most 5 frames, got 6 or more"):
         edit_clip(CORNER, source, tmp_path / "out.mkv", max_frames=5)
-    monkeypatch.setattr("mbu_ops.video.clip.DEFAULT_MAX_PIXELS", 1000)
-    with pytest.raises(VideoFileError, match="got 96 x 64"):
+    with limited(Limits(max_pixels=1000)), pytest.raises(VideoFileError, match="got 96 x 64"):
         edit_clip(CORNER, source, tmp_path / "out.mkv")
     assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
 
