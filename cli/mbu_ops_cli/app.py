@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "parse": ("parse:parse", "Tell the parts of photos apart: a mask for each."),
     "train": ("train:train", "Learn a new edit from two folders of pictures."),
     "train-judge": ("train_judge:train_judge", "Train a classifier that judges edits."),
+    "web": ("web:web", "Edit photos on a page in your browser."),
     "weights": ("weights:weights", "List, check and convert trained weights."),
 }
 """Each command's home and the line that the main help shows for it, so that help imports none of them."""

@@ -38,11 +38,28 @@ def write_guides(guides: Sequence[GuideSpec], path: Path, overwrite: bool) -> No
     images.write(path, np.asarray(sheet), overwrite=overwrite)
 
 
-def _cell(number: int, guide: GuideSpec) -> Image.Image:
+def thumbnail(guide: GuideSpec) -> Image.Image:
+    """Return a guide's picture, :data:`WIDTH` pixels wide; a transparent one on white.
+
+    Args:
+        guide: the picture.
+
+    Raises:
+        PluginError: if it cannot be read.
+
+    Example:
+        >>> from mbu_ops.families import get_family
+        >>> thumbnail(get_family("faces").guides[0]).width
+        320
+    """
     picture = read_guide(guide)
     drawn = picture.to_pillow().convert("RGBA")
     pixels = Image.alpha_composite(Image.new("RGBA", drawn.size, "white"), drawn).convert("RGB")
-    pixels = pixels.resize((WIDTH, max(1, round(WIDTH * picture.height / picture.width))), Image.Resampling.LANCZOS)
+    return pixels.resize((WIDTH, max(1, round(WIDTH * picture.height / picture.width))), Image.Resampling.LANCZOS)
+
+
+def _cell(number: int, guide: GuideSpec) -> Image.Image:
+    pixels = thumbnail(guide)
     cell = Image.new("RGB", (WIDTH, pixels.height + LINE), "white")
     cell.paste(pixels, (0, 0))
     ImageDraw.Draw(cell).text((4, pixels.height + 3), f"{number}  {guide.title}", fill="black")

@@ -19,24 +19,45 @@ _KEY = re.compile(r"[A-Za-z_]+")
 _INDEX = re.compile(r"[0-9]{1,6}")
 
 
-def number(low: float, high: float) -> Kind:
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The kind of numbers of a range; what shows an option as a slider reads its ends.
+
+    Attributes:
+        low: the smallest.
+        high: the largest.
+
+    Example:
+        >>> Numbers(0, 1)("0.5")
+        0.5
+    """
+
+    low: float
+    high: float
+
+    def __call__(self, value: str) -> float:
+        """Read a number.
+
+        Raises:
+            ValueError: if it is none, or out of range.
+        """
+        try:
+            given = float(value)
+        except ValueError:
+            given = math.nan
+        if not self.low <= given <= self.high:
+            raise ValueError(f"a number from {self.low:g} to {self.high:g}")
+        return given
+
+
+def number(low: float, high: float) -> Numbers:
     """Return the kind of numbers from ``low`` to ``high``.
 
     Example:
         >>> number(0, 1)("0.5")
         0.5
     """
-
-    def read(value: str) -> float:
-        try:
-            given = float(value)
-        except ValueError:
-            given = math.nan
-        if not low <= given <= high:
-            raise ValueError(f"a number from {low:g} to {high:g}")
-        return given
-
-    return read
+    return Numbers(low, high)
 
 
 def index(value: str) -> int:
