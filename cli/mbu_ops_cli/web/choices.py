@@ -46,11 +46,10 @@ class Upload:
 
         Example:
             >>> Upload.of("/tmp/x/my ref,guide=2.jpg").name, Upload.of("/tmp/-rf.png").name
-            ('my ref_guide_2.jpg', 'rf.png')
+            ('my ref,guide_2.jpg', 'rf.png')
         """
-        suffix = PurePath(path).suffix[:8]
-        stem = re.sub(r"[^\w. -]+", "_", PurePath(path).stem).strip("- ._") or "photo"
-        return cls(stem[:LONGEST_NAME] + re.sub(r"[^\w.]+", "", suffix), Path(path))
+        stem = re.sub(r"[^\w. ,()+-]+", "_", PurePath(path).stem).strip("- ._") or "photo"
+        return cls(stem[:LONGEST_NAME] + re.sub(r"[^\w.]+", "", PurePath(path).suffix[:8]), Path(path))
 
 
 @dataclass(frozen=True, slots=True)

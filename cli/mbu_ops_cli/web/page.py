@@ -91,7 +91,7 @@ class Page:
             )
         self.told = gr.HTML(visible=False, elem_id="told")
         self.faces = gr.Image(
-            label="Found in the photo", visible=False, interactive=False, height=260, buttons=[], elem_id="faces"
+            show_label=False, visible=False, interactive=False, height=260, buttons=[], elem_id="faces"
         )
         self.which = gr.Radio([("all", "all")], value="all", label="Which to edit", visible=False, elem_id="which")
 
@@ -117,15 +117,15 @@ class Page:
     def _place_result(self) -> None:
         self.said = gr.HTML(_EMPTY, elem_id="said")
         self.slider = gr.ImageSlider(
-            label="Before and after", visible=False, interactive=False, buttons=["fullscreen"], elem_id="slider",
-            max_height=640,
+            label="Before and after", format="png", visible=False, interactive=False, buttons=["fullscreen"],
+            elem_id="slider", max_height=640,
         )  # fmt: skip
         self.command = gr.Textbox(
             label="The same in a shell", lines=2, max_lines=6, interactive=False, buttons=["copy"], elem_id="command"
         )
         self.files = gr.File(label="Download", visible=False, interactive=False, file_count="multiple", elem_id="files")
         self.mask = gr.Image(
-            label="What changed", visible=False, interactive=False, buttons=[], height=240, elem_id="mask"
+            label="What changed", format="png", visible=False, interactive=False, buttons=[], height=240, elem_id="mask"
         )
         with gr.Accordion("Recipe, for mbu-ops chain --recipe look.toml", open=False):
             self.recipe = gr.Textbox(
@@ -135,37 +135,36 @@ class Page:
     def wire(self) -> None:
         """Say what happens when something on the page is used."""
         picker, state = self.picker, self.session
+        asked = [state, self.list, self.which, *picker.inputs]
         opened = [state, self.told, self.faces, self.which, *self._results(), *self._painting()]
-        self.file.upload(_guarded(self.told, self.opened), [state, self.file], opened, **WORK)
-        self.sample.click(_guarded(self.told, self.sampled), [state], [self.file, *opened], **WORK)
-        self.family.input(
-            _guarded(self.told, self.turned_to), [state, self.family],
-            [*opened, *picker.outputs, self.list, self.clear, self.no_parts, self.show_parts, self.sample], **WORK,
-        )  # fmt: skip
-        picker.thing.input(picker.of, [self.family, picker.thing], picker.outputs, **LIGHT)
-        picker.word.input(picker.of, [self.family, picker.thing, picker.word], picker.outputs, **LIGHT)
-        picker.method.input(
-            picker.guides_of, [self.family, picker.thing, picker.word, picker.method],
-            [picker.guides, picker.gallery, picker.guide, picker.to], **LIGHT,
-        )  # fmt: skip
-        picker.gallery.select(_selected, None, picker.guide, **LIGHT)
-        asked = [state, self.list, self.which, self.picker.views, *picker.inputs]
         listed = [state, self.list, self.clear]
-        self.add.click(_guarded(self.said, self.added), asked, [*listed, self.said], **LIGHT)
-        self.clear.click(self.cleared, [state], listed, **LIGHT)
-        for part in asked:
-            part.change(self.shown, asked, [self.command, self.recipe], trigger_mode="always_last", **LIGHT)
-        self.edit.click(
-            _guarded(self.said, self.edited), asked, self._results(), scroll_to_output=True,
-            show_progress_on=[self.said, self.slider], **WORK,
-        )  # fmt: skip
-        self.show_parts.click(
-            _guarded(self.said, self.parsed), [state, self.which], [state, *self._painting(), self.said], **WORK
-        )
-        self.redraw.click(
-            _guarded(self.said, self.repainted), [state, self.editor, self.which], self._results(),
-            scroll_to_output=True, show_progress_on=[self.said, self.slider], **WORK,
-        )  # fmt: skip
+        guides = [picker.guides, picker.gallery, picker.guide, picker.to]
+        other = [*opened, *picker.outputs, self.list, self.clear, self.no_parts, self.show_parts, self.sample]
+        opens, samples, turns = (_guarded(self.told, one) for one in (self.opened, self.sampled, self.turned_to))
+        adds, parses = (_guarded(self.said, one) for one in (self.added, self.parsed))
+        changed = [
+            self.file.upload(opens, [state, self.file], opened, **WORK),
+            self.sample.click(samples, [state], [self.file, *opened], **WORK),
+            self.family.input(turns, [state, self.family], other, **WORK),
+            picker.thing.input(picker.of, [self.family, picker.thing], picker.outputs, **LIGHT),
+            picker.word.input(picker.of, [self.family, picker.thing, picker.word], picker.outputs, **LIGHT),
+            picker.method.input(
+                picker.guides_of, [self.family, picker.thing, picker.word, picker.method], guides, **LIGHT
+            ),
+            picker.gallery.select(_selected, None, picker.guide, **LIGHT),
+            self.add.click(adds, asked, [*listed, self.said], **LIGHT),
+            self.clear.click(self.cleared, [state], listed, **LIGHT),
+        ]
+        # once what changes other controls is done, and whenever one is moved that does not
+        for event in changed:
+            event.then(self.shown, asked, [self.command, self.recipe], **LIGHT)
+        for moved in (self.list.input, self.which.input, *picker.moved):
+            moved(self.shown, asked, [self.command, self.recipe], trigger_mode="always_last", **LIGHT)
+        results = {"outputs": self._results(), "scroll_to_output": True, "show_progress_on": [self.said, self.slider]}
+        self.edit.click(_guarded(self.said, self.edited), asked, **results, **WORK)
+        self.show_parts.click(parses, [state, self.which], [state, *self._painting(), self.said], **WORK)
+        painting = [state, self.editor, self.which]
+        self.redraw.click(_guarded(self.said, self.repainted), painting, **results, **WORK)
 
     def _results(self) -> list[Any]:
         return [self.said, self.slider, self.mask, self.files, self.command]
@@ -195,7 +194,7 @@ class Page:
             self.sample: gr.update(visible=bool(session.spec.samples)),
         }
 
-    def added(self, session: Session, kept: list[int], _which: str, _views: int, *draft: Any) -> Changes:
+    def added(self, session: Session, kept: list[int], _which: str, *draft: Any) -> Changes:
         """Put the step that is being picked into the list."""
         return self._listed(session.with_pick(self.picker.read(draft)), kept) | {self.said: gr.update()}
 
@@ -203,17 +202,17 @@ class Page:
         """Empty the list."""
         return self._listed(session.without_picks())
 
-    def shown(self, session: Session, kept: list[int], which: str, views: int, *draft: Any) -> Changes:
+    def shown(self, session: Session, kept: list[int], which: str, *draft: Any) -> Changes:
         """Show the command line and the recipe of what would be done now."""
         try:
-            order = session.order(self.picker.read(draft), kept, parse_which(which), int(views))
+            order = session.order(self.picker.read(draft), kept, parse_which(which), self.picker.views_of(draft))
             return {self.command: order.command, self.recipe: order.recipe}
         except MBUOpsError as error:
             return {self.command: str(error), self.recipe: ""}
 
-    def edited(self, session: Session, kept: list[int], which: str, views: int, *draft: Any) -> Changes:
+    def edited(self, session: Session, kept: list[int], which: str, *draft: Any) -> Changes:
         """Edit the photo."""
-        order = session.order(self.picker.read(draft), kept, parse_which(which), int(views))
+        order = session.order(self.picker.read(draft), kept, parse_which(which), self.picker.views_of(draft))
         return self._done(session.run(order, self._new_folder()), order.command)
 
     def parsed(self, session: Session, which: str) -> Changes:

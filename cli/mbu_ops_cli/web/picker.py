@@ -45,7 +45,7 @@ class StepPicker:
             self.gallery = gr.Gallery(
                 **_pictures(found),
                 columns=4,
-                height=200,
+                height=230,
                 allow_preview=False,
                 object_fit="contain",
                 interactive=False,
@@ -70,9 +70,24 @@ class StepPicker:
     def inputs(self) -> list[Any]:
         """The components that :meth:`read` wants the values of, in this order."""
         return [
-            self.thing, self.word, self.method, self.guide, self.guide_file, self.to, self.to_file,
+            self.views, self.thing, self.word, self.method, self.guide, self.guide_file, self.to, self.to_file,
             *self.main, *self.fine, *self.typed,
         ]  # fmt: skip
+
+    @property
+    def moved(self) -> list[Any]:
+        """The events of controls that change no others."""
+        plain = (self.views, self.guide, self.to, *self.main, *self.fine, *self.typed)
+        files = (self.guide_file, self.to_file)
+        return [*(one.input for one in plain), *(event for one in files for event in (one.upload, one.clear))]
+
+    def views_of(self, values: Sequence[Any]) -> int:
+        """Return how many views are asked for.
+
+        Args:
+            values: of :attr:`inputs`.
+        """
+        return int(values[0])
 
     def read(self, values: Sequence[Any]) -> Pick:
         """Return the step that the controls show.
@@ -83,7 +98,7 @@ class StepPicker:
         Raises:
             ConfigurationError: if what was typed is no value of its option.
         """
-        thing, word, method, guide, guide_file, to, to_file, *rest = values
+        _, thing, word, method, guide, guide_file, to, to_file, *rest = values
         main, fine = rest[: len(self.main)], rest[len(self.main) : len(self.main) + len(self.fine)]
         turned = {
             dial.option.name: float(value)
@@ -189,7 +204,7 @@ def _guides(found: Sequence[DefaultGuide]) -> dict[str, Any]:
 
 def _pictures(found: Sequence[DefaultGuide]) -> dict[str, Any]:
     value = [(thumbnail(one.spec), one.title) for one in found if one.spec]
-    return {"value": value, "visible": bool(value), "selected_index": None}
+    return {"value": value, "visible": bool(value)}
 
 
 def _guide_file(label: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -171,11 +172,13 @@ def application(folder: Path) -> Any:
         ) from error
     from mbu_ops_cli.web.page import CSS, THEME, build
 
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    undocumented: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": None}
+    app = FastAPI(**undocumented)
     gradio.mount_gradio_app(
         app,
         build(folder / "results"),
         path="/",
+        app_kwargs=undocumented,
         server_name=HOST,
         footer_links=[],
         run_history=False,
@@ -201,11 +204,17 @@ def serve(app: Any, own: socket.socket) -> None:
     """
     import uvicorn
 
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            """Cut off the pages that are still open, which is no error to be told of."""
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+            await super().shutdown(sockets)
+
     # uvicorn repeats the signal that ended it: this way it ends here, and what follows still tidies up
     before = signal.signal(signal.SIGTERM, _interrupt)
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
     try:
-        uvicorn.Server(config).run(sockets=[own])
+        Server(config).run(sockets=[own])
     except KeyboardInterrupt:
         pass
     finally:
