@@ -187,18 +187,26 @@ def test_what_is_no_photo_is_named_as_it_came(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_run_is_that_of_the_library(pets: FamilySpec, tmp_path: Path) -> None:
-    session = Session("pets").opened(pets.samples[0].locate())
+    session = Session("pets").opened(str(pets.samples[0].locate()))
     order = session.order(pick("remove", "hat"), views=1)
     outcome = session.run(order, tmp_path / "out")
     assert [path.name for path in outcome.files] == ["rex-edited.png", "rex-edited.mask.png", "look.toml"]
-    expected = mbu_ops.edit("remove:hat", read(pets.samples[0].locate()), family="pets", views=1)
+    expected = mbu_ops.edit("remove:hat", read(str(pets.samples[0].locate())), family="pets", views=1)
     assert (read(outcome.files[0]).pixels == expected.pixels).all()
     assert outcome.files[2].read_text() == order.recipe
     assert (outcome.before.shape, outcome.after.shape) == (expected.pixels.shape, expected.pixels.shape)
 
 
+def test_the_slider_begins_in_the_middle_of_what_changed() -> None:
+    blank = np.zeros((4, 10, 3), np.uint8)
+    mask = blank.copy()
+    mask[1, 6:9] = 255
+    assert photos.Outcome(blank, blank, mask, ()).middle == 70
+    assert photos.Outcome(blank, blank, blank, ()).middle == 50
+
+
 def test_a_mask_is_a_result(pets: FamilySpec, tmp_path: Path) -> None:
-    session = Session("pets").opened(pets.samples[0].locate())
+    session = Session("pets").opened(str(pets.samples[0].locate()))
     outcome = session.run(session.order(pick("segment", "hat")), tmp_path)
     assert outcome.files[0].name == "rex-mask.png"
     assert Image.open(outcome.files[0]).mode == "L"

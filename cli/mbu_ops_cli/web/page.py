@@ -160,7 +160,11 @@ class Page:
             event.then(self.shown, asked, [self.command, self.recipe], **LIGHT)
         for moved in (self.list.input, self.which.input, *picker.moved):
             moved(self.shown, asked, [self.command, self.recipe], trigger_mode="always_last", **LIGHT)
-        results = {"outputs": self._results(), "scroll_to_output": True, "show_progress_on": [self.said, self.slider]}
+        results: dict[str, Any] = {
+            "outputs": self._results(),
+            "scroll_to_output": True,
+            "show_progress_on": [self.said, self.slider],
+        }
         self.edit.click(_guarded(self.said, self.edited), asked, **results, **WORK)
         self.show_parts.click(parses, [state, self.which], [state, *self._painting(), self.said], **WORK)
         painting = [state, self.editor, self.which]
@@ -279,7 +283,7 @@ class Page:
         notices = "".join(_line(notice, "notice") for notice in outcome.notices)
         return {
             self.said: gr.update(value=notices, visible=bool(notices)),
-            self.slider: gr.update(value=(outcome.before, outcome.after), visible=True),
+            self.slider: gr.update(value=(outcome.before, outcome.after), slider_position=outcome.middle, visible=True),
             self.mask: gr.update(value=outcome.mask, visible=True),
             self.files: gr.update(value=[str(path) for path in outcome.files], visible=True),
             self.command: command,

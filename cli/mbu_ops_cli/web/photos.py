@@ -78,6 +78,12 @@ class Outcome:
     files: tuple[Path, ...]
     notices: tuple[str, ...] = field(default=())
 
+    @property
+    def middle(self) -> int:
+        """Where the middle of what changed is, in per cent of the width: there one compares best."""
+        columns = np.flatnonzero(self.mask.any((0, 2)))
+        return round(100 * float(columns.mean()) / self.mask.shape[1]) if columns.size else 50
+
 
 @functools.cache
 def finder(name: str) -> GuardedAligner | None:
