@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import signal
@@ -84,8 +85,9 @@ def page(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iter
     opened = browser.new_page(viewport={"width": width, "height": height})
     opened.set_default_timeout(PATIENCE)
     errors: list[str] = []
+    own = re.compile(rf"{re.escape(address)}/|data:|blob:")
     opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.on("request", lambda one: one.url.startswith((address, "data:", "blob:")) or errors.append(one.url))
+    opened.on("request", lambda one: errors.extend([] if own.match(one.url) else [one.url]))
     opened.goto(address)
     opened.locator("#edit").wait_for()
     yield opened
@@ -94,7 +96,7 @@ def page(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iter
 
 
 def sample() -> Path:
-    return get_family("faces").samples[0].locate()
+    return Path(str(get_family("faces").samples[0].locate()))
 
 
 def wait_for_command(page: Page, text: str) -> str:
