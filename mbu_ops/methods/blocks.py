@@ -14,6 +14,10 @@ from torch.nn import functional as F
 NEGATIVE_SLOPE = 0.2
 """Slope of every leaky ReLU. The paper says ReLU in the decoders; the published weights need this one."""
 
+CONSTANTS = torch.device("cpu")
+"""A context for what a network computes with and never learns, whatever the default device is: arithmetic on meta
+tensors, where files are compared with their networks, would import all of torch's compiler, as long as torch itself."""
+
 
 def activation() -> nn.Module:
     """Return the activation of all layers."""

@@ -20,7 +20,7 @@ from mbu_ops.functional.layer import Layer, carried, painted
 from mbu_ops.functional.mask import change_mask
 from mbu_ops.functional.render import render
 from mbu_ops.methods.base import Networks, to_signed, to_unit
-from mbu_ops.methods.blocks import ResidualBlock, activation
+from mbu_ops.methods.blocks import CONSTANTS, ResidualBlock, activation
 from mbu_ops.methods.config import NetworkConfig
 from mbu_ops.methods.info import MethodInfo
 
@@ -245,9 +245,10 @@ class MAAE(Networks):
             before = after
         last = stem if len(self.config.decoder_widths) < len(widths) else 1
         self.decoder = nn.Sequential(*up, nn.Conv2d(before, pixels, last, 1, last // 2))
-        chosen = torch.zeros(self.config.code_side)
-        chosen[list(covering_positions(self.config.convolutions, self.config.resolution // patch))] = 1
-        self.register_buffer("positions", chosen[:, None] * chosen, persistent=False)
+        with CONSTANTS:
+            chosen = torch.zeros(self.config.code_side)
+            chosen[list(covering_positions(self.config.convolutions, self.config.resolution // patch))] = 1
+            self.register_buffer("positions", chosen[:, None] * chosen, persistent=False)
 
     def stems(self) -> tuple[str, ...]:
         """Name the convolutions that read pixels."""

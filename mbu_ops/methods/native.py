@@ -20,6 +20,7 @@ from mbu_ops.functional.detail import agreement
 from mbu_ops.functional.layer import Layer, Moved
 from mbu_ops.functional.mask import resize
 from mbu_ops.methods.base import Networks, to_signed, to_unit
+from mbu_ops.methods.blocks import CONSTANTS
 from mbu_ops.methods.config import NetworkConfig
 from mbu_ops.methods.info import MethodInfo
 from mbu_ops.methods.unet import GROUPS, HALVINGS, UNet
@@ -323,6 +324,7 @@ def _fast(model: Form) -> Form:
 
 def faded(height: int, width: int) -> Tensor:
     """Return what masks are multiplied by, ``(1, 1, H, W)``: 1 inside, and a ramp to 0 at the border."""
-    rows, columns = (torch.arange(side) + 0.5 for side in (height, width))
-    rows, columns = torch.minimum(rows, height - rows), torch.minimum(columns, width - columns)
-    return (torch.minimum(rows[:, None], columns) / _RIM).clamp(0, 1)[None, None]
+    with CONSTANTS:
+        rows, columns = (torch.arange(side) + 0.5 for side in (height, width))
+        rows, columns = torch.minimum(rows, height - rows), torch.minimum(columns, width - columns)
+        return (torch.minimum(rows[:, None], columns) / _RIM).clamp(0, 1)[None, None]

@@ -20,6 +20,7 @@ from mbu_ops.functional.blend import on_plain
 from mbu_ops.functional.layer import Layer, Moved
 from mbu_ops.functional.mask import resize
 from mbu_ops.methods.base import to_signed, to_unit
+from mbu_ops.methods.blocks import CONSTANTS
 from mbu_ops.methods.info import MethodInfo
 from mbu_ops.methods.native import CONFIGS, NativeConfig, WithRemover, faded
 from mbu_ops.methods.unet import HALVINGS, UNet
@@ -178,8 +179,9 @@ def _bends(height: int, width: int) -> Tensor:
 
     The last two are what turning a head, and the curve of a face, do to a pair of glasses.
     """
-    x, y = torch.linspace(-1, 1, width).repeat(height), torch.linspace(-1, 1, height).repeat_interleave(width)
-    found: Tensor = torch.linalg.qr(torch.stack([torch.ones_like(x), x, y, x * y, x * x], 1)).Q
+    with CONSTANTS:
+        x, y = torch.linspace(-1, 1, width).repeat(height), torch.linspace(-1, 1, height).repeat_interleave(width)
+        found: Tensor = torch.linalg.qr(torch.stack([torch.ones_like(x), x, y, x * y, x * x], 1)).Q
     return found
 
 

@@ -40,6 +40,11 @@ def test_pyav_stays_out_until_a_video_is_opened() -> None:
     assert "av" not in modules_after("import mbu_ops; mbu_ops.video.edit, mbu_ops.batch.edit_files")
 
 
+def test_edits_load_without_torch_s_compiler() -> None:
+    steps = "remove:smile add:glasses remove:facial_hair adjust:smile remove:glasses,method=mbu segment:hair"
+    assert "torch._dynamo" not in modules_after(f"import mbu_ops; mbu_ops.chain({steps!r}), mbu_ops.aligner('faces')")
+
+
 def test_torch_comes_in_with_the_first_name_that_needs_it() -> None:
     assert "torch" in modules_after("import mbu_ops; mbu_ops.Transfer")
 
