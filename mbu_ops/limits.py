@@ -28,7 +28,8 @@ LARGEST_METADATA = 64 << 20
 _LARGEST_PIXEL = 16
 """Bytes in a file: four samples of 32 bits, not compressed."""
 
-_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+# bytes that fill the room before a marker are passed over by the search: asked for here, they would be tried from each
+_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
 _START, _END, _SCAN, _ALONE = 0xD8, 0xD9, 0xDA, 0x01
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 import zlib
 from io import BytesIO, FileIO
 from pathlib import Path
@@ -138,6 +140,15 @@ def test_scans_are_counted_as_the_decoder_meets_them(progressive: bool) -> None:
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8))
     picture.save(buffer, "JPEG", progressive=progressive, exif=exif, restart_marker_blocks=1)
     assert count_scans(buffer.getvalue() + bytes(thumbnail)) == (10 if progressive else 1)
+
+
+def test_bytes_that_fill_room_are_passed_over_once() -> None:
+    code = (
+        "from mbu_ops.limits import count_scans\n"
+        r"print(count_scans(b'\xff\xd8' + b'\xff' * 10**6 + b'\0\xff\xff\xda\0\2'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "1\n"
 
 
 @pytest.mark.parametrize(("bits", "megapixels"), [(8, 5), (16, 5)])
