@@ -12,7 +12,9 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import shutil
+import stat
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -82,19 +84,27 @@ def work_folder(target: Path, identity: str) -> Iterator[WorkFolder]:
         identity: what the work is made of and how; work of another identity is thrown away.
 
     Raises:
-        VideoFileError: if another run holds it, or it cannot be written.
+        VideoFileError: if another run holds it, it is a link or somebody else's, or it cannot be written.
     """
     name = hashlib.sha256(target.name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     path = target.parent / f".mbu-ops-{name}.work"
     with contextlib.ExitStack() as stack:
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                path.mkdir(mode=0o700)  # frames lie in it
+            _check_own(path)
             lock = stack.enter_context((path / "lock").open("ab"))
+            if not _hold(lock.fileno(), path / "lock"):
+                raise VideoFileError(
+                    f"{str(target)!r}: another run is at work on it; let it end, or choose another output"
+                )
+            folder = WorkFolder(path, identity)
+        except VideoFileError:
+            raise
         except OSError as error:
             raise VideoFileError(f"{str(path)!r}: cannot be written ({error.strerror or error})") from error
-        if not _hold(lock.fileno()):
-            raise VideoFileError(f"{str(target)!r}: another run is at work on it; let it end, or choose another output")
-        yield WorkFolder(path, identity)
+        yield folder
 
 
 class WorkFolder:
@@ -246,8 +256,26 @@ def place_from_json(fields: Mapping[str, Any]) -> Frame | Box:
     return Box(**rest) if fields["kind"] == "Box" else Frame(**rest)
 
 
-def _hold(descriptor: int) -> bool:
-    """Lock an open file until it is closed, or its process ends, however it does; False if another process holds it."""
+def _check_own(path: Path) -> None:
+    """Make sure that a work folder is one, and this user's: what lies in it is believed, and thrown away.
+
+    Raises:
+        VideoFileError: if it is a link, no folder, or belongs to somebody else.
+    """
+    status = path.lstat()
+    if not stat.S_ISDIR(status.st_mode) or (hasattr(os, "getuid") and status.st_uid != os.getuid()):
+        raise VideoFileError(
+            f"{str(path)!r}: expected a work folder of your own under this name, got a link, a file or a folder of "
+            "somebody else; remove it, or choose another output"
+        )
+
+
+def _hold(descriptor: int, path: Path) -> bool:
+    """Lock an open file until it is closed, or its process ends, however it does.
+
+    Returns:
+        False if another process holds it, or held it and has removed it meanwhile.
+    """
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -257,6 +285,6 @@ def _hold(descriptor: int) -> bool:
             import fcntl
 
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(descriptor), path.stat())
     except OSError:
         return False
-    return True

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import shutil
+import stat
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -165,6 +168,39 @@ def test_two_runs_do_not_work_on_one_result(tmp_path: Path) -> None:
 
     report = edit_clip(Framed(Moody(), DiscFinder()), source, tmp_path / "a.mkv", progress=told)
     assert (report.frames, report.tracks) == (COUNT, 1)
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """Where a run on ``a.mkv`` keeps its work."""
+    with pytest.raises(KeyboardInterrupt):
+        run(drawn_on(tmp_path), tmp_path / "a.mkv", DiscFinder(), "editing", 2)
+    [folder] = tmp_path.glob(".*.work")
+    return folder
+
+
+def test_a_link_for_a_work_folder_is_not_followed(tmp_path: Path, work: Path) -> None:
+    shutil.rmtree(work)
+    (tmp_path / "album").mkdir()
+    (tmp_path / "album" / "photo.jpg").touch()
+    work.symlink_to(tmp_path / "album")
+    with pytest.raises(VideoFileError, match="expected a work folder of your own under this name, got a link"):
+        run(drawn_on(tmp_path), tmp_path / "a.mkv", DiscFinder())
+    assert [path.name for path in (tmp_path / "album").iterdir()] == ["photo.jpg"]
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="has no such users")
+def test_a_work_folder_is_for_its_user_alone(tmp_path: Path, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert stat.S_IMODE(work.stat().st_mode) == 0o700
+    monkeypatch.setattr(os, "getuid", lambda: work.stat().st_uid + 1)
+    with pytest.raises(VideoFileError, match="or a folder of somebody else; remove it, or choose another output"):
+        run(drawn_on(tmp_path), tmp_path / "a.mkv", DiscFinder())
+
+
+def test_what_does_not_belong_into_a_work_folder_is_said(tmp_path: Path, work: Path) -> None:
+    (work / "album").mkdir()
+    with pytest.raises(VideoFileError, match=r"\.work': cannot be written"):
+        run(drawn_on(tmp_path, noise=4.0), tmp_path / "a.mkv", DiscFinder())
 
 
 def test_progress_counts_frames(tmp_path: Path) -> None:
