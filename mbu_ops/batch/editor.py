@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from mbu_ops.errors import ConfigurationError, FrameError, MBUOpsError, PluginError, is_out_of_memory
-from mbu_ops.frames.drawing import steps_of
+from mbu_ops.frames.drawing import names_of, steps_of
 from mbu_ops.frames.framed import Framed, Left
 from mbu_ops.functional.render import BAND
-from mbu_ops.ops.bound import Chain, makes_mask
+from mbu_ops.ops.bound import makes_mask
 from mbu_ops.ops.edit import Edit, compose, edit_with
 from mbu_ops.ops.one_input import left_by
 
@@ -67,7 +67,7 @@ class Editor:
         self.batch_size = batch_size or 16
         chain = unframed(op)
         self.makes_mask = makes_mask(chain)
-        self.names = chain.names if isinstance(chain, Chain) else (type(chain).__name__,)
+        self.names = names_of(chain)
 
     @property
     def bytes_per_pixel(self) -> int:

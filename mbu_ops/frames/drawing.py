@@ -166,3 +166,17 @@ def draws_in(step: nn.Module, places: Places) -> Iterator[tuple[Draw, Places]]:
 def steps_of(op: nn.Module) -> list[nn.Module]:
     """Return the steps of a chain, and of chains in it; the module itself if it is none."""
     return [step for one in op.steps for step in steps_of(one)] if isinstance(op, Chain) else [op]
+
+
+def names_of(op: nn.Module) -> tuple[str, ...]:
+    """Return a name for each of :func:`steps_of`: the one that it has in its own chain, or that of its class.
+
+    Example:
+        >>> inner = Chain([("b", nn.Identity()), ("c", nn.Identity())])
+        >>> names_of(Chain([("a", nn.Identity()), ("inner", inner)])), names_of(nn.Identity())
+        (('a', 'b', 'c'), ('Identity',))
+    """
+    if not isinstance(op, Chain):
+        return (type(op).__name__,)
+    steps = zip(op.names, op.steps, strict=True)
+    return tuple(own for name, one in steps for own in (names_of(one) if isinstance(one, Chain) else (name,)))

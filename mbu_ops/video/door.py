@@ -21,11 +21,11 @@ from mbu_ops.frames.aligners import family_to_align, noun_of
 from mbu_ops.frames.box import Box
 from mbu_ops.frames.chains import assemble_on_photos
 from mbu_ops.frames.choice import USUAL_VIEWS, Which
+from mbu_ops.frames.drawing import names_of
 from mbu_ops.frames.framed import Framed
 from mbu_ops.images.file import Strip
 from mbu_ops.images.formats import FORMAT_OF_SUFFIX, format_of
 from mbu_ops.images.memory import Picture
-from mbu_ops.ops.bound import Chain
 from mbu_ops.ops.chain import ChainSpec
 from mbu_ops.video.animations import AnimationFile, write_animation
 from mbu_ops.video.clip import ClipKind, ClipSource, check_length
@@ -190,8 +190,7 @@ def edit_clip(
         same = not busy and quality is None and strip is None and format == clip.kind.format
         _write(editor, clip.kind.without(strip), out, format, quality, same, told)
         folder.remove()
-    names = op_names(framed.op)
-    nothing = [name for step, name in enumerate(names) if all(step in steps for steps in idle.values())]
+    nothing = [name for step, name in enumerate(names_of(framed.op)) if all(step in steps for steps in idle.values())]
     return ClipReport(count, len(editor.tracks), tuple(nothing), resumed)
 
 
@@ -206,11 +205,6 @@ def open_clip(path: Path) -> ClipSource:
     """
     format = FORMAT_OF_SUFFIX.get(path.suffix.lower())
     return AnimationFile(path) if format is not None and format.animated else VideoFile(path)
-
-
-def op_names(op: nn.Module) -> tuple[str, ...]:
-    """Return the names of an op's steps."""
-    return op.names if isinstance(op, Chain) else (type(op).__name__,)
 
 
 def _framed(op: nn.Module, clip: ClipSource) -> Framed:

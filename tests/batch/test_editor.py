@@ -163,6 +163,18 @@ def test_steps_with_nothing_to_do_are_named(wants_mask: bool, framed: bool) -> N
     assert not dark.same
 
 
+@pytest.mark.parametrize("framed", [False, True])
+def test_steps_of_a_chain_in_a_chain_are_named(framed: bool) -> None:
+    inner = Chain([("add:hat", detecting(Transfer)), ("remove:hat", detecting(Remove))])
+    chain = Chain([("inner", inner), ("keep", nn.Identity())])
+    dark = torch.full((1, 3, 16, 30), 0.1)
+    dark[:, :, 0, 0] = 0.2  # two places
+    [result] = Editor(Framed(chain, Stub(), "largest") if framed else chain, CPU)(dark)
+    assert isinstance(result, Result)
+    assert result.idle == ("remove:hat",)
+    assert not result.same
+
+
 def test_a_picture_without_anything_to_do_is_the_same() -> None:
     images = torch.full((2, 3, 16, 30), 0.1)
     images[:, :, 0, 0] = 0.2

@@ -19,6 +19,7 @@ from mbu_ops.errors import ConfigurationError, VideoFileError
 from mbu_ops.frames import Framed
 from mbu_ops.methods.presence import Detector
 from mbu_ops.ops import Remove
+from mbu_ops.ops.bound import Chain
 from mbu_ops.testing import tiny_mbu
 from mbu_ops.video import ClipReport, edit_clip
 
@@ -111,6 +112,14 @@ def test_whether_there_is_something_to_do_is_decided_once_for_a_track(
     assert report.idle == (() if edited else ("Remove",))
     if not edited:
         assert (tmp_path / "out.mkv").read_bytes() == source.read_bytes()
+
+
+def test_steps_of_a_chain_in_a_chain_are_named(tmp_path: Path) -> None:
+    remove = Remove(tiny_mbu())
+    remove.detector = Undecided(0.25)
+    chain = Chain([("inner", Chain([("dim", nn.Hardtanh(0, 0.5)), ("remove:hat", remove)]))])
+    report = edit_clip(Framed(chain, DiscFinder()), drawn_on(tmp_path), tmp_path / "out.mkv")
+    assert report.idle == ("remove:hat",)
 
 
 def stop_at(stage: str, frame: int) -> Callable[[str, int, int], None]:
