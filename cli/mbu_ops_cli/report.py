@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -85,8 +84,7 @@ def show_report(spec: ChainSpec, report: Report, seconds: float, as_json: bool) 
         log.error(f"failed: {reason if named else f'{printable_name(job)}: {reason}'}")
     if len(report.failed) > SHOWN:
         log.error(f"... and {len(report.failed) - SHOWN} more failed; --json lists them all")
-    for step, count in Counter(step for written in report.written for step in written.idle).items():
-        log.info(f"{step}: nothing to do in {_number(count, 'picture')}, left unchanged (presence=0 edits all)")
+    _tell_idle(report)
     _tell_metadata(report)
     for written in report.written:
         if written.resumed:
@@ -101,6 +99,15 @@ def show_report(spec: ChainSpec, report: Report, seconds: float, as_json: bool) 
     if report.failed:
         parts.append(f"{len(report.failed)} failed")
     log.info(f"{', '.join(parts)} in {seconds:.1f} s{not_read(report.unread)}")
+
+
+def _tell_idle(report: Report) -> None:
+    idle: dict[str, list[Job]] = {}
+    for written in report.written:
+        for step in written.idle:
+            idle.setdefault(step, []).append(written.job)
+    for step, jobs in idle.items():
+        log.info(f"{step}: nothing to do in {_count(jobs)}, left unchanged (presence=0 edits all)")
 
 
 def _tell_metadata(report: Report) -> None:

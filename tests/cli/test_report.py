@@ -43,6 +43,12 @@ def test_steps_that_had_nothing_to_do_get_a_line_each(capsys: pytest.CaptureFixt
     assert said == [{"input": f"{index}.jpg", "step": "remove:smile"} for index in range(2)]
 
 
+def test_clips_with_nothing_to_do_are_counted_as_such(capsys: pytest.CaptureFixture[str]) -> None:
+    jobs = Job(Path("a.jpg"), Path("out")), *(Job(Path(name), Path("out"), clip=True) for name in ("a.mp4", "b.gif"))
+    show_report(SPEC, Report(tuple(Written(job, ("remove:smile",)) for job in jobs)), 1.0, as_json=False)
+    assert "remove:smile: nothing to do in 1 picture and 2 clips, left unchanged" in capsys.readouterr().err
+
+
 @pytest.fixture(autouse=True)
 def _messages() -> Iterator[None]:
     with messages():
