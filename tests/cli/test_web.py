@@ -159,6 +159,13 @@ def test_a_photo_without_a_face_is_shown_with_the_reason(tmp_path: Path) -> None
     assert session.photo is not None
     assert session.photo.problem.startswith("expected a face in the photo, found none")
     assert session.faces == [("all", "all")]
+    for tried in (
+        lambda: session.run(session.order(pick("remove", "smile")), tmp_path),
+        lambda: session.parsed("all"),
+        lambda: session.repaint(None, "all", tmp_path),
+    ):
+        with pytest.raises(mbu_ops.errors.FrameError, match=r"found none: choose another photo, [^-]+$"):
+            tried()
 
 
 def test_a_phones_photo_is_upright_and_a_transparent_one_on_white(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from mbu_ops import images
 from mbu_ops.errors import GuideWarning, MBUOpsError
 from mbu_ops.families import FamilySpec, get_family
 from mbu_ops.families.aligning import aligner
+from mbu_ops.families.names import with_article
 from mbu_ops.frames.aligners import GuardedAligner
-from mbu_ops.frames.choice import choose
 from mbu_ops.images import ImageFile
 from mbu_ops_cli.options import choose_device
 from mbu_ops_cli.web.choices import Order, Upload, in_plain_words
@@ -51,7 +51,7 @@ class Photo:
         upload: its file.
         file: what is in it, upright.
         places: what was found in it, the largest first.
-        problem: why there is nothing to edit in it; empty if there is.
+        problem: why there is nothing to edit in it, in words of the page; empty if there is.
     """
 
     upload: Upload
@@ -116,11 +116,13 @@ def searched(photo: Photo, family: FamilySpec) -> Photo:
         return Photo(photo.upload, photo.file)
     with torch.inference_mode():
         places = found.find(photo.file.to_tensor()[None].to(choose_device("auto")))
-    try:
-        choose(places, "all", family.noun)
-    except MBUOpsError as error:
-        return Photo(photo.upload, photo.file, problem=str(error))
-    return Photo(photo.upload, photo.file, places)
+    if places:
+        return Photo(photo.upload, photo.file, places)
+    problem = (
+        f"expected {with_article(family.noun)} in the photo, found none: choose another photo, in which it is larger, "
+        "upright and not covered"
+    )
+    return Photo(photo.upload, photo.file, problem=problem)
 
 
 def preview(file: ImageFile) -> Image.Image:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mbu_ops.errors import ConfigurationError
+from mbu_ops.errors import ConfigurationError, FrameError
 from mbu_ops.families import FamilySpec, get_family
 from mbu_ops.frames.choice import USUAL_VIEWS, Which
 from mbu_ops_cli.web.choices import Order, Pick, Upload, chosen, edit_commands
@@ -96,6 +96,7 @@ class Session:
 
         Raises:
             ConfigurationError: if there is no photo yet.
+            FrameError: if there is nothing to edit in it.
         """
         return run(self._there(), order, folder)
 
@@ -104,6 +105,7 @@ class Session:
 
         Raises:
             ConfigurationError: if there is no photo yet.
+            FrameError: if there is nothing to edit in it.
         """
         photo = self._there()
         return replace(self, labels=parts_of(photo, self.spec, which), box=region(photo, which))
@@ -113,6 +115,7 @@ class Session:
 
         Raises:
             ConfigurationError: if there is no photo yet, or nothing was painted.
+            FrameError: if there is nothing to edit in the photo.
         """
         photo, anatomy = self._there(), self.spec.anatomy
         if self.labels is None or strokes is None or anatomy is None:
@@ -123,6 +126,8 @@ class Session:
     def _there(self) -> Photo:
         if self.photo is None:
             raise ConfigurationError("expected a photo, got none: choose one first")
+        if self.photo.problem:
+            raise FrameError(self.photo.problem)
         return self.photo
 
 
