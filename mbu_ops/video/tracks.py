@@ -24,7 +24,7 @@ from mbu_ops.frames.choice import Which
 from mbu_ops.frames.frame import SIDEWAYS, Frame
 
 GAP = 0.5
-"""Longest time in seconds during which a track is held though nothing is found."""
+"""Longest time in seconds during which a track is held though nothing is found; of slower clips, to the next frame."""
 
 NEAR = 0.5
 """How far a place may be from where its track leads to, in sides."""
@@ -33,7 +33,8 @@ GROWTH = math.log(1.4)
 """How much its side may change, as a logarithm."""
 
 FEWEST = 3
-"""Places that make a track: what is found in fewer frames of a longer clip is mostly nothing."""
+"""Places that make a track: what is found in fewer frames of a longer clip, and shorter than :data:`GAP`, is mostly
+nothing."""
 
 WIDTH = 0.12
 """Standard deviation of the weights by which ways are smoothed, in seconds."""
@@ -101,7 +102,7 @@ def tracks_of(found: Sequence[Found], which: Which = "all", smooth: bool = True)
     """
     times = [one.time for one in found]
     linked, lengths = _linked(found)
-    kept = [track for track in linked if len(track.places) >= min(FEWEST, lengths[track.scene])]
+    kept = [track for track in linked if len(track.places) >= min(FEWEST, lengths[track.scene]) or _lasts(track, found)]
     kept = [track for track in kept if _is_meant(track, kept, which)]
     for track in kept:
         _fill(track, times)
@@ -128,7 +129,11 @@ def _linked(found: Sequence[Found]) -> tuple[list[Track], Counter[int]]:
     for number, one in enumerate(found):
         scene += one.cut and number > 0
         lengths[scene] += 1
-        live = [track for track in tracks if track.scene == scene and one.time - found[track.last].time <= GAP]
+        live = [
+            track
+            for track in tracks
+            if track.scene == scene and (track.last == number - 1 or one.time - found[track.last].time <= GAP)
+        ]
         free = dict(enumerate(one.places))
         pairs = [
             (distance, track.number, index)
@@ -164,6 +169,10 @@ def _distance(before: FrameLike, after: FrameLike) -> float | None:
     far = math.hypot(after.x - before.x, after.y - before.y) / max(before.side, after.side)
     growth = abs(math.log(after.side / before.side))
     return far + growth if far <= NEAR and growth <= GROWTH else None
+
+
+def _lasts(track: Track, found: Sequence[Found]) -> bool:
+    return sum(found[number].duration for number in track.places) >= GAP
 
 
 def _is_meant(track: Track, tracks: Sequence[Track], which: Which) -> bool:

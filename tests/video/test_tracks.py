@@ -51,6 +51,14 @@ def test_what_is_found_once_is_nothing() -> None:
     assert len(tracks_of(found(seen))) == 1
 
 
+def test_slow_clips_have_tracks_too() -> None:
+    slow = [Found(float(number), duration=1.0, places=(Frame(50 + number, 60, 40),)) for number in range(5)]
+    [track] = tracks_of(slow)
+    assert len(track.places) == 5
+    leaps = [one._replace(places=(Frame(50 + 60 * number, 60, 40),)) for number, one in enumerate(slow)]
+    assert sorted(number for track in tracks_of(leaps) for number in track.places) == list(range(5))
+
+
 def test_a_clip_of_one_frame_has_a_track() -> None:
     [track] = tracks_of(found([(Frame(5, 5, 4),)]))
     assert track.places[0].x == pytest.approx(5)
