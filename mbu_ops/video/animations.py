@@ -19,6 +19,9 @@ from mbu_ops.video.clip import ClipFrame, ClipKind, Pixels, check_size
 MOST_PIXELS = 300_000_000
 """Pixels of all frames of the largest animation that is written: Pillow holds them all in memory."""
 
+_USUAL = Fraction(1, 10)
+"""Duration of a frame that says none: so long browsers show it."""
+
 _OPAQUE = 255
 _HALF = 128
 """Alpha from which a pixel of a GIF file is shown."""
@@ -70,7 +73,7 @@ class AnimationFile:
             for number in range(self.kind.frames or 0):
                 image.seek(number + self._first)
                 shown = np.asarray(image.convert("RGBA"))
-                duration = Fraction(image.info.get("duration", 0)).limit_denominator(1000) / 1000
+                duration = Fraction(image.info.get("duration", 0)).limit_denominator(1000) / 1000 or _USUAL
                 alpha = np.ascontiguousarray(shown[..., 3])
                 opaque = bool((alpha == _OPAQUE).all())
                 yield ClipFrame(time, duration, np.ascontiguousarray(shown[..., :3]), None if opaque else alpha)

@@ -15,7 +15,7 @@ from mbu_ops.frames import Box, Framed
 from mbu_ops.images.formats import is_clip
 from mbu_ops.video import edit_clip
 
-from .clips import picture, pictures, read_video, write_gif, write_video
+from .clips import DiscFinder, centre, picture, pictures, read_video, write_gif, write_video
 
 CORNER = Framed(torch.nn.Hardtanh(0, 0.5), Box(8, 8, 40, 40))
 
@@ -43,6 +43,19 @@ def test_durations_and_loops_stay(tmp_path: Path, suffix: str) -> None:
     for (one, _), (other, _) in zip(before, after, strict=True):
         assert np.abs(other[45:].astype(int) - one[45:]).mean() < (3 if suffix == "gif" else 1e-9)
         assert other[10:38, 10:38, :3].max() <= 132
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
+def test_frames_without_a_duration_are_shown_as_browsers_do(tmp_path: Path, suffix: str) -> None:
+    source = write_gif(tmp_path / f"in.{suffix}", pictures(8), 0)
+    edit_clip(Framed(torch.nn.Hardtanh(0, 0.5), DiscFinder()), source, tmp_path / f"out.{suffix}")
+    after = frames_of(tmp_path / f"out.{suffix}")
+    assert [duration for _, duration in after] == [100] * 8
+    for number, (frame, _) in enumerate(after):  # each edited where the disc is then
+        x, y = map(round, centre(number))
+        assert frame[y - 4 : y + 4, x - 11 : x + 11, :3].max() <= 150
+    edit_clip(CORNER, source, tmp_path / "out.mp4")
+    assert [float(time) for time in read_video(tmp_path / "out.mp4")[1]] == pytest.approx([n / 10 for n in range(8)])
 
 
 def test_a_gif_that_is_played_once_stays_so(tmp_path: Path) -> None:
