@@ -47,8 +47,8 @@ def within(seconds: float | None, work: Callable[[], T], name: str, stop: Callab
     try:
         return done.result(seconds)
     except TimeoutError:
-        if done.done():  # work's own: a file far away, say
-            raise
+        if done.done():  # it came while the deadline passed, or the error is work's own: a file far away, say
+            return done.result()
         raise ImageFileError(
             f"{name}: expected to be decoded within {seconds:g} s, and was not; it is far too large, or made to be "
             "slow: leave it out, or raise the timeout"

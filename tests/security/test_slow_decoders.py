@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from mbu_ops.batch import FilePlan, Job
 from mbu_ops.batch.editor import Result
 from mbu_ops.batch.runner import Runner
 from mbu_ops.errors import ConfigurationError, ImageFileError
-from mbu_ops.images import ImageFile, ImageKind, Limits, encode, limited, read, reader
+from mbu_ops.images import ImageFile, ImageKind, Limits, deadline, encode, limited, read, reader
 from mbu_ops.images.isolated import Decoder
 
 from ..pictures import draw
@@ -45,6 +46,18 @@ def test_a_deadline_needs_no_consent(stuck: threading.Event, tmp_path: Path) -> 
     with limited(Limits(timeout=0.05)), pytest.raises(ImageFileError, match=r"slow\.png.* within 0\.05 s, and was not"):
         read(path)
     assert not stuck.is_set()
+
+
+def test_what_comes_while_the_deadline_passes_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Late(Future[int]):
+        def result(self, timeout: float | None = None) -> int:
+            value = super().result()
+            if timeout is not None:
+                raise TimeoutError
+            return value
+
+    monkeypatch.setattr(deadline, "Future", Late)
+    assert deadline.within(5, lambda: 3, "a photo") == 3
 
 
 def test_ctrl_c_does_not_wait_for_a_decoder(stuck: threading.Event, tmp_path: Path) -> None:
