@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -53,6 +53,7 @@ class ClipKind:
         loop: how often an animation is played; 0 = for ever.
         lossless: whether an animated WebP file was.
         icc: ICC profile of an animation.
+        strip: which metadata is left out where it is written, that of its sound too; see :meth:`without`.
     """
 
     path: Path
@@ -69,6 +70,7 @@ class ClipKind:
     loop: int = 0
     lossless: bool = True
     icc: bytes | None = None
+    strip: Strip | None = None
 
     def without(self, strip: Strip | None) -> ClipKind:
         """Return it with less metadata.
@@ -81,14 +83,27 @@ class ClipKind:
             >>> kind.without("gps").metadata, kind.without("metadata").metadata
             ({'title': 'Disc'}, {})
         """
-        kept = self.metadata if strip != "metadata" else {}
-        if strip == "gps":
-            kept = {name: text for name, text in kept.items() if not any(part in name.lower() for part in _PLACES)}
-        return replace(self, metadata=kept)
+        return replace(self, metadata=kept_metadata(self.metadata, strip), strip=strip)
 
 
 _PLACES = ("location", "gps", "xyz")
 """What names of metadata hold that say where a clip was taken."""
+
+
+def kept_metadata(metadata: Mapping[str, str], strip: Strip | None) -> dict[str, str]:
+    """Return what is left of metadata; see :meth:`ClipKind.without`.
+
+    Example:
+        >>> kept_metadata({"title": "Disc", "location": "+51.5-0.1/"}, "gps")
+        {'title': 'Disc'}
+    """
+    if strip == "metadata":
+        return {}
+    return {
+        name: text
+        for name, text in metadata.items()
+        if strip is None or not any(part in name.lower() for part in _PLACES)
+    }
 
 
 class ClipSource(Protocol):

@@ -13,13 +13,15 @@ import numpy as np
 from mbu_ops.errors import VideoFileError
 from mbu_ops.images.formats import FORMATS
 from mbu_ops.video.animations import over_white
-from mbu_ops.video.clip import ClipFrame, ClipKind, Pixels
+from mbu_ops.video.clip import ClipFrame, ClipKind, Pixels, kept_metadata
 from mbu_ops.video.reading import opened
 
 if TYPE_CHECKING:
     import av
     from av.container import InputContainer, OutputContainer
     from av.video import VideoStream
+
+    from mbu_ops.images.file import Strip
 
 _CONTAINERS = {"MP4": "mp4", "MOV": "mov", "MKV": "matroska", "WEBM": "webm"}
 _ENCODERS = {"WEBM": ("libvpx-vp9", "vp9", "libvpx")}
@@ -132,7 +134,8 @@ def write_video(
     encoding = encoding_of(kind, format, quality)
     options = {"movflags": "use_metadata_tags+faststart"} if format in ("MP4", "MOV") else {}
     with contextlib.ExitStack() as stack:
-        sound = _Sound(stack.enter_context(opened(kind.path)) if FORMATS[kind.format].video else None)
+        source = stack.enter_context(opened(kind.path)) if FORMATS[kind.format].video else None
+        sound = _Sound(source, kind.strip)
         try:
             with av.open(str(path), "w", format=_CONTAINERS[format], container_options=options) as container:
                 _encode(container, frames, kind, encoding, sound)
@@ -206,9 +209,11 @@ class _Sound:
 
     Args:
         source: the open clip; None for one that has no sound.
+        strip: which of its metadata is left out.
     """
 
-    def __init__(self, source: InputContainer | None) -> None:
+    def __init__(self, source: InputContainer | None, strip: Strip | None) -> None:
+        self.strip = strip
         self.streams = [] if source is None else list(source.streams.audio)
         self.packets: Iterator[Any] = source.demux(self.streams) if source is not None and self.streams else iter(())
         self.next: Any = None
@@ -218,7 +223,7 @@ class _Sound:
         """Give a container streams for it."""
         for stream in self.streams:
             target = container.add_stream_from_template(stream)
-            target.metadata.update(stream.metadata)
+            target.metadata.update(kept_metadata(stream.metadata, self.strip))
             self.targets[stream.index] = target
 
     def mux_until(self, container: OutputContainer, time: Fraction | None) -> None:

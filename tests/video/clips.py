@@ -64,7 +64,9 @@ def write_video(
         if rotation:
             stream.set_display_rotation(rotation)
         tone: Any = None if sound is None else container.add_stream(sound, rate=8000, layout="mono")
-        container.metadata["title"] = title
+        for titled in (container, tone):
+            if titled is not None:
+                titled.metadata["title"] = title
         for time, frame in zip(times or range(len(frames)), frames, strict=True):
             shown = av.VideoFrame.from_ndarray(frame, format="rgb24")
             shown.time_base, shown.pts = base, time

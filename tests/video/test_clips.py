@@ -59,11 +59,12 @@ def test_time_stamps_sound_and_title_stay(tmp_path: Path) -> None:
 
 
 def test_metadata_is_left_out_where_asked(tmp_path: Path) -> None:
-    source = write_video(tmp_path / "in.mkv", pictures(3), title="Disc")
+    source = write_video(tmp_path / "in.mkv", pictures(3), title="Disc", sound="aac")
     for strip, title in ((None, "Disc"), ("gps", "Disc"), ("metadata", None)):
         edit_clip(CORNER, source, tmp_path / "out.mkv", strip=strip, overwrite=True)
         with av.open(str(tmp_path / "out.mkv")) as container:
             assert container.metadata.get("title") == title
+            assert container.streams.audio[0].metadata.get("title") == title
 
 
 def test_a_container_of_another_kind_takes_the_sound_or_says_so(tmp_path: Path) -> None:
