@@ -29,7 +29,7 @@ _USUAL_ENCODERS = ("libx264", "h264", "mpeg4")
 _LOSSLESS = "ffv1"
 
 _FULL_RANGE = 2
-_UNSPECIFIED = 2
+_RGB, _UNSPECIFIED, _BT601 = 0, 2, 6
 _MILLISECONDS = Fraction(1, 1000)
 
 
@@ -183,8 +183,14 @@ def _video_stream(container: OutputContainer, kind: ClipKind, encoding: Encoding
     context.time_base = kind.time_base or _MILLISECONDS
     context.sample_aspect_ratio = kind.aspect
     if encoding.pixels.startswith("yuv"):
-        context.colorspace, context.color_range, context.color_primaries, context.color_trc = kind.colours
+        _, context.color_range, context.color_primaries, context.color_trc = kind.colours
+        context.colorspace = _matrix_of(kind)
     return stream
+
+
+def _matrix_of(kind: ClipKind) -> int:
+    """Return FFmpeg's number of what makes YUV of RGB: the source's, or one where it was RGB itself."""
+    return _BT601 if kind.colours[0] == _RGB else kind.colours[0]
 
 
 def _to_frame(frame: ClipFrame, pixels: Pixels, kind: ClipKind, encoding: Encoding) -> av.VideoFrame:
@@ -192,10 +198,10 @@ def _to_frame(frame: ClipFrame, pixels: Pixels, kind: ClipKind, encoding: Encodi
 
     shown = av.VideoFrame.from_ndarray(np.ascontiguousarray(over_white(pixels, frame.alpha)), format="rgb24")
     if encoding.pixels.startswith("yuv"):
-        space, colour_range, *_ = kind.colours
+        space, colour_range = _matrix_of(kind), kind.colours[1]
         shown = shown.reformat(
             format=encoding.pixels,
-            dst_colorspace=None if space in (0, _UNSPECIFIED) else space,
+            dst_colorspace=None if space == _UNSPECIFIED else space,
             dst_color_range=colour_range if colour_range == _FULL_RANGE else None,
         )
     base = kind.time_base or _MILLISECONDS

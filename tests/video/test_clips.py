@@ -58,6 +58,17 @@ def test_time_stamps_sound_and_title_stay(tmp_path: Path) -> None:
         assert container.streams.video[0].codec_context.name == "h264"
 
 
+def test_a_video_in_rgb_becomes_yuv_that_says_so(tmp_path: Path) -> None:
+    frames = pictures(3)
+    source = write_video(tmp_path / "in.mkv", frames, codec="libx264rgb", pixels="rgb24")
+    edit_clip(CORNER, source, tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        frame = next(container.decode(video=0))
+        assert frame.format.name.startswith("yuv")
+        assert frame.colorspace == 6, "BT.601, and not RGB"
+        assert np.abs(frame.to_ndarray(format="rgb24")[45:].astype(int) - frames[0][45:]).mean() < 3
+
+
 def test_metadata_is_left_out_where_asked(tmp_path: Path) -> None:
     source = write_video(tmp_path / "in.mkv", pictures(3), title="Disc", sound="aac")
     for strip, title in ((None, "Disc"), ("gps", "Disc"), ("metadata", None)):
