@@ -91,6 +91,11 @@ class _Editor:
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         import numpy as np
 
+        if self._column not in batch:
+            raise ConfigurationError(
+                f"expected the pictures in the column {self._column!r}, got a dataset of {', '.join(batch)}: name "
+                "theirs, column=..."
+            )
         pictures, errors = [], []
         for picture in batch[self._column]:
             result, error = picture, ""

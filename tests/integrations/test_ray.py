@@ -33,6 +33,17 @@ def test_what_cannot_be_is_told_before_anything_starts() -> None:
         edit(NOTHING, "remove:smile", column="error")
 
 
+def test_a_column_that_is_not_there_is_told() -> None:
+    class Rows:
+        def map_batches(self, actor: Any, *, fn_constructor_args: tuple[Any, ...], **_: Any) -> Any:
+            return actor(*fn_constructor_args)
+
+    rows: Any = Rows()
+    editing: Any = edit(rows, "remove:smile")
+    with pytest.raises(ConfigurationError, match="in the column 'image', got a dataset of bytes, path: name theirs"):
+        editing({"bytes": [b""], "path": ["a.png"]})
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
