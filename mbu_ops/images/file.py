@@ -100,10 +100,9 @@ class ImageKind:
             >>> exif[Base.Artist], exif.get_ifd(IFD.GPSInfo)
             ('Ann', {})
         """
+        check_strip(strip)
         if strip is None:
             return self
-        if strip not in get_args(Strip):
-            raise ConfigurationError(f"expected strip = {', '.join(get_args(Strip))} or None, got {strip!r}")
         exif = None if strip == "metadata" or self.exif is None else _without_places(self.exif)
         return replace(self, exif=exif, located=False)
 
@@ -223,6 +222,16 @@ class ImageFile:
             rows = rows if rows.dtype == np.uint8 else rows.astype(np.int32)
             planes[:, first:last] = torch.from_numpy(rows).permute(2, 0, 1).to(work).div_(top)
         return planes
+
+
+def check_strip(strip: object) -> None:
+    """Check what is to be left out of results.
+
+    Raises:
+        ConfigurationError: if it is none of :data:`Strip`, and not None.
+    """
+    if strip is not None and strip not in get_args(Strip):
+        raise ConfigurationError(f"expected strip = {', '.join(get_args(Strip))} or None, got {strip!r}")
 
 
 def row_bands(height: int, width: int) -> Iterator[tuple[int, int]]:

@@ -23,7 +23,7 @@ from mbu_ops.frames.chains import assemble_on_photos
 from mbu_ops.frames.choice import USUAL_VIEWS, Which
 from mbu_ops.frames.drawing import names_of
 from mbu_ops.frames.framed import Framed
-from mbu_ops.images.file import Strip
+from mbu_ops.images.file import Strip, check_strip
 from mbu_ops.images.formats import FORMAT_OF_SUFFIX, format_of
 from mbu_ops.images.memory import Picture
 from mbu_ops.ops.chain import ChainSpec
@@ -76,6 +76,7 @@ def edit(
     steady: bool = True,
     max_frames: int = MAX_FRAMES,
     overwrite: bool = False,
+    strip: Strip | None = None,
     device: str | torch.device | None = None,
     progress: ClipProgress | None = None,
 ) -> ClipReport:
@@ -98,6 +99,7 @@ def edit(
             a photo where something was found.
         max_frames: refuse longer clips.
         overwrite: replace an existing file.
+        strip: leave ``"metadata"`` out of the result, or only ``"gps"``, where the clip was taken.
         device: where to compute; by default the accelerator, if there is one.
         progress: called for each frame of each stage.
 
@@ -126,8 +128,17 @@ def edit(
     aligned = family_to_align(plans) if align and box is None else None
     computer = torch.device(device or torch.accelerator.current_accelerator(check_available=True) or "cpu")
     op = assemble_on_photos(plans, aligned, box, which=which, views=views, small=small, device=computer)
-    settings = {"quality": quality, "steady": steady, "max_frames": max_frames, "overwrite": overwrite}
-    return edit_clip(op, source, out, **settings, progress=progress)  # type: ignore[arg-type]
+    return edit_clip(
+        op,
+        source,
+        out,
+        quality=quality,
+        steady=steady,
+        max_frames=max_frames,
+        overwrite=overwrite,
+        strip=strip,
+        progress=progress,
+    )
 
 
 def edit_clip(
@@ -156,7 +167,7 @@ def edit_clip(
         steady: see :func:`edit`.
         max_frames: see :func:`edit`.
         overwrite: see :func:`edit`.
-        strip: leave ``"metadata"`` out of the result, or only ``"gps"``, where the clip was taken.
+        strip: see :func:`edit`.
         progress: see :func:`edit`.
 
     Raises:
@@ -166,6 +177,7 @@ def edit_clip(
         ConfigurationError: if the op makes masks.
     """
     source, out = Path(source), Path(out)
+    check_strip(strip)
     format = format_of(out, clip=True).name
     if not overwrite and os.path.lexists(out):
         raise ImageFileError(f"{str(out)!r} exists already; remove it, or ask to overwrite it")

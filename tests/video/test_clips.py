@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -15,7 +16,7 @@ from mbu_ops.frames import Box, Framed
 from mbu_ops.images import Limits, limited
 from mbu_ops.ops.segment import Segment
 from mbu_ops.testing import tiny_mbu
-from mbu_ops.video import edit_clip
+from mbu_ops.video import edit, edit_clip
 
 from .clips import DiscFinder, picture, pictures, read_video, sound_of, write_video
 
@@ -76,6 +77,13 @@ def test_metadata_is_left_out_where_asked(tmp_path: Path) -> None:
         with av.open(str(tmp_path / "out.mkv")) as container:
             assert container.metadata.get("title") == title
             assert container.streams.audio[0].metadata.get("title") == title
+    whole: Any = {"align": False, "views": 1, "strip": "metadata"}
+    edit(source, tmp_path / "whole.mkv", "remove:smile", **whole)
+    with av.open(str(tmp_path / "whole.mkv")) as container:
+        assert "title" not in container.metadata
+    wrong: Any = "place"
+    with pytest.raises(ConfigurationError, match="expected strip = metadata, gps or None, got 'place'"):
+        edit_clip(CORNER, source, tmp_path / "wrong.mkv", strip=wrong)
 
 
 def test_a_container_of_another_kind_takes_the_sound_or_says_so(tmp_path: Path) -> None:
