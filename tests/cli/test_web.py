@@ -7,6 +7,7 @@ import json
 import shlex
 import stat
 import sys
+import threading
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -191,6 +192,27 @@ def test_what_is_no_photo_is_named_as_it_came(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("mbu_ops_cli.web.photos.MAX_PIXELS", 2000)
     with pytest.raises(ImageFileError, match=r"'large\.png': expected at most 0\.002 million pixels"):
         Session("faces").opened(tmp_path / "large.png")
+
+
+def test_guides_are_held_to_the_same_limits(
+    portrait_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session("faces").opened(portrait_file)
+    Image.new("RGB", (50, 50)).save(tmp_path / "large.png")
+    monkeypatch.setattr("mbu_ops_cli.web.photos.MAX_PIXELS", 2000)
+    order = session.order(pick("add", "glasses", guide=Upload.of(tmp_path / "large.png")), views=1)
+    with pytest.raises(ImageFileError, match=r"'large\.png': expected at most 0\.002 million pixels"):
+        session.run(order, tmp_path / "out")
+
+
+def test_a_picture_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    monkeypatch.setattr("mbu_ops_cli.web.photos.TIMEOUT", 0.05)
+    monkeypatch.setattr("mbu_ops.images.reader.decode", lambda *_: over.wait(30))
+    (tmp_path / "slow.png").write_bytes(b"slow")
+    with pytest.raises(ImageFileError, match=r"'slow\.png': expected to be decoded within 0\.05 s"):
+        Session("faces").opened(tmp_path / "slow.png")
+    over.set()
 
 
 def test_a_run_is_that_of_the_library(pets: FamilySpec, tmp_path: Path) -> None:

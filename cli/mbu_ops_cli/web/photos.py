@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,8 @@ from mbu_ops.families import FamilySpec, get_family
 from mbu_ops.families.aligning import aligner
 from mbu_ops.families.names import with_article
 from mbu_ops.frames.aligners import GuardedAligner
-from mbu_ops.images import ImageFile
+from mbu_ops.images import ImageFile, Limits, limited
+from mbu_ops_cli.limits import TIMEOUT
 from mbu_ops_cli.options import choose_device
 from mbu_ops_cli.web.choices import Order, Upload, in_plain_words
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from mbu_ops.families.aligning import FrameLike
 
 MAX_PIXELS = 64_000_000
-"""Larger photos are refused: phones take 50 million pixels at most of times, and each needs some 50 bytes here."""
+"""Larger pictures are refused: phones take 50 million pixels at most of times, and each needs some 50 bytes here."""
 
 SHOWN = 1024
 """Longest side of pictures on the page."""
@@ -103,10 +105,15 @@ def open_photo(upload: Upload, family: FamilySpec) -> Photo:
         ImageFileError: if it is no picture that can be read, or too large.
     """
     try:
-        file = images.read(upload.path, max_pixels=MAX_PIXELS)
+        with _limited():
+            file = images.read(upload.path)
     except MBUOpsError as error:
         raise type(error)(in_plain_words(str(error), [upload])) from None
     return searched(Photo(upload, file), family)
+
+
+def _limited() -> AbstractContextManager[None]:
+    return limited(Limits(max_pixels=MAX_PIXELS, timeout=TIMEOUT))
 
 
 def searched(photo: Photo, family: FamilySpec) -> Photo:
@@ -165,7 +172,7 @@ def run(photo: Photo, order: Order, folder: Path) -> Outcome:
         MBUOpsError: as :func:`mbu_ops.edit`; messages name pictures as they came.
     """
     spec = order.chain(private=True)
-    with warnings.catch_warnings(record=True) as caught:
+    with _limited(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", GuideWarning)
         try:
             found = mbu_ops.edit(
