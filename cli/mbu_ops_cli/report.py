@@ -73,7 +73,10 @@ def show_report(spec: ChainSpec, report: Report, seconds: float, as_json: bool) 
                 ],
                 "failed": _failures(report.failed),
                 "unread": _unread(report.unread),
-                "metadata": {"kept": _kept(report), "with_place": _kept_places(report)},
+                "metadata": {
+                    "kept": sum(written.keeps_metadata for written in report.written),
+                    "with_place": _kept_places(report),
+                },
                 "seconds": round(seconds, 3),
             }
         )
@@ -111,14 +114,10 @@ def _tell_idle(report: Report) -> None:
 
 
 def _tell_metadata(report: Report) -> None:
-    if kept := _kept(report):
+    if kept := [written.job for written in report.written if written.keeps_metadata]:
         places = _kept_places(report)
         where = f", in {places} with the place where it was taken (--strip-gps)" if places else ""
-        log.info(f"the photo's metadata is kept in {_number(kept, 'picture')}{where}: --strip-metadata leaves it out")
-
-
-def _kept(report: Report) -> int:
-    return sum(written.keeps_metadata for written in report.written)
+        log.info(f"the source's metadata is kept in {_count(kept)}{where}: --strip-metadata leaves it out")
 
 
 def _kept_places(report: Report) -> int:

@@ -60,7 +60,8 @@ def edit_clips(
         except Exception as error:  # one clip's trouble, whatever it is, must not cost the others
             failed.append(Failure.of(job, error))
         else:
-            written.append(Written(job, report.idle, frames=report.frames, resumed=report.resumed))
+            kept = report.keeps_metadata, report.keeps_place
+            written.append(Written(job, report.idle, *kept, frames=report.frames, resumed=report.resumed))
             _log.debug("%s -> %s", job, job.target)
         advance()
     return written, failed

@@ -18,8 +18,8 @@ class Written:
     Attributes:
         job: the picture.
         idle: the steps that had nothing to do in it.
-        keeps_metadata: whether the result says what the photo's EXIF says.
-        keeps_place: whether it says where the photo was taken.
+        keeps_metadata: whether the result says what the photo's EXIF says, or a video's metadata.
+        keeps_place: whether it says where that was taken.
         frames: how many a video or an animation has; 0 for a picture.
         resumed: how many of these a run before had edited.
     """

@@ -85,9 +85,22 @@ class ClipKind:
         """
         return replace(self, metadata=kept_metadata(self.metadata, strip), strip=strip)
 
+    @property
+    def described(self) -> bool:
+        """Whether its metadata says more than how the file is made."""
+        return any(name.lower() not in _TECHNICAL for name in self.metadata)
+
+    @property
+    def located(self) -> bool:
+        """Whether its metadata says where it was taken."""
+        return any(map(_is_place, self.metadata))
+
 
 _PLACES = ("location", "gps", "xyz")
 """What names of metadata hold that say where a clip was taken."""
+
+_TECHNICAL = ("major_brand", "minor_version", "compatible_brands", "encoder")
+"""Names of metadata that only say how a file is made."""
 
 
 def kept_metadata(metadata: Mapping[str, str], strip: Strip | None) -> dict[str, str]:
@@ -99,11 +112,11 @@ def kept_metadata(metadata: Mapping[str, str], strip: Strip | None) -> dict[str,
     """
     if strip == "metadata":
         return {}
-    return {
-        name: text
-        for name, text in metadata.items()
-        if strip is None or not any(part in name.lower() for part in _PLACES)
-    }
+    return {name: text for name, text in metadata.items() if strip is None or not _is_place(name)}
+
+
+def _is_place(name: str) -> bool:
+    return any(part in name.lower() for part in _PLACES)
 
 
 class ClipSource(Protocol):

@@ -51,12 +51,16 @@ class ClipReport:
         tracks: how many faces, or other things, were followed through a scene each and edited.
         idle: the steps that had nothing to do in it.
         resumed: how many of its frames a run before had edited.
+        keeps_metadata: whether the result says what the clip's metadata says.
+        keeps_place: whether it says where the clip was taken.
     """
 
     frames: int
     tracks: int
     idle: tuple[str, ...] = ()
     resumed: int = 0
+    keeps_metadata: bool = False
+    keeps_place: bool = False
 
 
 def edit(
@@ -200,10 +204,13 @@ def edit_clip(
         told = _telling(progress, "writing", count)
         busy = any(len(steps) < len(editor.steps) for steps in idle.values())
         same = not busy and quality is None and strip is None and format == clip.kind.format
-        _write(editor, clip.kind.without(strip), out, format, quality, same, told)
+        kind = clip.kind.without(strip)
+        _write(editor, kind, out, format, quality, same, told)
         folder.remove()
     nothing = [name for step, name in enumerate(names_of(framed.op)) if all(step in steps for steps in idle.values())]
-    return ClipReport(count, len(editor.tracks), tuple(nothing), resumed)
+    holds = FORMAT_OF_SUFFIX[out.suffix.lower()].video
+    kept = holds and kind.described, holds and kind.located
+    return ClipReport(count, len(editor.tracks), tuple(nothing), resumed, *kept)
 
 
 def open_clip(path: Path) -> ClipSource:

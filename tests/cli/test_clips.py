@@ -48,6 +48,18 @@ def test_the_report_counts_frames(hats: str, folder: Path, tmp_path: Path, capsy
     assert "1 skipped" in capsys.readouterr().err
 
 
+def test_the_summary_says_what_clips_keep(hats: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = write_video(tmp_path / "in.mp4", pictures(4), codec="libx264", pixels="yuv420p", place="+51.5-0.1/")
+    command = ["chain", f"remove:{hats}", "-i", str(source), "-o"]
+    assert run([*command, str(tmp_path / "a.mp4")]) == 0
+    assert (
+        "the source's metadata is kept in 1 clip, in 1 with the place where it was taken (--strip-gps)"
+        in capsys.readouterr().err
+    )
+    assert run([*command, str(tmp_path / "b.mp4"), "--strip-gps"]) == 0
+    assert "metadata is kept" not in capsys.readouterr().err
+
+
 def test_dry_run_names_clips(hats: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     assert run(["chain", f"remove:{hats}", "-i", str(folder), "-o", str(out), "--dry-run", "--format", "jpg"]) == 0

@@ -95,7 +95,7 @@ def test_the_summary_says_what_is_kept(
     command = ["chain", f"remove:{hats}", "--no-align", "-i", str(photos), "-o"]
     assert run([*command, str(tmp_path / "a")]) == 0
     assert (
-        "the photo's metadata is kept in 5 pictures, in 4 with the place where it was taken (--strip-gps): "
+        "the source's metadata is kept in 5 pictures, in 4 with the place where it was taken (--strip-gps): "
         "--strip-metadata leaves it out"
     ) in capsys.readouterr().err
     assert run([*command, str(tmp_path / "b"), "--strip-gps"]) == 0

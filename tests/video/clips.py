@@ -52,6 +52,7 @@ def write_video(
     rotation: int = 0,
     aspect: Fraction = Fraction(1),
     title: str = "",
+    place: str = "",
 ) -> Path:
     """Write frames as a video; by default one that loses nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,6 +68,7 @@ def write_video(
         for titled in (container, tone):
             if titled is not None:
                 titled.metadata["title"] = title
+        container.metadata["location"] = place
         for time, frame in zip(times or range(len(frames)), frames, strict=True):
             shown = av.VideoFrame.from_ndarray(frame, format="rgb24")
             shown.time_base, shown.pts = base, time

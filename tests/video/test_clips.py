@@ -71,12 +71,14 @@ def test_a_video_in_rgb_becomes_yuv_that_says_so(tmp_path: Path) -> None:
 
 
 def test_metadata_is_left_out_where_asked(tmp_path: Path) -> None:
-    source = write_video(tmp_path / "in.mkv", pictures(3), title="Disc", sound="aac")
+    source = write_video(tmp_path / "in.mkv", pictures(3), title="Disc", place="+51.5-0.1/", sound="aac")
     for strip, title in ((None, "Disc"), ("gps", "Disc"), ("metadata", None)):
-        edit_clip(CORNER, source, tmp_path / "out.mkv", strip=strip, overwrite=True)
+        report = edit_clip(CORNER, source, tmp_path / "out.mkv", strip=strip, overwrite=True)
+        assert (report.keeps_metadata, report.keeps_place) == (title is not None, strip is None)
         with av.open(str(tmp_path / "out.mkv")) as container:
             assert container.metadata.get("title") == title
             assert container.streams.audio[0].metadata.get("title") == title
+    assert not edit_clip(CORNER, source, tmp_path / "out.webp").keeps_metadata, "animations hold none"
     whole: Any = {"align": False, "views": 1, "strip": "metadata"}
     edit(source, tmp_path / "whole.mkv", "remove:smile", **whole)
     with av.open(str(tmp_path / "whole.mkv")) as container:
