@@ -23,11 +23,7 @@ def printable(text: object) -> str:
         >>> printable("caf\udce9 \x1b[31mred\u202e") == r"caf\xe9 \x1b[31mred\u202e"
         True
     """
-    try:
-        raw = str(text)
-    except Exception:
-        raw = type(text).__name__
-    return _UNSAFE.sub(_spelled, raw)
+    return _UNSAFE.sub(_spelled, _text_of(text))
 
 
 def printable_name(path: object) -> str:
@@ -54,11 +50,8 @@ def one_line(text: object, limit: int = 300) -> str:
         >>> one_line("first\nsecond\x1b[31m")
         'first second [31m'
     """
-    try:
-        raw = str(text)
-    except Exception:
-        raw = type(text).__name__
-    shown = "".join(character if character.isprintable() else " " for character in raw[: 4 * limit])
+    raw = _text_of(text)[: 4 * limit]
+    shown = "".join(character if character.isprintable() else " " for character in raw)
     line = " ".join(shown.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
@@ -107,6 +100,13 @@ def parse_object(content: bytes | str) -> dict[str, Any]:
     except UnicodeEncodeError:
         raise ValueError("it holds half of a character") from None
     return found
+
+
+def _text_of(value: object) -> str:
+    try:
+        return str(value)
+    except BaseException:  # code of a stranger, which may also exit
+        return type(value).__name__
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

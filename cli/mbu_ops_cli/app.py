@@ -18,6 +18,7 @@ from mbu_ops import __version__
 from mbu_ops.errors import GuideWarning, MBUOpsError, PluginError, WeightsError
 from mbu_ops_cli.groups import Group
 from mbu_ops_cli.messages import echo, is_verbose, log, messages, with_verbosity
+from mbu_ops_cli.streams import own_streams
 
 OK, SOME_FAILED, USAGE, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -147,4 +148,7 @@ def exit_code(error: MBUOpsError) -> int:
 
 def main() -> NoReturn:
     """Run the command line and exit: the ``mbu-ops`` script."""
+    own_streams()
+    # torch would import every package that claims to be a device, and one whose entry points are no text would stop it
+    os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
     sys.exit(run())

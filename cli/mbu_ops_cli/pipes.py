@@ -44,5 +44,7 @@ def check_stdout(plan: FilePlan, as_json: bool) -> None:
     if any(job.target is None for job in plan.todo):
         if as_json:
             raise ConfigurationError("the picture and --json would both go to stdout; name a file with -o")
+        if sys.stdout is None:
+            raise ConfigurationError("the picture would go to stdout, which is closed; name a file with -o")
         if sys.stdout.isatty():
             raise ConfigurationError("the picture would go to the terminal; name a file with -o, or redirect stdout")

@@ -34,7 +34,7 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table.add_column(title, overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    console = Console(width=None if sys.stdout.isatty() else _ONE_LINE)
+    console = Console(width=None if sys.stdout and sys.stdout.isatty() else _ONE_LINE)
     with console.capture() as captured:
         console.print(table)
     for line in captured.get().splitlines():

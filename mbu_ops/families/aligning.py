@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from mbu_ops.errors import ConfigurationError, PluginError
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from mbu_ops.functional.similarity import Rectangle
+
+MOST_PLACES = 1000
+"""That an aligner may find in a photo."""
 
 
 class FrameLike(Protocol):
@@ -89,4 +93,20 @@ def aligner(
         )
     if isinstance(found, nn.Module):
         found.to(device).eval()
+    return found
+
+
+def places_in(photo: Tensor, find: Callable[[Tensor], Iterable[FrameLike]]) -> tuple[FrameLike, ...]:
+    """Return the places that a plugin's code finds in a photo; what it does to the photo is done to a copy.
+
+    Args:
+        photo: ``(1, 3, H, W)`` RGB in [0, 1].
+        find: the aligner's method.
+
+    Raises:
+        ValueError: if it finds more than :data:`MOST_PLACES`, be it without end.
+    """
+    found = tuple(islice(find(photo.clone()), MOST_PLACES + 1))
+    if len(found) > MOST_PLACES:
+        raise ValueError(f"expected at most {MOST_PLACES} places in a photo, got more")
     return found

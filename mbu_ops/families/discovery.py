@@ -20,6 +20,7 @@ from importlib import metadata
 
 from entrypoints import CaseSensitiveConfigParser, EntryPoint
 
+from mbu_ops.families.containment import contained
 from mbu_ops.families.names import NAME
 from mbu_ops.foreign import one_line
 
@@ -28,6 +29,9 @@ _log = logging.getLogger(__name__)
 DISTRIBUTION = "mbu-ops"
 SWITCH = "MBU_OPS_PLUGINS"
 """Environment variable: unset = every plugin; else the distributions to look at, comma-separated; empty = none."""
+
+MOST_ENTRIES = 100
+"""Of one distribution in one group: more are not meant to be used, and none of them is."""
 
 FAMILIES = "mbu_ops.families"
 METHODS = "mbu_ops.methods"
@@ -153,6 +157,9 @@ def _installed(group: str, switch: str | None) -> Iterator[Plugin | BrokenPlugin
                 name = one_line(distribution.metadata["Name"], 100)
             yield BrokenPlugin("", name, f"its entry_points.txt cannot be read: {one_line(error)}")
             continue
+        if len(entries) > MOST_ENTRIES:
+            yield BrokenPlugin("", name, f"expected at most {MOST_ENTRIES} entries of {group}, got {len(entries)}")
+            continue
         for entry, target in entries:
             yield _parse(entry, target, name)
 
@@ -182,8 +189,7 @@ def load(plugin: Plugin) -> object:
     """
     module, _, name = plugin.target.partition(":")
     try:
-        # stdout belongs to the caller (it may be JSON or a picture)
-        with contextlib.redirect_stdout(sys.stderr):
+        with contained():
             found: object = EntryPoint(plugin.name, module, name).load()
     except KeyboardInterrupt:
         raise

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from mbu_ops.errors import FamilyError, MissingPackageError, PluginError
 from mbu_ops.families import discovery
+from mbu_ops.families.containment import contained
 from mbu_ops.families.discovery import BrokenPlugin, Plugin
 from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
 from mbu_ops.families.names import did_you_mean
@@ -160,7 +160,7 @@ def weights_packages(family: FamilySpec) -> set[str]:
 def plugin_code(family: FamilySpec, what: str) -> Iterator[None]:
     """Run a plugin's function inside of this: whatever it does, it costs only itself.
 
-    What it prints goes to stderr (stdout belongs to the caller), and whatever it raises, ``SystemExit`` too, becomes a
+    It is :func:`mbu_ops.families.containment.contained`, and whatever it raises, ``SystemExit`` too, becomes a
     PluginError. Only a package that is missing is not the plugin's fault.
 
     Args:
@@ -169,10 +169,11 @@ def plugin_code(family: FamilySpec, what: str) -> Iterator[None]:
 
     Raises:
         MissingPackageError: if the plugin's code raises one.
-        PluginError: if it raises anything else but KeyboardInterrupt.
+        PluginError: if it raises anything else.
+        KeyboardInterrupt: if somebody interrupts it.
     """
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contained():
             yield
     except KeyboardInterrupt:
         raise

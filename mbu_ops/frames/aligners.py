@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mbu_ops.errors import ConfigurationError, FamilyError, is_out_of_memory
 from mbu_ops.families import FamilySpec, get_family
+from mbu_ops.families.aligning import places_in
 from mbu_ops.families.registry import plugin_code
 from mbu_ops.frames.box import Box
 from mbu_ops.frames.frame import Frame
@@ -52,7 +53,7 @@ class GuardedAligner:
         found: tuple[FrameLike, ...] = ()
         with plugin_code(self.family, "finding what to edit"):
             try:
-                found = tuple(self.aligner.find(image))
+                found = places_in(image, self.aligner.find)
                 for place in found:
                     if type(place) not in (Frame, Box):
                         raise TypeError(f"expected Frame or Box, got {type(place).__name__}")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from mbu_ops.errors import ConfigurationError, FamilyError, FrameError, GuideWarning, WeightsError
-from mbu_ops.families.aligning import aligner
+from mbu_ops.families.aligning import aligner, places_in
 from mbu_ops.families.names import with_article
 from mbu_ops.families.registry import frame_of, get_family, plugin_code
 
@@ -144,7 +144,7 @@ def frame_of_picture(guide: ImageFile, info: WeightsInfo, user: str, device: tor
 
     def find(photo: Tensor) -> Sequence[FrameLike]:
         with plugin_code(family, "finding what a guide shows"):
-            return tuple(finder.find(photo))
+            return places_in(photo, finder.find)
 
     return in_frame(guide, info, find, family.noun, user, device)
 

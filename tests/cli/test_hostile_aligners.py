@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -68,6 +69,9 @@ def chain(install: Install, tmp_path: Path) -> Iterator[Callable[..., int]]:
         ("return [Frame(500, 5, 8)]", "touches the image"),
         ("return [Frame(8, 8, 1e308)]", "finite numbers"),
         ("return []", "found none"),
+        ("raise KeyboardInterrupt", "nobody interrupted it"),
+        ("return iter(lambda: Frame(10, 10, 16), None)", "expected at most 1000 places in a photo, got more"),
+        ("return [Frame(10, 10, 16)] * 1_000_000", "expected at most 1000 places in a photo, got more"),
     ],
 )
 def test_a_mean_aligner_costs_the_photo_it_is_mean_about(
@@ -92,6 +96,13 @@ def test_a_talkative_aligner_does_not_talk_into_the_picture(
     captured = capfdbinary.readouterr()
     assert Image.open(io.BytesIO(captured.out)).size == (24, 20)
     assert b"finding" in captured.err
+
+
+def test_an_aligner_gets_a_copy_of_the_photo(chain: Callable[..., int], tmp_path: Path) -> None:
+    photo = draw(tmp_path / "a.png", (25, 40))
+    assert chain("image.zero_()", "", "-i", str(photo), "-o", str(tmp_path / "out.png")) == 0
+    before, after = (np.asarray(Image.open(path)) for path in (photo, tmp_path / "out.png"))
+    assert np.array_equal(before[30:], after[30:])
 
 
 def test_any_sequence_of_places_is_told_as_boxes(chain: Callable[..., int], tmp_path: Path) -> None:
