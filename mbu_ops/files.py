@@ -6,12 +6,14 @@ import errno
 import hashlib
 import io
 import os
-import secrets
 import stat
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
+
+from mbu_ops.hidden import hidden_path, hold, sweep
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -157,11 +159,17 @@ def _without_waiting(path: str, flags: int) -> int:
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, mode: int | None = None) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on a clean exit it takes that name, otherwise it is removed.
 
     The data reaches the disk before the name does, so neither a crash nor a full disk leaves half a file under the
-    final name, and the file that had the name before stays until the new one is whole.
+    final name, and the file that had the name before stays until the new one is whole. What a process that was killed
+    left behind, the next one that writes into the folder sweeps.
+
+    Args:
+        path: the final name.
+        mode: permission bits of the new file; None for the usual ones. Those of a file that has the name already count
+            more, those that the umask forbids are left out, and its owner may always read and write it.
 
     Raises:
         OSError: if the file cannot be written.
@@ -174,12 +182,25 @@ def atomic_path(path: Path) -> Iterator[Path]:
         >>> [file.name for file in folder.iterdir()]
         ['note.txt']
     """
-    # same folder, so that the rename is atomic; hidden, so that nobody takes it for a result; short, for long names
-    temporary = path.parent / f".mbu-ops-{secrets.token_hex(8)}.tmp"
+    sweep(path.parent)
+    temporary = hidden_path(path.parent)  # in the same folder, so that the rename is atomic
+    descriptor = hold(temporary, _mode_of(path, mode), new=True)
     try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        try:
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            if sys.platform != "win32":  # where open files cannot be renamed
+                temporary.replace(path)
+        finally:
+            os.close(descriptor)
+        if sys.platform == "win32":
+            temporary.replace(path)
     finally:  # Ctrl-C too
         temporary.unlink(missing_ok=True)
+
+
+def _mode_of(path: Path, mode: int | None) -> int:
+    with suppress(OSError):
+        mode = stat.S_IMODE(path.stat().st_mode)
+    return 0o666 if mode is None else mode & 0o666 | stat.S_IRUSR | stat.S_IWUSR

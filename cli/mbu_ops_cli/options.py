@@ -180,16 +180,21 @@ def strip_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def may_write(path: Path, existing: Existing) -> bool:
+def may_write(path: Path, existing: Existing, *inputs: Path | None) -> bool:
     """Return whether a file is to be written; False where one exists and is to be left as it is.
 
     Args:
         path: the file.
         existing: what to do where it exists.
+        inputs: what it is made from, which it may not replace.
 
     Raises:
         ConfigurationError: if it exists, and nobody said what to do.
+        ImageFileError: if it is one of the inputs.
     """
+    from mbu_ops.images.outputs import refuse_replacing
+
+    refuse_replacing([given for given in inputs if given is not None], [path])
     if not path.exists() or existing == "overwrite":
         return True
     if existing == "error":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,13 @@ class Job:
     mask: Path | None = None
     boxes: Path | None = None
     clip: bool = False
+
+    def results_exist(self) -> Iterator[bool]:
+        """Yield of each file that is to be written whether it is there."""
+        yield self.target is not None and self.target.exists()
+        for extra in (self.mask, self.boxes):
+            if extra is not None:
+                yield extra.exists()
 
     def __str__(self) -> str:
         return PIPE if self.source is None else str(self.source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, get_args
@@ -41,6 +41,7 @@ class FilePlan:
         format: format of a result that goes to stdout, as :func:`mbu_ops.images.encode` takes it; None = its input's.
         quality: of results in lossy formats, 1 to 100; None = the source's, or the format's own.
         strip: which metadata to leave out of results; None = none.
+        shared: whether other runs may be at the same pictures, each of which is left to the first that gets to it.
     """
 
     todo: tuple[Job, ...]
@@ -51,6 +52,7 @@ class FilePlan:
     format: str | None = None
     quality: int | None = None
     strip: Strip | None = None
+    shared: bool = False
 
 
 def plan_files(
@@ -65,6 +67,7 @@ def plan_files(
     existing: Existing = "error",
     shard: Shard | None = None,
     strip: Strip | None = None,
+    keep: Sequence[StrPath] = (),
 ) -> FilePlan:
     """Pair every input with its output. Nothing is read or written.
 
@@ -81,16 +84,18 @@ def plan_files(
         makes_mask: the results are masks, written as PNG.
         save_mask: write the mask of what changed beside each result, as ``NAME.mask.png``.
         save_boxes: write which places were found beside each result, as ``NAME.boxes.json``.
-        existing: what to do where a result exists: ``error``, ``skip`` (which makes again what is there by half), or
-            ``overwrite``.
+        existing: what to do where a result exists: ``error``, ``skip`` (which makes again what is there by half, and
+            shares the work with other runs that skip), or ``overwrite``.
         shard: only this part of the pictures, such as ``(2, 8)``: the parts of one call each are disjoint, and all of
             them together are complete, if the inputs stay the same.
         strip: leave out of results what EXIF says (``metadata``), or only where a photo was taken (``gps``).
+        keep: other files that no result may replace, such as guides.
 
     Raises:
         ConfigurationError: if the arguments do not go together, or results exist and ``existing`` is ``error``.
         ImageFileError: if an input is missing, one file is named for the results of a folder, a result would replace
-            an input, or all of them would share names; those that share one while others do not are refused alone.
+            an input or a file to keep, or all of them would share names; those that share one while others do not are
+            refused alone.
 
     Example:
         >>> import tempfile
@@ -124,6 +129,7 @@ def plan_files(
         _refuse_overlap([*jobs, *(failure.job for failure in refused)])
     if save_boxes:
         jobs = [replace(job, boxes=_beside(job, "--save-boxes", ".boxes.json")) for job in jobs]
+    _refuse_replacing(keep, jobs)
     _check_writable(jobs)
     piped = _format(suffix) if suffix else None
     _check_quality(quality, jobs, piped)
@@ -255,6 +261,13 @@ def _refuse_overlap(jobs: Sequence[Job]) -> None:
             raise ConfigurationError(f"the mask {str(job.mask)!r} would replace a picture; choose another -o")
 
 
+def _refuse_replacing(keep: Sequence[StrPath], jobs: Sequence[Job]) -> None:
+    from mbu_ops.images.outputs import refuse_replacing
+
+    results = (path for job in jobs for path in (job.target, job.mask, job.boxes) if path is not None)
+    refuse_replacing(map(Path, keep), results)
+
+
 def _check_writable(jobs: Sequence[Job]) -> None:
     for folder in {job.target.parent for job in jobs if job.target is not None}:
         nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
@@ -269,18 +282,12 @@ def _apply_existing(jobs: Sequence[Job], existing: Existing) -> FilePlan:
         return FilePlan(tuple(jobs), overwrite=True)
     # one of the files of a result alone is half a result: one more to refuse, but for skip one to make again
     enough = any if existing == "error" else all
-    done = [job for job in jobs if enough(_results_exist(job))]
+    done = [job for job in jobs if enough(job.results_exist())]
     if done and existing == "error":
         more = f" and {len(done) - 1} more" if len(done) > 1 else ""
         raise ConfigurationError(
             f"{str(done[0].target)!r}{more} exist already; add --existing skip or --existing overwrite"
         )
     left_out = set(done)
-    return FilePlan(tuple(job for job in jobs if job not in left_out), tuple(done), existing == "skip")
-
-
-def _results_exist(job: Job) -> Iterator[bool]:
-    yield job.target is not None and job.target.exists()
-    for extra in (job.mask, job.boxes):
-        if extra is not None:
-            yield extra.exists()
+    skips = existing == "skip"
+    return FilePlan(tuple(job for job in jobs if job not in left_out), tuple(done), overwrite=skips, shared=skips)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from mbu_ops.batch.claims import Claims
 from mbu_ops.batch.editor import Result
 from mbu_ops.batch.job import Failure, Job
 from mbu_ops.batch.plan import FilePlan
@@ -62,6 +63,8 @@ class Runner:
         self._window = batch_size + THREADS
         self._written: list[Written] = []
         self._failed: list[Failure] = []
+        self._left: list[Job] = []
+        self._claims = Claims()
 
     def run(self, plan: FilePlan) -> Report:
         """Do what is planned.
@@ -77,7 +80,7 @@ class Runner:
         readers = Readers(_read)
         try:
             writes: dict[Future[Written], _Decoded] = {}
-            for batch in self._batches(self._decode(readers, plan.todo)):
+            for batch in self._batches(self._decode(readers, self._claimed(plan))):
                 writes |= self._start_writes(pool, batch, plan)
                 while len(writes) > 1 and (len(writes) > self._window or _total(writes.values()) > PIXELS_IN_FLIGHT):
                     self._finish(writes, wait(writes, return_when=FIRST_COMPLETED).done)
@@ -88,10 +91,26 @@ class Runner:
         finally:
             readers.close()
             pool.shutdown(wait=True, cancel_futures=True)
-        return Report(tuple(self._written), (*plan.refused, *self._failed), plan.skipped, plan.unread)
+            self._claims.release_all()
+        skipped = (*plan.skipped, *self._left)
+        return Report(tuple(self._written), (*plan.refused, *self._failed), skipped, plan.unread)
+
+    def _claimed(self, plan: FilePlan) -> Iterator[Job]:
+        """Yield the pictures of a plan that no other run is at."""
+        for job in plan.todo:
+            try:
+                if not plan.shared or self._claims.take(job):
+                    yield job
+                    continue
+            except OSError as error:
+                self._fail(job, error)
+                continue
+            self._left.append(job)
+            self.advance()
 
     def _fail(self, job: Job, error: Exception) -> None:
         self._failed.append(Failure.of(job, error))
+        self._claims.release(job)
         self.advance()
 
     def _decode(self, readers: Readers[Job, ImageFile], jobs: Iterable[Job]) -> Iterator[_Decoded]:
@@ -160,6 +179,7 @@ class Runner:
             except Exception as error:  # as in reading
                 self._fail(job, error)
                 continue
+            self._claims.release(job)
             self.advance()
 
 
@@ -182,9 +202,9 @@ def _write(job: Job, result: Result, like: ImageFile, plan: FilePlan) -> Written
     kept = False, False
     # before the picture: where the picture is there, what belongs to it is too
     if job.mask is not None and mask is not None:
-        write_mask(job.mask, mask, overwrite=overwrite)
+        write_mask(job.mask, mask, overwrite=overwrite, mode=like.kind.mode)
     if job.boxes is not None:
-        write_bytes(job.boxes, _boxes(places, like), overwrite=overwrite)
+        write_bytes(job.boxes, _boxes(places, like), overwrite=overwrite, mode=like.kind.mode)
     if job.target is None:
         format = plan.format or writable(like.kind.format)
         data = encode(image, like, format, plan.quality) if image is not None else encode_mask(_known(mask))
@@ -193,13 +213,14 @@ def _write(job: Job, result: Result, like: ImageFile, plan: FilePlan) -> Written
         with open(sys.stdout.fileno(), "wb", closefd=False) as stream:
             stream.write(data)
     elif same and not (plan.quality or plan.strip) and job.source is not None and _same_format(job.target, like):
-        write_bytes(job.target, read_bytes(job.source), overwrite=overwrite)  # to encode it again would change it
+        # to encode it again would change it
+        write_bytes(job.target, read_bytes(job.source), overwrite=overwrite, mode=like.kind.mode)
         kept = original.exif is not None or original.located, original.located
     elif image is not None:
         write(job.target, image, like, quality=plan.quality, overwrite=overwrite)
         kept = keeps(like.kind, FORMAT_OF_SUFFIX.get(job.target.suffix.lower()))
     else:
-        write_mask(job.target, _known(mask), overwrite=overwrite)
+        write_mask(job.target, _known(mask), overwrite=overwrite, mode=like.kind.mode)
     return Written(job, idle, *kept)
 
 

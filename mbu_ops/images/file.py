@@ -69,6 +69,7 @@ class ImageKind:
         jpeg: how a JPEG file was compressed.
         lossless: for WebP, whether the file was lossless.
         located: whether the file says where it was taken.
+        mode: permission bits of the file; None if it was none.
     """
 
     format: str = "PNG"
@@ -81,6 +82,7 @@ class ImageKind:
     jpeg: JPEGTables | None = None
     lossless: bool = False
     located: bool = False
+    mode: int | None = None
 
     def without(self, strip: Strip | None) -> ImageKind:
         """Return the kind with some of the metadata left out; the ICC profile stays, since the colours need it.

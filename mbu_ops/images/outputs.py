@@ -117,7 +117,7 @@ def output_paths(found: Sequence[FoundImage], out: str | os.PathLike[str], *, su
         paths = [output_path(image, out, suffix=suffix) for image in found]
     else:
         paths = [output_file(text, suffix, found[0].clip)]
-    _refuse_inputs(found, paths)
+    refuse_replacing((image.path for image in found), paths)
     return paths
 
 
@@ -192,17 +192,26 @@ def _names_a_file(found: Sequence[FoundImage], out: str) -> bool:
     return False
 
 
-def _refuse_inputs(found: Sequence[FoundImage], paths: Iterable[Path]) -> None:
+def refuse_replacing(inputs: Iterable[Path], paths: Iterable[Path]) -> None:
+    """Refuse results that would replace what they are made from.
+
+    Args:
+        inputs: pictures, guides and masks that are read.
+        paths: where results go.
+
+    Raises:
+        ImageFileError: if one of these is one of the inputs, by whatever name.
+    """
     # compared by inode: a link, another spelling or a file system that ignores case is still the same file
-    inputs = {}
-    for image in found:
-        if image.path.exists():
-            status = image.path.stat()
-            inputs[status.st_dev, status.st_ino] = image.path
+    known = {}
+    for given in inputs:
+        if given.exists():
+            status = given.stat()
+            known[status.st_dev, status.st_ino] = given
     for path in paths:
         if path.exists():
             status = path.stat()
-            same = inputs.get((status.st_dev, status.st_ino))
+            same = known.get((status.st_dev, status.st_ino))
             if same is not None:
                 raise ImageFileError(
                     f"{str(path)!r}: the result would replace the input {str(same)!r}; choose another output"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
@@ -117,8 +118,10 @@ def read(source: Source, *, max_pixels: int | None = None) -> ImageFile:
     if limits.isolate:
         from mbu_ops.images.isolated import decode_apart
 
-        return decode_apart(lambda: read_bytes(content), name, limits)
-    return within(limits.timeout, lambda: decode(read_bytes(content), name, limits), name)
+        image = decode_apart(lambda: read_bytes(content), name, limits)
+    else:
+        image = within(limits.timeout, lambda: decode(read_bytes(content), name, limits), name)
+    return replace(image, kind=replace(image.kind, mode=_mode_of(source)))
 
 
 def decode(data: bytes, name: str, limits: Limits) -> ImageFile:
@@ -275,6 +278,13 @@ def _file_bytes(path: Path, name: str) -> bytes:
                 _refuse(current_limits().flaw_of_file(_pixels_by_header(file, size), size))
             file.seek(0)
         return file.read(size)
+
+
+def _mode_of(source: Source) -> int | None:
+    if isinstance(source, str | os.PathLike):
+        with contextlib.suppress(OSError):  # gone since
+            return stat.S_IMODE(Path(source).stat().st_mode)
+    return None
 
 
 def _refuse(flaw: str | None) -> None:

@@ -39,7 +39,8 @@ def write(
     (16 bits: PNG and TIFF; TIFF: only the text tags of EXIF, and 16-bit grey with alpha becomes RGBA); alpha is laid
     over white where it cannot. JPEG reuses the source's own tables, else quality 95 and 4:4:4; WebP is lossless unless
     the source was lossy, then quality 95; AVIF (4:4:4) and HEIC (4:2:0) have quality 90. HEIC needs the extra
-    ``heic``. The file appears under its name complete or not at all. Missing folders are made.
+    ``heic``. The file appears under its name complete or not at all, and may be seen by those who may see ``like``.
+    Missing folders are made.
 
     Args:
         path: where to.
@@ -54,7 +55,8 @@ def write(
         DTypeError: if the pixels are of another dtype.
     """
     path = Path(path)
-    write_bytes(path, encode(pixels, like, format_of(path).name, quality), overwrite=overwrite)
+    mode = like.kind.mode if like else None
+    write_bytes(path, encode(pixels, like, format_of(path).name, quality), overwrite=overwrite, mode=mode)
 
 
 def writable(format: str) -> str:
@@ -75,13 +77,20 @@ def keeps(kind: ImageKind, format: Format | None) -> tuple[bool, bool]:
     return True, kind.located and format.name != "TIFF"
 
 
-def write_mask(path: str | os.PathLike[str], mask: torch.Tensor | NDArray[Any], *, overwrite: bool = False) -> None:
+def write_mask(
+    path: str | os.PathLike[str],
+    mask: torch.Tensor | NDArray[Any],
+    *,
+    overwrite: bool = False,
+    mode: int | None = None,
+) -> None:
     """Write a mask as an 8-bit grey PNG file, 255 = content.
 
     Args:
         path: where to; must end in ``.png``.
         mask: ``(1, H, W)`` or ``(H, W)`` in [0, 1].
         overwrite: replace an existing file.
+        mode: as in :func:`write_bytes`.
 
     Raises:
         ImageFileError: as :func:`write`.
@@ -91,7 +100,7 @@ def write_mask(path: str | os.PathLike[str], mask: torch.Tensor | NDArray[Any], 
     path = Path(path)
     if format_of(path).name != "PNG":
         raise ImageFileError(f"{str(path)!r}: a mask is written as PNG; end its name in .png")
-    write_bytes(path, encode_mask(mask), overwrite=overwrite)
+    write_bytes(path, encode_mask(mask), overwrite=overwrite, mode=mode)
 
 
 def encode(
@@ -164,13 +173,15 @@ def encode_mask(mask: torch.Tensor | NDArray[Any]) -> bytes:
     return buffer.getvalue()
 
 
-def write_bytes(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = False) -> None:
+def write_bytes(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = False, mode: int | None = None) -> None:
     """Write a file that appears under its name complete or not at all.
 
     Args:
         path: where to; missing folders are made.
         data: what to write.
         overwrite: replace an existing file.
+        mode: permission bits of a new file, such as those of the photo that it was made from: what only its owner may
+            see stays so.
 
     Raises:
         ImageFileError: if the file exists, or cannot be written.
@@ -180,7 +191,7 @@ def write_bytes(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = 
         if not overwrite and os.path.lexists(path):
             raise ImageFileError(f"{str(path)!r} exists already; remove it, or ask to overwrite it")
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(path) as temporary:
+        with atomic_path(path, mode) as temporary:
             temporary.write_bytes(data)
     except ImageFileError:
         raise

@@ -85,6 +85,17 @@ class ChainSpec:
                 raise ChainSyntaxError(f"expected steps separated by spaces, got {text!r} ({error})") from None
         return cls(tuple(StepSpec.parse(step) for step in text))
 
+    @property
+    def guide_paths(self) -> tuple[str, ...]:
+        """The pictures that steps name as guides.
+
+        Example:
+            >>> ChainSpec.parse("interpolate:glasses@a.jpg,to=b.jpg add:smile").guide_paths
+            ('a.jpg', 'b.jpg')
+        """
+        named = (guide for step in self.steps for guide in (step.guide, dict(step.options).get("to")))
+        return tuple(guide for guide in named if isinstance(guide, str))
+
     def __str__(self) -> str:
         return shlex.join(map(str, self.steps))
 

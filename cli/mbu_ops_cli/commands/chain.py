@@ -249,6 +249,7 @@ def chain(
             existing=existing,
             shard=shard,
             strip=strip,
+            keep=(*spec.guide_paths, *guide_paths.values()),
         )
         check_stdout(files, as_json)
     plans = spec.plan(family, guide_paths, method)

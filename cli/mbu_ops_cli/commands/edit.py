@@ -67,7 +67,7 @@ def edit(
 
     which = parse_face(face, placed=no_align)
     spec, anatomy = family_of(family)
-    if not may_write(out, existing):
+    if not may_write(out, existing, source, mask):
         return
     found = weights_of(spec, anatomy, weights, "edit")
     import torch

@@ -97,7 +97,7 @@ def generate(
         return
     if holdout or count is not None:
         raise ConfigurationError("--holdout and --count go with --labelled")
-    if not may_write(out, existing):
+    if not may_write(out, existing, mask, like, background):
         return
     import torch
 
