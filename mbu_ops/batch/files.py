@@ -64,7 +64,8 @@ def edit_files(
         save_boxes: write which places were found beside each result, as ``NAME.boxes.json``: none for ops that do not
             look for any.
         shard: only this part of the pictures, such as ``(2, 8)``, for as many machines or processes.
-        batch_size: most pictures at a time; None tries 16 and halves it where memory runs out.
+        batch_size: most pictures at a time. None takes one on the CPU, so that a result is the same whatever else is
+            edited; elsewhere it tries 16 and halves it where memory runs out.
         steady: of videos and animations, whether edits are smoothed in time.
         max_frames: refuse longer videos and animations.
         progress: called after each picture with the number of those that are finished, and of all.
@@ -129,6 +130,8 @@ def edit_planned(
     """
     device = next((parameter.device for parameter in op.parameters()), torch.device("cpu"))
     editor = Editor(op, device, any(job.mask is not None for job in plan.todo), batch_size)
+    if batch_size is None and device.type == "cpu":
+        editor.batch_size = 1  # in a batch, the last digits of a result depend on how many share it
     finished = count(1)
 
     def advance() -> None:

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -19,7 +18,8 @@ from mbu_ops.data.domains import Domains
 from mbu_ops.data.variation import jittered
 from mbu_ops.errors import ConfigurationError, WeightsError
 from mbu_ops.evaluation.networks.image_features import ImageFeatures, levelled, pretrained
-from mbu_ops.files import atomic_path, open_regular
+from mbu_ops.files import open_regular
+from mbu_ops.weights.tensors import write_tensors
 
 SIDE = 128
 """Classifiers see every image at this size."""
@@ -74,8 +74,7 @@ class Classifier(nn.Module, ABC):
         """
         facts = {_LEARNT: json.dumps(self.learnt, sort_keys=True), _KIND: self.kind, **self._facts()}
         try:
-            with atomic_path(path) as temporary:
-                save_file(self._stored(), temporary, facts)
+            write_tensors(path, self._stored(), facts)
         except (OSError, SafetensorError) as error:
             raise WeightsError(f"could not write the {self.kind} to {str(path)!r}: {error}") from error
 

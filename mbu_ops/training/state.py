@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
@@ -17,6 +16,7 @@ from torch.optim import Optimizer
 
 from mbu_ops.errors import TrainingStateError
 from mbu_ops.files import atomic_path, open_regular
+from mbu_ops.weights.tensors import write_tensors
 
 
 def write_state(
@@ -34,8 +34,7 @@ def write_state(
     # safetensors refuses tensors that share memory or are not contiguous: a copy is neither
     copies = {key: value.detach().cpu().clone(memory_format=torch.contiguous_format) for key, value in tensors.items()}
     try:
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(safetensors.torch.save(copies, {"facts": json.dumps(facts)}))
+        write_tensors(path, copies, {"facts": json.dumps(facts)})
     except OSError as error:
         raise TrainingStateError(
             f"could not write the training state {str(path)!r}: {error}; what was saved before is intact: make room, "

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mbu_ops.errors import ConfigurationError, MBUOpsError, WeightsError
 from mbu_ops.families.frames import FrameSpec
 from mbu_ops.families.registry import frame_of
-from mbu_ops.files import atomic_path, open_regular
+from mbu_ops.files import open_regular
 from mbu_ops.foreign import one_line
 from mbu_ops.weights.header import Header, TensorEntry, read_header
 from mbu_ops.weights.info import METADATA_KEY, WeightsInfo
+from mbu_ops.weights.tensors import write_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -135,7 +136,6 @@ def save(
         'float16'
     """
     import torch
-    from safetensors.torch import save as to_bytes
 
     path, dtype = Path(path), dtype or torch.float16
     tensors = {name: value for name, value in model.state_dict().items() if not name.endswith(_COUNTER)}
@@ -155,9 +155,7 @@ def save(
     if model.info.name != info.method:
         raise WeightsError(f"{path}: expected a description of {model.info.name}, got {info.method!r}")
     _check_finite(path, stored)
-    with atomic_path(path) as temporary:
-        # as bytes, and not by safetensors itself, whose error for a full disk is no OSError
-        temporary.write_bytes(to_bytes(stored, {"format": "pt", METADATA_KEY: info.to_json()}))
+    write_tensors(path, stored, {"format": "pt", METADATA_KEY: info.to_json()})
 
 
 def read_info(path: str | os.PathLike[str]) -> WeightsInfo:

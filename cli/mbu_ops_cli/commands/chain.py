@@ -140,7 +140,7 @@ class _Editing:
     type=BatchSize(),
     default="auto",
     show_default=True,
-    help="Pictures at a time; auto halves it where memory runs out.",
+    help="Pictures at a time; auto is one on the CPU, elsewhere as many as memory holds, up to 16.",
 )
 def chain(
     steps: tuple[str, ...],
