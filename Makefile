@@ -13,11 +13,12 @@ VENV_READY := $(VENV)/.ready
 USER_READY := $(VENV)/.user
 DEV_READY := $(VENV)/.dev
 
-.PHONY: help setup demo test lint types docs site bench wheel wheel-check clean
+.PHONY: help setup demo test fuzz lint types docs site bench wheel wheel-check clean
 
 help:
 	@echo 'make demo         edit a bundled portrait and write mbu-ops-demo.png'
 	@echo 'make test         run the tests'
+	@echo 'make fuzz         read thousands of damaged files: pictures, weights, chains, plugins; some minutes'
 	@echo 'make setup        only make the virtual environment, with the development tools'
 	@echo 'make lint types   check style, check types'
 	@echo 'make docs         write docs/cli.md and the tables of docs/verbs from the code, check all links'
@@ -48,6 +49,9 @@ demo: $(USER_READY)
 
 test: $(DEV_READY)
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+fuzz: $(DEV_READY)
+	$(BIN)/python -m pytest tests/fuzz --hypothesis-profile=fuzz
 
 lint: $(DEV_READY)
 	$(BIN)/ruff check .
