@@ -200,7 +200,15 @@ def atomic_path(path: Path, mode: int | None = None) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def permissions(path: object) -> int | None:
+    """Return the permission bits of a file; None for what is no path, or of no file."""
+    if isinstance(path, str | os.PathLike):
+        with suppress(OSError):
+            return stat.S_IMODE(os.stat(path).st_mode)  # noqa: PTH116 - bytes are no path here
+    return None
+
+
 def _mode_of(path: Path, mode: int | None) -> int:
-    with suppress(OSError):
-        mode = stat.S_IMODE(path.stat().st_mode)
+    known = permissions(path)
+    mode = mode if known is None else known
     return 0o666 if mode is None else mode & 0o666 | stat.S_IRUSR | stat.S_IWUSR

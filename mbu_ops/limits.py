@@ -157,6 +157,33 @@ def limited(limits: Limits) -> Iterator[None]:
         _limits.reset(token)
 
 
+_decoded: ContextVar[str | None] = ContextVar("decoded", default=None)
+
+
+def decoded_here() -> str | None:
+    """Return what the picture is called that this thread is decoding; None if it decodes none."""
+    return _decoded.get()
+
+
+@contextmanager
+def decoding(name: str) -> Iterator[None]:
+    """Say which picture is decoded meanwhile, for whoever hears a library warn.
+
+    Args:
+        name: of the picture.
+
+    Example:
+        >>> with decoding("a.png"):
+        ...     decoded_here()
+        'a.png'
+    """
+    token = _decoded.set(name)
+    try:
+        yield
+    finally:
+        _decoded.reset(token)
+
+
 def count_scans(data: bytes | memoryview) -> int:
     """Return how often a JPEG file goes over its picture, or some of its channels; thumbnails do not count.
 

@@ -16,6 +16,8 @@ import click
 
 from mbu_ops import __version__
 from mbu_ops.errors import GuideWarning, MBUOpsError, PluginError, WeightsError
+from mbu_ops.foreign import one_line
+from mbu_ops.limits import decoded_here
 from mbu_ops_cli.groups import Group
 from mbu_ops_cli.messages import echo, is_verbose, log, messages, with_verbosity
 from mbu_ops_cli.streams import own_streams
@@ -105,6 +107,7 @@ def run(args: Sequence[str] | None = None) -> int:
 def _run(args: Sequence[str] | None) -> int:
     try:
         with warnings.catch_warnings():
+            warnings.filterwarnings("always", module="PIL")  # of every picture, not only of the first
             warnings.showwarning = partial(_show_warning, warnings.showwarning)
             code = cli.main(args, prog_name="mbu-ops", complete_var=VARIABLE, standalone_mode=False)
     except click.Abort:
@@ -127,9 +130,11 @@ def _run(args: Sequence[str] | None) -> int:
 def _show_warning(
     others: Callable[..., None], message: Warning | str, category: type[Warning], *where: Any, **more: Any
 ) -> None:
-    """Say what is amiss with a guide in one line, without the line of code that noticed it."""
+    """Say what is amiss with a guide or a picture in one line, without the line of code that noticed it."""
     if issubclass(category, GuideWarning):
         log.warning(str(message))
+    elif picture := decoded_here():
+        log.warning(f"{picture}: {one_line(message)}")
     else:
         others(message, category, *where, **more)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from mbu_ops.images import UnreadFile
     from mbu_ops.images.file import Strip
     from mbu_ops.images.formats import Format
+
+LONGEST_NAME = 255
+"""Bytes of a file's name, in most file systems."""
 
 Existing = Literal["error", "skip", "overwrite"]
 """What to do where a result exists."""
@@ -251,7 +255,12 @@ def _beside(job: Job, option: str, suffix: str) -> Path:
             f"{option} writes a file beside each result, but the result goes to stdout; use -o FILE"
         )
     # the whole name, so that a.jpg and a.png keep files of their own
-    return job.target.with_name(f"{job.target.name}{suffix}")
+    name = f"{job.target.name}{suffix}"
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        digest = f"~{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}{suffix}"
+        start = os.fsencode(job.target.name)[: LONGEST_NAME - len(digest)].decode(errors="ignore")
+        name = start + digest
+    return job.target.with_name(name)
 
 
 def _refuse_overlap(jobs: Sequence[Job]) -> None:

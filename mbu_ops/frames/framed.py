@@ -156,7 +156,7 @@ class Framed(nn.Module):
 
     def _known(self, image: Tensor, places: Places | None) -> Places:
         places = self.find(image) if places is None else places
-        if len(places) != len(image) or not all(isinstance(those, Sequence) for those in places):
+        if not _are_places(places, len(image)):
             raise ConfigurationError(
                 f"expected places as one sequence for each of the {len(image)} photos, such as [[frame]], got "
                 f"{places!r}"
@@ -245,6 +245,14 @@ class Framed(nn.Module):
         aligner = type(self.aligner).__name__ if isinstance(self.aligner, nn.Module) else self.aligner
         settings = f"which={self.which!r}, views={self.views}, missing={self.missing!r}"
         return f"{type(self).__name__}({self.op!r}, aligner={aligner}, {settings})"
+
+
+def _are_places(places: object, photos: int) -> bool:
+    return (
+        isinstance(places, Sequence)
+        and len(places) == photos
+        and all(isinstance(those, Sequence) and all(hasattr(one, "rectangle") for one in those) for those in places)
+    )
 
 
 def check_views(views: object) -> None:

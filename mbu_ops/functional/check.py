@@ -5,6 +5,7 @@ Shapes, dtypes and devices only: looking at values would wait for the GPU and br
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from mbu_ops.errors import DeviceError, DTypeError, ShapeError
@@ -95,10 +96,12 @@ def check_floating(tensor: Tensor, name: str) -> None:
     """Check that something is a tensor of floating-point numbers.
 
     Raises:
-        DTypeError: if it is not.
+        DTypeError: if it is not, or is sparse or nested.
     """
     if not isinstance(tensor, Tensor):
         raise DTypeError(f"expected {name} to be a torch.Tensor, got {type(tensor).__name__}")
+    if tensor.layout is not torch.strided or tensor.is_nested:
+        raise DTypeError(f"expected {name} to be a dense tensor, got a sparse or nested one: use {name}.to_dense()")
     if not tensor.is_floating_point():
         raise DTypeError(
             f"expected {name} of a floating-point dtype with values in [0, 1], got {tensor.dtype}: convert 8-bit "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
@@ -28,7 +27,7 @@ from PIL import (
 from PIL import ImageFile as PillowFile
 
 from mbu_ops.errors import ImageFileError
-from mbu_ops.files import Rationed, open_regular
+from mbu_ops.files import Rationed, open_regular, permissions
 from mbu_ops.images import deep
 from mbu_ops.images.deadline import within
 from mbu_ops.images.file import TIFF_TEXT_TAGS, ImageFile, ImageKind, JPEGTables
@@ -41,6 +40,7 @@ from mbu_ops.limits import (
     RefusedError,
     count_scans,
     current_limits,
+    decoding,
 )
 
 _START = 12
@@ -121,7 +121,7 @@ def read(source: Source, *, max_pixels: int | None = None) -> ImageFile:
         image = decode_apart(lambda: read_bytes(content), name, limits)
     else:
         image = within(limits.timeout, lambda: decode(read_bytes(content), name, limits), name)
-    return replace(image, kind=replace(image.kind, mode=_mode_of(source)))
+    return replace(image, kind=replace(image.kind, mode=permissions(source)))
 
 
 def decode(data: bytes, name: str, limits: Limits) -> ImageFile:
@@ -220,7 +220,8 @@ def _openable(start: bytes) -> list[str]:
 def _decoding(name: str) -> Iterator[None]:
     """Name the picture in whatever becomes of decoding it."""
     try:
-        yield
+        with decoding(name):
+            yield
     except ImageFileError:
         raise
     except RefusedError as error:
@@ -278,13 +279,6 @@ def _file_bytes(path: Path, name: str) -> bytes:
                 _refuse(current_limits().flaw_of_file(_pixels_by_header(file, size), size))
             file.seek(0)
         return file.read(size)
-
-
-def _mode_of(source: Source) -> int | None:
-    if isinstance(source, str | os.PathLike):
-        with contextlib.suppress(OSError):  # gone since
-            return stat.S_IMODE(Path(source).stat().st_mode)
-    return None
 
 
 def _refuse(flaw: str | None) -> None:

@@ -16,7 +16,7 @@ from torch import nn
 from mbu_ops._version import __version__
 from mbu_ops.errors import ConfigurationError, FrameError, ImageFileError, MBUOpsError, VideoFileError
 from mbu_ops.families.names import with_article
-from mbu_ops.files import atomic_path
+from mbu_ops.files import atomic_path, permissions
 from mbu_ops.frames.aligners import family_to_align, noun_of
 from mbu_ops.frames.box import Box
 from mbu_ops.frames.chains import assemble_on_photos
@@ -276,7 +276,7 @@ def _write(
 ) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with atomic_path(out) as temporary:
+        with atomic_path(out, permissions(kind.path)) as temporary:
             if same:
                 shutil.copyfile(kind.path, temporary)  # to encode it again would change it
             elif FORMAT_OF_SUFFIX[out.suffix.lower()].video:

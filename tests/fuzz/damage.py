@@ -7,7 +7,18 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 _KINDS = ("overwrite", "insert", "remove", "repeat", "cut")
-_TELLING = [b"\0", b"\xff", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"{", b'"', b"-1", b"1e999", b"\n", b"\xed\xb3\xa9"]
+_TELLING = [
+    b"\0",
+    b"\xff",
+    b"\xff\xff\xff\xff",
+    b"\x7f\xff\xff\xff",
+    b"{",
+    b'"',
+    b"-1",
+    b"1e999",
+    b"\n",
+    b"\xed\xb3\xa9",
+]
 
 
 @st.composite
