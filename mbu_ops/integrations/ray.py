@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mbu_ops.batch.pictures import edit as edit_pictures
-from mbu_ops.errors import ConfigurationError, DTypeError, MBUOpsError
+from mbu_ops.errors import ConfigurationError, DTypeError, MBUOpsError, MissingPackageError
+from mbu_ops.frames.choice import USUAL_VIEWS, Missing, Which, check_missing, check_which
+from mbu_ops.frames.framed import check_views
 from mbu_ops.images import encode, read
 from mbu_ops.ops.chain import ChainSpec
 
@@ -25,11 +27,17 @@ def edit(
     steps: str | Sequence[str],
     *,
     column: str = "image",
+    family: str = "faces",
+    method: str | None = None,
+    which: Which = "all",
+    views: int = USUAL_VIEWS,
+    align: bool = True,
+    missing: Missing = "raise",
+    small: bool = False,
     batch_size: int = 16,
     actors: int | tuple[int, int] = 1,
     num_cpus: float = 1,
     num_gpus: float = 0,
-    **options: Any,
 ) -> Dataset:
     """Edit the pictures of a dataset, as :func:`mbu_ops.edit` does.
 
@@ -43,18 +51,26 @@ def edit(
         steps: what to do, as on the command line: ``"remove:smile add:glasses@ref.jpg"``. Files that it names must be
             there on every machine.
         column: where the pictures are.
+        family: see :func:`mbu_ops.edit`, as for the six options that follow.
+        method: of the steps that name none.
+        which: which of the faces to edit.
+        views: views of each face to edit and average.
+        align: False edits whole pictures.
+        missing: what becomes of a picture without a face: an error in its row, or ``"keep"`` it without one.
+        small: whether to look for small faces too.
         batch_size: pictures at a time; less where photos are large.
         actors: processes that edit, or the least and the most of them: one for each GPU, or for each core or two.
         num_cpus: cores of each.
         num_gpus: GPUs of each; a share of one, such as 0.5, lets two actors use it.
-        **options: of :func:`mbu_ops.edit`, such as ``views=2`` or ``missing="keep"``.
 
     Returns:
         The same rows with edited pictures, in the kind they came in, and the column ``error``.
 
     Raises:
-        ConfigurationError: if Ray is not installed, or an option is none of a batch's.
+        MissingPackageError: if Ray is not installed.
+        ConfigurationError: if arguments do not go together.
         ChainSyntaxError: if a step does not follow the grammar.
+        MBUOpsError: if weights or guides cannot be found here, where the dataset is made.
 
     Example:
         >>> import ray.data  # doctest: +SKIP
@@ -65,20 +81,31 @@ def edit(
     try:
         import ray.data  # noqa: F401
     except ImportError as error:
-        raise ConfigurationError(f"Ray Data is not installed: pip install 'mbu-ops[ray]' ({error})") from error
-    if "with_mask" in options:
-        raise ConfigurationError("a dataset has one picture a row: leave with_mask out; segment: makes masks")
+        raise MissingPackageError(f"Ray Data is not installed: pip install 'mbu-ops[ray]' ({error})") from error
     spec = ChainSpec.parse(steps)
     if column == ERROR:
         raise ConfigurationError(f"expected another column than {ERROR!r}, which says why pictures were not edited")
-    device = options.pop("device", "cuda" if num_gpus else "cpu")
+    check_which(which)
+    check_views(views)
+    check_missing(missing)
+    spec.plan(family, method=method)
+    options = {
+        "family": family,
+        "method": method,
+        "which": which,
+        "views": views,
+        "align": align,
+        "missing": missing,
+        "small": small,
+        "device": "cuda" if num_gpus else "cpu",
+    }
     return dataset.map_batches(
         _Editor,
         batch_size=batch_size,
         concurrency=actors,
         num_cpus=num_cpus,
         num_gpus=num_gpus,
-        fn_constructor_args=(str(spec), column, {"device": device, **options}),
+        fn_constructor_args=(str(spec), column, options),
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import mbu_ops
-from mbu_ops.errors import ChainSyntaxError, ConfigurationError
+from mbu_ops.errors import ChainSyntaxError, ConfigurationError, MBUOpsError
 from mbu_ops.integrations.ray import edit
 
 from ..portraits import portrait, texture
@@ -27,8 +27,15 @@ NOTHING: Any = None
 def test_what_cannot_be_is_told_before_anything_starts() -> None:
     with pytest.raises(ChainSyntaxError):
         edit(NOTHING, "vanish:smile")
-    with pytest.raises(ConfigurationError, match="leave with_mask out"):
-        edit(NOTHING, "remove:smile", with_mask=True)
+    for wrong, message in (
+        ({"views": 9}, "1 to 6 views"),
+        ({"missing": "drop"}, "missing"),
+        ({"which": 0}, "which|number"),
+    ):
+        with pytest.raises(ConfigurationError, match=message):
+            edit(NOTHING, "remove:smile", **wrong)
+    with pytest.raises(MBUOpsError, match="no-such-weights"):
+        edit(NOTHING, "remove:./no-such-weights")
     with pytest.raises(ConfigurationError, match="another column than 'error'"):
         edit(NOTHING, "remove:smile", column="error")
 
