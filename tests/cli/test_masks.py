@@ -112,12 +112,12 @@ def test_photos_whose_masks_would_share_a_name_and_files_that_are_none_are_told(
     photos: Path, parser: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     draw(photos / "1.jpg")
-    touch(photos, "a.mov")
+    touch(photos, "a.avi")
     out = tmp_path / "masks"
     assert run(["parse", "-i", str(photos), "-o", str(out), "--weights", parser, *WHOLE]) == 1
     said = capsys.readouterr().err
     assert said.count("would both be written to") == 2
-    assert "4 written, 0 skipped, 2 failed, 1 not read: 1 .mov (unsupported format)" in said
+    assert "4 written, 0 skipped, 2 failed, 1 not read: 1 .avi (unsupported format)" in said
     assert not (out / "1.png").exists()
 
 

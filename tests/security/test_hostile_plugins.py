@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -63,7 +65,11 @@ def install_evil(folder: Path, entries: str | bytes, code: str) -> dict[str, str
 
 
 def run_python(environment: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *args], env=environment, capture_output=True, text=True, timeout=60)
+    # a shell's background jobs are not interrupted, and hand that on
+    start = None if os.name == "nt" else partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.run(
+        [sys.executable, *args], env=environment, capture_output=True, text=True, timeout=60, preexec_fn=start
+    )
 
 
 @pytest.mark.parametrize("case", HOSTILE)

@@ -6,7 +6,7 @@ import webbrowser
 
 import click
 
-from mbu_ops_cli.messages import log
+from mbu_ops_cli.messages import echo, log
 
 USUAL_PORT = 7860
 
@@ -36,7 +36,7 @@ def web(port: int, opens: bool) -> None:
     with listen(port) as own, private_folder() as folder:
         app = application(folder)
         address = f"http://{own.getsockname()[0]}:{own.getsockname()[1]}"
-        click.echo(address)
+        echo(address)
         log.info("Ctrl-C stops the page, and deletes the photos that it was given")
         if opens:
             webbrowser.open(address)
