@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("export:export", "Write a chain as a file for other programs: ONNX."),
     "families": ("families:families", "What can be edited, and what is installed for it."),
     "generate": ("generate:generate", "Make pictures from masks."),
+    "methods": ("methods:methods", "Which methods there are; write one of your own."),
     "parse": ("parse:parse", "Tell the parts of photos apart: a mask for each."),
     "train": ("train:train", "Learn a new edit from two folders of pictures."),
     "train-judge": ("train_judge:train_judge", "Train a classifier that judges edits."),
