@@ -204,7 +204,8 @@ class OpTester:
         bound = self.one_in(op, inputs)
         for module, arguments in ((op, inputs), (bound, inputs[:1])):
             torch.compiler.reset()
-            compiled = torch.compile(module, fullgraph=True, backend="aot_eager")
+            # the tracer alone, which is what meets breaks; compilers take twice as long and have a test of their own
+            compiled = torch.compile(module, fullgraph=True, backend="eager")
             torch.testing.assert_close(compiled(*arguments), module(*arguments))
 
     @pytest.mark.slow
