@@ -364,12 +364,11 @@ def _sane_dpi(dpi: tuple[float, float] | None) -> tuple[float, float] | None:
 
 def _cmyk_to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
     if icc:
-        try:
+        # a broken profile is no reason to refuse the picture: the plain formula is left
+        with contextlib.suppress(ImageCms.PyCMSError, OSError):
             profile = ImageCms.ImageCmsProfile(BytesIO(icc))
             srgb = ImageCms.createProfile("sRGB")
             return cast(Image.Image, ImageCms.profileToProfile(image, profile, srgb, outputMode="RGB"))
-        except (ImageCms.PyCMSError, OSError):
-            pass  # a broken profile is no reason to refuse the picture: fall back to the plain formula
     return image.convert("RGB")
 
 

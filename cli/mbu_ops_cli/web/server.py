@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
@@ -214,9 +214,8 @@ def serve(app: Any, own: socket.socket) -> None:
     before = signal.signal(signal.SIGTERM, _interrupt)
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
     try:
-        Server(config).run(sockets=[own])
-    except KeyboardInterrupt:
-        pass
+        with suppress(KeyboardInterrupt):
+            Server(config).run(sockets=[own])
     finally:
         signal.signal(signal.SIGTERM, before)
 
