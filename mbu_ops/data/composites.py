@@ -19,7 +19,7 @@ from torch import Tensor
 
 from mbu_ops.data.capture import lit, mirrored, moved, softened
 from mbu_ops.data.domains import Domains
-from mbu_ops.data.donors import OPAQUE, Drawn, fitted, laid_on, nearest
+from mbu_ops.data.donors import OPAQUE, Drawn, fitted, laid_on, nearest, seams
 from mbu_ops.data.layout import place
 from mbu_ops.errors import ConfigurationError, ShapeError
 from mbu_ops.functional.layer import Moved
@@ -41,6 +41,9 @@ _BENT = 0.2, 1.3
 
 _STIRRED = 6.0
 """Pixels by which a place must move to count as all of the content's."""
+
+_TRIED = 3
+"""So many donors are drawn for a photo; the one that fits best lends."""
 
 _SHOWS = 0.02
 """A donor's mask covers at least so much of the frame: from others there is nothing to cut."""
@@ -292,13 +295,23 @@ class Composites:
         bent, photos, stirred = self._bent(targets, random)
         if kind == "bent":
             return torch.cat([bent, photos, stirred], 1)
-        one_of = torch.from_numpy(random.integers(self.near.shape[1], size=count))
-        donors = self._of_with(self.near[targets, one_of], random)
+        donors, fit = self._fitting(targets, bent, random)
         # whoever follows a guide must find the guide's own pixels in the picture
-        laid = laid_on(bent, moved(fitted(donors, bent)), 1.0 if self.views else OPAQUE)
+        laid = laid_on(bent, moved(fit), 1.0 if self.views else OPAQUE)
         return torch.cat(
             [laid.pictures, photos, torch.maximum(laid.masks, stirred), *([donors] if self.views else [])], 1
         )
+
+    def _fitting(self, targets: Tensor, photos: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Return donors for photos, as they are and moved to where they fit: the best of some, around the content."""
+        found = []
+        for _ in range(_TRIED):
+            one_of = torch.from_numpy(random.integers(self.near.shape[1], size=len(targets)))
+            donors = self._of_with(self.near[targets, one_of], random)
+            found.append((donors, fit := fitted(donors, photos), seams(photos, fit)))
+        donors, fit, apart = (torch.stack(parts) for parts in zip(*found, strict=True))
+        best, rows = apart.argmin(0), torch.arange(len(targets))
+        return donors[best, rows], fit[best, rows]
 
     def _made_of_edits(self, count: int, random: np.random.Generator) -> Tensor:
         assert self.edited is not None  # noqa: S101 - checked when it was made

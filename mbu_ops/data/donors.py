@@ -29,6 +29,12 @@ _COARSE, _SHIFT = 4, 0.1
 _RING = 8
 """Pixels around a cut content in which its photo's light is compared with the other's."""
 
+_FINE = 9, 9
+"""Pixels over which light is the same."""
+
+_DARK, _LIGHT = 0.02, 0.9
+"""What is added to both sides of a ratio, so that black has one, and the largest logarithm of a ratio."""
+
 OPAQUE = 0.75
 """Share of the contents that are laid on as they are; the others only darken, as stubble and shadows do."""
 
@@ -127,11 +133,40 @@ def _structure(pixels: Tensor) -> Tensor:
     return grey - F.avg_pool2d(grey, 9, 1, 4, count_include_pad=False)
 
 
+def seams(photos: Tensor, donors: Tensor) -> Tensor:
+    """Return how unlike a photo and another one are around the content that would be laid on it, whatever the light.
+
+    As seen in pictures a few times smaller, like what :func:`fitted` compares.
+
+    Args:
+        photos: ``(B, 3, H, W)`` RGB in [0, 1].
+        donors: ``(B, 4, H, W)``, RGB and the content's mask in [0, 1].
+
+    Returns:
+        ``(B,)``, the standard deviation of the natural logarithm of their ratio, 0 where one is the other in another
+        light.
+
+    Example:
+        >>> photos = torch.rand(2, 3, 48, 64) / 2
+        >>> donors = torch.cat([1.5 * photos, torch.zeros(2, 1, 48, 64)], 1)
+        >>> donors[:, 3, 16:32, 16:48] = 1
+        >>> bool((seams(photos, donors) < seams(photos, donors.roll(9, -1))).all())
+        True
+    """
+    theirs, masks, ours = (F.avg_pool2d(one, _COARSE) for one in (donors[:, :3], donors[:, 3:], photos))
+    ring = _ring(_softened(masks), _RING // _COARSE)
+    ratios = ((ours + _DARK) / (theirs + _DARK)).log()
+    apart = (ratios - _mean(ratios, ring)).square().mean(1, keepdim=True)
+    return _mean(apart, ring).flatten().sqrt()
+
+
 def laid_on(photos: Tensor, donors: Tensor, opaque: float = OPAQUE) -> Drawn:
     """Return photos with the contents of other photos laid on them, in their own light.
 
     Most are laid on as they are; the others only darken what they cover, by how much darker they are than the skin
-    around. Light and tint around the content are brought to the photo's, each time to another degree.
+    around. Light and tint are brought to the photo's, all around the content to what they are there: factors that are
+    known around it are carried smoothly into it (the membrane of Perez, Gangnet and Blake, SIGGRAPH 2003, of
+    logarithms), so that no seam tells where it lies.
 
     Args:
         photos: ``(B, 3, H, W)`` RGB in [0, 1].
@@ -144,16 +179,45 @@ def laid_on(photos: Tensor, donors: Tensor, opaque: float = OPAQUE) -> Drawn:
         >>> torch.equal(laid_on(photos, donors).pictures, photos)
         True
     """
-    pixels, masks = donors[:, :3], donors[:, 3:]
-    masks = gaussian_blur2d(((masks - 0.1) / 0.3).clamp(0, 1), (5, 5), (1.0, 1.0))
-    ring = (dilate(masks, _RING) - masks).clamp(0, 1)
-    theirs, ours = _mean(pixels, ring), _mean(photos, ring)
-    ratio = ((ours + 0.02) / (theirs + 0.02)).clamp(0.5, 2.0)
-    pixels = (pixels * (1 + (ratio - 1) * even(photos))).clamp(0, 1)
-    darker = ((rgb_to_grayscale(pixels) + 0.03) / (rgb_to_grayscale(ours) + 0.03)).clamp(0.05, 1.05)
+    pixels, masks = donors[:, :3], _softened(donors[:, 3:])
+    ring = _ring(masks, _RING)
+    factors = _carried(_ratios(pixels, photos, ring), ring).clamp(-_LIGHT, _LIGHT).exp()
+    pixels = (pixels * factors).clamp(0, 1)
+    around = _mean(photos, ring)
+    darker = ((rgb_to_grayscale(pixels) + 0.03) / (rgb_to_grayscale(around) + 0.03)).clamp(0.05, 1.05)
     shaded = photos * (1 + masks * (darker - 1))
     pasted = torch.lerp(photos, pixels, masks)
     return Drawn(torch.where(even(photos) < opaque, pasted, shaded).clamp(0, 1), masks)
+
+
+def _softened(masks: Tensor) -> Tensor:
+    return gaussian_blur2d(((masks - 0.1) / 0.3).clamp(0, 1), (5, 5), (1.0, 1.0))
+
+
+def _ring(masks: Tensor, width: int) -> Tensor:
+    return (dilate(masks, width) - masks).clamp(0, 1)
+
+
+def _ratios(theirs: Tensor, ours: Tensor, ring: Tensor) -> Tensor:
+    """Return the natural logarithm of how much brighter our photos are, by channel, of what a ring shows alone."""
+    shown = torch.cat([theirs * ring, ours * ring, ring], 1)
+    theirs, ours, much = torch.split(gaussian_blur2d(shown, _FINE, (_FINE[0] / 4, _FINE[1] / 4)), [3, 3, 1], 1)
+    return ((ours + _DARK * much + 1e-6) / (theirs + _DARK * much + 1e-6)).log()
+
+
+def _carried(values: Tensor, weights: Tensor) -> Tensor:
+    """Return values that are known where weights are 1, carried smoothly to where they are 0.
+
+    By a pyramid (pull and push: Gortler et al., The Lumigraph, SIGGRAPH 1996).
+    """
+    height, width = values.shape[-2:]
+    if max(height, width) == 1:
+        return values
+    known = F.avg_pool2d(weights, 2, ceil_mode=True)
+    coarse = F.avg_pool2d(values * weights, 2, ceil_mode=True) / (known + 1e-6)
+    # one pixel of four that is known says enough
+    filled = F.interpolate(_carried(coarse, (4 * known).clamp(max=1)), (height, width), mode="bilinear")
+    return torch.lerp(filled, values, weights)
 
 
 def _mean(pixels: Tensor, weights: Tensor) -> Tensor:

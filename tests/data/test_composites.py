@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mbu_ops.data.composites import Composites, Edited, Known
 from mbu_ops.data.domains import Domains
-from mbu_ops.data.donors import Drawn, fitted, laid_on, nearest
+from mbu_ops.data.donors import Drawn, fitted, laid_on, nearest, seams
 from mbu_ops.errors import ConfigurationError, ShapeError
 from mbu_ops.families.layout import Layout
 
@@ -132,15 +132,37 @@ def test_donors_look_alike() -> None:
 
 
 def test_a_content_is_laid_on_in_the_photos_own_light() -> None:
-    torch.manual_seed(0)
-    photos, donors = torch.full((200, 3, 32, 32), 0.8), torch.full((200, 4, 32, 32), 0.4)
+    photos, donors = torch.full((2, 3, 32, 32), 0.8), torch.full((2, 4, 32, 32), 0.4)
     donors[:, 3] = 0
     donors[:, :, 12:20, 12:20] = torch.tensor([0.2, 0.2, 0.2, 1.0]).view(4, 1, 1)
-    middle = laid_on(photos, donors).pictures[..., 14:18, 14:18].mean((1, 2, 3))
-    # the skin around is half as bright as the photo's: the content is up to twice as bright there as at home
-    assert middle.min() > 0.19
-    assert middle.max() < 0.45
-    assert middle.std() > 0.03
+    laid = laid_on(photos, donors, opaque=1.0)
+    # the skin around is half as bright as the photo's: the content is twice as bright there as at home
+    torch.testing.assert_close(laid.pictures[..., 14:18, 14:18], torch.full((2, 3, 4, 4), 0.4), atol=0.03, rtol=0)
+
+
+def test_light_from_one_side_leaves_no_seam() -> None:
+    face = torch.linspace(0.3, 0.6, 64).expand(1, 3, 48, 64)
+    lit_from_the_left, content = face.flip(-1), torch.zeros(1, 1, 48, 64)
+    content[..., 16:32, 16:48] = 1
+    laid = laid_on(face, torch.cat([lit_from_the_left, content], 1), opaque=1.0)
+    apart = (laid.pictures - face).abs()
+    assert (lit_from_the_left - face)[..., 16:32, 16:48].abs().max() > 0.14
+    assert apart[..., 12:36, 12:52].max() < 0.04
+
+
+def test_the_light_of_what_lies_far_away_counts_for_nothing() -> None:
+    photos, donors = torch.full((1, 3, 64, 64), 0.5), torch.full((1, 4, 64, 64), 0.5)
+    donors[:, 3] = 0
+    donors[:, 3, 28:36, 28:36] = 1
+    donors[:, :3, :8] = 0  # a dark background of the donor's
+    assert torch.allclose(laid_on(photos, donors, opaque=1.0).pictures, photos, atol=1e-3)
+
+
+def test_the_donor_that_fits_best_lends(domains: Domains, masks: Tensor) -> None:
+    shown = masks.float() / 255
+    photos = domains.without[: len(shown)].float() / 255
+    like, unlike = torch.cat([photos * 0.8, shown], 1), torch.cat([photos.roll(1, 0) * 0.8, shown], 1)
+    assert (seams(photos, like) < seams(photos, unlike)).all()
 
 
 def test_a_donor_comes_to_where_it_fits() -> None:
