@@ -13,11 +13,12 @@ VENV_READY := $(VENV)/.ready
 USER_READY := $(VENV)/.user
 DEV_READY := $(VENV)/.dev
 
-.PHONY: help setup demo test fuzz lint types docs site bench wheel wheel-check clean
+.PHONY: help setup demo test test-slow fuzz lint types docs site bench wheel wheel-check clean
 
 help:
 	@echo 'make demo         edit a bundled portrait and write mbu-ops-demo.png'
 	@echo 'make test         run the tests'
+	@echo 'make test-slow    run those that take more than a few seconds each; half an hour'
 	@echo 'make fuzz         read thousands of damaged files: pictures, weights, chains, plugins; some minutes'
 	@echo 'make setup        only make the virtual environment, with the development tools'
 	@echo 'make lint types   check style, check types'
@@ -49,6 +50,9 @@ demo: $(USER_READY)
 
 test: $(DEV_READY)
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+test-slow: $(DEV_READY)
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m 'slow and not gpu'
 
 fuzz: $(DEV_READY)
 	$(BIN)/python -m pytest tests/fuzz --hypothesis-profile=fuzz

@@ -99,6 +99,7 @@ def test_drawn_pictures_know_the_truth(drawing: str, hats: str, capsys: pytest.C
     assert found["untouched_psnr"]["value"] > 10
 
 
+@pytest.mark.slow
 def test_a_judge_is_kept_and_used_again(
     folders: list[str], hats: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -273,6 +274,7 @@ def test_a_family_draws_into_folders(drawing: str, capsys: pytest.CaptureFixture
     assert "draws no pictures" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_all_attributes_of_a_family_that_draws(
     drawing: str, hats: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -363,6 +365,7 @@ def test_folders_know_no_second_attribute(
     assert "--then goes with --data" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_all_weights_are_measured_in_the_first_ones_regions(
     drawing: str, hats: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -89,6 +89,7 @@ def test_judges_of_contents_go_with_two(folders: list[str], capsys: pytest.Captu
     assert "--judges goes with --attributes" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_dial_is_measured_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("torchmetrics")
     random = np.random.default_rng(0)

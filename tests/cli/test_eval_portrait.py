@@ -81,6 +81,7 @@ def test_sheets_show_every_content(command: list[str], tmp_path: Path) -> None:
     assert run([*command, "--out", str(out)]) == 0, "sheets are replaced"
 
 
+@pytest.mark.slow
 def test_several_weights_have_folders_of_their_own(
     command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

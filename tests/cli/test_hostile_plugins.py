@@ -68,6 +68,7 @@ def test_a_broken_plugin_gets_a_line_and_costs_only_itself(
     assert (tmp_path / "b.png").exists()
 
 
+@pytest.mark.slow
 def test_a_slow_plugin_slows_only_what_asks_it(install: Install, mbu_ops: Command, tmp_path: Path, hats: str) -> None:
     """Two seconds at import: help, version and edits that do not name it do not wait for it."""
     info = install("evil-plugin", ENTRY, {"evil_plugin": "import time; time.sleep(2)\nprint('imported')\n" + GOOD})

@@ -42,6 +42,7 @@ def test_verify_names_the_commit(pinned: str, capsys: pytest.CaptureFixture[str]
     assert captured.err.startswith("hf://ann/cats: no such repository, or a private one")
 
 
+@pytest.mark.slow
 def test_the_environment_s_switches_hold(pinned: str, hub: HubServer, tmp_path: Path) -> None:
     """A process of its own: the library reads them once, when it is imported."""
     code = "import sys; from mbu_ops_cli.app import run; sys.exit(run(sys.argv[1:]))"

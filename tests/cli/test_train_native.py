@@ -225,6 +225,7 @@ def test_what_cannot_work_is_named(
     assert not (tmp_path / "out" / "state.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_of_drawn_pictures_both_sides_are_known(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -151,6 +151,7 @@ def test_too_few_dolls_are_an_error(photos: Path, finder: Finder, capsys: pytest
     assert not (photos / "out" / "state.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_judges_and_figures_share_the_cuts(photos: Path, finder: Finder, capsys: pytest.CaptureFixture[str]) -> None:
     for side in ("with", "without"):
         for index in range(40):  # enough on either side of the holdout

@@ -26,6 +26,7 @@ def trained() -> ActivationMap:
     return train_classifier(ActivationMap, Domains(spots(40, 0, False), spots(40, 1, True)), steps=12)
 
 
+@pytest.mark.slow
 def test_it_classifies_and_points(trained: ActivationMap) -> None:
     with_ = spots(10, 2, True).float() / 255
     assert trained.says_with(with_).float().mean() > 0.8

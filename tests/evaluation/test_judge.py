@@ -81,6 +81,7 @@ def both() -> Judge:
         return train_judge(pictures, steps=24, backbone="small")
 
 
+@pytest.mark.slow
 def test_it_learns_two_contents_at_once(both: Judge) -> None:
     assert both.contents == ("spot", "stripe")
     for content, draw in (("spot", spots_among_stripes), ("stripe", stripe)):

@@ -94,6 +94,7 @@ def test_what_looks_like_photos_cannot_be_told_from_them(
         assert figure.count == 2 * COUNT
 
 
+@pytest.mark.slow
 def test_blurred_edits_are_spotted(examples: Examples, edit_masks: EditMasks, features: ImageFeatures) -> None:
     found = by_name(spot_the_edit(examples, edits_of(examples, edit_masks, soft), Window.of(edit_masks), features))
     assert found["spot_remove"].value > 0.99
@@ -129,6 +130,7 @@ def test_nothing_is_said_of_few_pictures(examples: Examples, edit_masks: EditMas
     assert spot_the_edit(few, edits_of(few, edit_masks, soft), Window.of(edit_masks), features) == []
 
 
+@pytest.mark.slow
 def test_labels_that_are_balanced_do_not_give_edits_away(
     examples: Examples, edit_masks: EditMasks, features: ImageFeatures
 ) -> None:

@@ -101,7 +101,7 @@ def case(model: Callable[[], Any], *verbs: str, method: str, quick: bool = False
 
 
 CASES = (
-    case(tiny_mbu, "remove", method="mbu", quick=True, tells=True),
+    case(tiny_mbu, "remove", method="mbu", tells=True),
     case(tiny_mbu, "add", "swap", "interpolate", "segment", method="mbu"),
     case(press, "remove", "add", "swap", "interpolate", "segment", method="press"),
     case(

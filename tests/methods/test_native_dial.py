@@ -39,6 +39,10 @@ class TestAdjust(OpTester):
     def one_in(self, op: Any, inputs: tuple[Any, ...]) -> nn.Module:
         return op.bind(self._one(inputs[1]))
 
+    @pytest.mark.slow
+    def test_export(self) -> None:
+        super().test_export()
+
 
 class TestRemove(OpTester):
     """Removing with pixels that move."""
@@ -47,6 +51,14 @@ class TestRemove(OpTester):
 
     def make_model(self, seed: int = 0, dtype: torch.dtype = torch.float32) -> NativeDial:
         return tiny_native_dial(seed, dtype)
+
+    @pytest.mark.slow
+    def test_compile(self) -> None:
+        super().test_compile()
+
+    @pytest.mark.slow
+    def test_export(self) -> None:
+        super().test_export()
 
 
 def planes(flow: tuple[float, float] = (0.0, 0.0), mask: float = 0.0, gate: float = 1.0) -> Planes:

@@ -36,6 +36,10 @@ class TestTransfer(OpTester):
     def make_model(self, seed: int = 0, dtype: torch.dtype = torch.float32) -> NativeGuided:
         return tiny_native_guided(seed, dtype)
 
+    @pytest.mark.slow
+    def test_export(self) -> None:
+        super().test_export()
+
 
 class TestSwap(OpTester):
     """Removing, then adding."""
@@ -45,6 +49,14 @@ class TestSwap(OpTester):
 
     def make_model(self, seed: int = 0, dtype: torch.dtype = torch.float32) -> NativeGuided:
         return tiny_native_guided(seed, dtype)
+
+    @pytest.mark.slow
+    def test_compile(self) -> None:
+        super().test_compile()
+
+    @pytest.mark.slow
+    def test_export(self) -> None:
+        super().test_export()
 
 
 def planes(

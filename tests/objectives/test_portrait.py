@@ -268,6 +268,7 @@ def test_a_parser_of_other_sizes_is_refused(changes: dict[str, object]) -> None:
         PortraitObjective(tiny_portrait(), parser=Parsing(replace(TINY_PARSING, **changes)))
 
 
+@pytest.mark.slow
 def test_a_few_dozen_steps_draw_the_pictures_better() -> None:
     images, labels = faces(4)
     torch.manual_seed(0)

@@ -130,7 +130,7 @@ def test_weights_are_frozen_unless_they_are_to_be_trained(hats: Path, image: Ten
 
 
 def test_compiled_on_demand(hats: Path, image: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
     torch.compiler.reset()
     counter = torch._dynamo.utils.counters
     counter.clear()
@@ -389,7 +389,7 @@ def test_gradients_reach_the_image_and_the_weights_through_a_pass(pair: Path) ->
 
 
 def test_passes_are_compiled_on_demand(pair: Path, image: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
     torch.compiler.reset()
     counter = torch._dynamo.utils.counters
     steps = [f"remove:{pair},content=tie", f"add:{pair},content=hat"]
