@@ -31,6 +31,18 @@ def _seed() -> None:
     torch.manual_seed(0)
 
 
+@pytest.fixture(autouse=True)
+def _no_charts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runs draw no chart of their losses, as without matplotlib: it takes longer than a test's few steps."""
+    if "charts" not in request.fixturenames:
+        monkeypatch.setattr("mbu_ops.training.folder.can_draw", lambda: False)
+
+
+@pytest.fixture
+def charts() -> None:
+    """Let runs draw charts of their losses."""
+
+
 @pytest.fixture
 def model() -> MBU:
     """A tiny MBU network in eval mode."""

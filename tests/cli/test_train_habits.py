@@ -97,6 +97,7 @@ def test_a_missing_extra_is_said_before_pictures_are_read(
     assert "pip install 'mbu-ops[train]'" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("charts")
 def test_a_run_charts_its_losses_and_goes_on_from_where_a_dry_run_says(
     folders: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
@@ -109,6 +110,7 @@ def test_a_run_charts_its_losses_and_goes_on_from_where_a_dry_run_says(
     assert "is at step 50 already, got --steps 40" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("charts")
 def test_without_matplotlib_a_run_is_the_same_but_for_its_chart(
     folders: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
