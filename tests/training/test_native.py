@@ -60,6 +60,7 @@ def trainer(out: Path, composites: Composites, **changes: object) -> Trainer:
     return Trainer(settings(**changes), composites, out, Provenance(("plus",)))
 
 
+@pytest.mark.slow
 def test_a_plus_is_learnt_to_be_removed(tmp_path: Path, composites: Composites) -> None:
     run = trainer(
         tmp_path,

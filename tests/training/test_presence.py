@@ -28,6 +28,7 @@ def squares(count: int, there: bool, seed: int) -> torch.Tensor:
     return pixels.to(torch.uint8)
 
 
+@pytest.mark.slow
 def test_it_learns_and_is_the_same_for_the_same_seed() -> None:
     domains = Domains(squares(64, False, 0), squares(64, True, 1))
     steps: list[int] = []

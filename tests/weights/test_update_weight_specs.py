@@ -111,6 +111,7 @@ def test_entries_of_files_elsewhere_stay_unless_the_files_are_all(tmp_path: Path
     assert [entry["id"] for entry in update_manifest(manifest, [path], "faces", complete=True)] == ["a"]
 
 
+@pytest.mark.slow
 def test_a_file_that_is_not_sound_or_misnamed_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "weights.json").write_text("[]")
     make(tmp_path, "faces-smile-a.safetensors", "glasses")
