@@ -163,7 +163,7 @@ def test_weights_without_it_cannot_be_asked_how_sure(model: MBU, tmp_path: Path)
 def test_networks_that_tell_by_what_they_draw_are_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     model, images = tiny_native(), torch.rand(2, 3, 40, 56)
     op = Remove(model)
-    sure = float(OwnPresence(model)(images).mean())  # one image is edited, and one is not
+    sure = OwnPresence(model)(images).mean().item()  # one image is edited, and one is not
     op.detector = OwnPresence(model, {"remove": sure, "add": sure})
     left = left_by(op, images)
     assert sorted(left.tolist()) == [False, True]
