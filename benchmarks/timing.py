@@ -13,18 +13,20 @@ DEVICE = torch.accelerator.current_accelerator(check_available=True) or torch.de
 """Where to measure: an accelerator where there is one."""
 
 
-def medians(calls: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+def medians(
+    calls: Mapping[str, Callable[[], object]], repeats: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, float]:
     """Return each call's median milliseconds, after one call of each that does not count."""
     taken: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
         call()
     for _ in range(repeats):
         for name, call in calls.items():
-            started = time.perf_counter()
+            started = clock()
             call()
             if DEVICE.type != "cpu":
                 torch.accelerator.synchronize()
-            taken[name].append((time.perf_counter() - started) * 1000)
+            taken[name].append((clock() - started) * 1000)
     return {name: statistics.median(times) for name, times in taken.items()}
 
 

@@ -13,13 +13,14 @@ from timing import DEVICE, machine, medians
 from torch import nn
 
 import mbu_ops
+from mbu_ops.methods.mbu import MBU
 
 
 @torch.no_grad()
-def networks(config: str) -> mbu_ops.methods.mbu.MBU:
+def networks(config: str) -> MBU:
     """Return random networks whose batch norms have something to do."""
     torch.manual_seed(0)
-    model = mbu_ops.methods.mbu.MBU(config).eval()
+    model = MBU(config).eval()
     for norm in model.modules():
         if isinstance(norm, nn.BatchNorm2d):
             norm.weight.uniform_(0.5, 1.5)

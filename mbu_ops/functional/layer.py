@@ -70,6 +70,8 @@ class Layer(NamedTuple):
         own: the photo's own pixels; None where none are kept.
         guide: the guide's own pixels, in the guide's frame; None where none are taken.
         ramp: what makes opacity of the mask, once it has the size at which it is used; None if it is opacity already.
+        presence: ``(B,)`` in [0, 1], how likely there is something to edit, where the networks that drew the layer know
+            it from that; None where they do not, and in a layer that was brought to another frame.
 
     Example:
         >>> layer = painted(torch.rand(1, 3, 8, 8), torch.rand(1, 1, 8, 8)).ramped(0.1, 0.2)
@@ -82,6 +84,7 @@ class Layer(NamedTuple):
     own: Moved | None = None
     guide: Moved | None = None
     ramp: Ramp | None = None
+    presence: Tensor | None = None
 
     @property
     def opacity(self) -> Tensor:

@@ -235,7 +235,8 @@ class Native(UNet, Networks):
             A layer whose mask, in [0, 1], is the share of pixels that are redrawn or moved; the rest are the image's
             own.
         """
-        return self.planes(image).layer(image)
+        planes = self.planes(image)
+        return planes.layer(image)._replace(presence=planes.presence)
 
     def presence(self, image: Tensor) -> Tensor:
         """Return how likely the image shows the content, ``(B,)`` in [0, 1]: by how much of the frame is redrawn.

@@ -46,18 +46,29 @@ class Detector(nn.Module, ABC):
     def forward(self, images: Tensor) -> Tensor:
         """Return the probability for each image."""
 
-    def sure(self, images: Tensor, doing: Doing, least: float | None = None) -> Tensor:
+    def there(self, images: Tensor, drawn: Tensor | None) -> Tensor:  # noqa: ARG002
+        """Return the probability for each image, whose edit may have been predicted already.
+
+        Args:
+            images: ``(B, 3, H, W)`` RGB in [0, 1].
+            drawn: ``(B,)``, :attr:`mbu_ops.functional.layer.Layer.presence` of the edit; None where nothing says so.
+        """
+        probability: Tensor = self(images)
+        return probability
+
+    def sure(self, images: Tensor, doing: Doing, least: float | None = None, drawn: Tensor | None = None) -> Tensor:
         """Return for which images there is something to do.
 
         Args:
             images: ``(B, 3, H, W)`` RGB in [0, 1].
             doing: what is to be done.
             least: how sure it must be, from 0 to 1; by default what the thresholds say.
+            drawn: as in :meth:`there`.
 
         Returns:
             ``(B,)`` bool.
         """
-        there: Tensor = self(images)
+        there = self.there(images, drawn)
         return (there if doing == "remove" else 1 - there) >= (self.thresholds[doing] if least is None else least)
 
     def extra_repr(self) -> str:
@@ -88,6 +99,10 @@ class OwnPresence(Detector):
         weight = next(model.parameters())
         there: Tensor = model.presence(resize(images.to(weight.dtype), model.config.size))
         return there.float()
+
+    def there(self, images: Tensor, drawn: Tensor | None) -> Tensor:
+        """Return the probability for each image: what the networks said when they drew the edit need not be asked."""
+        return super().there(images, None) if drawn is None else drawn.float()
 
 
 def detects_itself(model: Any) -> bool:

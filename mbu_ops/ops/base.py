@@ -273,7 +273,7 @@ class EditOp(Op, ABC):
         detector, doing, least = self.detector, self.doing, self.presence
         if detector is None or doing is None or least == 0:
             return None
-        return lambda seen: detector.sure(seen, doing, least)
+        return lambda seen, drawn=None: detector.sure(seen, doing, least, drawn)
 
     @classmethod
     def with_settings(cls, model: nn.Module, settings: Mapping[str, OptionValue]) -> Self:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +17,17 @@ from mbu_ops.ops.method import Method, Sight
 Pass = Callable[[Tensor], Layer]
 """One prediction: from what a model sees, ``(B, 3, R, R)``, to the layer that it puts on the image."""
 
-Decision = Callable[[Tensor], Tensor]
-"""From what a model sees, ``(B, 3, R, R)``, to whether there is something to do, ``(B,)`` bool."""
+
+class Decision(Protocol):
+    """Says which images have something to do."""
+
+    def __call__(self, seen: Tensor, drawn: Tensor | None = None) -> Tensor:
+        """Return whether there is something to do, ``(B,)`` bool.
+
+        Args:
+            seen: ``(B, 3, R, R)``, what a model sees.
+            drawn: ``(B,)``, :attr:`mbu_ops.functional.layer.Layer.presence` of the edit, where it is predicted already.
+        """
 
 
 class OneInput(nn.Module, ABC):
@@ -147,7 +157,7 @@ def edit_whole(
         seen = sight.seen(image)
         layer = predict(seen)
         if decision is not None:  # one for the whole edit: what one pass took away the next must not miss
-            chosen = decision(seen) if chosen is None else chosen
+            chosen = decision(seen, layer.presence) if chosen is None else chosen
             layer = layer._replace(mask=layer.mask * chosen.to(layer.mask.dtype).view(-1, 1, 1, 1))
         edit = render(image, sight.keeping(layer, image, seen, detail), sight.area, guide)
         whole, image = edit if whole is None else compose(whole, edit), edit.image

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -112,13 +112,23 @@ class Backend:
         optimiser.zero_grad()
         self._accelerator.backward(loss)
         if self.processes > 1:
-            # by hand, since the groups share one forward pass, which the usual wrapper cannot follow; all at once
-            slopes = [parameter.grad for parameter in learnt if parameter.grad is not None]
-            mean = self._accelerator.reduce(torch.cat([slope.flatten() for slope in slopes]), "mean")
-            for slope, part in zip(slopes, mean.split([slope.numel() for slope in slopes]), strict=True):
-                slope.copy_(part.view_as(slope))
+            self._average(learnt)
         self._accelerator.clip_grad_norm_(learnt, clip)
         for settings in optimiser.param_groups:
             settings["lr"] = rate
         optimiser.step()
         torch.clear_autocast_cache()  # the next losses need the weights of now
+
+    def _average(self, learnt: Sequence[nn.Parameter]) -> None:
+        """Give every process the means of the gradients; what took part in no process stays without one.
+
+        By hand, since the groups share one forward pass, which the usual wrapper cannot follow; all at once. What this
+        process left out counts as 0: if processes sent different numbers, they would wait for each other for ever.
+        """
+        slopes = [torch.zeros_like(one) if one.grad is None else one.grad for one in learnt]
+        there = slopes[0].new_tensor([one.grad is not None for one in learnt])
+        mean = self._accelerator.reduce(torch.cat([there, *(slope.flatten() for slope in slopes)]), "mean")
+        took_part, *parts = mean.split([len(learnt), *(slope.numel() for slope in slopes)])
+        for one, slope, part, share in zip(learnt, slopes, parts, took_part, strict=True):
+            if one.grad is not None or share > 0:  # in this order: looking at a share would hold up a GPU
+                one.grad = slope.copy_(part.view_as(slope))

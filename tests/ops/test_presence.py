@@ -13,7 +13,7 @@ from mbu_ops import Framed, weights
 from mbu_ops.errors import ConfigurationError, WeightsError
 from mbu_ops.frames import Frame
 from mbu_ops.methods.mbu import MBU
-from mbu_ops.methods.presence import Presence
+from mbu_ops.methods.presence import OwnPresence, Presence
 from mbu_ops.ops.base import EditOp
 from mbu_ops.ops.bound import Bound, Chain
 from mbu_ops.ops.chain import ChainSpec
@@ -23,7 +23,7 @@ from mbu_ops.ops.one_input import OneInput, left_by
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.swap import Swap
 from mbu_ops.ops.transfer import Transfer
-from mbu_ops.testing import tiny_presence
+from mbu_ops.testing import tiny_native, tiny_presence
 
 SEEN = Look(threshold=0, softness=1)
 
@@ -158,3 +158,18 @@ def test_weights_without_it_cannot_be_asked_how_sure(model: MBU, tmp_path: Path)
     ChainSpec.parse([f"remove:{path},presence=0"]).plan()
     with pytest.raises(WeightsError, match="leave presence out"):
         ChainSpec.parse([f"remove:{path},presence=0.5"]).plan()
+
+
+def test_networks_that_tell_by_what_they_draw_are_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, images = tiny_native(), torch.rand(2, 3, 40, 56)
+    op = Remove(model)
+    sure = OwnPresence(model)(images).mean().item()  # one image is edited, and one is not
+    op.detector = OwnPresence(model, {"remove": sure, "add": sure})
+    left = left_by(op, images)
+    assert sorted(left.tolist()) == [False, True]
+
+    def again(self: OwnPresence, images: Tensor) -> Tensor:
+        raise AssertionError("the networks were asked a second time")
+
+    monkeypatch.setattr(OwnPresence, "forward", again)
+    assert [bool(mask.max() == 0) for mask in op.edit(images).mask] == left.tolist()

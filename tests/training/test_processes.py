@@ -7,23 +7,22 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 
 from mbu_ops.training.state import read_state
 
-from . import two_processes
-
-SCRIPT = Path(two_processes.__file__)
+from . import lopsided, two_processes
 
 
-def launch(*arguments: str, processes: int = 2) -> subprocess.CompletedProcess[str]:
-    """Run the script in several processes, as torchrun does."""
-    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--rdzv-backend=c10d"]
-    command += ["--rdzv-endpoint=127.0.0.1:0", "-m", "tests.training.two_processes", *arguments]
+def launch(script: ModuleType, *arguments: str, processes: int = 2) -> subprocess.CompletedProcess[str]:
+    """Run a script in several processes, as torchrun does; nothing of it asks the network who this machine is."""
+    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--standalone"]
+    command += ["--local-addr=127.0.0.1", "-m", script.__name__, *arguments]
     environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    root = SCRIPT.parents[2]
+    root = Path(__file__).parents[2]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=root, timeout=300)
 
 
@@ -37,8 +36,8 @@ def test_two_processes_learn_what_one_does_and_go_on_where_they_stopped(tmp_path
     alone = tmp_path / "alone"
     assert two_processes.trainer(alone).run()
     together = tmp_path / "together"
-    assert (begun := launch(str(together), "4", "3")).returncode == 0, begun.stderr
-    assert (done := launch(str(together), "4", "6", "--resume")).returncode == 0, done.stderr
+    assert (begun := launch(two_processes, str(together), "4", "3")).returncode == 0, begun.stderr
+    assert (done := launch(two_processes, str(together), "4", "6", "--resume")).returncode == 0, done.stderr
     one, two = losses(alone), losses(together)
     assert [line["step"] for line in two] == list(range(1, 7))
     for left, right in zip(one, two, strict=True):
@@ -52,7 +51,16 @@ def test_two_processes_learn_what_one_does_and_go_on_where_they_stopped(tmp_path
 
 @pytest.mark.slow
 def test_batches_that_cannot_be_shared_are_refused_before_anything_is_learnt(tmp_path: Path) -> None:
-    done = launch(str(tmp_path / "odd"), "3", "3")
+    done = launch(two_processes, str(tmp_path / "odd"), "3", "3")
     assert done.returncode != 0
     assert "expected a batch_size that 2 processes share evenly, got 3" in done.stderr
     assert not (tmp_path / "odd" / "log.jsonl").exists()
+
+
+@pytest.mark.slow
+def test_what_one_process_leaves_out_counts_as_nothing_there(tmp_path: Path) -> None:
+    assert (done := launch(lopsided, str(tmp_path))).returncode == 0, done.stderr
+    both = [json.loads((tmp_path / f"{index}.json").read_text()) for index in range(2)]
+    assert both[0] == both[1]  # they still are the same networks
+    # by the mean of the gradients, 1 in each process, 1 in the first alone, 1 in the second alone, and none
+    assert both[0] == {"both": -1.0, "first": -0.5, "second": -0.5, "neither": 0.0, "idle": True}
