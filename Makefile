@@ -13,13 +13,14 @@ VENV_READY := $(VENV)/.ready
 USER_READY := $(VENV)/.user
 DEV_READY := $(VENV)/.dev
 
-.PHONY: help setup demo test test-slow fuzz lint types docs site bench wheel wheel-check clean
+.PHONY: help setup demo test test-slow fuzz hostile lint types docs site bench wheel wheel-check clean
 
 help:
 	@echo 'make demo         edit a bundled portrait and write mbu-ops-demo.png'
 	@echo 'make test         run the tests'
 	@echo 'make test-slow    run those that take more than a few seconds each; half an hour'
 	@echo 'make fuzz         read thousands of damaged files: pictures, weights, chains, plugins; some minutes'
+	@echo 'make hostile      count what hostile pictures, weights, plugins and kills break; half an hour'
 	@echo 'make setup        only make the virtual environment, with the development tools'
 	@echo 'make lint types   check style, check types'
 	@echo 'make docs         write docs/cli.md and the tables of docs/verbs from the code, check all links'
@@ -56,6 +57,9 @@ test-slow: $(DEV_READY)
 
 fuzz: $(DEV_READY)
 	$(BIN)/python -m pytest tests/fuzz --hypothesis-profile=fuzz
+
+hostile: $(DEV_READY)
+	$(BIN)/python -m tests.hostile
 
 lint: $(DEV_READY)
 	$(BIN)/ruff check .

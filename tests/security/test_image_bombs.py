@@ -37,18 +37,18 @@ def png_chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def huge(format: str) -> bytes:
-    """Return a small valid file whose header claims 60,000 x 60,000 pixels."""
-    data, side = encoded(format), 60_000
+def huge(format: str, width: int = 60_000, height: int = 60_000) -> bytes:
+    """Return a small valid file whose header claims so many pixels."""
+    data = encoded(format)
     if format == "PNG":
-        data[8:33] = png_chunk(b"IHDR", struct.pack(">II", side, side) + bytes(data[24:29]))
+        data[8:33] = png_chunk(b"IHDR", struct.pack(">II", width, height) + bytes(data[24:29]))
     elif format == "JPEG":
         start = data.index(b"\xff\xc0") + 5
-        data[start : start + 4] = struct.pack(">HH", side, side)
+        data[start : start + 4] = struct.pack(">HH", height, width)
     elif format == "GIF":
-        data[6:10] = struct.pack("<HH", side, side)
+        data[6:10] = struct.pack("<HH", width, height)
     elif format == "BMP":
-        data[18:26] = struct.pack("<ii", side, side)
+        data[18:26] = struct.pack("<ii", width, height)
     return bytes(data)
 
 
