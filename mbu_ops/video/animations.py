@@ -29,6 +29,11 @@ _HALF = 128
 _CLEAR = 255
 """Number of the transparent colour of a GIF frame; the colours before it are the frame's own."""
 
+_MANY_COLOURS = 1 << 16
+"""In a frame: its 255 are then found among colours of five bits a sample."""
+
+_COARSE = 0xF8
+
 
 class AnimationFile:
     """An animated GIF, WebP or PNG file.
@@ -150,7 +155,12 @@ def _straight(pixels: Pixels, alpha: Pixels | None) -> Image.Image:
 
 def _indexed(pixels: Pixels, alpha: Pixels | None) -> Image.Image:
     """Return a frame in 255 colours of its own, without dither: that would flicker."""
-    image = Image.fromarray(pixels).quantize(_CLEAR, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    image = Image.fromarray(pixels)
+    if image.getcolors(_MANY_COLOURS) is not None:
+        image = _in_colours(image)
+    else:  # Pillow's search for 255 takes longer than their number grows: of noise, some 20 s for 2 megapixels
+        coarse = _in_colours(image.point(lambda value: value & _COARSE))
+        image = image.quantize(palette=coarse, dither=Image.Dither.NONE)
     if alpha is None:
         return image
     numbers = np.where(alpha < _HALF, np.uint8(_CLEAR), np.asarray(image))
@@ -158,6 +168,10 @@ def _indexed(pixels: Pixels, alpha: Pixels | None) -> Image.Image:
     shown.putpalette((image.getpalette() or [])[: 3 * _CLEAR])
     shown.info["transparency"] = _CLEAR
     return shown
+
+
+def _in_colours(image: Image.Image) -> Image.Image:
+    return image.quantize(_CLEAR, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
 
 
 def _opened(file: BinaryIO) -> Image.Image:

@@ -123,3 +123,21 @@ def test_an_animation_that_memory_could_not_hold_is_refused(tmp_path: Path, monk
     source = write_gif(tmp_path / "in.gif", pictures(3))
     with pytest.raises(VideoFileError, match="write a video instead"):
         edit_clip(CORNER, source, tmp_path / "out.gif")
+
+
+def test_the_colours_of_noise_are_not_searched_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (2, 300, 300, 3), dtype=np.uint8)
+    source = write_gif(tmp_path / "in.webp", list(noise), 100, lossless=True)
+    before, searched = Image.Image.quantize, []
+
+    def quantize(self: Image.Image, *args: Any, palette: Image.Image | None = None, **options: Any) -> Image.Image:
+        if palette is None:
+            searched.append(len(self.getcolors(1 << 24)))
+        return before(self, *args, palette=palette, **options)
+
+    monkeypatch.setattr(Image.Image, "quantize", quantize)
+    edit_clip(torch.nn.Identity(), source, tmp_path / "out.gif")
+    assert len(searched) == 2
+    assert max(searched) <= 1 << 15
+    for (frame, _), expected in zip(frames_of(tmp_path / "out.gif"), noise, strict=True):
+        assert np.abs(frame[..., :3].astype(int) - expected).mean() < 15
