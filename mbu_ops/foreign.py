@@ -56,6 +56,21 @@ def one_line(text: object, limit: int = 300) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
+def first_line(text: object, limit: int = 300) -> str:
+    r"""Return the first line of text from a stranger as :func:`one_line`: torch's errors list what it was at behind it.
+
+    Args:
+            text: see :func:`one_line`.
+            limit: longest result, in characters.
+
+    Example:
+            >>> first_line("too large
+    Exception raised from ...")
+            'too large'
+    """
+    return one_line(_text_of(text).strip().partition("\n")[0], limit)
+
+
 def printable_json(value: object, *, ascii: bool = False) -> str:
     r"""Return indented JSON that is valid UTF-8 and safe to show, whatever the names in it.
 

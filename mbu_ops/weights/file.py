@@ -18,7 +18,7 @@ from mbu_ops.errors import ConfigurationError, MBUOpsError, WeightsError
 from mbu_ops.families.frames import FrameSpec
 from mbu_ops.families.registry import frame_of
 from mbu_ops.files import open_regular
-from mbu_ops.foreign import one_line
+from mbu_ops.foreign import first_line, one_line
 from mbu_ops.weights.header import Header, TensorEntry, read_header
 from mbu_ops.weights.info import METADATA_KEY, WeightsInfo
 from mbu_ops.weights.tensors import write_tensors
@@ -266,7 +266,7 @@ def _network(path: Path, info: WeightsInfo) -> Any:
     except MBUOpsError as error:
         raise WeightsError(f"{path}: {one_line(error)}") from error
     except Exception as error:  # sizes from a stranger can fail in any layer of any method
-        reason = f"{type(error).__name__}: {one_line(error)}"
+        reason = f"{type(error).__name__}: {first_line(error)}"
         raise WeightsError(f"{path}: its {info.method!r} network cannot be built ({reason})") from error
 
 

@@ -126,6 +126,7 @@ def test_hostile_headers(case: str, good: Path) -> None:
         weights.load(good)
     assert str(good) in str(caught.value)
     assert len(str(caught.value)) < 2_000 + len(str(good))
+    assert "Exception raised" not in str(caught.value)
     assert time.perf_counter() - started < 5
 
 
