@@ -17,7 +17,8 @@ def contained() -> Iterator[None]:
     """Run a plugin's code, and put back afterwards what it may have changed for everyone.
 
     What it prints goes to stderr, since stdout belongs to the caller: it may be JSON or a picture. Built-in functions,
-    the standard streams and the current folder are as they were afterwards, whatever it made of them.
+    the standard streams, the current folder and torch's default dtype are as they were afterwards, whatever it made of
+    them.
 
     Raises:
         KeyboardInterrupt: if somebody interrupts the process meanwhile.
@@ -31,7 +32,7 @@ def contained() -> Iterator[None]:
         True
     """
     before, streams, folder = dict(vars(builtins)), (sys.stdout, sys.stderr), _current_folder()
-    with _interrupts() as interrupted:
+    with _interrupts() as interrupted, _same_dtype():
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 yield
@@ -44,6 +45,18 @@ def contained() -> Iterator[None]:
             sys.stdout, sys.stderr = streams
             if folder is not None and _current_folder() != folder:
                 os.chdir(folder)
+
+
+@contextlib.contextmanager
+def _same_dtype() -> Iterator[None]:
+    """Keep torch's default dtype, where torch is loaded: a network of another one would not fit its photos."""
+    torch = sys.modules.get("torch")
+    dtype = torch and torch.get_default_dtype()
+    try:
+        yield
+    finally:
+        if torch is not None and torch.get_default_dtype() != dtype:
+            torch.set_default_dtype(dtype)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
+
+from mbu_ops.families.containment import contained
 
 HOSTILE = {
     "exits": "raise SystemExit(0)",
@@ -127,3 +130,10 @@ def test_a_real_interruption_of_a_plugin_ends_the_command(tmp_path: Path) -> Non
     code = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nimport time; time.sleep(50)"
     done = run_python(install_evil(tmp_path, ENTRY, code), "-m", "mbu_ops_cli", "families", "list")
     assert done.returncode == 130, done.stderr
+
+
+def test_an_aligner_that_sets_another_default_dtype_costs_only_itself() -> None:
+    with pytest.raises(ValueError, match="own"), contained():
+        torch.set_default_dtype(torch.float64)
+        raise ValueError("its own")
+    assert torch.get_default_dtype() == torch.float32
