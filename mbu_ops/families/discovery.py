@@ -124,13 +124,18 @@ def _discover(group: str, switch: str | None, _path: tuple[str, ...]) -> Discove
             broken.append(found)
         else:
             claims[found.name].append(found)
+    usable = []
     for name, claimants in claims.items():
-        if len(claimants) > 1:
-            names = " and ".join(sorted({repr(plugin.distribution) for plugin in claimants}))
-            reason = f"{names} claim the same name; uninstall all but one, or list the plugins to use in {SWITCH}"
-            broken += [BrokenPlugin(name, plugin.distribution, reason) for plugin in claimants]
-    alone = [claimants[0] for claimants in claims.values() if len(claimants) == 1]
-    return Discovery(tuple(sorted(alone)), tuple(sorted(set(broken))))
+        ours = [plugin for plugin in claimants if plugin.distribution == DISTRIBUTION]
+        chosen = ours or claimants
+        if len(chosen) == 1:
+            usable += chosen
+        names = " and ".join(sorted({repr(plugin.distribution) for plugin in claimants}))
+        reason = f"{names} claim the same name; uninstall all but one, or list the plugins to use in {SWITCH}"
+        if ours:
+            reason = f"the name is that of a part of {DISTRIBUTION}; it needs another one"
+        broken += [BrokenPlugin(name, one.distribution, reason) for one in claimants if one not in usable]
+    return Discovery(tuple(sorted(usable)), tuple(sorted(set(broken))))
 
 
 def _installed(group: str, switch: str | None) -> Iterator[Plugin | BrokenPlugin]:

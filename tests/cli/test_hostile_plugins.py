@@ -36,7 +36,7 @@ PLUGINS: dict[str, tuple[bytes, str, str]] = {
     "an ImportError": (ENTRY, "from mbu_ops.families import no_such_name", "ImportError"),
     "SystemExit": (ENTRY, "raise SystemExit(0)", "SystemExit"),
     "another API version": (ENTRY, GOOD.replace('"Evil"', '"Evil", api_version=2'), "api_version 1, got 2"),
-    "a name that is taken": (ENTRY.replace(b"evil =", b"faces ="), GOOD, "claim the same name"),
+    "a name that is taken": (ENTRY.replace(b"evil =", b"faces ="), GOOD, "is that of a part of mbu-ops"),
     "an attribute that is a path": (ENTRY, GOOD.replace('"hat"', '"../x"'), "got '../x'"),
 }
 

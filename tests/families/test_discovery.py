@@ -98,12 +98,13 @@ def test_a_name_claimed_twice_serves_neither(install: Install) -> None:
         assert "'pets-one' and 'pets-two' claim the same name" in reason
 
 
-def test_a_built_in_name_cannot_be_taken_silently(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
-    install("impostor", "[mbu_ops.families]\nfaces = evil:family\n")
-    assert names() == ["handbags"]
-    assert set(reasons()) == {"impostor", "mbu-ops"}
-    monkeypatch.setenv("MBU_OPS_PLUGINS", "")
+def test_a_built_in_name_cannot_be_taken(install: Install) -> None:
+    for name in ("impostor", "another"):
+        install(name, "[mbu_ops.families]\nfaces = evil:family\n")
+    assert Plugin("faces", "mbu_ops_faces:family", "mbu-ops") in discover(FAMILIES).plugins
     assert names() == ["faces", "handbags"]
+    assert set(reasons()) == {"impostor", "another"}
+    assert "the name is that of a part of mbu-ops" in reasons()["impostor"]
 
 
 def test_the_first_copy_of_a_distribution_on_the_path_counts(install: Install, tmp_path: Path) -> None:
