@@ -2,6 +2,7 @@
 
 from mbu_ops._deprecation import Renamed, renamed_names
 from mbu_ops.families.choice import weights_for
+from mbu_ops.families.description import family_json, read_family
 from mbu_ops.families.discovery import BrokenPlugin
 from mbu_ops.families.frames import FrameSpec
 from mbu_ops.families.guides import GuideSpec
@@ -28,9 +29,11 @@ __all__ = [
     "WeightSpec",
     "broken",
     "families",
+    "family_json",
     "get_attribute",
     "get_family",
     "parse_attribute",
+    "read_family",
     "read_manifest",
     "refresh",
     "rule_holds",

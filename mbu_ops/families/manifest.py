@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any
 
 from mbu_ops.errors import ConfigurationError
+from mbu_ops.families.packaged import package_files
 from mbu_ops.families.spec import WeightSpec
 
 MANIFEST = "weights.json"
@@ -32,7 +32,7 @@ def read_manifest(package: str, weights_package: str | None = None) -> tuple[Wei
     """
     where = f"{package}/{MANIFEST}"
     try:
-        entries = json.loads(resources.files(package).joinpath(MANIFEST).read_text(encoding="utf-8"))
+        entries = json.loads(package_files(package).joinpath(MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"expected a list of weights in {where}: {type(error).__name__}: {error}") from error
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):

@@ -2,8 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 from importlib import resources
 from importlib.resources.abc import Traversable
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def package_files(package: str, *, without_import: bool = False) -> Traversable:
+    """Return the folder of a package, whose code is not run where it is a plain folder on the path.
+
+    Args:
+        package: its name.
+        without_import: raise rather than run its code, or that of the package that it lies in.
+
+    Raises:
+        ModuleNotFoundError: if the package is not installed, or would have to be imported although it must not.
+
+    Example:
+        >>> package_files("mbu_ops_faces").joinpath("weights.json").is_file()
+        True
+    """
+    with contextlib.suppress(ValueError):  # a module that something else than an import made
+        # the package that another one lies in would be imported
+        found = find_spec(package) if "." not in package else None
+        if found is not None and found.has_location and found.submodule_search_locations:
+            folder = Path(found.submodule_search_locations[0])
+            if folder.is_dir():
+                return folder
+    if without_import:
+        raise ModuleNotFoundError(f"{package!r} is no folder with a package")
+    return resources.files(package)
 
 
 class PackagedFile:
@@ -24,4 +53,4 @@ class PackagedFile:
         Raises:
             ModuleNotFoundError: if the package is not installed.
         """
-        return resources.files(self.package).joinpath(self.file)
+        return package_files(self.package).joinpath(self.file)

@@ -7,9 +7,10 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from mbu_ops.errors import FamilyError, MissingPackageError, PluginError
+from mbu_ops.errors import ConfigurationError, FamilyError, MissingPackageError, PluginError
 from mbu_ops.families import discovery
 from mbu_ops.families.containment import contained
+from mbu_ops.families.description import described
 from mbu_ops.families.discovery import BrokenPlugin, Plugin
 from mbu_ops.families.frames import WHOLE_FRAME, FrameSpec
 from mbu_ops.families.names import did_you_mean
@@ -20,6 +21,7 @@ from mbu_ops.foreign import one_line
 def families() -> tuple[FamilySpec, ...]:
     """Return every family that can be used, by name.
 
+    A plugin that describes itself (:func:`mbu_ops.families.read_family`) is not imported; others are.
     A broken plugin is left out with a logged warning; see :func:`broken`.
 
     Example:
@@ -193,6 +195,16 @@ def refresh() -> None:
 
 @functools.cache
 def _load(plugin: Plugin) -> FamilySpec | BrokenPlugin:
+    try:
+        if family := described(plugin):
+            return family
+    except ConfigurationError as error:
+        return BrokenPlugin(plugin.name, plugin.distribution, one_line(error))
+    return imported(plugin)
+
+
+def imported(plugin: Plugin) -> FamilySpec | BrokenPlugin:
+    """Import a plugin, and return the family that its entry point names."""
     found = discovery.load(plugin)
     # the very types: asking a stranger's object anything, even isinstance, would run the stranger's code
     if type(found) is BrokenPlugin:

@@ -9,14 +9,17 @@ import io
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from mbu_ops import images, weights
-from mbu_ops.errors import ImageFileError, MBUOpsError
-from mbu_ops.families import FamilySpec, FrameSpec, SampleSpec
+from mbu_ops.errors import ConfigurationError, ImageFileError, MBUOpsError
+from mbu_ops.families import BrokenPlugin, FamilySpec, FrameSpec, SampleSpec
+from mbu_ops.families.description import DESCRIPTION, described
 from mbu_ops.families.discovery import FAMILIES, discover
+from mbu_ops.families.registry import imported
 from mbu_ops.methods import get_method
 
 if TYPE_CHECKING:
@@ -46,6 +49,24 @@ def check_import(family: FamilySpec) -> list[str]:
         return [f"importing {module} fails: {said[-1]}"]
     heavy = ", ".join(done.stdout.splitlines()[-1].split())
     return [f"importing {module} imports {heavy}: import it where it is needed"] if heavy else []
+
+
+def check_description(family: FamilySpec) -> list[str]:
+    """What the family's description says, if it has one, is what the entry point's module says."""
+    plugin = next(plugin for plugin in discover(FAMILIES).plugins if plugin.name == family.name)
+    try:
+        written, found = described(plugin), imported(plugin)
+    except ConfigurationError as error:
+        return [str(error)]
+    if written is None or found == written:
+        return []
+    if isinstance(found, BrokenPlugin):
+        return [found.reason]
+    other = [field.name for field in fields(found) if getattr(found, field.name) != getattr(written, field.name)]
+    return [
+        f"{DESCRIPTION} and {plugin.target} say different things of {', '.join(other)}: have the module read it "
+        "(read_family), or write it anew (family_json)"
+    ]
 
 
 def check_attributes(family: FamilySpec) -> list[str]:
@@ -306,6 +327,7 @@ def _tiny_weights(folder: Path, family: FamilySpec, attribute: str) -> str:
 
 CHECKS: dict[str, Callable[[FamilySpec], list[str]]] = {
     "import": check_import,
+    "description": check_description,
     "attributes": check_attributes,
     "weights": check_weights,
     "samples": check_samples,

@@ -21,6 +21,20 @@ from mbu_ops_cli.scaffold import write_plugin
 
 from ..conftest import Install
 
+IN_PYTHON = """
+from mbu_ops.families import AttributeSpec, FamilySpec, FrameSpec, read_manifest
+
+family = FamilySpec(
+    "bags",
+    api_version=1,
+    title="Bags",
+    attributes=(AttributeSpec("handle", "Handle"),),
+    weights=read_manifest(__name__),
+    aligner="mbu_ops_bags.aligner:build",
+    frames=(FrameSpec("whole"),),
+)
+"""
+
 
 def forget_bags() -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "mbu_ops_bags"]:
@@ -29,13 +43,14 @@ def forget_bags() -> None:
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, install: Install) -> Iterator[Callable[..., Path]]:
-    """A function that writes and installs a plugin for bags, after changing its code."""
+    """A function that writes and installs a plugin for bags, or one that says in Python what it is, changed."""
     folder = tmp_path / "plugin"
     write_plugin("bags", "handle", folder)
 
-    def change(edit: Callable[[str], str] = lambda text: text) -> Path:
-        module = folder / "mbu_ops_bags" / "__init__.py"
-        module.write_text(edit(module.read_text()))
+    def change(edit: Callable[[str], str] | None = None) -> Path:
+        if edit is not None:
+            (folder / "mbu_ops_bags" / "family.json").unlink()
+            (folder / "mbu_ops_bags" / "__init__.py").write_text(edit(IN_PYTHON))
         monkeypatch.syspath_prepend(folder)
         monkeypatch.setenv("PYTHONPATH", str(folder))
         install("mbu-ops-bags", "[mbu_ops.families]\nbags = mbu_ops_bags:family\n")
@@ -60,13 +75,14 @@ def test_a_new_plugin_is_complete(
         "tests/test_family.py",
         f"{package}/__init__.py",
         f"{package}/aligner.py",
+        f"{package}/family.json",
         f"{package}/weights.json",
     }
     assert "families check party_hats" in capsys.readouterr().err
     text = "".join(path.read_text() for path in folder.rglob("*.*") if path.is_file())
     assert "$" not in text
     assert "top_hat" in text
-    assert 'title="Party hats"' in text
+    assert '"title": "Party hats"' in text
 
 
 @pytest.mark.parametrize(
@@ -102,6 +118,7 @@ def test_a_plugin_as_written_keeps_the_contract(
         name: []
         for name in (
             "import",
+            "description",
             "attributes",
             "weights",
             "samples",
@@ -120,7 +137,7 @@ def test_the_tests_of_a_new_plugin_pass(installed: Callable[..., Path], tmp_path
     command = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(folder), str(folder / "tests")]
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "15 passed" in done.stdout
+    assert "16 passed" in done.stdout
 
 
 OLD = '''"""Bags: what can be edited, and the trained weights for it. Imports no torch: `mbu-ops --help` reads this."""
@@ -163,6 +180,7 @@ def test_weights_from_before_there_were_frames_go_into_a_plugin_of_now_and_back(
     for text in (None, OLD):
         if text is not None:
             (package / "__init__.py").write_text(text)
+            (package / "family.json").unlink()
         forget_bags()
         refresh()
         assert run(["families", "check", "bags"]) == 0, capsys.readouterr().out
@@ -283,3 +301,74 @@ def test_a_plugin_may_talk_while_it_is_imported(
     installed(lambda text: text + "\nprint('hello')\n")
     assert run(["families", "check", "bags", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["import"] == []
+
+
+DESCRIBED = """
+import sys
+print("imported")
+sys.exit(3)
+"""
+
+
+def test_a_plugin_that_describes_itself_is_listed_and_not_imported(
+    installed: Callable[..., Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = installed()
+    (folder / "mbu_ops_bags" / "__init__.py").write_text(DESCRIBED)
+    for words in (["families", "list", "--json"], ["families", "show", "bags"], ["weights", "list"]):
+        assert run(words) == 0
+        said = capsys.readouterr()
+        assert "imported" not in said.out + said.err
+    assert run(["families", "list"]) == 0
+    assert "\nbags " in capsys.readouterr().out
+    monkeypatch.setenv("_MBU_OPS_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_LINE", "mbu-ops families show b")
+    with pytest.raises(SystemExit):
+        run([])
+    said = capsys.readouterr()
+    assert "bags" in said.out
+    assert "mbu_ops_bags" not in sys.modules
+    assert "imported" not in said.err
+
+
+def test_a_description_that_differs_from_the_code_is_named(
+    installed: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = installed()
+    (folder / "mbu_ops_bags" / "__init__.py").write_text(IN_PYTHON.replace('"Bags"', '"Purses"'))
+    assert run(["families", "check", "bags", "--json"]) == 3
+    problems = json.loads(capsys.readouterr().out)
+    assert "say different things of title" in problems.pop("description")[0]
+    assert not any(problems.values())
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda text: text[:-20], "family.json"),
+        (lambda text: text.replace('"bags"', '"purses"', 1), "named 'bags' and family.json says 'purses'"),
+        (lambda text: text.replace('"noun"', '"nuon"'), "'nuon' is no field; there are name"),
+        (lambda text: text.replace('"handle"', "3"), "attributes[0]: name: expected str, got 3"),
+        (lambda text: text.replace('"title": "Handle"', '"aliases": []'), "attributes[0]: title is missing"),
+        (lambda text: text.replace('"handle"', '"../x"'), "got '../x'"),
+        (lambda text: text.replace("1,", "2,", 1), "api_version 1, got 2"),
+        (lambda text: text.replace('{"name": "whole"}', '"whole"'), "frames[0]: expected an object"),
+        (lambda text: text.replace('"noun"', '"weights": [], "noun"'), "weights stand in weights.json"),
+        (lambda text: "[" * 100_000, "does not begin with {"),
+    ],
+)
+def test_a_malformed_description_breaks_only_its_plugin(
+    installed: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+    change: Callable[[str], str],
+    says: str,
+) -> None:
+    description = installed() / "mbu_ops_bags" / "family.json"
+    text = description.read_text()
+    assert change(text) != text
+    description.write_text(change(text))
+    assert run(["families", "list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert {"faces", "handbags"} <= {family["name"] for family in listed["families"]}
+    (broken,) = listed["broken"]
+    assert says in broken["reason"]

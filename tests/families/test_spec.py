@@ -6,6 +6,8 @@ import dataclasses
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -20,6 +22,9 @@ from mbu_ops.families import (
     Layout,
     SampleSpec,
     WeightSpec,
+    family_json,
+    get_family,
+    read_family,
     rule_holds,
     weights_for,
 )
@@ -223,3 +228,17 @@ def test_the_whole_room_imports_no_torch() -> None:
         assert "torch" not in sys.modules and "numpy" not in sys.modules
     """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", ["faces", "handbags"])
+def test_a_family_is_the_same_when_it_is_written_down_and_read(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family, package = get_family(name), tmp_path / f"written_{name}"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "family.json").write_text(family_json(family), encoding="utf-8")
+    listed = resources.files(f"mbu_ops_{name}").joinpath("weights.json").read_bytes()
+    (package / "weights.json").write_bytes(listed)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert read_family(package.name) == family
