@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mbu_ops.errors import ConfigurationError, FamilyError, is_out_of_memory
@@ -12,6 +13,8 @@ from mbu_ops.families.aligning import places_in
 from mbu_ops.families.registry import plugin_code
 from mbu_ops.frames.box import Box
 from mbu_ops.frames.frame import Frame
+from mbu_ops.images.deadline import within
+from mbu_ops.limits import current_limits
 from mbu_ops.ops.guides import InFrame, in_frame
 
 if TYPE_CHECKING:
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class GuardedAligner:
     """A family's aligner for a run over many photos: whatever a plugin's code does then costs one photo only.
+
+    It has as long as a photo may take to be read, ``timeout`` of :class:`mbu_ops.limits.Limits`. Nothing ends a thread
+    that does not come back: it is left behind, and takes its share of the processor until the process ends.
 
     Attributes:
         family: whose it is.
@@ -47,13 +53,16 @@ class GuardedAligner:
         """Return the places.
 
         Raises:
-            PluginError: if the plugin raises something, or returns what are no places in the photo.
+            PluginError: if the plugin raises something, takes too long, or returns what are no places in the photo.
         """
+        timeout = current_limits().timeout
         memory: RuntimeError | None = None
         found: tuple[FrameLike, ...] = ()
         with plugin_code(self.family, "finding what to edit"):
             try:
-                found = places_in(image, self.aligner.find)
+                found = within(
+                    timeout, partial(self._places, image, image.is_inference()), str(self), late=_late(timeout)
+                )
                 for place in found:
                     if type(place) not in (Frame, Box):
                         raise TypeError(f"expected Frame or Box, got {type(place).__name__}")
@@ -65,6 +74,19 @@ class GuardedAligner:
         if memory is not None:
             raise memory
         return found
+
+    def _places(self, image: Tensor, inference: bool) -> tuple[FrameLike, ...]:
+        import torch
+
+        with torch.inference_mode(inference):  # which each thread has of its own
+            return places_in(image, self.aligner.find)
+
+
+def _late(timeout: float | None) -> TimeoutError:
+    return TimeoutError(
+        f"expected to end within {timeout or 0:g} s, and did not; it never ends, or the photo is far too large: leave "
+        "the photo out, or raise the timeout"
+    )
 
 
 def noun_of(aligner: Aligner) -> str:

@@ -13,7 +13,13 @@ from mbu_ops.errors import ImageFileError
 T = TypeVar("T")
 
 
-def within(seconds: float | None, work: Callable[[], T], name: str, stop: Callable[[], object] = lambda: None) -> T:
+def within(
+    seconds: float | None,
+    work: Callable[[], T],
+    name: str,
+    stop: Callable[[], object] = lambda: None,
+    late: Exception | None = None,
+) -> T:
     """Return what work returns, if it does so in time; on Ctrl-C it is not waited for either.
 
     Nothing ends a thread that is inside a decoder: it is left behind, and nothing waits for it, the end of the process
@@ -24,6 +30,7 @@ def within(seconds: float | None, work: Callable[[], T], name: str, stop: Callab
         work: what to do.
         name: what is worked on, for the message.
         stop: is called where its result is no longer waited for.
+        late: is raised if it takes longer; None for an ImageFileError.
 
     Raises:
         ImageFileError: if it takes longer.
@@ -49,7 +56,7 @@ def within(seconds: float | None, work: Callable[[], T], name: str, stop: Callab
     except TimeoutError:
         if done.done():  # it came while the deadline passed, or the error is work's own: a file far away, say
             return done.result()
-        raise ImageFileError(
+        raise late or ImageFileError(
             f"{name}: expected to be decoded within {seconds:g} s, and was not; it is far too large, or made to be "
             "slow: leave it out, or raise the timeout"
         ) from None

@@ -16,7 +16,7 @@ from mbu_ops.errors import ConfigurationError, FamilyError, FrameError, GuideWar
 from mbu_ops.families import FamilySpec, FrameSpec, get_family
 from mbu_ops.frames.aligners import GuardedAligner, align_guides, family_to_align
 from mbu_ops.frames.frame import Frame
-from mbu_ops.images import ImageFile, ImageKind
+from mbu_ops.images import ImageFile, ImageKind, Limits, limited
 from mbu_ops.ops.plan import StepPlan
 from mbu_ops.ops.step import StepSpec
 from mbu_ops.weights import WeightsInfo
@@ -43,6 +43,22 @@ def good():
 class Blind:
     def find(self, image):
         return []
+
+class Stuck:
+    def find(self, image):
+        import threading
+        threading.Event().wait(30)
+
+def stuck():
+    return Stuck()
+
+class Modes:
+    def find(self, image):
+        import torch
+        return [Frame(5, 6, 7 + torch.is_inference_mode_enabled())]
+
+def modes():
+    return Modes()
 
 def blind():
     return Blind()
@@ -263,3 +279,24 @@ def test_small_guides_are_warned_of(install: Install) -> None:
 def test_asking_which_family_aligns_builds_nothing(install: Install) -> None:
     family = family_of(install, "{module}:raises")
     assert family_to_align(plans("pets")) is family
+
+
+def test_an_aligner_that_never_returns_costs_its_photo_only(install: Install) -> None:
+    family = family_of(install, "{module}:stuck")
+    stuck = GuardedAligner(family, mbu_ops.aligner(family))
+    photo = torch.rand(1, 3, 20, 20)
+    with limited(Limits(timeout=0.1)), pytest.raises(PluginError, match=r"'pets': finding .* within 0\.1 s, and did"):
+        stuck.find(photo)
+    good = family_of(install, "{module}:good", "birds")
+    with limited(Limits(timeout=30)):
+        assert GuardedAligner(good, mbu_ops.aligner(good)).find(photo) == (Frame(5, 6, 7),)
+
+
+@pytest.mark.parametrize("timeout", [None, 30])
+def test_an_aligner_runs_in_inference_mode_where_its_caller_does(install: Install, timeout: float | None) -> None:
+    family = family_of(install, "{module}:modes")
+    aligner = GuardedAligner(family, mbu_ops.aligner(family))
+    with limited(Limits(timeout=timeout)):
+        assert aligner.find(torch.rand(1, 3, 20, 20))[0].side == 7
+        with torch.inference_mode():
+            assert aligner.find(torch.rand(1, 3, 20, 20))[0].side == 8

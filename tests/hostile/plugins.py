@@ -38,6 +38,8 @@ FINDERS = {
     "writes into the photo": "image.zero_(); return [Frame(20, 20, 15)]",
     "finds a million places": "return [Frame(20, 20, 15)] * 10**6",
     "never ends": "return (Frame(20, 20, 15) for _ in itertools.count())",
+    "never returns": "import time; time.sleep(10**6)",
+    "is busy for ever": "while True: pass",
     "finds what is no place": "return ['place', None, 3]",
     "finds places of another class": "return [type('Evil', (Frame,), {})(20, 20, 15)]",
     "finds a place far away": "return [Frame(10**9, 10**9, 15)]",
@@ -123,7 +125,8 @@ def _use(shared: Path, expected: str, folder: Path) -> str:
 
 
 def _edit_with_it(shared: Path, out: Path) -> str:
-    code, said, _ = command("chain", f"remove:{tiny_weights(shared, 'evil')}", "-i", photo(shared), "-o", out / "a.png")
+    step = f"remove:{tiny_weights(shared, 'evil')}"
+    code, said, _ = command("chain", step, "-i", photo(shared), "-o", out / "a.png", "--timeout", "3")
     assert not said, f"stdout got {said!r}"
     return check_whole(out, out / "a.png", code)
 
