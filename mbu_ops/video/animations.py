@@ -14,10 +14,14 @@ from PIL import Image
 from mbu_ops.errors import VideoFileError
 from mbu_ops.files import open_regular
 from mbu_ops.images.formats import FORMATS
+from mbu_ops.limits import current_limits
 from mbu_ops.video.clip import ClipFrame, ClipKind, Pixels, check_size
 
 MOST_PIXELS = 300_000_000
 """Pixels of all frames of the largest animation that is written: Pillow holds them all in memory."""
+
+_LARGEST_PIXEL = 4
+"""Bytes in memory: three samples and alpha."""
 
 _USUAL = Fraction(1, 10)
 """Duration of a frame that says none: so long browsers show it."""
@@ -85,6 +89,24 @@ class AnimationFile:
                 time += duration
 
 
+def check_animation(kind: ClipKind, frames: int) -> None:
+    """Refuse to write animations that memory would not hold.
+
+    Args:
+        kind: what the clip is.
+        frames: how many it has; 0 where nobody knows yet.
+
+    Raises:
+        VideoFileError: if it is too large.
+    """
+    most, total = min(MOST_PIXELS, current_limits().max_memory // _LARGEST_PIXEL), kind.width * kind.height * frames
+    if total > most:
+        raise VideoFileError(
+            f"expected an animation of at most {most / 1e6:g} million pixels in all its frames, got "
+            f"{total / 1e6:.0f}; write a video instead (-o name.mp4)"
+        )
+
+
 def write_animation(
     path: Path,
     frames: Iterable[tuple[ClipFrame, Pixels]],
@@ -108,12 +130,7 @@ def write_animation(
     Raises:
         VideoFileError: if it is too large, or cannot be written.
     """
-    total = kind.width * kind.height * len(durations)
-    if total > MOST_PIXELS:
-        raise VideoFileError(
-            f"expected an animation of at most {MOST_PIXELS / 1e6:g} million pixels in all its frames, got "
-            f"{total / 1e6:.0f}; write a video instead (-o name.mp4)"
-        )
+    check_animation(kind, len(durations))
     make = _indexed if format == "GIF" else _straight
     first, *rest = (make(pixels, frame.alpha) for frame, pixels in frames)
     settings: dict[str, Any] = {"duration": [_milliseconds(one, format) for one in durations]}

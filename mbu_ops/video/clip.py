@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbu_ops.errors import VideoFileError
+from mbu_ops.images.deadline import within
 from mbu_ops.images.file import Strip
 from mbu_ops.limits import current_limits
 
@@ -131,16 +133,67 @@ class ClipSource(Protocol):
 
 
 def check_size(path: Path, width: int, height: int) -> None:
-    """Refuse frames of too many pixels, before any is decoded.
+    """Refuse frames of too many pixels, or for which memory would not do, before any is decoded.
 
     Raises:
         VideoFileError: if they are too large, or there are none.
     """
-    most = current_limits().max_pixels
-    if not 0 < width * height <= most:
-        raise VideoFileError(
-            f"{str(path)!r}: expected frames of 1 to {most / 1e6:g} million pixels, got {width} x "
-            f"{height}; shrink the clip"
+    limits = current_limits()
+    if not width * height:
+        raise VideoFileError(f"{str(path)!r}: expected frames of at least one pixel, got {width} x {height}")
+    if flaw := limits.flaw(width, height, bits=8, scans=0, file_bytes=0):
+        raise VideoFileError(f"{str(path)!r}: of its frames, {flaw}")
+
+
+class HeldClip:
+    """A clip that is held to the limits of pictures, frame by frame.
+
+    Each frame, and opening the clip, may take as long as a picture may (:class:`mbu_ops.limits.Limits`).
+
+    Args:
+        path: where it is.
+        open: opens it.
+
+    Attributes:
+        clip: what is held.
+
+    Raises:
+        VideoFileError: if it cannot be read, takes too long, or is to be decoded in a process of its own.
+    """
+
+    def __init__(self, path: Path, open: Callable[[Path], ClipSource]) -> None:
+        limits = current_limits()
+        if limits.isolate:
+            raise VideoFileError(
+                f"{str(path)!r}: expected a picture, which a process of its own could decode, got a video or an "
+                "animation; leave it out, or isolate (--isolate) if you trust the file"
+            )
+        self._path, self._timeout = path, limits.timeout
+        self.clip = within(self._timeout, lambda: open(path), str(path), late=self._late("to be opened"))
+
+    @property
+    def kind(self) -> ClipKind:
+        """What it is."""
+        return self.clip.kind
+
+    def frames(self) -> Iterator[ClipFrame]:
+        """Yield its frames in the order in which they are shown.
+
+        Raises:
+            VideoFileError: if the file is damaged, or a frame takes too long.
+        """
+        frames = self.clip.frames()
+        for number in count():
+            late = self._late(f"frame {number} to be decoded")
+            frame = within(self._timeout, lambda: next(frames, None), str(self._path), late=late)
+            if frame is None:
+                return
+            yield frame
+
+    def _late(self, what: str) -> VideoFileError:
+        return VideoFileError(
+            f"{str(self._path)!r}: expected {what} within {self._timeout or 0:g} s, and it was not; it is far too "
+            "large, or made to be slow: leave it out, or raise the timeout"
         )
 
 

@@ -27,8 +27,8 @@ from mbu_ops.images.file import Strip, check_strip
 from mbu_ops.images.formats import FORMAT_OF_SUFFIX, format_of
 from mbu_ops.images.memory import Picture
 from mbu_ops.ops.chain import ChainSpec
-from mbu_ops.video.animations import AnimationFile, write_animation
-from mbu_ops.video.clip import ClipKind, ClipSource, check_length
+from mbu_ops.video.animations import AnimationFile, check_animation, write_animation
+from mbu_ops.video.clip import ClipKind, ClipSource, HeldClip, check_length
 from mbu_ops.video.editing import ClipEditor, Idle, digest_of
 from mbu_ops.video.finding import search
 from mbu_ops.video.limits import MAX_FRAMES
@@ -193,6 +193,8 @@ def edit_clip(
     if FORMAT_OF_SUFFIX[out.suffix.lower()].video:
         encoding_of(clip.kind, format, quality)
         check_sound(clip.kind, format)
+    else:
+        check_animation(clip.kind, clip.kind.frames or 0)
     with work_folder(out, _identity(framed, source, steady)) as folder:
         try:
             editor, idle, resumed = _work(framed, clip, folder, steady, max_frames, progress)
@@ -214,7 +216,7 @@ def edit_clip(
 
 
 def open_clip(path: Path) -> ClipSource:
-    """Open a video or an animation, by its suffix.
+    """Open a video or an animation, by its suffix; its frames are held to :func:`mbu_ops.images.limited`.
 
     Args:
         path: where it is.
@@ -223,7 +225,7 @@ def open_clip(path: Path) -> ClipSource:
         VideoFileError: if it cannot be read.
     """
     format = FORMAT_OF_SUFFIX.get(path.suffix.lower())
-    return AnimationFile(path) if format is not None and format.animated else VideoFile(path)
+    return HeldClip(path, AnimationFile if format is not None and format.animated else VideoFile)
 
 
 def _framed(op: nn.Module, clip: ClipSource) -> Framed:

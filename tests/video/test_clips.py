@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,10 @@ from mbu_ops.images import Limits, limited
 from mbu_ops.ops.segment import Segment
 from mbu_ops.testing import tiny_mbu
 from mbu_ops.video import edit, edit_clip
+from mbu_ops.video.clip import ClipFrame
+from mbu_ops.video.door import open_clip
 
-from .clips import DiscFinder, picture, pictures, read_video, sound_of, write_video
+from .clips import DiscFinder, picture, pictures, read_video, sound_of, write_gif, write_video
 
 DARK = torch.nn.Hardtanh(0, 0.5)
 """Leaves nothing brighter than a half."""
@@ -175,6 +179,48 @@ def test_long_clips_and_large_frames_are_refused(tmp_path: Path) -> None:
     with limited(Limits(max_pixels=1000)), pytest.raises(VideoFileError, match="got 96 x 64"):
         edit_clip(CORNER, source, tmp_path / "out.mkv")
     assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
+
+
+CLIPS: dict[str, Callable[[Path, list[Any]], Path]] = {"mkv": write_video, "gif": write_gif}
+
+
+@pytest.mark.parametrize("suffix", CLIPS)
+def test_clips_are_held_to_the_limits_of_pictures(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, out = CLIPS[suffix](tmp_path / f"in.{suffix}", pictures(4)), tmp_path / f"out.{suffix}"
+    reasons = {
+        r"of its frames, expected at most .* of memory": Limits(max_memory=96 * 64 * 19),
+        r"expected a picture, which a process of its own could decode.*isolate": Limits(isolate=True),
+    }
+    for reason, limits in reasons.items():
+        with limited(limits), pytest.raises(VideoFileError, match=reason) as caught:
+            edit_clip(CORNER, source, out)
+        assert repr(str(source)) in str(caught.value)
+    with limited(Limits(timeout=60, max_memory=10**9)):
+        assert edit_clip(CORNER, source, out).frames == 4
+    out.unlink()
+
+    kind = type(open_clip(source).clip)
+    frames, over = kind.frames, threading.Event()
+
+    def slow(self: Any) -> Iterator[ClipFrame]:
+        for number, frame in enumerate(frames(self)):
+            if number == 2:
+                over.wait(30)
+            yield frame
+
+    monkeypatch.setattr(kind, "frames", slow)
+    with limited(Limits(timeout=0.5)), pytest.raises(VideoFileError, match=r"expected frame 2 to be decoded within 0"):
+        edit_clip(CORNER, source, out)
+    over.set()
+    assert [path.name for path in tmp_path.iterdir()] == [source.name]
+
+
+def test_an_animation_that_memory_would_not_hold_is_refused_before_it_is_edited(tmp_path: Path) -> None:
+    source = write_gif(tmp_path / "in.gif", pictures(40))
+    told: list[str] = []
+    with limited(Limits(max_memory=96 * 64 * 30)), pytest.raises(VideoFileError, match="write a video instead"):
+        edit_clip(CORNER, source, tmp_path / "out.gif", progress=lambda stage, *_: told.append(stage))
+    assert not told
 
 
 def test_results_that_exist_and_the_clip_itself_are_safe(tmp_path: Path) -> None:
