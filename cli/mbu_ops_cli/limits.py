@@ -53,7 +53,7 @@ def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
             default=TIMEOUT,
             show_default=True,
             metavar="SECONDS",
-            help="Give up a picture that takes longer to read.",
+            help="Give up a picture, or a clip at a frame, that takes longer to read or to search.",
         ),
         click.option(
             "--max-memory",

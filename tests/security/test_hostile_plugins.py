@@ -133,7 +133,6 @@ def test_a_real_interruption_of_a_plugin_ends_the_command(tmp_path: Path) -> Non
 
 
 def test_an_aligner_that_sets_another_default_dtype_costs_only_itself() -> None:
-    with pytest.raises(ValueError, match="own"), contained():
+    with contained():
         torch.set_default_dtype(torch.float64)
-        raise ValueError("its own")
     assert torch.get_default_dtype() == torch.float32
