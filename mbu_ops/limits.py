@@ -25,6 +25,9 @@ SCANNED_PIXELS = 20 * DEFAULT_MAX_PIXELS
 LARGEST_METADATA = 64 << 20
 """Bytes of a file beside its pixels."""
 
+MOST_MARKERS = 1 << 16
+"""Of a JPEG file, however many scans and blocks of metadata it has: a camera's has some 20."""
+
 _LARGEST_PIXEL = 16
 """Bytes in a file: four samples of 32 bits, not compressed."""
 
@@ -190,13 +193,18 @@ def count_scans(data: bytes | memoryview) -> int:
     Args:
         data: the file.
 
+    Raises:
+        RefusedError: if it has more than :data:`MOST_MARKERS`.
+
     Example:
         >>> count_scans(bytes.fromhex("ffd8 ffda0002 00ff00 ffda0002 11 ffd9 ffda0002"))
         2
     """
-    scans = at = 0
+    scans = at = markers = 0
     while (found := _MARKER.search(data, at)) and (marker := found[1][0]) != _END:
-        at = found.end()
+        at, markers = found.end(), markers + 1
+        if markers > MOST_MARKERS:
+            raise RefusedError(f"expected a JPEG file of at most {MOST_MARKERS} parts, got more: it is damaged")
         scans += marker == _SCAN
         if marker not in (_START, _ALONE):  # all others say how long they are
             at += int.from_bytes(data[at : at + 2])

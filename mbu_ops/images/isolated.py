@@ -70,8 +70,13 @@ class Decoder:
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "mbu_ops.images.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        self.is_ready = True
+        self._is_idle, self._is_ended = True, False
         _all.add(self)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it may be asked again: it has answered, and nobody has ended it meanwhile."""
+        return self._is_idle and not self._is_ended
 
     def decode(self, data: bytes, name: str, limits: Limits) -> ImageFile:
         """Decode a picture.
@@ -84,7 +89,7 @@ class Decoder:
         Raises:
             ImageFileError: if it cannot be read, or the process ends.
         """
-        self.is_ready = False
+        self._is_idle = False
         try:
             image = self._ask(data, name, limits)
         except _AnswerError as error:
@@ -93,14 +98,14 @@ class Decoder:
                 f"{name}: expected an image, and decoding it ended its process{reason}; it is damaged, made to do harm "
                 "or needs more memory than --max-memory"
             ) from None
-        self.is_ready = True
+        self._is_idle = True
         if isinstance(image, str):
             raise ImageFileError(image)
         return image
 
     def end(self) -> None:
         """End the process, whatever it is at."""
-        self.is_ready = False
+        self._is_ended = True  # for good: the thread that waits for its answer may just have got it
         _all.discard(self)
         self._process.kill()
         self._process.wait()

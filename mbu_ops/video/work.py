@@ -9,6 +9,7 @@ but ``found.jsonl`` appears whole or not at all.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import json
@@ -147,7 +148,7 @@ class WorkFolder:
         """Open what was found, to go on after its first lines."""
         lines = [json.dumps(line) + "\n" for line in self.found()[:kept]]
         self._write("found.jsonl", "".join(lines).encode())
-        with (self.path / "found.jsonl").open("ab") as file:
+        with (self.path / "found.jsonl").open("ab", buffering=0) as file:
             yield FoundFile(file)
 
     def keep(self, patches: Mapping[int, Patch]) -> None:
@@ -215,30 +216,42 @@ class WorkFolder:
         shutil.rmtree(self.path, ignore_errors=True)
 
     def _write(self, name: str, data: bytes) -> None:
-        try:
-            with atomic_path(self.path / name) as temporary:
-                temporary.write_bytes(data)
-        except OSError as error:
-            raise VideoFileError(
-                f"{str(self.path / name)!r}: cannot be written ({error.strerror or error}); make room and run the "
-                "same again: it goes on from there"
-            ) from error
+        with _writing(self.path / name), atomic_path(self.path / name) as temporary:
+            temporary.write_bytes(data)
 
 
 class FoundFile:
     """Takes a line for each frame that was searched.
 
     Args:
-        file: where to.
+        file: where to; not buffered, so that what does not fit is not tried again as it closes.
     """
 
-    def __init__(self, file: io.BufferedWriter) -> None:
+    def __init__(self, file: io.FileIO) -> None:
         self.file = file
 
     def add(self, line: Mapping[str, Any]) -> None:
-        """Write a line."""
-        self.file.write((json.dumps(line) + "\n").encode())
-        self.file.flush()
+        """Write a line.
+
+        Raises:
+            VideoFileError: if it cannot be written; half a line is passed over as it is read.
+        """
+        text = (json.dumps(line) + "\n").encode()
+        with _writing(self.file.name):
+            if self.file.write(text) != len(text):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@contextlib.contextmanager
+def _writing(path: object) -> Iterator[None]:
+    """Name the file in what becomes of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        raise VideoFileError(
+            f"{str(path)!r}: cannot be written ({error.strerror or error}); make room and run the same again: it goes "
+            "on from there"
+        ) from error
 
 
 def _chunk_name(first: int) -> str:

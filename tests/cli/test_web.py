@@ -27,6 +27,7 @@ from mbu_ops_cli.web import catalogue, painting, photos, server
 from mbu_ops_cli.web.choices import Order, Pick, Upload, edit_commands, pick
 from mbu_ops_cli.web.session import Session
 
+from ..pictures import draw
 from ..portraits import head_on_texture, portrait
 
 Captured = pytest.CaptureFixture[str]
@@ -119,6 +120,14 @@ def test_names_of_files_mean_nothing_to_shells_and_steps(name: str) -> None:
     assert len(words) == 7
     assert not words[4].startswith("-")
     assert order.chain().steps[0].guide == Upload.of(f"/tmp/{name}").name
+
+
+def test_a_guide_whose_name_looks_like_an_option_is_used(tmp_path: Path) -> None:
+    path = draw(tmp_path / "ref,guide=2.jpg")
+    guide = Upload.of(path)
+    assert guide.name == "ref,guide_2.jpg"
+    spec = Order((pick("add", "glasses", guide=guide),)).chain(private=True).steps[0]
+    assert Path(str(spec.guide)).read_bytes() == path.read_bytes()
 
 
 def test_a_step_after_a_mask_is_refused_at_once() -> None:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from mbu_ops.errors import ImageFileError
 from mbu_ops.images import DEFAULT_MAX_PIXELS, ImageFile, ImageKind, Limits, deep, encode, limited, read, reader
-from mbu_ops.limits import MAX_SCANS, count_scans
+from mbu_ops.limits import MAX_SCANS, MOST_MARKERS, count_scans
 
 
 def encoded(format: str, **options: Any) -> bytearray:
@@ -149,6 +149,13 @@ def test_bytes_that_fill_room_are_passed_over_once() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "1\n"
+
+
+def test_markers_without_end_are_not_gone_through() -> None:
+    data = bytes(encoded("JPEG"))
+    assert read(data[:2] + b"\xff\xfe\0\2" * 100 + data[2:]).width == 16
+    with pytest.raises(ImageFileError, match="at most 65536 parts"):
+        read(data[:2] + b"\xff\xfe\0\2" * MOST_MARKERS + data[2:])
 
 
 @pytest.mark.parametrize(("bits", "megapixels"), [(8, 5), (16, 5)])

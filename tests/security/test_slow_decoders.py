@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from mbu_ops.batch import FilePlan, Job
 from mbu_ops.batch.editor import Result
 from mbu_ops.batch.runner import Runner
 from mbu_ops.errors import ConfigurationError, ImageFileError
-from mbu_ops.images import ImageFile, ImageKind, Limits, deadline, encode, limited, read, reader
+from mbu_ops.images import ImageFile, ImageKind, Limits, deadline, encode, isolated, limited, read, reader
 from mbu_ops.images.isolated import Decoder
 
 from ..pictures import draw
@@ -140,6 +141,18 @@ def test_a_process_that_ends_costs_one_picture() -> None:
     decoder.end()
     with pytest.raises(ImageFileError, match=r"a\.png: expected an image, and decoding it ended its process"):
         decoder.decode(encode(np.zeros((4, 4, 3), np.uint8)), "a.png", Limits())
+
+
+def test_a_process_that_is_ended_as_it_answers_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder = Decoder()
+
+    def late(*parts: Any) -> ImageFile:
+        decoder.end()  # the deadline passes in another thread
+        return ImageFile(*parts)
+
+    monkeypatch.setattr(isolated, "ImageFile", late)
+    assert decoder.decode(encode(np.zeros((4, 4, 3), np.uint8)), "a.png", Limits()).width == 4
+    assert not decoder.is_ready
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such limits")

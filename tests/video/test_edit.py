@@ -22,6 +22,7 @@ from mbu_ops.ops import Remove
 from mbu_ops.ops.bound import Chain
 from mbu_ops.testing import tiny_mbu
 from mbu_ops.video import ClipReport, edit_clip
+from mbu_ops.video.work import FoundFile
 
 from .clips import HEIGHT, RADIUS, WIDTH, DiscFinder, centre, pictures, read_video, write_video
 
@@ -233,3 +234,9 @@ def test_whole_frames_are_edited_where_nothing_is_looked_for(tmp_path: Path) -> 
     source = drawn_on(tmp_path)
     edit_clip(nn.Hardtanh(0, 0.25), source, tmp_path / "a.mkv")
     assert max(int(frame.max()) for frame in read_video(tmp_path / "a.mkv")[0]) == math.ceil(255 / 4)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_disk_that_fills_up_during_the_search_is_named() -> None:
+    with Path("/dev/full").open("ab", buffering=0) as file, pytest.raises(VideoFileError, match=r"full.*make room"):
+        FoundFile(file).add({"time": 0.0})

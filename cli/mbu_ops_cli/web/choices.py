@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -41,6 +42,8 @@ class Upload:
     def of(cls, path: str | Path) -> Upload:
         """Return the file, under a name that means the same to every shell and to the chain's grammar.
 
+        Where the name that it came with means something else to the grammar, a copy is laid beside it.
+
         Args:
             path: where it lies, under the name that it came with.
 
@@ -49,7 +52,11 @@ class Upload:
             ('my ref,guide_2.jpg', 'rf.png')
         """
         stem = re.sub(r"[^\w. ,()+-]+", "_", PurePath(path).stem).strip("- ._") or "photo"
-        return cls(stem[:LONGEST_NAME] + re.sub(r"[^\w.]+", "", PurePath(path).suffix[:8]), Path(path))
+        name = stem[:LONGEST_NAME] + re.sub(r"[^\w.]+", "", PurePath(path).suffix[:8])
+        lies = Path(path)
+        if "=" in lies.name and lies.is_file():
+            lies = Path(shutil.copyfile(lies, lies.with_name(name)))
+        return cls(name, lies)
 
 
 @dataclass(frozen=True, slots=True)
