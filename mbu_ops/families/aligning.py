@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from mbu_ops.errors import ConfigurationError, PluginError
+from mbu_ops.families.containment import same_builtins
 from mbu_ops.families.frames import FrameSpec
 from mbu_ops.families.registry import get_family, load_target, plugin_code
 from mbu_ops.families.spec import FamilySpec
@@ -106,7 +107,8 @@ def places_in(photo: Tensor, find: Callable[[Tensor], Iterable[FrameLike]]) -> t
     Raises:
         ValueError: if it finds more than :data:`MOST_PLACES`, be it without end.
     """
-    found = tuple(islice(find(photo.clone()), MOST_PLACES + 1))
+    with same_builtins():
+        found = tuple(islice(find(photo.clone()), MOST_PLACES + 1))
     if len(found) > MOST_PLACES:
         raise ValueError(f"expected at most {MOST_PLACES} places in a photo, got more")
     return found

@@ -31,8 +31,8 @@ def contained() -> Iterator[None]:
         >>> callable(print)
         True
     """
-    before, streams, folder = dict(vars(builtins)), (sys.stdout, sys.stderr), _current_folder()
-    with _interrupts() as interrupted, _same_dtype():
+    streams, folder = (sys.stdout, sys.stderr), _current_folder()
+    with same_builtins(), _interrupts() as interrupted, _same_dtype():
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 yield
@@ -41,10 +41,19 @@ def contained() -> Iterator[None]:
                 raise
             raise RuntimeError("it raised KeyboardInterrupt, and nobody interrupted it") from error
         finally:
-            vars(builtins).update(before)
             sys.stdout, sys.stderr = streams
             if folder is not None and _current_folder() != folder:
                 os.chdir(folder)
+
+
+@contextlib.contextmanager
+def same_builtins() -> Iterator[None]:
+    """Put the built-in functions back: in each thread that goes on after a plugin's code, before it needs them."""
+    before = dict(vars(builtins))
+    try:
+        yield
+    finally:
+        vars(builtins).update(before)
 
 
 @contextlib.contextmanager

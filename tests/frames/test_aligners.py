@@ -52,6 +52,15 @@ class Stuck:
 def stuck():
     return Stuck()
 
+class Thief:
+    def find(self, image):
+        import builtins
+        builtins.len = None
+        raise ValueError
+
+def thief():
+    return Thief()
+
 class Modes:
     def find(self, image):
         import torch
@@ -300,3 +309,13 @@ def test_an_aligner_runs_in_inference_mode_where_its_caller_does(install: Instal
         assert aligner.find(torch.rand(1, 3, 20, 20))[0].side == 7
         with torch.inference_mode():
             assert aligner.find(torch.rand(1, 3, 20, 20))[0].side == 8
+
+
+def test_an_aligner_that_takes_functions_away_is_told_of_in_one_line(
+    install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    family = family_of(install, "{module}:thief")
+    aligner = GuardedAligner(family, mbu_ops.aligner(family))
+    with limited(Limits(timeout=30)), pytest.raises(PluginError, match="failed: ValueError"):
+        aligner.find(torch.rand(1, 3, 20, 20))
+    assert "Traceback" not in capsys.readouterr().err
