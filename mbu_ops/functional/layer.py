@@ -1,7 +1,7 @@
 """An edit as a layer: what networks predict, before it is rendered onto a photo of any size.
 
-A layer lies in a *frame*, the rectangle that a network sees. All its planes are in frame coordinates: 0 to 1 across and
-0 to 1 down, whatever their numbers of pixels. :func:`mbu_ops.functional.render.render` puts it on a photo::
+A layer lies in a *frame*, the rectangle that a network sees. All its planes are in frame coordinates, 0 to 1 across and
+down, whatever their numbers of pixels. :func:`mbu_ops.functional.render.render` puts it on a photo::
 
     out = lerp(x, gain * x(p + flow(p)) + guide_gain * g(p + guide_flow(p)) + bias, mask)
 
@@ -70,8 +70,7 @@ class Layer(NamedTuple):
         own: the photo's own pixels; None where none are kept.
         guide: the guide's own pixels, in the guide's frame; None where none are taken.
         ramp: what makes opacity of the mask, once it has the size at which it is used; None if it is opacity already.
-        presence: ``(B,)`` in [0, 1], how likely there is something to edit, where the networks that drew the layer know
-            it from that; None where they do not, and in a layer that was brought to another frame.
+        presence: ``(B,)`` in [0, 1], how likely there is something to edit, where the networks that drew it say so.
 
     Example:
         >>> layer = painted(torch.rand(1, 3, 8, 8), torch.rand(1, 1, 8, 8)).ramped(0.1, 0.2)
@@ -131,8 +130,7 @@ class Layer(NamedTuple):
     def settled(self, seen: Tensor) -> Layer:
         """Return the layer with colours that need no clamping at the frame's resolution.
 
-        A sum that is too bright is as good as white while it is shown alone; mixed with other pixels it would outshine
-        them.
+        A sum that is too bright is as good as white alone; mixed with other pixels it would outshine them.
 
         Args:
             seen: ``(B, 3, h, w)`` in [0, 1], the photo as the network saw it.
@@ -175,8 +173,7 @@ class Layer(NamedTuple):
         """Return the layer with every plane changed.
 
         Args:
-            change: from a plane and what it is, ``"mask"``, ``"bias"``, ``"gain"`` or ``"flow"``; called in the order
-                of the fields.
+            change: from a plane and what it is, ``"mask"``, ``"bias"``, ``"gain"`` or ``"flow"``, in the fields' order.
         """
 
         def moved_by(one: Moved | None) -> Moved | None:

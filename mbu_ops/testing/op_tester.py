@@ -205,7 +205,7 @@ class OpTester:
         for module, arguments in both.items():
             torch.compiler.reset()
             # the tracer alone, which is what meets breaks; compilers take twice as long and have a test of their own
-            compiled = torch.compile(module, fullgraph=True, backend="eager")
+            compiled: Any = torch.compile(module, fullgraph=True, backend="eager")
             torch.testing.assert_close(compiled(*arguments), module(*arguments))
 
     @pytest.mark.slow
