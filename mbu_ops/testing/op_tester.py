@@ -201,7 +201,8 @@ class OpTester:
     def test_compile(self) -> None:
         """The op compiles without a graph break, as it is and with its guide bound."""
         op, inputs = self.make_op(), self.make_inputs()
-        both = {op: inputs, self.one_in(op, inputs): inputs[:1]}  # one and the same where there is no guide to bind
+        # one and the same where there is no guide to bind
+        both: dict[Any, tuple[Any, ...]] = {op: inputs, self.one_in(op, inputs): inputs[:1]}
         for module, arguments in both.items():
             torch.compiler.reset()
             # the tracer alone, which is what meets breaks; compilers take twice as long and have a test of their own
