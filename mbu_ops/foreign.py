@@ -60,13 +60,12 @@ def first_line(text: object, limit: int = 300) -> str:
     r"""Return the first line of text from a stranger as :func:`one_line`: torch's errors list what it was at behind it.
 
     Args:
-            text: see :func:`one_line`.
-            limit: longest result, in characters.
+        text: see :func:`one_line`.
+        limit: longest result, in characters.
 
     Example:
-            >>> first_line("too large
-    Exception raised from ...")
-            'too large'
+        >>> first_line("too large\nException raised from ...")
+        'too large'
     """
     return one_line(_text_of(text).strip().partition("\n")[0], limit)
 
