@@ -13,7 +13,6 @@ from mbu_ops.families.aligning import places_in
 from mbu_ops.families.registry import plugin_code
 from mbu_ops.frames.box import Box
 from mbu_ops.frames.frame import Frame
-from mbu_ops.images.deadline import within
 from mbu_ops.limits import current_limits
 from mbu_ops.ops.guides import InFrame, in_frame
 
@@ -55,6 +54,8 @@ class GuardedAligner:
         Raises:
             PluginError: if the plugin raises something, takes too long, or returns what are no places in the photo.
         """
+        from mbu_ops.images.deadline import within  # with all that reads pictures
+
         timeout = current_limits().timeout
         memory: RuntimeError | None = None
         found: tuple[FrameLike, ...] = ()
