@@ -54,7 +54,7 @@ def test_gradients_reach_the_image_and_not_the_network(module: ModuleType) -> No
 def test_a_file_that_is_not_the_network_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | str | None
 ) -> None:
-    monkeypatch.setattr(packaged.resources, "files", lambda package: tmp_path)
+    monkeypatch.setattr(packaged, "package_files", lambda package: tmp_path)
     path = tmp_path / face_descriptor.WEIGHTS.file
     if isinstance(content, bytes):
         path.write_bytes(content)
