@@ -17,13 +17,15 @@ from mbu_ops.methods.native import CONFIGS as ONE_WAY
 from mbu_ops.methods.native import Native, Planes
 from mbu_ops.methods.native_dial import CONFIGS, NativeDial
 from mbu_ops.methods.presence import OwnPresence
-from mbu_ops.testing import OpTester, tiny_maae, tiny_native, tiny_native_dial
+from mbu_ops.testing import tiny_maae, tiny_native, tiny_native_dial
 from mbu_ops.weights import WeightsInfo, load, save
+
+from .slow_to_trace import SlowToExport, SlowToTrace
 
 SIZE = 16, 16
 
 
-class TestAdjust(OpTester):
+class TestAdjust(SlowToExport):
     """Turning a content up and down."""
 
     op_class = mbu_ops.Adjust
@@ -39,26 +41,14 @@ class TestAdjust(OpTester):
     def one_in(self, op: Any, inputs: tuple[Any, ...]) -> nn.Module:
         return op.bind(self._one(inputs[1]))
 
-    @pytest.mark.slow
-    def test_export(self) -> None:
-        super().test_export()
 
-
-class TestRemove(OpTester):
+class TestRemove(SlowToTrace):
     """Removing with pixels that move."""
 
     op_class = mbu_ops.Remove
 
     def make_model(self, seed: int = 0, dtype: torch.dtype = torch.float32) -> NativeDial:
         return tiny_native_dial(seed, dtype)
-
-    @pytest.mark.slow
-    def test_compile(self) -> None:
-        super().test_compile()
-
-    @pytest.mark.slow
-    def test_export(self) -> None:
-        super().test_export()
 
 
 def planes(flow: tuple[float, float] = (0.0, 0.0), mask: float = 0.0, gate: float = 1.0) -> Planes:

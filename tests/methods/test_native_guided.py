@@ -21,13 +21,15 @@ from mbu_ops.methods.native import Native
 from mbu_ops.methods.native_dial import NativeDial
 from mbu_ops.methods.native_guided import CONFIGS, Adder, GuidedPlanes, NativeGuided
 from mbu_ops.methods.presence import OwnPresence
-from mbu_ops.testing import OpTester, tiny_maae, tiny_native, tiny_native_guided
+from mbu_ops.testing import tiny_maae, tiny_native, tiny_native_guided
 from mbu_ops.weights import WeightsInfo, save
+
+from .slow_to_trace import SlowToExport, SlowToTrace
 
 SIZE = 16, 16
 
 
-class TestTransfer(OpTester):
+class TestTransfer(SlowToExport):
     """Adding what a guide shows."""
 
     op_class = mbu_ops.Transfer
@@ -36,12 +38,8 @@ class TestTransfer(OpTester):
     def make_model(self, seed: int = 0, dtype: torch.dtype = torch.float32) -> NativeGuided:
         return tiny_native_guided(seed, dtype)
 
-    @pytest.mark.slow
-    def test_export(self) -> None:
-        super().test_export()
 
-
-class TestSwap(OpTester):
+class TestSwap(SlowToTrace):
     """Removing, then adding."""
 
     op_class = mbu_ops.Swap
@@ -49,14 +47,6 @@ class TestSwap(OpTester):
 
     def make_model(self, seed: int = 0, dtype: torch.dtype = torch.float32) -> NativeGuided:
         return tiny_native_guided(seed, dtype)
-
-    @pytest.mark.slow
-    def test_compile(self) -> None:
-        super().test_compile()
-
-    @pytest.mark.slow
-    def test_export(self) -> None:
-        super().test_export()
 
 
 def planes(
