@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import mbu_ops
@@ -58,7 +59,17 @@ def cluster() -> Iterator[None]:
     ray.shutdown()
 
 
+@pytest.fixture
+def threads_of_an_actor() -> Iterator[None]:
+    """Ray gives an actor the threads of its cores, one here; sums in another order may round a value otherwise."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("threads_of_an_actor")
 def test_files_and_arrays_are_edited_as_without_it(cluster: None, tmp_path: Path) -> None:
     photo = portrait().crop((60, 0, 400, 330))
     photo.save(tmp_path / "a.png")
