@@ -20,6 +20,7 @@ from throughput import pictures
 from timing import machine, medians
 
 import mbu_ops
+from mbu_ops.batch.editor import Editor, find_in
 from mbu_ops.frames.drawing import draws_in, spots_in, steps_of
 from mbu_ops.frames.views import view_matrices
 from mbu_ops.functional.similarity import extract
@@ -42,20 +43,21 @@ def main() -> None:
         scale = math.sqrt(arguments.megapixels * 1e6 / (photo.width * photo.height))
         larger = photo.resize((round(photo.width * scale), round(photo.height * scale)), Image.Resampling.BICUBIC)
         data = encode(np.asarray(larger), format="JPEG")
-    framed = mbu_ops.Framed(mbu_ops.chain(arguments.steps), mbu_ops.aligner("faces"), views=arguments.views)
+    aligner = mbu_ops.aligner("faces")
     file = read(data)
+    places = find_in(aligner, file)
+    framed = mbu_ops.Framed(mbu_ops.chain(arguments.steps), aligner, views=arguments.views)
+    editor = Editor(framed, torch.device("cpu"))
     image = file.to_tensor()[None]
-    places = framed.find(image)
     calls = {
         "read and decode": lambda: read(data),
-        "to a tensor": lambda: file.to_tensor(),
-        "find faces": lambda: framed.find(image),
-        "edit, places known": lambda: framed(image, places),
-        "encode": lambda: encode(image[0], file),
+        "find faces and edit": lambda: editor.edit_files([file]),
+        "  find faces": lambda: find_in(aligner, file),
+        "encode": lambda: encode(file.pixels, file),
     }
     for step in steps_of(framed.op):
         name = type(step).__name__
-        for draw, those in draws_in(step, places):
+        for draw, those in draws_in(step, [places]):
             (spot, *_) = spots_in(image, those, draw.frame, draw.limit)
             views = view_matrices(arguments.views, draw.mirrors, spot.area.height, spot.area.width)
             seen = draw.see(extract(image, spot.area, spot.size, views))

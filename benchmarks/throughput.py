@@ -28,7 +28,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command does
 
 import numpy as np
 import psutil
-import torch
 from PIL import Image
 from timing import DEVICE, machine
 
@@ -39,6 +38,7 @@ from mbu_ops.batch.runner import THREADS
 from mbu_ops.families import get_family
 from mbu_ops.frames.framed import Framed
 from mbu_ops.images import ImageFile, encode, read
+from mbu_ops.images.memory import as_image_file
 
 WIDTH, HEIGHT = 1152, 864
 
@@ -74,9 +74,9 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def copied(path: Path) -> bytes:
-    """Decode and encode one photo, with the tensor between as the command has it."""
+    """Decode and encode one photo."""
     image = read(path)
-    return encode(image.to_tensor(), image)
+    return encode(image.pixels, image)
 
 
 def main() -> None:
@@ -103,8 +103,8 @@ def main() -> None:
 
         def edits_alone() -> None:
             for index in range(0, len(paths), 4):  # as many at a time as the command takes of such photos
-                batch = [decoded[(index + step) % len(decoded)].to_tensor() for step in range(4)]
-                editor(torch.stack(batch[: len(paths) - index]))
+                batch = [decoded[(index + step) % len(decoded)] for step in range(4)]
+                editor.edit_files(batch[: len(paths) - index])
 
         def together() -> None:
             report = edit_files(op, paths, folder / "out", existing="overwrite")
@@ -128,8 +128,8 @@ def large_photo(editor: Editor, path: Path) -> None:
     """Time the edits of one photo of 4000x3000 pixels."""
     with Image.open(path) as image:
         photo = np.asarray(image.resize((4000, 3000), Image.Resampling.BICUBIC))
-    batch = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].float() / 255
-    taken = [seconds(lambda: editor(batch)) for _ in range(6)]
+    file = as_image_file(photo)
+    taken = [seconds(lambda: editor.edit_files([file])) for _ in range(6)]
     print(f"one photo of 4000x3000, edits alone: {statistics.median(taken[1:]):.2f} s (the first {taken[0]:.2f} s)")
 
 

@@ -127,7 +127,7 @@ def memory_for(pixels: int, bits: int, progressive: bool, editing: int) -> int:
         progressive: whether it is a progressive JPEG, whose coefficients are kept for all scans.
         editing: bytes a pixel beyond decoding it.
     """
-    decoding = 20 + (8 if progressive else 0)
+    decoding = 10 * bits // 8 + (8 if progressive else 0)
     samples = 4 * bits // 8
     return pixels * max(decoding, samples + editing)
 

@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
+from dataclasses import replace
 from itertools import compress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mbu_ops.errors import ConfigurationError, FrameError, MBUOpsError, PluginError, is_out_of_memory
+from mbu_ops.errors import (
+    ConfigurationError,
+    FrameError,
+    ImageFileError,
+    MBUOpsError,
+    PluginError,
+    is_out_of_memory,
+)
+from mbu_ops.families.frames import WHOLE_FRAME
+from mbu_ops.frames.box import Box
 from mbu_ops.frames.drawing import names_of, steps_of
 from mbu_ops.frames.framed import Framed, Left
+from mbu_ops.frames.windows import windows
 from mbu_ops.functional.render import BAND
+from mbu_ops.images.file import ImageFile, Pixels
+from mbu_ops.images.writer import quantise, to_samples
+from mbu_ops.limits import current_limits
 from mbu_ops.ops.bound import makes_mask
 from mbu_ops.ops.edit import Edit, compose, edit_with
 from mbu_ops.ops.one_input import left_by
 
 if TYPE_CHECKING:
-    from mbu_ops.families.aligning import FrameLike
+    from mbu_ops.families.aligning import Aligner, FrameLike
 
 
 _log = logging.getLogger(__name__)
@@ -29,21 +44,30 @@ class Result(NamedTuple):
     """What the chain made of a picture.
 
     Attributes:
-        image: ``(3, H, W)`` in [0, 1]; None if the chain makes masks.
-        mask: ``(1, H, W)`` in [0, 1]; None if nobody asked for it.
+        image: ``(3, H, W)`` in [0, 1], or samples ``(H, W, 3)`` of the picture's depth; None if the chain makes masks.
+        mask: ``(1, H, W)`` in [0, 1], or samples ``(H, W)`` of 8 bits; None if nobody asked for it.
         places: every place that was found, and whether it was edited; empty if pictures are edited whole.
         idle: the steps that had nothing to do anywhere in it.
         same: whether no step had anything to do, so that the picture is as it was.
     """
 
-    image: Tensor | None
-    mask: Tensor | None
+    image: Tensor | Pixels | None
+    mask: Tensor | Pixels | None
     places: tuple[tuple[FrameLike, bool], ...] = ()
     idle: tuple[str, ...] = ()
     same: bool = False
 
 
-_ImageAndMask = tuple[Tensor | None, Tensor | None]
+_Edited: TypeAlias = "Result | MBUOpsError"
+_ImageAndMask = tuple["Tensor | Pixels | None", "Tensor | Pixels | None"]
+_Idle = list[tuple[int, "FrameLike"]]
+"""Steps that leave places as they are."""
+
+_IMAGE, _MASK = 12, 4
+"""Bytes of a pixel in tensors."""
+
+_SHRUNK = 3
+"""An aligner searches a large photo that has at least so many times as many pixels a side as it looks at."""
 
 
 class Editor:
@@ -72,13 +96,25 @@ class Editor:
     @property
     def bytes_per_pixel(self) -> int:
         """About how many bytes of memory a large picture takes for each of its pixels, the picture itself included."""
-        image, mask = 12, 4
-        if not isinstance(self.op, Framed):
-            return 5 * image + 2 * mask + (image + mask if self.wants_mask else 0)
-        # what is rendered is some bands of it
-        return 3 * image + (image + 2 * mask if self.wants_mask else 0)
+        if not self.works_in_windows:
+            return self.bytes_in_tensors
+        # samples of the result, and what it takes to encode them
+        return 10 + (2 if self.wants_mask or self.makes_mask else 0)
 
-    def __call__(self, images: Tensor) -> list[Result | MBUOpsError]:
+    @property
+    def bytes_in_tensors(self) -> int:
+        """The same for each pixel that becomes a tensor."""
+        if not isinstance(self.op, Framed):
+            return 5 * _IMAGE + 2 * _MASK + (_IMAGE + _MASK if self.wants_mask else 0)
+        # what is rendered is some bands of it
+        return 3 * _IMAGE + (_IMAGE + 2 * _MASK if self.wants_mask else 0)
+
+    @property
+    def works_in_windows(self) -> bool:
+        """Whether only what is around the places of a picture becomes a tensor: where places share no batch anyway."""
+        return isinstance(self.op, Framed) and self.device.type == "cpu"
+
+    def __call__(self, images: Tensor) -> list[_Edited]:
         """Edit a batch.
 
         Args:
@@ -90,16 +126,40 @@ class Editor:
         Raises:
             ConfigurationError: if memory does not hold the batch, or not even one picture.
         """
-        results: list[Result | MBUOpsError] = []
-        while len(results) < len(images):
-            part = images[len(results) : len(results) + self.batch_size]
+        return self._in_parts(images, lambda first, last: self._edit(images[first:last].to(self.device)))
+
+    def edit_files(self, files: Sequence[ImageFile]) -> list[_Edited]:
+        """Edit decoded pictures of one size, as :meth:`__call__` does, with less memory for large ones.
+
+        Args:
+            files: the pictures.
+
+        Returns:
+            As :meth:`__call__`.
+
+        Raises:
+            ConfigurationError: as :meth:`__call__`.
+        """
+        if isinstance(framed := self.op, Framed) and self.works_in_windows:
+            return self._in_parts(
+                files, lambda first, last: [self._in_windows(framed, file) for file in files[first:last]]
+            )
+        tensors = [file.to_tensor() for file in files]
+        # a large one comes alone, and its copy would be large
+        return self(tensors[0][None] if len(tensors) == 1 else torch.stack(tensors))
+
+    def _in_parts(self, pictures: Sized, edit: Callable[[int, int], list[_Edited]]) -> list[_Edited]:
+        """Return what is made of pictures, of as many at a time as memory holds."""
+        results: list[_Edited] = []
+        while len(results) < len(pictures):
+            first, last = len(results), min(len(results) + self.batch_size, len(pictures))
             try:
-                results += self._edit(part.to(self.device))
+                results += edit(first, last)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
-                if not self.adapts or not self._halve(len(part)):
-                    advice = "this picture is too large for it" if len(part) == 1 else "use a smaller --batch-size"
+                if not self.adapts or not self._halve(last - first):
+                    advice = "this picture is too large for it" if last - first == 1 else "use a smaller --batch-size"
                     raise ConfigurationError(f"{self.device} is out of memory; {advice} ({error})") from None
         return results
 
@@ -115,39 +175,74 @@ class Editor:
         return False
 
     @torch.inference_mode()
-    def _edit(self, images: Tensor) -> list[Result | MBUOpsError]:
+    def _edit(self, images: Tensor) -> list[_Edited]:
         if not isinstance(self.op, Framed):
             return self._whole(images)
-        found: list[Sequence[FrameLike]] = []
-        chosen: dict[int, Sequence[FrameLike]] = {}
-        results: list[Result | MBUOpsError] = []
+        results: list[_Edited] = []
+        found: dict[int, tuple[Sequence[FrameLike], Sequence[FrameLike]]] = {}
         for index, image in enumerate(torch.split(images, 1)):
-            places: Sequence[FrameLike] = ()
             try:
                 places = self.op.aligner.find(image)
-                chosen[index] = self.op.choose(places)
+                found[index] = places, self.op.choose(places)
                 results.append(Result(None, None))
             except (FrameError, PluginError) as error:  # one picture with nothing to edit must not cost the others
                 results.append(error)
-            found.append(places)
-        if chosen:
-            left: dict[int, list[tuple[int, FrameLike]]] = {}
+        if found:
+            left: list[tuple[int, int, FrameLike]] = []
             edited = self._results(
                 self.op,
-                images if len(chosen) == len(images) else images[list(chosen)],
-                list(chosen.values()),
-                lambda step, photo, place: left.setdefault(photo, []).append((step, place)),
+                images if len(found) == len(images) else images[list(found)],
+                [chosen for _, chosen in found.values()],
+                _noting(left),
             )
-            for photo, (index, image_and_mask) in enumerate(zip(chosen, edited, strict=True)):
-                places, idle = chosen[index], left.get(photo, [])
-                alone = [all((step, place) in idle for step in range(len(self.names))) for place in places]
-                edits = [place for place, stays in zip(places, alone, strict=True) if not stays]
-                marked = tuple((place, place in edits) for place in found[index])
-                nothing = [all((step, place) in idle for place in places) for step in range(len(self.names))]
-                results[index] = Result(*image_and_mask, marked, tuple(compress(self.names, nothing)), not edits)
+            for photo, (index, image_and_mask) in enumerate(zip(found, edited, strict=True)):
+                idle = [(step, place) for step, where, place in left if where == photo]
+                results[index] = self._result(image_and_mask, *found[index], idle)
         return results
 
-    def _whole(self, images: Tensor) -> list[Result | MBUOpsError]:
+    @torch.inference_mode()
+    def _in_windows(self, framed: Framed, file: ImageFile) -> _Edited:
+        """Edit what is around a picture's places, and leave the rest as its file has it."""
+        try:
+            places = find_in(framed.aligner, file)
+            chosen = framed.choose(places)
+        except (FrameError, PluginError) as error:
+            return error
+        height, width = file.height, file.width
+        specs = [getattr(step, "frame", WHOLE_FRAME) for step in steps_of(framed.op)]
+        around = windows(chosen, specs, height, width)
+        limits = current_limits()
+        if (needed := self.bytes_in_tensors * sum(one.pixels for one in around)) > limits.max_memory:
+            return ImageFileError(
+                f"expected at most {limits.max_memory / 1e9:g} GB of memory, and what is edited in {width} x {height} "
+                f"pixels needs about {needed / 1e9:.1f} GB; shrink it, or raise max_memory"
+            )
+        samples = None if self.makes_mask else file.pixels.copy() if around else file.pixels
+        mask = np.zeros((height, width), np.uint8) if self.makes_mask or self.wants_mask else None
+        idle: _Idle = []
+        for window in around:
+            part = replace(file, pixels=file.pixels[window.region])
+            here = [chosen[number].moved(-window.left, -window.top) for number in window.places]
+            left: list[tuple[int, int, FrameLike]] = []
+            ((image, there),) = self._results(framed, part.to_tensor()[None], [here], _noting(left))
+            idle += [(step, chosen[window.places[here.index(place)]]) for step, _, place in left]
+            if samples is not None and image is not None:
+                samples[window.region] = to_samples(image, 8 * samples.dtype.itemsize)
+            if mask is not None and there is not None:
+                mask[window.region] = quantise(there[0].float().numpy(), 8)
+        return self._result((samples, mask), places, chosen, idle)
+
+    def _result(
+        self, image_and_mask: _ImageAndMask, found: Sequence[FrameLike], chosen: Sequence[FrameLike], idle: _Idle
+    ) -> Result:
+        """Return a result that tells which places were edited, and which steps had nothing to do."""
+        steps = range(len(self.names))
+        edits = [place for place in chosen if not all((step, place) in idle for step in steps)]
+        marked = tuple((place, place in edits) for place in found)
+        nothing = [all((step, place) in idle for place in chosen) for step in steps]
+        return Result(*image_and_mask, marked, tuple(compress(self.names, nothing)), not edits)
+
+    def _whole(self, images: Tensor) -> list[_Edited]:
         """Edit whole pictures, step by step, and note which steps leave them as they are."""
         whole: Edit | None = None
         left = []
@@ -177,7 +272,7 @@ class Editor:
 
     def _results(
         self, framed: Framed, images: Tensor, places: Sequence[Sequence[FrameLike]], left: Left
-    ) -> Iterator[_ImageAndMask]:
+    ) -> Iterator[tuple[Tensor | None, Tensor | None]]:
         image: Tensor | None = None
         mask: Tensor | None = None
         if self.makes_mask:
@@ -189,6 +284,23 @@ class Editor:
             image, mask = edit.image.cpu(), edit.mask.cpu()
         for index in range(len(images)):
             yield None if image is None else image[index], None if mask is None else mask[index]
+
+
+def _noting(left: list[tuple[int, int, FrameLike]]) -> Left:
+    return lambda step, photo, place: left.append((step, photo, place))
+
+
+def find_in(aligner: Aligner, file: ImageFile) -> Sequence[FrameLike]:
+    """Return the places in a picture, of which an aligner sees no more than it looks at."""
+    if isinstance(aligner, Box):  # which looks at nothing
+        return (aligner,)
+    largest = getattr(aligner, "largest", None)
+    times = 1
+    if type(largest) is int and largest > 0:
+        times = max(1, min(max(file.height, file.width) // (_SHRUNK * largest), file.height, file.width))
+    photo = file if times == 1 else file.shrunk(times)
+    places = aligner.find(photo.to_tensor()[None])
+    return places if times == 1 else [place.moved(0, 0, times) for place in places]
 
 
 def unframed(op: nn.Module) -> nn.Module:

@@ -140,6 +140,7 @@ def edit_planned(
 
     pictures = tuple(job for job in plan.todo if not job.clip)
     with limited(replace(current_limits(), editing=editor.bytes_per_pixel)):
-        report = Runner(editor, editor.batch_size, advance).run(replace(plan, todo=pictures))
+        report = Runner(editor.edit_files, editor.batch_size, advance).run(replace(plan, todo=pictures))
+    with limited(replace(current_limits(), editing=editor.bytes_in_tensors)):
         written, failed = edit_clips(op, plan, advance, steady, max_frames, frames)
     return replace(report, written=(*report.written, *written), failed=(*report.failed, *failed))

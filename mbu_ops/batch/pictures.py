@@ -185,7 +185,7 @@ def _editor(chain: _Chain) -> Editor:
 
 def _edited(editor: Editor, picture: Picture, with_mask: bool) -> Any:
     file = as_image_file(picture)
-    (result,) = editor(file.to_tensor()[None])
+    (result,) = editor.edit_files([file])
     if isinstance(result, MBUOpsError):
         raise result
     image = None if result.image is None else in_kind_of(picture, edited(file, result.image))

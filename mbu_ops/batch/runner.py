@@ -12,9 +12,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
-from torch import Tensor
-
 from mbu_ops.batch.claims import Claims
 from mbu_ops.batch.editor import Result
 from mbu_ops.batch.job import Failure, Job
@@ -24,11 +21,14 @@ from mbu_ops.batch.report import Report, Written
 from mbu_ops.errors import MBUOpsError
 from mbu_ops.frames.frame import Frame
 from mbu_ops.images import ImageFile, count_pixels, encode, encode_mask, read, write, write_bytes, write_mask
+from mbu_ops.images.file import Pixels
 from mbu_ops.images.formats import FORMAT_OF_SUFFIX, FORMATS, format_of
 from mbu_ops.images.reader import read_bytes
 from mbu_ops.images.writer import keeps, writable
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from mbu_ops.families.aligning import FrameLike
 
 _log = logging.getLogger(__name__)
@@ -46,14 +46,14 @@ class Runner:
     """Reads, edits and writes; a picture that fails is noted and the rest go on.
 
     Args:
-        edit: makes results of a batch, see :class:`mbu_ops.batch.editor.Editor`.
+        edit: makes results of a batch, see :meth:`mbu_ops.batch.editor.Editor.edit_files`.
         batch_size: most pictures in a batch; pictures of one size share batches.
         advance: called once for every finished picture, by the thread that called :meth:`run`.
     """
 
     def __init__(
         self,
-        edit: Callable[[Tensor], Sequence[Result | MBUOpsError]],
+        edit: Callable[[Sequence[ImageFile]], Sequence[Result | MBUOpsError]],
         batch_size: int,
         advance: Callable[[], object],
     ) -> None:
@@ -157,9 +157,7 @@ class Runner:
     ) -> dict[Future[Written], _Decoded]:
         results: Sequence[Result | MBUOpsError]
         try:
-            tensors = [picture.image.to_tensor() for picture in batch]
-            # a large one comes alone, and its copy would be large
-            results = self.edit(tensors[0][None] if len(tensors) == 1 else torch.stack(tensors))
+            results = self.edit([picture.image for picture in batch])
         except MBUOpsError as error:
             results = [error] * len(batch)
         writes = {}
@@ -242,6 +240,6 @@ def _boxes(places: Sequence[tuple[FrameLike, bool]], image: ImageFile) -> bytes:
     return (json.dumps({"width": image.width, "height": image.height, "faces": faces}, indent=2) + "\n").encode()
 
 
-def _known(mask: Tensor | None) -> Tensor:
+def _known(mask: Tensor | Pixels | None) -> Tensor | Pixels:
     assert mask is not None  # noqa: S101  (a result holds at least one of image and mask)
     return mask

@@ -45,9 +45,16 @@ class FrameLike(Protocol):
     def part(self, spec: FrameSpec) -> FrameLike:
         """Return the rectangle that a family declares within it."""
 
+    def moved(self, right: int, down: int, times: int = 1) -> FrameLike:
+        """Return it in a photo that is so many times as large, then begins so many pixels further left and up."""
+
 
 class Aligner(Protocol):
-    """Finds the places in photos that a family's networks know how to edit."""
+    """Finds the places in photos that a family's networks know how to edit.
+
+    One that has a number ``largest``, the longest side in pixels at which it searches photos, may be given photos that
+    were shrunk, to no less than three times that.
+    """
 
     def find(self, image: Tensor) -> Sequence[FrameLike]:
         """Return the places in one photo ``(1, 3, H, W)`` RGB in [0, 1], the largest first."""

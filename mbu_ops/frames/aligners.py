@@ -48,6 +48,16 @@ class GuardedAligner:
         """What it finds, in one word for messages: the family's noun."""
         return self.family.noun
 
+    @property
+    def largest(self) -> object:
+        """Longest side at which it searches photos, if it says so; see :class:`mbu_ops.families.aligning.Aligner`.
+
+        Raises:
+            PluginError: if the plugin raises something.
+        """
+        with plugin_code(self.family, "saying at which size it searches photos"):
+            return getattr(self.aligner, "largest", None)
+
     def find(self, image: Tensor) -> tuple[FrameLike, ...]:
         """Return the places.
 

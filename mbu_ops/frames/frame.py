@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mbu_ops.errors import ConfigurationError
@@ -100,6 +100,15 @@ class Frame:
         found = self.rectangle.part(spec.x, spec.y, spec.width, spec.height)
         width, height = max(found.width, 1.0), max(found.height, 1.0)
         return Frame(found.x, found.y, width, self.angle, self.score, height / width, self.yaw)
+
+    def moved(self, right: int, down: int, times: int = 1) -> Frame:
+        """Return the frame in a photo that is so many times as large, then begins so many pixels further left and up.
+
+        Example:
+            >>> Frame(50, 40, 20).moved(-10, 5, times=2)
+            Frame(x=90, y=85, side=40, angle=0.0, score=1.0, aspect=1.0, yaw=0.0)
+        """
+        return replace(self, x=times * self.x + right, y=times * self.y + down, side=times * self.side)
 
     def cut(self, image: Tensor, limit: int | None = None) -> Tensor:
         """Return its content, upright.

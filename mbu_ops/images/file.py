@@ -152,6 +152,24 @@ class ImageFile:
         """
         return _in_8_bits(self.pixels)
 
+    def shrunk(self, times: int) -> ImageFile:
+        """Return the picture in 8 bits and without alpha, each of its pixels the mean of a square of ours.
+
+        Args:
+            times: side of the squares, at most the picture's shorter side; what is left over at its right and lower
+                border falls away.
+
+        Example:
+            >>> ImageFile(np.full((5, 9, 3), 7, np.uint8), None, ImageKind()).shrunk(4).pixels.tolist()
+            [[[7, 7, 7], [7, 7, 7]]]
+        """
+        height, width = self.height // times, self.width // times
+        samples = np.empty((height, width, 3), np.uint8)
+        for top, bottom in row_bands(height, width * times * times):
+            rows = _in_8_bits(self.pixels[top * times : bottom * times, : width * times])
+            samples[top:bottom] = np.asarray(Image.fromarray(np.ascontiguousarray(rows)).reduce(times))
+        return ImageFile(samples, None, ImageKind())
+
     def to_pillow(self) -> Image.Image:
         """Return the picture as Pillow has it: grey, with alpha, profile, EXIF and resolution as they are.
 

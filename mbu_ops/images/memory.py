@@ -65,12 +65,12 @@ def as_image_file(picture: Picture, name: str = "picture") -> ImageFile:
     return ImageFile(np.require(picture, requirements=["C", "W"]), None, ImageKind(bits=8 * picture.dtype.itemsize))
 
 
-def edited(like: ImageFile, pixels: torch.Tensor) -> ImageFile:
+def edited(like: ImageFile, pixels: torch.Tensor | Pixels) -> ImageFile:
     """Return a picture with other pixels, of its own depth; grey stays grey.
 
     Args:
         like: the picture.
-        pixels: ``(3, H, W)`` RGB in [0, 1], of its size.
+        pixels: ``(3, H, W)`` RGB in [0, 1], of its size, or samples ``(H, W, 3)``.
 
     Example:
         >>> grey = as_image_file(Image.new("L", (6, 4), 77))
@@ -81,9 +81,14 @@ def edited(like: ImageFile, pixels: torch.Tensor) -> ImageFile:
     return replace(like, pixels=_repeated(luma(samples)) if like.kind.grey else samples)
 
 
-def mask_file(mask: torch.Tensor) -> ImageFile:
-    """Return a mask ``(1, H, W)`` in [0, 1] as a grey picture of 8 bits, 255 = content."""
-    return ImageFile(_repeated(quantise(mask[0].float().numpy(), 8)), None, ImageKind(grey=True))
+def mask_file(mask: torch.Tensor | Pixels) -> ImageFile:
+    """Return a mask as a grey picture of 8 bits, 255 = content.
+
+    Args:
+        mask: ``(1, H, W)`` in [0, 1], or samples ``(H, W)``.
+    """
+    samples = mask if isinstance(mask, np.ndarray) else quantise(mask[0].float().numpy(), 8)
+    return ImageFile(_repeated(samples), None, ImageKind(grey=True))
 
 
 def in_kind_of(picture: Picture, file: ImageFile) -> Image.Image | Pixels | ImageFile:

@@ -88,14 +88,14 @@ def write_mask(
 
     Args:
         path: where to; must end in ``.png``.
-        mask: ``(1, H, W)`` or ``(H, W)`` in [0, 1].
+        mask: ``(1, H, W)`` or ``(H, W)`` in [0, 1]; or an array ``(H, W)`` of uint8, 255 = content.
         overwrite: replace an existing file.
         mode: as in :func:`write_bytes`.
 
     Raises:
         ImageFileError: as :func:`write`.
         ShapeError: if the mask has another shape.
-        DTypeError: if it is not floating point.
+        DTypeError: if it is neither floating point nor uint8.
     """
     path = Path(path)
     if format_of(path).name != "PNG":
@@ -169,7 +169,7 @@ def encode_mask(mask: torch.Tensor | NDArray[Any]) -> bytes:
     if values.ndim != 2 or not values.size:
         raise ShapeError(f"expected one mask (1, H, W) or (H, W), got {tuple(values.shape)}")
     buffer = BytesIO()
-    Image.fromarray(quantise(values, 8)).save(buffer, "PNG")
+    Image.fromarray(values if values.dtype == np.uint8 else quantise(values, 8)).save(buffer, "PNG")
     return buffer.getvalue()
 
 

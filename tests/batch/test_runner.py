@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from mbu_ops.batch import Failure, FilePlan, Job, runner
 from mbu_ops.batch.editor import Result
@@ -27,7 +27,8 @@ class Invert:
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
 
-    def __call__(self, images: torch.Tensor) -> list[Result]:
+    def __call__(self, files: Sequence[ImageFile]) -> list[Result]:
+        images = torch.stack([file.to_tensor() for file in files])
         self.shapes.append(tuple(images.shape))
         return [Result(1 - image, None) for image in images]
 
@@ -62,9 +63,9 @@ def test_odd_sizes_are_not_held_back_forever(tmp_path: Path, monkeypatch: pytest
     def write(path: Path, *_: object, **options: object) -> None:
         held.discard(path.stem)
 
-    def edit(images: Tensor) -> list[Result]:
+    def edit(files: Sequence[ImageFile]) -> list[Result]:
         most.append(len(held))
-        return [Result(image, None) for image in images]
+        return [Result(file.to_tensor(), None) for file in files]
 
     monkeypatch.setattr(runner, "count_pixels", lambda path: 4 * int(path.name))
     monkeypatch.setattr(runner, "read", read)
@@ -104,9 +105,9 @@ def test_few_large_pictures_are_in_memory_at_a_time(
         with lock:
             large.discard(int(path.stem))
 
-    def edit(images: Tensor) -> list[Result]:
+    def edit(files: Sequence[ImageFile]) -> list[Result]:
         time.sleep(0.02 if slow == "edit" else 0)
-        return [Result(image, None) for image in images]
+        return [Result(file.to_tensor(), None) for file in files]
 
     monkeypatch.setattr(runner, "count_pixels", lambda path: int(path.name.split("-")[1]) * 40)
     monkeypatch.setattr(runner, "read", read)
@@ -145,10 +146,10 @@ def test_a_failure_costs_one_picture(phase: str, tmp_path: Path, monkeypatch: py
     if phase == "write":
         jobs[1].target.mkdir(parents=True)
 
-    def fail_on_squares(images: Tensor) -> list[Result]:
-        if phase == "edit" and images.shape[-1] == images.shape[-2]:
+    def fail_on_squares(files: Sequence[ImageFile]) -> list[Result]:
+        if phase == "edit" and files[0].width == files[0].height:
             raise ShapeError("no squares")
-        return edit(images)
+        return edit(files)
 
     report = Runner(fail_on_squares, 2, lambda: None).run(FilePlan(tuple(jobs), overwrite=True))
     assert [failure.job for failure in report.failed] == [jobs[1]]
@@ -156,7 +157,7 @@ def test_a_failure_costs_one_picture(phase: str, tmp_path: Path, monkeypatch: py
 
 
 def test_an_unknown_error_in_the_edit_stops_the_run_and_its_threads(tmp_path: Path) -> None:
-    def broken(_images: Tensor) -> NoReturn:
+    def broken(_files: Sequence[ImageFile]) -> NoReturn:
         raise RuntimeError("a bug")
 
     with pytest.raises(RuntimeError, match="a bug"):
@@ -181,7 +182,11 @@ def test_the_mask_is_written_before_its_picture(tmp_path: Path, monkeypatch: pyt
         raise ImageFileError("disk is full")
 
     monkeypatch.setattr(runner, "write", fail)
-    report = Runner(lambda images: [Result(image, image[:1]) for image in images], 1, lambda: None).run(plan_of([job]))
+
+    def edit(files: Sequence[ImageFile]) -> list[Result]:
+        return [Result(image, image[:1]) for image in (file.to_tensor() for file in files)]
+
+    report = Runner(edit, 1, lambda: None).run(plan_of([job]))
     assert report.failed == (Failure(job, "disk is full"),)
     assert job.mask.exists()
     assert not job.target.exists()

@@ -17,6 +17,7 @@ from PIL import Image, ImageCms
 
 from mbu_ops.errors import DTypeError, ImageFileError, ShapeError
 from mbu_ops.images import ImageFile, ImageKind, encode, encode_mask, read, write, write_bytes, write_mask
+from mbu_ops.images.memory import mask_file
 
 from ..pictures import smooth
 
@@ -262,3 +263,12 @@ def test_masks_of_other_shapes_dtypes_and_names_are_refused(tmp_path: Path) -> N
         encode_mask(np.zeros((4, 4), np.int32))
     with pytest.raises(ImageFileError, match=r"\.png"):
         write_mask(tmp_path / "m.jpg", torch.zeros(1, 4, 4))
+
+
+def test_masks_may_be_samples() -> None:
+    samples = np.array([[0, 7, 255]], np.uint8)
+    with Image.open(BytesIO(encode_mask(samples))) as written:
+        assert np.array_equal(np.asarray(written), samples)
+    assert np.array_equal(mask_file(samples).pixels[..., 0], samples)
+    with pytest.raises(DTypeError):
+        encode_mask(samples.astype(np.int64))

@@ -158,7 +158,7 @@ def test_markers_without_end_are_not_gone_through() -> None:
         read(data[:2] + b"\xff\xfe\0\2" * MOST_MARKERS + data[2:])
 
 
-@pytest.mark.parametrize(("bits", "megapixels"), [(8, 5), (16, 5)])
+@pytest.mark.parametrize(("bits", "megapixels"), [(8, 8), (16, 5)])
 def test_memory_is_estimated_before_it_is_taken(bits: int, megapixels: int, monkeypatch: pytest.MonkeyPatch) -> None:
     data = encoded("PNG" if bits == 8 else "PNG16")
     with limited(Limits(max_memory=16 * 16 * 30)):

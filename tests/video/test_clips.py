@@ -188,7 +188,7 @@ CLIPS: dict[str, Callable[[Path, list[Any]], Path]] = {"mkv": write_video, "gif"
 def test_clips_are_held_to_the_limits_of_pictures(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     source, out = CLIPS[suffix](tmp_path / f"in.{suffix}", pictures(4)), tmp_path / f"out.{suffix}"
     reasons = {
-        r"of its frames, expected at most .* of memory": Limits(max_memory=96 * 64 * 19),
+        r"of its frames, expected at most .* of memory": Limits(max_memory=96 * 64 * 9),
         r"expected a picture, which a process of its own could decode.*isolate": Limits(isolate=True),
     }
     for reason, limits in reasons.items():
