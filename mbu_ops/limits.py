@@ -28,6 +28,9 @@ LARGEST_METADATA = 64 << 20
 MOST_MARKERS = 1 << 16
 """Of a JPEG file, however many scans and blocks of metadata it has: a camera's has some 20."""
 
+CODING = 12
+"""Bytes that each pixel of 8 bits takes while most formats are decoded, or encoded again, the picture included."""
+
 _LARGEST_PIXEL = 16
 """Bytes in a file: four samples of 32 bits, not compressed."""
 
@@ -74,7 +77,9 @@ class Limits:
             if value is not None and not 0 < value < float("inf"):
                 raise ConfigurationError(f"expected a positive number for {name}, got {value!r}")
 
-    def flaw(self, width: int, height: int, *, bits: int, scans: int, file_bytes: int) -> str | None:
+    def flaw(
+        self, width: int, height: int, *, bits: int, scans: int, file_bytes: int, coding: int = CODING
+    ) -> str | None:
         """Return which limit a picture exceeds, for people; None if none.
 
         Args:
@@ -83,6 +88,7 @@ class Limits:
             bits: of a sample, 8 or 16.
             scans: of a JPEG file; 0 for others.
             file_bytes: length of its file.
+            coding: see :attr:`mbu_ops.images.formats.Format.coding`.
 
         Example:
             >>> Limits().flaw(20_000, 20_000, bits=8, scans=0, file_bytes=100).partition(";")[0]
@@ -101,7 +107,7 @@ class Limits:
                 f"expected at most {allowed} scans in a JPEG file of {width} x {height} pixels, got {scans}; it takes "
                 "far longer to decode than a photo: save it anew with a program that you trust"
             )
-        if (needed := memory_for(pixels, bits, scans > 1, self.editing) + file_bytes) > self.max_memory:
+        if (needed := memory_for(pixels, bits, scans > 1, self.editing, coding) + file_bytes) > self.max_memory:
             return (
                 f"expected at most {self.max_memory / 1e9:g} GB of memory, and {width} x {height} pixels of {bits} "
                 f"bits need about {needed / 1e9:.1f} GB; shrink it, or raise max_memory"
@@ -118,7 +124,7 @@ class Limits:
         return None
 
 
-def memory_for(pixels: int, bits: int, progressive: bool, editing: int) -> int:
+def memory_for(pixels: int, bits: int, progressive: bool, editing: int, coding: int = CODING) -> int:
     """Return about how many bytes of memory a picture takes at most.
 
     Args:
@@ -126,8 +132,9 @@ def memory_for(pixels: int, bits: int, progressive: bool, editing: int) -> int:
         bits: of a sample, 8 or 16.
         progressive: whether it is a progressive JPEG, whose coefficients are kept for all scans.
         editing: bytes a pixel beyond decoding it.
+        coding: bytes a pixel that decoding 8 bits takes, or encoding them again.
     """
-    decoding = 10 * bits // 8 + (8 if progressive else 0)
+    decoding = coding * (bits + 2) // 10 + (8 if progressive else 0)  # of twice the bits some things are no larger
     samples = 4 * bits // 8
     return pixels * max(decoding, samples + editing)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mbu_ops.errors import ImageFileError
 from mbu_ops.files import open_regular
+from mbu_ops.limits import CODING
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Format:
         video: whether its files hold videos, and no pictures.
         package: package that reads and writes it, where Pillow alone does not.
         extra: extra of this distribution that brings the package.
+        coding: bytes that each pixel of 8 bits takes while it is decoded, or encoded again, the picture included.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Format:
     video: bool = False
     package: str | None = None
     extra: str | None = None
+    coding: int = CODING
 
     @property
     def missing(self) -> str | None:
@@ -60,11 +63,13 @@ FORMATS = {
     for format in (
         Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), alpha=False, quality=95),
         Format("PNG", (".png",), deep=True, animated=True),
-        Format("WEBP", (".webp",), dpi=False, quality=95, animated=True),
+        Format("WEBP", (".webp",), dpi=False, quality=95, animated=True, coding=36),
         Format("TIFF", (".tiff", ".tif"), deep=True),
         Format("BMP", (".bmp",), alpha=False, metadata=False),
-        Format("AVIF", (".avif",), dpi=False, quality=90),
-        Format("HEIF", (".heic", ".heif", ".hif"), dpi=False, quality=90, package="pillow_heif", extra="heic"),
+        Format("AVIF", (".avif",), dpi=False, quality=90, coding=48),
+        Format(
+            "HEIF", (".heic", ".heif", ".hif"), dpi=False, quality=90, package="pillow_heif", extra="heic", coding=48
+        ),
         # its palette cannot hold an edit, so edits of it become PNG files; those of animations stay what they are
         Format("GIF", (".gif",), writable=False, animated=True),
         *(

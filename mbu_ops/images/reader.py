@@ -34,6 +34,7 @@ from mbu_ops.images.file import TIFF_TEXT_TAGS, ImageFile, ImageKind, JPEGTables
 from mbu_ops.images.formats import FORMATS, enable_heif, looks_like_heif, require
 from mbu_ops.images.samples import samples_of
 from mbu_ops.limits import (
+    CODING,
     LARGEST_METADATA,
     MAX_FILE_BYTES,
     Limits,
@@ -289,7 +290,8 @@ def _refuse(flaw: str | None) -> None:
 def _decode(image: PillowFile.ImageFile, data: bytes, limits: Limits) -> ImageFile:
     bits = 16 if deep.is_deep(image) else 8
     scans = _count_scans(image, data)
-    _refuse(limits.flaw(image.width, image.height, bits=bits, scans=scans, file_bytes=len(data)))
+    coding = FORMATS[image.format].coding if image.format in FORMATS else CODING
+    _refuse(limits.flaw(image.width, image.height, bits=bits, scans=scans, file_bytes=len(data), coding=coding))
     _refuse_animation(image)
     high, low = deep.load(image, data)
     return _upright(image, high, low, image.format == "WEBP" and b"VP8L" in data)

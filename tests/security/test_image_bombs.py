@@ -18,6 +18,7 @@ from PIL import Image
 
 from mbu_ops.errors import ImageFileError
 from mbu_ops.images import DEFAULT_MAX_PIXELS, ImageFile, ImageKind, Limits, deep, encode, limited, read, reader
+from mbu_ops.images.formats import FORMATS
 from mbu_ops.limits import MAX_SCANS, MOST_MARKERS, count_scans
 
 
@@ -158,7 +159,7 @@ def test_markers_without_end_are_not_gone_through() -> None:
         read(data[:2] + b"\xff\xfe\0\2" * MOST_MARKERS + data[2:])
 
 
-@pytest.mark.parametrize(("bits", "megapixels"), [(8, 8), (16, 5)])
+@pytest.mark.parametrize(("bits", "megapixels"), [(8, 6), (16, 5)])
 def test_memory_is_estimated_before_it_is_taken(bits: int, megapixels: int, monkeypatch: pytest.MonkeyPatch) -> None:
     data = encoded("PNG" if bits == 8 else "PNG16")
     with limited(Limits(max_memory=16 * 16 * 30)):
@@ -167,6 +168,18 @@ def test_memory_is_estimated_before_it_is_taken(bits: int, megapixels: int, monk
     data[8:33] = png_chunk(b"IHDR", struct.pack(">II", 1000, 1000 * megapixels) + bytes(data[24:29]))
     with limited(Limits(max_memory=60_000_000)), pytest.raises(ImageFileError, match=r"0\.06 GB of memory"):
         read(bytes(data))
+
+
+def test_formats_that_take_more_memory_are_counted_so() -> None:
+    picture = Image.new("RGB", (100, 100))
+    for format, coding in (("JPEG", 12), ("PNG", 12), ("WEBP", 36), ("AVIF", 48)):
+        assert FORMATS[format].coding == coding
+        stream = BytesIO()
+        picture.save(stream, format)
+        with limited(Limits(max_memory=10_000 * coding + len(stream.getvalue()))):
+            assert read(stream.getvalue()).width == 100
+        with limited(Limits(max_memory=10_000 * coding)), pytest.raises(ImageFileError, match="raise max_memory"):
+            read(stream.getvalue())
 
 
 def test_what_is_done_with_a_picture_counts_too() -> None:
