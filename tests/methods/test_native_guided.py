@@ -24,7 +24,7 @@ from mbu_ops.methods.presence import OwnPresence
 from mbu_ops.testing import tiny_maae, tiny_native, tiny_native_guided
 from mbu_ops.weights import WeightsInfo, save
 
-from .slow_to_trace import SlowToExport, SlowToTrace
+from ..slow_to_trace import SlowToExport, SlowToTrace
 
 SIZE = 16, 16
 

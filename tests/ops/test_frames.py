@@ -111,7 +111,14 @@ def test_a_tiny_image_has_a_tiny_frame(verb: str, tmp_path: Path) -> None:
     assert step(torch.rand(1, 3, 5, 4)).shape[-2:] == (5, 4)
 
 
-@pytest.mark.parametrize("name", [name for name in OPS if name != "a chain"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in ("remove", "add", "segment") else pytest.mark.slow)
+        for name in OPS
+        if name != "a chain"
+    ],
+)
 def test_what_sees_a_part_is_compiled_in_one_graph_and_exported(name: str, tmp_path: Path) -> None:
     method, build = OPS[name]
     op = build(saved(tmp_path, method, "lower_face"))

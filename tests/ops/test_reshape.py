@@ -16,7 +16,9 @@ from mbu_ops.methods.portrait.method import EDIT_DILATION
 from mbu_ops.ops.look import Look
 from mbu_ops.ops.parse import Parse
 from mbu_ops.ops.reshape import UNSPECIFIED, BoundReshape, Generate, Reshape, mask_in_frame
-from mbu_ops.testing import OpTester, tiny_mbu, tiny_parsing, tiny_portrait
+from mbu_ops.testing import tiny_mbu, tiny_parsing, tiny_portrait
+
+from ..slow_to_trace import SlowToTrace
 
 MOUTH = 3
 NEAR = 1 + EDIT_DILATION + 2
@@ -42,7 +44,7 @@ def quarter(batch: int, height: int, width: int) -> Tensor:
     return labels
 
 
-class TestReshape(OpTester):
+class TestReshape(SlowToTrace):
     op_class = Reshape
 
     def make_model(self, seed: int = 0, dtype: torch.dtype = torch.float32) -> Portrait:

@@ -17,6 +17,7 @@ from mbu_ops.ops.transfer import Transfer
 from mbu_ops.testing import OpTester, tiny_portrait
 
 from ..methods.faces import read_as
+from ..slow_to_trace import SlowToTrace
 
 
 class TestSwap(OpTester):
@@ -24,7 +25,7 @@ class TestSwap(OpTester):
     guides = 1
 
 
-class TestSwapOfComponents(OpTester):
+class TestSwapOfComponents(SlowToTrace):
     """Of both eyes: two components, one content."""
 
     op_class = Swap

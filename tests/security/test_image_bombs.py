@@ -19,7 +19,7 @@ from PIL import Image
 from mbu_ops.errors import ImageFileError
 from mbu_ops.images import DEFAULT_MAX_PIXELS, ImageFile, ImageKind, Limits, deep, encode, limited, read, reader
 from mbu_ops.images.formats import FORMATS
-from mbu_ops.limits import MAX_SCANS, MOST_MARKERS, count_scans
+from mbu_ops.limits import MAX_SCANS, MOST_MARKERS, count_scans, memory_for
 
 
 def encoded(format: str, **options: Any) -> bytearray:
@@ -84,15 +84,11 @@ def test_the_limit_is_ours_and_not_only_pillows() -> None:
 
 
 @pytest.mark.parametrize(
-    "chunk",
-    [
-        png_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(200 << 20), 9)),
-        png_chunk(b"iCCP", b"profile\0\0" + zlib.compress(bytes(200 << 20), 9)),
-    ],
-    ids=["text", "profile"],
+    ("kind", "start"), [(b"zTXt", b"Comment\0\0"), (b"iCCP", b"profile\0\0")], ids=["text", "profile"]
 )
-def test_metadata_that_unpacks_without_end_does_not_fill_the_memory(chunk: bytes) -> None:
+def test_metadata_that_unpacks_without_end_does_not_fill_the_memory(kind: bytes, start: bytes) -> None:
     resource = pytest.importorskip("resource")
+    chunk = png_chunk(kind, start + zlib.compress(bytes(200 << 20), 1))
     data = encoded("PNG")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     try:
@@ -200,7 +196,9 @@ def test_decoding_takes_what_was_estimated(bits: int) -> None:
     chunks = png_chunk(b"IHDR", header) + png_chunk(b"IDAT", zlib.compress(row * side, 1)) + png_chunk(b"IEND", b"")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert read(b"\x89PNG\r\n\x1a\n" + chunks).kind.bits == bits
-    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < 24 * side * side
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < memory_for(
+        side * side, bits, False, 0
+    )
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "BMP", "WEBP", "AVIF"])
