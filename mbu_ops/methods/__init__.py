@@ -8,6 +8,7 @@ native networks.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from mbu_ops.errors import ConfigurationError
@@ -18,7 +19,9 @@ from mbu_ops.families.names import did_you_mean
 if TYPE_CHECKING:
     from mbu_ops.methods.base import Networks
 
-__all__ = ["get_method", "method_names"]
+_log = logging.getLogger(__name__)
+
+__all__ = ["get_method", "method_names", "methods"]
 
 
 def method_names() -> tuple[str, ...]:
@@ -29,6 +32,26 @@ def method_names() -> tuple[str, ...]:
         True
     """
     return tuple(plugin.name for plugin in discovery.discover(discovery.METHODS).plugins)
+
+
+def methods() -> tuple[type[Networks], ...]:
+    """Import every method that can be used, and return their classes.
+
+    A broken plugin is left out with a logged warning.
+
+    Example:
+        >>> [kind.__name__ for kind in methods() if kind.info.name == "press"]
+        ['Press']
+    """
+    found = []
+    for name in method_names():
+        try:
+            found.append(get_method(name))
+        except ConfigurationError as error:
+            _log.warning("%s", error)
+    for broken in discovery.discover(discovery.METHODS).broken:
+        discovery.report(broken)
+    return tuple(found)
 
 
 def get_method(name: str) -> type[Networks]:

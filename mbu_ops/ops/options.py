@@ -90,8 +90,33 @@ def pixels(value: str) -> int:
     return int(value)
 
 
-def name_of(what: str) -> Kind:
-    """Return the kind of names: lower-case letters, digits and underscores.
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The kind of names: lower-case letters, digits and underscores.
+
+    Attributes:
+        what: what bears the name, for errors.
+
+    Example:
+        >>> Names("method")("mbu")
+        'mbu'
+    """
+
+    what: str
+
+    def __call__(self, value: str) -> str:
+        """Read a name.
+
+        Raises:
+            ValueError: if it is none.
+        """
+        if not NAME.match(value):
+            raise ValueError(f"the name of a {self.what}")
+        return value
+
+
+def name_of(what: str) -> Names:
+    """Return the kind of names of something.
 
     Args:
         what: what bears the name, for errors.
@@ -100,13 +125,7 @@ def name_of(what: str) -> Kind:
         >>> name_of("method")("mbu")
         'mbu'
     """
-
-    def read(value: str) -> str:
-        if not NAME.match(value):
-            raise ValueError(f"the name of a {what}")
-        return value
-
-    return read
+    return Names(what)
 
 
 def path_or_index(value: str) -> str | int:

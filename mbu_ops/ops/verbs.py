@@ -17,6 +17,7 @@ from mbu_ops.families.choice import weights_for
 from mbu_ops.families.discovery import BrokenPlugin, Plugin
 from mbu_ops.families.names import NAME, did_you_mean
 from mbu_ops.families.spec import FamilySpec, WeightSpec
+from mbu_ops.foreign import one_line
 from mbu_ops.ops.options import (
     CONTENT,
     DETAIL,
@@ -210,7 +211,7 @@ def verb_names() -> tuple[str, ...]:
 
 
 def get_verb(name: str) -> Verb:
-    """Return the verb of that name; imports a plugin only if it is no built-in one.
+    """Return the verb of that name; imports a plugin only if it is neither built in nor described beside its code.
 
     Args:
         name: one of :func:`verb_names`.
@@ -240,6 +241,8 @@ def get_verb(name: str) -> Verb:
 def verbs() -> tuple[Verb, ...]:
     """Return every verb that can be used, the built-in ones first; imports the plugins that bring others.
 
+    Those that their plugins describe (:func:`mbu_ops.ops.verb_description.read_verb`) are read without that.
+
     A broken plugin is left out with a logged warning.
 
     Example:
@@ -256,6 +259,13 @@ def verbs() -> tuple[Verb, ...]:
 def _load(plugin: Plugin) -> Verb | BrokenPlugin:
     reason = "a built-in verb has this name; give yours another"
     if plugin.name not in _BUILT_IN:
+        from mbu_ops.ops.verb_description import described
+
+        try:
+            if verb := described(plugin):
+                return verb
+        except ConfigurationError as error:
+            return BrokenPlugin(plugin.name, plugin.distribution, one_line(error))
         found = discovery.load(plugin)
         if isinstance(found, BrokenPlugin):
             return found

@@ -26,6 +26,14 @@ def test_the_list_says_what_each_can_do(capsys: pytest.CaptureFixture[str]) -> N
     assert "--config lite, full, eyes" in capsys.readouterr().out
 
 
+def test_a_broken_method_costs_only_itself(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
+    install("broken", "[mbu_ops.methods]\npaper = no_such_module:Paper\n")
+    assert run(["methods", "list", "--json"]) == 0
+    said = capsys.readouterr()
+    assert "paper" not in {row["method"] for row in json.loads(said.out)}
+    assert "method 'paper': plugin 'paper' of distribution 'broken' cannot be used: ModuleNotFoundError" in said.err
+
+
 def test_a_new_method_passes_its_own_tests(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, install: Install, capsys: pytest.CaptureFixture[str]
 ) -> None:

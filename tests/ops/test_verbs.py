@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import json
 import re
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from mbu_ops.ops.options import Option, index, number, path_or_index, pixels
 from mbu_ops.ops.plan import op_class
 from mbu_ops.ops.redraw import Redraw
 from mbu_ops.ops.step import StepSpec
+from mbu_ops.ops.verb_description import read_verb
 from mbu_ops.ops.verbs import Verb, get_verb, grammar_words, name_hint, verb_names, verbs
 from mbu_ops.testing import tiny_didd, tiny_maae, tiny_mbu
 from mbu_ops.weights import WeightsInfo, save
@@ -269,6 +272,94 @@ def test_a_broken_plugin_costs_only_itself(
     assert re.search(reason, caplog.text)
 
 
+DESCRIBED = {
+    "op": "some_ops:Paint",
+    "help": "paint it over",
+    "example": "paint:hat",
+    "call": "segment",
+    "options": [
+        {"name": "amount", "kind": {"number": [0, 2]}, "help": "how much", "default_text": "1"},
+        {"name": "width", "kind": "pixels", "help": "how wide"},
+        {"name": "layer", "kind": "index", "help": "which"},
+        {"name": "pattern", "kind": "path_or_index", "help": "a picture"},
+        {"name": "colour", "kind": {"name_of": "colour"}, "help": "which colour"},
+    ],
+}
+
+
+def describe(install: Install, verbs_json: object, module: str = "raise SystemExit('imported')") -> None:
+    """Install a plugin that describes its verb beside code that must not run."""
+    package = install("painting", "[mbu_ops.verbs]\npaint = some_paints:verb\n").parent / "some_paints"
+    package.mkdir()
+    (package / "__init__.py").write_text(module)
+    text = verbs_json if isinstance(verbs_json, str) else json.dumps(verbs_json)
+    (package / "verbs.json").write_text(text)
+
+
+def test_a_described_verb_is_known_without_its_code(install: Install) -> None:
+    describe(install, {"paint": DESCRIBED})
+    verb = get_verb("paint")
+    assert verbs()[len(BUILT_IN) :] == (verb,)
+    assert (verb.name, verb.op, verb.call, verb.guides, verb.result) == (
+        "paint",
+        "some_ops:Paint",
+        "segment",
+        0,
+        "image",
+    )
+    assert [(option.name, option.help) for option in verb.options][:2] == [
+        ("amount", "how much"),
+        ("width", "how wide"),
+    ]
+    step = StepSpec.parse("paint:hat,amount=1.5,width=3,layer=2,pattern=a.png,colour=red")
+    assert dict(step.options) == {"amount": 1.5, "width": 3, "layer": 2, "pattern": "a.png", "colour": "red"}
+    with pytest.raises(ChainSyntaxError, match="a number from 0 to 2"):
+        StepSpec.parse("paint:hat,amount=3")
+    with pytest.raises(ChainSyntaxError, match="the name of a colour"):
+        StepSpec.parse("paint:hat,colour=Red!")
+    assert "some_paints" not in sys.modules
+
+
+def test_code_may_read_the_description(install: Install) -> None:
+    describe(
+        install,
+        {"paint": DESCRIBED},
+        "from mbu_ops.ops.verb_description import read_verb\nverb = read_verb(__name__, 'paint')",
+    )
+    assert importlib.import_module("some_paints").verb == get_verb("paint")
+
+
+@pytest.mark.parametrize(
+    ("described", "reason"),
+    [
+        ("[]", r"some_paints/verbs\.json: it is not a JSON object"),
+        ({}, "it says nothing of the verb 'paint'"),
+        ({"paint": DESCRIBED | {"ops": "x"}}, "'ops' is no field"),
+        ({"paint": {"op": "some_ops:Paint", "help": "paint it over"}}, "example is missing"),
+        ({"paint": DESCRIBED | {"result": "sound"}}, "expected 'image' or 'mask', got 'sound'"),
+        ({"paint": DESCRIBED | {"guides": "1"}}, "guides: expected int, got '1'"),
+        ({"paint": DESCRIBED | {"example": "draw:hat"}}, "expected example to be a step such as"),
+        ({"paint": DESCRIBED | {"name": "draw"}}, "'name' is no field"),
+        *(
+            (
+                {"paint": DESCRIBED | {"options": [{"name": "a", "help": "b", "kind": kind}]}},
+                r"options\[0\]: kind: expected",
+            )
+            for kind in ("number", "os:system", {"number": [2, 1]}, {"number": [0, True]}, {"name_of": 3}, {}, None, 7)
+        ),
+    ],
+)
+def test_a_malformed_description_costs_only_its_verb(
+    described: object, reason: str, install: Install, caplog: pytest.LogCaptureFixture
+) -> None:
+    describe(install, described)
+    with pytest.raises(ConfigurationError, match=f"verb 'paint': .*'painting' cannot be used: .*{reason}"):
+        get_verb("paint")
+    assert tuple(verb.name for verb in verbs()) == BUILT_IN
+    assert re.search(reason, caplog.text)
+    assert "some_paints" not in sys.modules
+
+
 def test_a_name_claimed_twice_serves_neither(install: Install) -> None:
     install("painting", ENTRY, {"some_verbs": RECORD.format(fields=FIELDS)})
     install("drawing", ENTRY)
@@ -364,10 +455,23 @@ def soften(install: Install, tmp_path: Path) -> None:
         .partition("## A verb of your own")[2]
         .partition("\n## ")[0]
     )
-    toml, record, op = re.findall(r"^```\w+\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    ((toml,), (record, op)) = ([text for kind, text in blocks if kind == wanted] for wanted in ("toml", "python"))
     entry = toml.replace('project.entry-points."mbu_ops.verbs"', "mbu_ops.verbs").replace('"', "")
     (tmp_path / "site" / "my_package").mkdir()
     install("softening", entry, {"my_package/verb": record, "my_package/op": op})
+
+
+@pytest.mark.usefixtures("soften")
+def test_the_description_of_the_documentation_says_the_same(install: Install) -> None:
+    page = (ROOT / "docs/plugins.md").read_text(encoding="utf-8").partition("## A verb of your own")[2]
+    described = page.partition("```json\n")[2].partition("```")[0]
+    written = get_verb("soften")
+    package = install("other", "").parent / "some_softening"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "verbs.json").write_text(described)
+    assert read_verb("some_softening", "soften") == written
 
 
 @pytest.mark.usefixtures("soften")

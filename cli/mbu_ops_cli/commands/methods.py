@@ -20,12 +20,11 @@ def methods() -> None:
 @json_option
 def list_methods(as_json: bool) -> None:
     """List the methods: what each can do, and its configurations."""
-    from mbu_ops.methods import get_method, method_names
+    from mbu_ops.methods import methods as all_methods
 
     rows = [
-        {"method": name, "verbs": sorted(kind.info.verbs), "configurations": list(kind.configs)}
-        for name in method_names()
-        for kind in [get_method(name)]
+        {"method": kind.info.name, "verbs": sorted(kind.info.verbs), "configurations": list(kind.configs)}
+        for kind in all_methods()
     ]
     if as_json:
         echo_json(rows)
