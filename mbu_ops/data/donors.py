@@ -35,6 +35,9 @@ _FINE = 9, 9
 _DARK, _LIGHT = 0.02, 0.9
 """What is added to both sides of a ratio, so that black has one, and the largest logarithm of a ratio."""
 
+_ODD, _TINT = 0.35, 0.1
+"""Ratios so far from most others are hardly believed; how far a ratio's tint may be from the usual one."""
+
 OPAQUE = 0.75
 """Share of the contents that are laid on as they are; the others only darken, as stubble and shadows do."""
 
@@ -181,7 +184,7 @@ def laid_on(photos: Tensor, donors: Tensor, opaque: float = OPAQUE) -> Drawn:
     """
     pixels, masks = donors[:, :3], _softened(donors[:, 3:])
     ring = _ring(masks, _RING)
-    factors = _carried(_ratios(pixels, photos, ring), ring).clamp(-_LIGHT, _LIGHT).exp()
+    factors = _carried(*_believed(_ratios(pixels, photos, ring), ring)).clamp(-_LIGHT, _LIGHT).exp()
     pixels = (pixels * factors).clamp(0, 1)
     around = _mean(photos, ring)
     darker = ((rgb_to_grayscale(pixels) + 0.03) / (rgb_to_grayscale(around) + 0.03)).clamp(0.05, 1.05)
@@ -203,6 +206,21 @@ def _ratios(theirs: Tensor, ours: Tensor, ring: Tensor) -> Tensor:
     shown = torch.cat([theirs * ring, ours * ring, ring], 1)
     theirs, ours, much = torch.split(gaussian_blur2d(shown, _FINE, (_FINE[0] / 4, _FINE[1] / 4)), [3, 3, 1], 1)
     return ((ours + _DARK * much + 1e-6) / (theirs + _DARK * much + 1e-6)).log()
+
+
+def _believed(ratios: Tensor, ring: Tensor) -> tuple[Tensor, Tensor]:
+    """Return ratios of light alone, and how much each is believed.
+
+    Where a content reaches beyond its mask, ratios are those of two things, such as hair and skin.
+    """
+    grey = ratios.mean(1, keepdim=True)
+    trust = ring
+    for _ in range(3):
+        middle = _mean(grey, trust)
+        trust = ring * (-((grey - middle) / _ODD).square()).exp()
+    tint = ratios - grey
+    usual = _mean(tint, trust)
+    return grey + usual + (tint - usual).clamp(-_TINT, _TINT), trust
 
 
 def _carried(values: Tensor, weights: Tensor) -> Tensor:

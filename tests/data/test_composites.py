@@ -150,6 +150,24 @@ def test_light_from_one_side_leaves_no_seam() -> None:
     assert apart[..., 12:36, 12:52].max() < 0.04
 
 
+def test_a_content_that_reaches_beyond_its_mask_stays_as_dark_as_it_is() -> None:
+    generator = torch.Generator().manual_seed(0)
+    photos, donors = torch.full((1, 3, 64, 64), 0.6), torch.full((1, 4, 64, 64), 0.6)
+    beard = 0.08 + 0.05 * torch.rand(1, 3, 34, 24, generator=generator)
+    donors[:, :3, 24:58, 20:44] = beard
+    donors[:, 3] = 0
+    donors[:, 3, 24:44, 20:44] = 1  # a third of it was not found
+    laid = laid_on(photos, donors, opaque=1.0).pictures[..., 28:36, 26:38]
+    torch.testing.assert_close(laid, donors[:, :3, 28:36, 26:38], atol=0.03, rtol=0)
+
+
+def test_skin_of_another_tint_is_brought_to_the_photos() -> None:
+    photos = torch.tensor([0.7, 0.5, 0.4]).view(1, 3, 1, 1).repeat(1, 1, 48, 48)
+    donors = torch.tensor([0.5, 0.4, 0.4, 0.0]).view(1, 4, 1, 1).repeat(1, 1, 48, 48)
+    donors[:, 3, 16:32, 16:32] = 1
+    torch.testing.assert_close(laid_on(photos, donors, opaque=1.0).pictures, photos, atol=0.02, rtol=0)
+
+
 def test_the_light_of_what_lies_far_away_counts_for_nothing() -> None:
     photos, donors = torch.full((1, 3, 64, 64), 0.5), torch.full((1, 4, 64, 64), 0.5)
     donors[:, 3] = 0
