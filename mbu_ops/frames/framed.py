@@ -197,10 +197,12 @@ class Framed(nn.Module):
         drawn: dict[int, Drawn] = {}
         for numbers, views, batch in self._batches(before, spots, draw.mirrors, self.views):
             seen = draw.see(batch)
-            layer = draw.predict(seen)
             own = seen[: len(numbers)]
-            if views is not None:
-                layer = layer.averaged(views, own)
+            # who takes the guide's pixels has no use for other views
+            layer = None if draw.guide is None else draw.predict(own)
+            if layer is None or (layer.guide is None and views is not None):
+                layer = draw.predict(seen)
+                layer = layer if views is None else layer.averaged(views, own)
             if any(spots[number].is_finer(own) for number in numbers):
                 layer = layer.keeping(own, draw.detail)
             for index, number in enumerate(numbers):

@@ -3,12 +3,14 @@ from __future__ import annotations
 import kornia.augmentation as K
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mbu_ops.errors import ShapeError
 from mbu_ops.frames.box import Box
+from mbu_ops.frames.drawing import Draw
 from mbu_ops.frames.framed import Framed
 from mbu_ops.functional.blend import blend
+from mbu_ops.functional.layer import Layer, Moved, painted
 from mbu_ops.functional.warp import crop, paste
 from mbu_ops.methods.mbu import MBU
 from mbu_ops.ops.bound import Chain
@@ -83,3 +85,20 @@ def test_compile_and_kornia(model: MBU, picture: torch.Tensor) -> None:
     torch.testing.assert_close(compiled(picture), framed(picture))
     assert torch.equal(K.ImageSequential(framed)(picture), framed(picture))
     assert "aligner=5,8,31,40" in repr(framed)
+
+
+@pytest.mark.parametrize(("takes", "asked"), [(True, [1]), (False, [1, 4])])
+def test_who_takes_a_guides_pixels_is_asked_for_one_view(takes: bool, asked: list[int]) -> None:
+    """The others are not looked at: views move the photo and not the guide."""
+    batches: list[int] = []
+
+    def predict(seen: Tensor) -> Layer:
+        batches.append(len(seen))
+        layer = painted(seen.flip(1), torch.ones_like(seen[:, :1]))
+        return layer._replace(guide=Moved(torch.ones_like(seen[:, :1]))) if takes else layer
+
+    photo, place = torch.rand(1, 3, 40, 50), Box(4, 4, 36, 36)
+    framed = Framed(nn.Identity(), place, views=4)
+    [drawn] = framed.predict(Draw(predict, lambda cut: cut, guide=torch.rand(1, 3, 32, 32)), photo, [[place]])
+    assert batches == asked
+    assert (drawn.layer.guide is not None) == takes
