@@ -65,7 +65,8 @@ def edit_files(
             look for any.
         shard: only this part of the pictures, such as ``(2, 8)``, for as many machines or processes.
         batch_size: most pictures at a time. None takes one on the CPU, so that a result is the same whatever else is
-            edited; elsewhere it tries 16 and halves it where memory runs out.
+            edited; elsewhere it tries 16 and halves it where memory runs out. On the CPU a photo in which places are
+            edited is always alone.
         steady: of videos and animations, whether edits are smoothed in time.
         max_frames: refuse longer videos and animations.
         progress: called after each picture with the number of those that are finished, and of all.

@@ -140,7 +140,8 @@ class _Editing:
     type=BatchSize(),
     default="auto",
     show_default=True,
-    help="Pictures at a time; auto is one on the CPU, elsewhere as many as memory holds, up to 16.",
+    help="Pictures at a time; auto is one on the CPU, elsewhere as many as memory holds, up to 16. On the CPU a photo "
+    "in which places are edited is always alone.",
 )
 def chain(
     steps: tuple[str, ...],
