@@ -8,8 +8,6 @@ import importlib
 import importlib.util
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -111,7 +109,3 @@ def test_the_table_of_loss_weights_is_that_of_the_code() -> None:
     table = {row[0]: [float(cell) for cell in row[2:]] for row in rows[start + 2 :] if row[0] in terms}
     assert recipes == list(LOSS_WEIGHTS)
     assert table == {term: [getattr(LOSS_WEIGHTS[recipe], term) for recipe in recipes] for term in terms}
-
-
-def test_the_command_line_page_is_up_to_date() -> None:
-    subprocess.run([sys.executable, ROOT / "tools/generate_cli_docs.py", "--check"], cwd=ROOT, check=True)
