@@ -105,7 +105,7 @@ class Editor:
     def bytes_in_tensors(self) -> int:
         """The same for each pixel that becomes a tensor."""
         if not isinstance(self.op, Framed):
-            return 5 * _IMAGE + 2 * _MASK + (_IMAGE + _MASK if self.wants_mask else 0)
+            return 6 * _IMAGE + 2 * _MASK + (_IMAGE + _MASK if self.wants_mask else 0)
         # what is rendered is some bands of it
         return 3 * _IMAGE + (_IMAGE + 2 * _MASK if self.wants_mask else 0)
 
