@@ -67,7 +67,9 @@ def varied(pixels: Tensor, labels: Tensor, variation: Variation, random: np.rand
     moved = F.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
     named = F.grid_sample(labels.float(), grid, mode="nearest", padding_mode="border", align_corners=False)
     moved = recoloured(moved, strength, random)
-    return (blurred(moved, strength, random) if variation.blurs else moved), named.round().to(torch.uint8)
+    moved = blurred(moved, strength, random) if variation.blurs else moved
+    # the weights of a blur may sum to a little over 1
+    return moved.clamp(0, 1), named.round().to(torch.uint8)
 
 
 def recoloured(pixels: Tensor, strength: float, random: np.random.Generator) -> Tensor:

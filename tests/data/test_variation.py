@@ -53,13 +53,21 @@ def test_labels_stay_those_that_the_picture_shows(strength: float, seed: int, si
     numbers = torch.tensor([3, 200, 254], dtype=torch.uint8)
     labels = numbers[torch.randint(0, 3, (3, 1, side, side), generator=torch.Generator().manual_seed(seed))]
     random = np.random.default_rng(seed)
-    pixels, named = varied(torch.rand(3, 3, side, side), labels, Variation(strength, blurs=True), random)
+    pixels = torch.rand(3, 3, side, side, generator=torch.Generator().manual_seed(seed))
+    pixels, named = varied(pixels, labels, Variation(strength, blurs=True), random)
     assert (named.shape, named.dtype) == (labels.shape, torch.uint8)
     for one, before in zip(named, labels, strict=True):
         assert set(one.flatten().tolist()) <= set(before.flatten().tolist())
     assert pixels.shape == (3, 3, side, side)
     assert pixels.isfinite().all()
     assert pixels.min() >= 0
+    assert pixels.max() <= 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_blurred_white_is_no_more_than_white(seed: int) -> None:
+    white, labels = torch.ones(16, 3, 7, 7), torch.zeros(16, 1, 7, 7, dtype=torch.uint8)
+    pixels, _ = varied(white, labels, Variation(0.65, blurs=True), np.random.default_rng(seed))
     assert pixels.max() <= 1
 
 
