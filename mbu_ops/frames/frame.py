@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 FARTHEST = 1e6
 """No photo is larger, in pixels."""
 
+_ROUNDING = 1e-6
+"""By so much the height of a part, its width times a quotient, may be less than it was meant to be."""
+
 SIDEWAYS = 90
 """Degrees by which nothing that is seen looks further away."""
 
@@ -58,7 +61,7 @@ class Frame:
         numbers = self.x, self.y, self.side, self.angle, self.aspect
         if not (
             all(abs(value) <= FARTHEST for value in numbers)  # false for NaN too
-            and min(self.side, self.height) >= 1
+            and min(self.side, self.height) > 1 - _ROUNDING
             and 0 <= self.score <= 1
             and abs(self.yaw) <= SIDEWAYS
         ):
