@@ -42,7 +42,7 @@ _BENT = 0.2, 1.3
 _STIRRED = 6.0
 """Pixels by which a place must move to count as all of the content's."""
 
-_TRIED = 3
+_TRIED = 4
 """So many donors are drawn for a photo; the one that fits best lends."""
 
 _SHOWS = 0.02

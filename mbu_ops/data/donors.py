@@ -137,7 +137,9 @@ def _structure(pixels: Tensor) -> Tensor:
 
 
 def seams(photos: Tensor, donors: Tensor) -> Tensor:
-    """Return how unlike a photo and another one are around the content that would be laid on it, whatever the light.
+    """Return how unlike a photo and another one are around the content that would be laid on it, however bright.
+
+    Light of another colour counts: made the photo's, a channel that hardly anything was seen in is noise.
 
     As seen in pictures a few times smaller, like what :func:`fitted` compares.
 
@@ -146,8 +148,8 @@ def seams(photos: Tensor, donors: Tensor) -> Tensor:
         donors: ``(B, 4, H, W)``, RGB and the content's mask in [0, 1].
 
     Returns:
-        ``(B,)``, the standard deviation of the natural logarithm of their ratio, 0 where one is the other in another
-        light.
+        ``(B,)``, the standard deviation of the natural logarithm of their ratio, 0 where one is the other, brighter
+        or darker.
 
     Example:
         >>> photos = torch.rand(2, 3, 48, 64) / 2
@@ -159,7 +161,7 @@ def seams(photos: Tensor, donors: Tensor) -> Tensor:
     theirs, masks, ours = (F.avg_pool2d(one, _COARSE) for one in (donors[:, :3], donors[:, 3:], photos))
     ring = _ring(_softened(masks), _RING // _COARSE)
     ratios = ((ours + _DARK) / (theirs + _DARK)).log()
-    apart = (ratios - _mean(ratios, ring)).square().mean(1, keepdim=True)
+    apart = (ratios - _mean(ratios.mean(1, keepdim=True), ring)).square().mean(1, keepdim=True)
     return _mean(apart, ring).flatten().sqrt()
 
 

@@ -110,7 +110,7 @@ def derived_masks(family: FamilySpec, attribute: AttributeSpec, pixels: Tensor) 
         masks = derive(attribute.name, pixels)
     if masks is None:
         return None
-    _check_shape(family, "masks", masks, pixels)
+    check_plane(family, "masks", masks, pixels)
     derived: Tensor = masks > 0.5
     return derived
 
@@ -137,12 +137,17 @@ def found_regions(family: FamilySpec, attribute: AttributeSpec, pixels: Tensor) 
             regions = find(attribute.name, chunk.float() / 255)
         if regions is None:
             return None
-        _check_shape(family, "regions", regions, chunk)
+        check_plane(family, "regions", regions, chunk)
         parts.append((regions.clamp(0, 1) * 255).round().to(torch.uint8))
     return torch.cat(parts)
 
 
-def _check_shape(family: FamilySpec, what: str, masks: object, pixels: Tensor) -> None:
+def check_plane(family: FamilySpec, what: str, masks: object, pixels: Tensor) -> None:
+    """Make sure that what a family's function returned is one plane for each picture.
+
+    Raises:
+        PluginError: if it is anything else.
+    """
     wanted = (len(pixels), 1, *pixels.shape[-2:])
     if not isinstance(masks, torch.Tensor) or tuple(masks.shape) != wanted:
         got = tuple(masks.shape) if isinstance(masks, torch.Tensor) else type(masks).__name__

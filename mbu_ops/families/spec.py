@@ -41,6 +41,7 @@ _WEIGHT_ID = re.compile(r"[a-z0-9][a-z0-9_.-]*\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _NOUN = re.compile(r"[^\W\d_]+([ -][^\W\d_]+)*\Z")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*\Z")
+_FUNCTIONS = ("aligner", "small_aligner", "pictures", "masks", "pen", "hides", "bends", "identity", "judges", "regions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +294,9 @@ class FamilySpec:
         pen: ``"module:name"`` of a function ``(attribute, images, frame)`` that draws an attribute on images
             ``(N, 3, H, W)`` in [0, 1] of one of the frames, and returns them and masks ``(N, 1, H, W)`` in [0, 1], or
             None for what it cannot draw; None if there is none. Methods that learn from pairs use it.
+        hides: ``"module:name"`` of a function ``(attribute, images, masks, frame)`` that leaves of masks
+            ``(N, 1, H, W)`` in [0, 1], which show where the attribute is, what hides the thing behind it, as frames do
+            and clear lenses do not; or None for what hides all; None if there is none. By it contents are cut out.
         bends: ``"module:name"`` of a function ``(attribute, images, towards)`` that says how an attribute changes the
             shape of what is around it: flows ``(N, 2, h, w)`` in sides of the first frame, which give images
             ``(N, 3, H, W)`` in [0, 1] without it the shape of those with it, or the other way if not ``towards``; or
@@ -327,6 +331,7 @@ class FamilySpec:
     pictures: str | None = None
     masks: str | None = None
     pen: str | None = None
+    hides: str | None = None
     bends: str | None = None
     identity: str | None = None
     judges: str | None = None
@@ -352,7 +357,7 @@ class FamilySpec:
         check_tuple(where, "guides", self.guides, GuideSpec)
         if type(self.anatomy) not in (Anatomy, type(None)):
             raise ConfigurationError(f"{where}: anatomy must be an Anatomy or None, got {self.anatomy!r}")
-        for field in ("aligner", "small_aligner", "pictures", "masks", "pen", "bends", "identity", "judges", "regions"):
+        for field in _FUNCTIONS:
             if (target := getattr(self, field)) is not None:
                 check_pattern(where, field, target, _TARGET)
         check_unique(where, "attribute", [n for a in self.attributes for n in (a.name, *a.aliases)])

@@ -28,6 +28,7 @@ from mbu_ops.training.pairs import (
     drawn_masks,
     edited_photos,
     family_pen,
+    hiding_masks,
     known_pairs,
     true_masks,
 )
@@ -145,6 +146,7 @@ class PairOptions:
         )
         found_by = f"{name} grown by {self.grow_masks:g}" if self.grow_masks else name or ""
         whole = source.family if source.frame.is_whole else None  # of a part of a picture nobody asks it
+        masks = hiding_masks(source.family, source.attribute, kept.with_, masks, source.frame.name)
         if (true := true_masks(whole, source.attribute, kept.with_)) is not None:
             told = true.flatten(1).any(1)
             masks[told] = true[told].to(torch.uint8) * 255

@@ -18,7 +18,7 @@ from mbu_ops.data.cutting import Size, height_and_width
 from mbu_ops.data.domains import Domains
 from mbu_ops.data.donors import Drawn
 from mbu_ops.data.folder import MINIMUM_IMAGES
-from mbu_ops.data.pairs import derived_masks, drawn_again
+from mbu_ops.data.pairs import check_plane, derived_masks, drawn_again
 from mbu_ops.errors import PluginError
 from mbu_ops.families.frames import FrameSpec
 from mbu_ops.families.registry import load_target, plugin_code
@@ -95,6 +95,40 @@ def true_masks(family: FamilySpec | None, attribute: AttributeSpec | None, pictu
     parts = [derived_masks(family, attribute, chunk.float() / 255) for chunk in torch.split(pictures, 64)]
     known = [part for part in parts if part is not None]
     return torch.cat(known) if len(known) == len(parts) else None
+
+
+@torch.no_grad()
+def hiding_masks(
+    family: FamilySpec | None, attribute: AttributeSpec | None, pictures: Tensor, masks: Tensor, frame: str
+) -> Tensor:
+    """Return what of a content hides the thing behind it: what is cut out of pictures. All, if a family says nothing.
+
+    Args:
+        family: the pictures' family, if any; its ``hides`` names the function that knows.
+        attribute: what the masks show.
+        pictures: ``(N, 3, H, W)`` uint8 RGB, of one of the family's frames.
+        masks: ``(N, 1, H, W)`` uint8, 255 where they show the content.
+        frame: that frame's name.
+
+    Returns:
+        ``(N, 1, H, W)`` uint8.
+
+    Raises:
+        PluginError: if the function cannot be loaded, fails, or returns something else.
+    """
+    if family is None or attribute is None or family.hides is None:
+        return masks
+    hide, parts = load_target(family, "hides"), []
+    for shown, there in zip(torch.split(pictures, 64), torch.split(masks, 64), strict=True):
+        with plugin_code(family, f"telling what {attribute.name} hides"):
+            left = hide(attribute.name, shown.float() / 255, there.float() / 255, frame)
+        if left is None:
+            return masks
+        check_plane(family, "what hides", left, shown)
+        if not bool(((left >= 0) & (left <= 1)).all()):
+            raise PluginError(f"family {family.name!r}: expected what hides in [0, 1], got other values")
+        parts.append((left * 255).round().to(torch.uint8))
+    return torch.cat(parts)
 
 
 def drawn_masks(domains: Domains) -> Tensor:

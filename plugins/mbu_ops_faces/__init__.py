@@ -89,6 +89,7 @@ family = FamilySpec(
     frames=_FRAMES,
     noun="face",
     pen="mbu_ops_faces.pen:draw",
+    hides="mbu_ops_faces.lenses:hides",
     bends="mbu_ops_faces.expression:bends",
     weights=read_manifest(__name__, "mbu_ops_checkpoints"),
     guides=GUIDES,

@@ -183,6 +183,18 @@ def test_the_donor_that_fits_best_lends(domains: Domains, masks: Tensor) -> None
     assert (seams(photos, like) < seams(photos, unlike)).all()
 
 
+def test_light_of_another_colour_lends_less() -> None:
+    torch.manual_seed(0)
+    photos = torch.rand(1, 3, 48, 64) * 0.5 + 0.2
+    donors = torch.cat([photos, torch.zeros(1, 1, 48, 64)], 1)
+    donors[:, 3, 16:32, 16:48] = 1
+    dark, blue = donors.clone(), donors.clone()
+    dark[:, :3] *= 0.5
+    blue[:, :2] *= 0.5
+    assert seams(photos, dark) < 0.1
+    assert seams(photos, blue) > 0.2
+
+
 def test_a_donor_comes_to_where_it_fits() -> None:
     torch.manual_seed(0)
     photos = torch.nn.functional.interpolate(torch.rand(4, 3, 24, 32), (96, 128), mode="bilinear")

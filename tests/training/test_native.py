@@ -185,6 +185,42 @@ def test_what_a_pen_does_wrong_is_named(frame: str, says: str) -> None:
         making.family_pen(a_family(), PLUS, frame, 16)
 
 
+def hide(attribute: str, images: Tensor, masks: Tensor, frame: str) -> Tensor | None:
+    """Leave a plus where pictures are dark, badly where the frame says so."""
+    if attribute != "plus":
+        return None
+    bad = {"thin": masks[..., 1:], "bright": masks + 1, "nothing": masks * float("nan")}
+    return bad.get(frame, masks * (images[:, :1] < 0.5))
+
+
+def test_what_hides_nothing_is_not_cut_out() -> None:
+    family = replace(a_family(), hides=f"{__name__}:hide")
+    pictures = torch.full((70, 3, 4, 8), 200, dtype=torch.uint8)
+    pictures[..., :3] = 20
+    masks = torch.full((70, 1, 4, 8), 90, dtype=torch.uint8)
+    left = making.hiding_masks(family, PLUS, pictures, masks, "all")
+    assert left.dtype == torch.uint8
+    assert (left[..., :3] == 90).all()
+    assert (left[..., 3:] == 0).all()
+    assert making.hiding_masks(family, family.attributes[1], pictures, masks, "all") is masks
+    assert making.hiding_masks(a_family(), PLUS, pictures, masks, "all") is masks
+    assert making.hiding_masks(None, None, pictures, masks, "all") is masks
+
+
+@pytest.mark.parametrize(
+    ("frame", "says"),
+    [
+        ("thin", r"what hides of shape \(2, 1, 4, 8\), got \(2, 1, 4, 7\)"),
+        ("bright", r"in \[0, 1\]"),
+        ("nothing", r"in \[0, 1\]"),
+    ],
+)
+def test_what_hides_badly_is_named(frame: str, says: str) -> None:
+    masks = torch.full((2, 1, 4, 8), 90, dtype=torch.uint8)
+    with pytest.raises(PluginError, match=f"family 'signs'.*{says}"):
+        making.hiding_masks(replace(a_family(), hides=f"{__name__}:hide"), PLUS, masks.repeat(1, 3, 1, 1), masks, frame)
+
+
 def bend(attribute: str, images: Tensor, towards: bool) -> Tensor | None:
     """Take pixels from further right towards a plus, from further left away from it; badly of dark pictures."""
     if attribute != "plus":
