@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mbu_ops.evaluation.examples import Examples
 from mbu_ops.ops.edit import Edit
+from mbu_ops.ops.guides import cut_out
 from mbu_ops.ops.remove import Remove
 from mbu_ops.ops.segment import Segment
 from mbu_ops.ops.transfer import Transfer
@@ -52,7 +53,7 @@ class EditMasks:
             return cls(None, removed.mask > 0)
         chosen = _Choice.of(examples, seed).guides
         transfer = Transfer.of(weights)
-        added = in_chunks(transfer.edit, examples.without, examples.with_[chosen])
+        added = in_chunks(transfer.edit, examples.without, cut_out(examples.with_, weights.info)[chosen])
         return cls(added.mask > 0, removed.mask > 0)
 
 
@@ -179,16 +180,15 @@ class Edits:
             return cls(None, removed, None, [], None, None, None, None, segmented, None, idle_removed)
         transfer = Transfer.of(weights)
         choice = _Choice.of(examples, seed)
-        guides = with_[choice.few]
-        add = transfer.edit
-        few = [add(without[:FEW], guide[None].expand(len(without[:FEW]), -1, -1, -1)) for guide in guides]
+        shown, add = cut_out(with_, weights.info), transfer.edit  # as guides are taken from files
+        few = [add(without[:FEW], guide[None].expand(len(without[:FEW]), -1, -1, -1)) for guide in shown[choice.few]]
         report()
-        added = in_chunks(add, without, with_[choice.guides])
+        added = in_chunks(add, without, shown[choice.guides])
         report()
         defaults = [in_chunks(bound.edit, without).image for bound in transfer.defaults()]
         swaps = "swap" in transfer.model.info.verbs
-        swapped = in_chunks(add, removed.image, with_[choice.swaps]).image if swaps else None
-        idle_added = in_chunks(add, with_, with_[choice.swaps]).image
+        swapped = in_chunks(add, removed.image, shown[choice.swaps]).image if swaps else None
+        idle_added = in_chunks(add, with_, shown[choice.swaps]).image
         report()
         return cls(
             added=added,
@@ -196,13 +196,15 @@ class Edits:
             swapped=swapped,
             defaults=defaults,
             guided=torch.stack([edit.image for edit in few], dim=1),
-            guide_masks=segment(guides).mask,
+            guide_masks=segment(with_[choice.few]).mask,
             guided_masks=torch.stack([edit.mask for edit in few], dim=1),
             segmented=segmented,
-            guides=guides,
+            guides=with_[choice.few],
             idle_added=idle_added,
             idle_removed=idle_removed,
-            exact=None if examples.guides is None else in_chunks(add, without, examples.guides).image,
+            exact=None
+            if examples.guides is None
+            else in_chunks(add, without, cut_out(examples.guides, weights.info)).image,
         )
 
 

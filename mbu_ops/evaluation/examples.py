@@ -11,8 +11,9 @@ from torch import Tensor
 
 from mbu_ops.data.celeba import Partition
 from mbu_ops.data.domains import Domains
-from mbu_ops.data.pairs import derived_masks, drawn_again, drawn_pairs
+from mbu_ops.data.pairs import drawn_again, drawn_pairs
 from mbu_ops.data.traits import Traits
+from mbu_ops.families.planes import derived_masks
 from mbu_ops.families.spec import AttributeSpec, FamilySpec
 
 

@@ -12,7 +12,7 @@ from mbu_ops.functional.layer import Layer
 from mbu_ops.functional.render import Edit
 from mbu_ops.ops.base import EditOp
 from mbu_ops.ops.bound import Bound
-from mbu_ops.ops.guides import GuideLike, InFrame, encode_picture, frame_of_picture
+from mbu_ops.ops.guides import GuideLike, InFrame, cut_out, encode_picture, frame_of_picture
 from mbu_ops.ops.method import Sight, check_guide, encode_guide, expand_code
 from mbu_ops.ops.one_input import edit_whole
 from mbu_ops.ops.options import OptionValue
@@ -122,9 +122,10 @@ class GuidedOp(EditOp):
         found = None if self.origin is None else frame_of_picture(file, self.origin.info, user, self.device)
         if found is None:
             found = InFrame(self.in_frame(pixels_of(file, self.model.info.takes_pixels).to(self.device)))
-        bound = Bound(self, code=encode_picture(self.model, found.pixels, self.detector, user))
+        pixels = found.pixels if self.origin is None else cut_out(found.pixels, self.origin.info)
+        bound = Bound(self, code=encode_picture(self.model, pixels, self.detector, user))
         if self.model.info.takes_pixels:
-            bound.show(found.pixels, found.yaw)
+            bound.show(pixels, found.yaw)
         return bound
 
     @classmethod

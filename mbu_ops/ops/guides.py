@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 LOOKS_AWAY = 25.0
 """Degrees from which a guide's head hides a part of what is to be taken."""
 
+_EDGE = 0.6
+"""Standard deviation in pixels that softens the edge of what a family tells apart."""
+
 _SHOWN = 0.5
 """Guides that show the content less likely than this are warned of."""
 
@@ -147,6 +150,43 @@ def frame_of_picture(guide: ImageFile, info: WeightsInfo, user: str, device: tor
             return places_in(photo, finder.find)
 
     return in_frame(guide, info, find, family.noun, user, device)
+
+
+def cut_out(pictures: Tensor, info: WeightsInfo) -> Tensor:
+    """Return what guide pictures show alone, where the weights take pixels and their family can tell it from pictures.
+
+    Of a bag on white it can be seen which pixels are the handle: then no network need guess, and nothing of what lies
+    between comes along.
+
+    Args:
+        pictures: ``(N, 3, h, w)`` RGB in [0, 1] that show the weights' frame; with alpha they are returned as they are.
+        info: of the weights.
+
+    Returns:
+        ``(N, 4, h, w)`` with alpha, 1 all over where the family cannot tell; the pictures if it can tell of none.
+
+    Raises:
+        PluginError: if the family's function fails.
+    """
+    import torch
+    from kornia.filters import gaussian_blur2d
+
+    from mbu_ops.families.planes import derived_masks
+    from mbu_ops.methods import get_method
+
+    if pictures.shape[1] == 4 or info.family is None or not get_method(info.method).info.takes_pixels:
+        return pictures
+    try:
+        family = get_family(info.family)
+    except FamilyError:  # weights work without the plugin that they were made for
+        return pictures
+    shown = [one for one in family.attributes if (one.name,) == info.attributes and family.frame(info.frame).is_whole]
+    masks = derived_masks(family, shown[0], pictures) if shown else None
+    if masks is None or not bool(masks.any()):
+        return pictures
+    alpha = gaussian_blur2d(masks.to(pictures), (3, 3), (_EDGE, _EDGE))
+    told = masks.flatten(1).any(1).view(-1, 1, 1, 1)
+    return torch.cat([pictures, torch.where(told, alpha, 1)], 1)
 
 
 def encode_picture(model: Method, picture: Tensor, presence: Detector | None, user: str) -> Tensor:

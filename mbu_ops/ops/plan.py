@@ -13,7 +13,7 @@ from mbu_ops.families import discovery, parse_attribute
 from mbu_ops.families.choice import weights_for
 from mbu_ops.families.discovery import BrokenPlugin, Plugin
 from mbu_ops.families.names import did_you_mean
-from mbu_ops.ops.guides import Guide, InFrame, encode_picture, find_guide
+from mbu_ops.ops.guides import Guide, InFrame, cut_out, encode_picture, find_guide
 from mbu_ops.ops.options import PRESENCE
 from mbu_ops.ops.step import StepSpec, is_weights_path
 from mbu_ops.ops.verbs import Verb, first_weights, get_verb, grammar_words
@@ -349,6 +349,7 @@ def _picture(pretrained: Pretrained, guide: Guide) -> Tensor | None:
     from mbu_ops.weights import pixels_of, read_guide, shipped_guides
 
     model: Any = pretrained.model
+    as_it_is = not isinstance(guide, int | ImageFile | InFrame)
     if isinstance(guide, int):
         if pretrained.guides is not None:
             return None
@@ -359,4 +360,4 @@ def _picture(pretrained: Pretrained, guide: Guide) -> Tensor | None:
     if not isinstance(guide, InFrame) and pixels.shape[1] != 4:  # a thing alone fills the frame
         pixels = Sight.of(model, pixels, pretrained.frame).cut(pixels)
     weight = next(iter(model.parameters()))
-    return pixels.to(weight.device)
+    return (pixels if as_it_is else cut_out(pixels, pretrained.info)).to(weight.device)

@@ -204,7 +204,8 @@ def check_pictures(family: FamilySpec) -> list[str]:
     """What the family draws can be trained on, partitions do not begin alike, and derived masks fit their pictures."""
     import torch
 
-    from mbu_ops.data.pairs import derived_masks, drawn_pairs
+    from mbu_ops.data.pairs import drawn_pairs
+    from mbu_ops.families.planes import derived_masks
 
     problems = []
     for attribute in family.attributes:

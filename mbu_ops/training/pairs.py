@@ -18,9 +18,10 @@ from mbu_ops.data.cutting import Size, height_and_width
 from mbu_ops.data.domains import Domains
 from mbu_ops.data.donors import Drawn
 from mbu_ops.data.folder import MINIMUM_IMAGES
-from mbu_ops.data.pairs import check_plane, derived_masks, drawn_again
+from mbu_ops.data.pairs import drawn_again
 from mbu_ops.errors import PluginError
 from mbu_ops.families.frames import FrameSpec
+from mbu_ops.families.planes import check_plane, derived_masks
 from mbu_ops.families.registry import load_target, plugin_code
 from mbu_ops.families.spec import AttributeSpec, FamilySpec
 from mbu_ops.functional.grid import grid

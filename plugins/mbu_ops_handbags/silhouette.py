@@ -52,7 +52,8 @@ def handle_masks(attribute: str, images: Tensor) -> Tensor | None:
     thin = shape * (1 - _dilated(body, 3, scale))
     handles = _grown(_dilated(holes, _GAP, scale) * thin, thin)
     told = (holes.flatten(1).sum(1) > _LEAST_HOLE * scale**2) & (handles.flatten(1).sum(1) > _LEAST_HANDLE * scale**2)
-    return handles * told[:, None, None, None]
+    # closed gaps made it one piece; they are background all the same
+    return handles * (images.amin(1, keepdim=True) < _WHITE) * told[:, None, None, None]
 
 
 def _kernel(like: Tensor, side: int, scale: float) -> Tensor:

@@ -244,7 +244,7 @@ def upper_half(attribute: str, images: Tensor) -> Tensor:
 
 
 def test_masks_that_a_family_derives_are_known_where_it_can_tell(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mbu_ops.data.pairs.load_target", lambda family, field: upper_half)
+    monkeypatch.setattr("mbu_ops.families.planes.load_target", lambda family, field: upper_half)
     pixels = torch.randint(0, 256, (9, 3, 8, 8), dtype=torch.uint8)
     family = FamilySpec("pets", attributes=(HAT,), masks="a:b")
     examples = Examples.chosen(Domains(pixels, pixels), 4, 0, family, HAT)
@@ -256,7 +256,7 @@ def test_masks_that_a_family_derives_are_known_where_it_can_tell(monkeypatch: py
 
 @pytest.mark.parametrize("derive", [lambda *_: torch.zeros(1), lambda *_: 3, lambda *_: 1 / 0, lambda *_: exit()])
 def test_a_family_that_derives_nonsense_is_named(monkeypatch: pytest.MonkeyPatch, derive: Callable[..., Any]) -> None:
-    monkeypatch.setattr("mbu_ops.data.pairs.load_target", lambda family, field: derive)
+    monkeypatch.setattr("mbu_ops.families.planes.load_target", lambda family, field: derive)
     pixels = torch.zeros(9, 3, 8, 8, dtype=torch.uint8)
     with pytest.raises(PluginError, match="family 'pets'"):
         Examples.chosen(Domains(pixels, pixels), 4, 0, FamilySpec("pets", attributes=(HAT,), masks="a:b"), HAT)

@@ -25,7 +25,9 @@ from mbu_ops.frames.aligners import family_to_align
 from mbu_ops.frames.chains import assemble_on_photos
 from mbu_ops.functional.turn import turned
 from mbu_ops.images import read
+from mbu_ops.images.memory import as_image_file
 from mbu_ops.methods.presence import OwnPresence
+from mbu_ops.ops.guides import cut_out
 from mbu_ops.ops.method import encode_guide
 from mbu_ops.testing import tiny_mbu, tiny_native_guided
 from mbu_ops.weights import WeightsInfo, pixels_of, read_guide, save, shipped_guides
@@ -100,6 +102,48 @@ def test_methods_that_take_no_pixels_take_no_alpha() -> None:
 def test_mixtures_take_alpha_too() -> None:
     mixed = mbu_ops.Interpolate(tiny_native_guided())(IMAGE, CUT_OUT, CUT_OUT[:, :3], 0.5)
     assert mixed.shape == IMAGE.shape
+
+
+def a_bag() -> Image.Image:
+    """Return a bag on white, with a handle."""
+    pixels = np.full((128, 128, 3), 255, dtype=np.uint8)
+    pixels[60:120, 20:108] = 80
+    pixels[20:60, 40:46] = pixels[20:60, 82:88] = pixels[20:26, 40:88] = 30
+    return Image.fromarray(pixels)
+
+
+def test_what_a_family_can_tell_is_taken_alone(tmp_path: Path) -> None:
+    weights = saved(tmp_path / "handle.safetensors", family="handbags", attributes=("handle",), frame=None)
+    a_bag().save(tmp_path / "bag.png")
+    add = mbu_ops.Transfer.from_pretrained(weights)
+    photo = pixels_of(read(tmp_path / "bag.png"), True)
+    alone = cut_out(photo, add.origin.info)
+    assert alone.shape == (1, 4, 128, 128)
+    assert torch.equal(alone[:, :3], photo)
+    assert alone[0, 3, 23, 60] > 0.99  # the handle
+    assert alone[0, 3, [45, 90], [64, 64]].tolist() == [0, 0]  # what it frames, and the bag
+    wanted, plain = add(IMAGE, alone), add(IMAGE, photo)
+    assert not torch.allclose(wanted, plain, atol=1e-3)
+    for taken in (mbu_ops.chain(f"add:{weights}@{tmp_path / 'bag.png'}"), add.bind(tmp_path / "bag.png")):
+        torch.testing.assert_close(taken(IMAGE), wanted)
+    assert torch.equal(add.bind(photo)(IMAGE), plain)  # a tensor is taken as it is
+
+
+def test_what_no_family_can_tell_stays_a_photo(tmp_path: Path) -> None:
+    bag, noise = pixels_of(as_image_file(a_bag()), False), torch.rand(1, 3, 128, 128)
+    info = WeightsInfo("native_guided", {}, 128, "handbags", ("handle",))
+    assert cut_out(noise, info) is noise
+    assert cut_out(bag, replace(info, family=None)) is bag
+    assert cut_out(bag, replace(info, method="mbu")) is bag
+    assert cut_out(bag, replace(info, family="faces", attributes=("glasses",), frame="eyes")) is bag
+    assert cut_out(bag, replace(info, attributes=("handle", "strap"))) is bag
+    assert cut_out(alone := cut_out(bag, info), info) is alone
+    both = cut_out(torch.cat([bag, noise]), info)
+    assert torch.equal(both[:1], alone)
+    assert torch.equal(both[1:], torch.cat([noise, torch.ones(1, 1, 128, 128)], 1))
+    # among cut-outs it is a photo still
+    model = tiny_native_guided()
+    torch.testing.assert_close(encode_guide(model, both)[1:], encode_guide(model, noise))
 
 
 def test_a_number_is_a_picture_of_the_family(weights: Path) -> None:

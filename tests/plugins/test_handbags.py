@@ -57,6 +57,15 @@ def test_a_shadow_is_no_handle() -> None:
     assert not handle_masks("handle", image).any()
 
 
+def test_what_shows_between_two_straps_is_no_handle() -> None:
+    image, mask = bag()
+    image[..., 22:60, 44:46] = 1  # a slit in a strap
+    found = handle_masks("handle", image)
+    assert not found[..., 22:60, 44:46].any()
+    assert found[..., 30:50, 40:43].all()
+    assert (found * mask).sum() / mask.sum() > 0.7
+
+
 def test_placements_of_the_two_sets_meet() -> None:
     """Clutches are made taller and lower, bags with a handle flatter: their bodies then have the same sizes."""
     (handle,) = BAGS.attributes
