@@ -196,7 +196,7 @@ class Edits:
             swapped=swapped,
             defaults=defaults,
             guided=torch.stack([edit.image for edit in few], dim=1),
-            guide_masks=segment(with_[choice.few]).mask,
+            guide_masks=_shown(segment(with_[choice.few]).mask, shown[choice.few]),
             guided_masks=torch.stack([edit.mask for edit in few], dim=1),
             segmented=segmented,
             guides=with_[choice.few],
@@ -206,6 +206,12 @@ class Edits:
             if examples.guides is None
             else in_chunks(add, without, cut_out(examples.guides, weights.info)).image,
         )
+
+
+def _shown(found: Tensor, guides: Tensor) -> Tensor:
+    """Return where guides show the content: where a network finds it, and of things alone their alpha."""
+    alpha = guides[:, 3:] if guides.shape[1] == 4 else torch.ones_like(found)
+    return torch.where(alpha.amin((2, 3), keepdim=True) < 1, alpha, found)
 
 
 def can(weights: Pretrained, verb: str) -> bool:

@@ -67,6 +67,9 @@ def test_guides_are_taken_as_from_files(tmp_path: Path) -> None:
     assert edits.guides is not None
     assert edits.guided is not None
     assert sorted(bool(torch.equal(guide, bag[0])) for guide in edits.guides) == [False, True]
+    assert edits.guide_masks is not None
+    which = next(k for k, guide in enumerate(edits.guides) if torch.equal(guide, bag[0]))
+    assert torch.equal(edits.guide_masks[which], cut_out(bag, weights.info)[0, 3:])
     for guide, made in zip(edits.guides, edits.guided.unbind(1), strict=True):
         photo = guide[None]
         alone = cut_out(photo, weights.info)
