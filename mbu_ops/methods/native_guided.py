@@ -1,8 +1,8 @@
 """Native, with a guide: this pair of glasses, this beard, out of a guide photo's own pixels.
 
 A :class:`mbu_ops.methods.native.Native` takes a content off; beside it a second network sees a photo and a guide, and
-says for each pixel what shows there: the photo's own pixels, moved; the guide's own pixels, moved to where they belong
-and brought to the photo's light; or colours that it draws. All three are rendered at the pictures' own sharpness.
+says for each pixel what shows there: the photo's own pixels, moved, or the guide's, moved to where they belong and
+brought to the photo's light. Both are rendered at the pictures' own sharpness; nothing is drawn.
 
 Sources: U-Net and norms as of Native; one affine map and a coarse flow to align a picture: spatial transformers
 (Jaderberg et al., NeurIPS 2015, arXiv:1506.02025).
@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from mbu_ops.functional.blend import on_plain
 from mbu_ops.functional.layer import Layer, Moved
 from mbu_ops.functional.mask import resize
-from mbu_ops.methods.base import to_signed, to_unit
+from mbu_ops.methods.base import to_signed
 from mbu_ops.methods.blocks import CONSTANTS
 from mbu_ops.methods.info import MethodInfo
 from mbu_ops.methods.native import CONFIGS, NativeConfig, WithRemover, faded
@@ -36,6 +36,9 @@ _AFFINE = 0.4
 _LIGHT = 0.7
 """Natural logarithm of the largest factor by which a guide is made brighter or darker."""
 
+_TINT = 0.08
+"""The same of how far a factor may be from the mean of the three colours: more turned lips violet."""
+
 _OPAQUE = 0.999
 """Alpha that is 1, but for rounding when it was resized."""
 
@@ -44,9 +47,8 @@ class GuidedPlanes(NamedTuple):
     """What the network says of each pixel of its frame.
 
     Attributes:
-        colour: ``(B, 3, H, W)`` RGB in [0, 1], drawn.
         mask: ``(B, 1, H, W)`` in [0, 1], where the content lies.
-        shares: ``(B, 3, H, W)``, of the photo's own pixels, the guide's and drawn ones under the mask; their sum is 1.
+        kept: ``(B, 1, H, W)`` in [0, 1], how much of the photo's own pixels shows under the mask; the rest is guide.
         flow: ``(B, 2, h, w)`` in sides of the frame, from where the photo's own pixels are taken; 0 beside the mask.
         guide_flow: ``(B, 2, h, w)``, the same of the guide's.
         light: ``(B, 3, h, w)``, factors that bring the guide to the photo's light.
@@ -54,9 +56,8 @@ class GuidedPlanes(NamedTuple):
             is taken that is opaque.
     """
 
-    colour: Tensor
     mask: Tensor
-    shares: Tensor
+    kept: Tensor
     flow: Tensor
     guide_flow: Tensor
     light: Tensor
@@ -65,7 +66,7 @@ class GuidedPlanes(NamedTuple):
     @property
     def _lit(self) -> Tensor:
         """``(B, 3, H, W)``: how much of the guide's pixels shows, with their light."""
-        taken = self.mask * self.shares[:, 1:2]
+        taken = self.mask * (1 - self.kept)
         return taken * resize(self.light, (taken.shape[-2], taken.shape[-1]))
 
     def float(self) -> GuidedPlanes:
@@ -89,8 +90,7 @@ class GuidedPlanes(NamedTuple):
             guide: the same.
         """
         own = Moved(torch.ones_like(self.mask), self.flow).seen(image)
-        theirs, drawn = self.shares[:, 1:2], self.shares[:, 2:]
-        return own + self.mask * self.worn * (theirs * (self.taken(guide) - own) + drawn * (self.colour - own))
+        return own + self.mask * self.worn * (1 - self.kept) * (self.taken(guide) - own)
 
     def layer(self, image: Tensor) -> Layer:
         """Return the edit for photos and guides of any size.
@@ -99,12 +99,12 @@ class GuidedPlanes(NamedTuple):
             image: ``(B, 3, H, W)`` RGB in [0, 1].
         """
         height, width = image.shape[-2:]
-        hidden = self.mask * (1 - self.shares[:, :1])
+        hidden = self.mask * (1 - self.kept)
         pixels = self.flow * self.flow.new_tensor([width, height]).view(-1, 1, 1)
         stirred = resize(pixels.square().sum(1, keepdim=True).sqrt().clamp(max=1), (height, width))
         return Layer(
             1 - (1 - hidden) * (1 - stirred),
-            self.mask * self.shares[:, 2:] * self.colour,
+            torch.zeros_like(self._lit),
             Moved(1 - hidden, self.flow),
             Moved(self._lit, self.guide_flow),
         )
@@ -150,18 +150,21 @@ class Adder(UNet):
         own, guide, light = torch.split(self.arrows(lowest).tanh(), [2, 2, 3], 1)
         alone = opacity.amin((2, 3), keepdim=True) < 1
         guide_flow = self._affine(lowest) + _GUIDE_FARTHEST * torch.where(alone, self._stiff(guide), guide)
-        # what is drawn must fit what is taken: the last level sees the guide where it will lie
+        # the last level sees the guide where it will lie
         moved = Moved(torch.ones_like(where), guide_flow).seen(torch.cat([picture, where, opacity], 1))
-        colour, mask, shares = torch.split(self.up_to(first, second, lowest, moved[:, :4]), [3, 1, 3], 1)
+        _, mask, shares = torch.split(self.up_to(first, second, lowest, moved[:, :4]), [3, 1, 3], 1)
         mask = mask.sigmoid() * self.window
         flow = _OWN_FARTHEST * own * F.avg_pool2d(mask, self.patch << HALVINGS)
-        shares = shares.softmax(1)
+        # weights hold a third share and colours, which they drew: what they draw is best taken from the guide, too
+        kept = shares.softmax(1)[:, :1]
+        grey = light.mean(1, keepdim=True)
+        light = _LIGHT * grey + (_LIGHT * (light - grey)).clamp(-_TINT, _TINT)
         # of a thing alone it is known what to take: the network says where it lies, and in what light
         mask = torch.where(alone, self.window.to(mask), mask)
-        shares = torch.where(alone, shares.new_tensor([0, 1, 0]).view(1, 3, 1, 1), shares)
+        kept = torch.where(alone, 0, kept)
         flow = torch.where(alone, 0, flow)
         worn = torch.where(alone, moved[:, 4:], 1)
-        return GuidedPlanes(to_unit(colour.tanh()), mask, shares, flow, guide_flow, (_LIGHT * light).exp(), worn)
+        return GuidedPlanes(mask, kept, flow, guide_flow, light.exp(), worn)
 
     def _stiff(self, flow: Tensor) -> Tensor:
         """Return what of a flow bends a thing as a whole only: rims do not follow brows."""

@@ -52,8 +52,7 @@ _BROAD = 4.0
 class NativeGuidedLossWeights(NativeLossWeights):
     """Weights of both networks' terms, see :class:`mbu_ops.objectives.native.NativeLossWeights`.
 
-    Of what adds, ``gate`` counts drawn pixels only; ``drawn``, ``classifier``, ``same``, ``empty`` and ``area``
-    are of what removes alone.
+    ``gate``, ``drawn``, ``classifier``, ``same``, ``empty`` and ``area`` are of what removes alone.
 
     Attributes:
         less: of all that the network which removes learns; with 0 it stays as it is.
@@ -217,8 +216,6 @@ class _AdderObjective(NativeObjective):
             with torch.autocast(images.device.type, enabled=False):
                 found = (planes.mask * planes.worn)[: 2 * count].clamp(1e-4, 1 - 1e-4)
                 terms["mask"] = F.binary_cross_entropy(found, truth.float(), 1 + counts.float())
-        if weights.gate:
-            terms["gate"] = (planes.mask * planes.shares[:, 2:]).mean()
         if weights.flow:
             terms["flow"] = unruly(planes.flow) + unruly(planes.guide_flow)
         if weights.contrast and count > 1:
@@ -226,7 +223,7 @@ class _AdderObjective(NativeObjective):
         if weights.light:
             across, down = planes.light.diff(dim=-1).abs().mean(), planes.light.diff(dim=-2).abs().mean()
             terms["light"] = across + down
-        found = {"covered": planes.mask[2 * count :].detach().mean(), "taken": planes.shares[:, 1].detach().mean()}
+        found = {"covered": planes.mask[2 * count :].detach().mean(), "taken": 1 - planes.kept.detach().mean()}
         yield "networks", {name: self._weight(name, done) * value for name, value in terms.items()}, found
 
     def _contrast(self, edited: Tensor, photos: Tensor, guides: Tensor) -> Tensor:

@@ -28,7 +28,6 @@ OF_THE_ADDER = {
         "feature_matching",
         "keep",
         "mask",
-        "gate",
         "flow",
         "light",
     )
@@ -60,10 +59,17 @@ def of_the_adder(one: NativeGuidedObjective, batch: Batch) -> dict[str, Tensor]:
 
 
 def drawing(colour: Tensor, mask: Tensor) -> Callable[[Tensor, Tensor], GuidedPlanes]:
-    """A network that draws those colours under that mask, and bends and takes nothing."""
+    """A network that shows those colours under that mask, whatever the guide."""
     none, still, light = torch.zeros_like(mask), torch.zeros(12, 2, 2, 4), torch.ones(12, 3, 2, 4)
-    planes = GuidedPlanes(colour, mask, torch.cat([none, none, none + 1], 1), still, still, light, none + 1)
-    return lambda _image, _code: planes
+
+    class Shown(GuidedPlanes):
+        def float(self) -> Shown:
+            return self
+
+        def shown(self, image: Tensor, guide: Tensor) -> Tensor:
+            return torch.lerp(image, colour, self.mask)
+
+    return lambda _image, _code: Shown(mask, none, still, still, light, none + 1)
 
 
 def test_both_networks_learn(batch: Batch) -> None:
