@@ -31,8 +31,8 @@ SEEDS = {
     "sunglasses_square": 50,
     "sunglasses_round": 588,
 }
-SIZE = 384, 896
-"""Height and width: four times what networks see of the eyes."""
+SIZE = 512, 896
+"""Height and width: four times what networks see of the eyes and cheeks."""
 
 LEAST = 0.02
 """Opacity below which there is nothing."""
@@ -45,7 +45,7 @@ def cut_out(seed: int) -> Tensor:
     """Return the glasses of a seed, ``(4, H, W)``: colours that are not mixed with what is behind them, and alpha."""
     plain = torch.tensor(SKIN).view(1, 3, 1, 1).expand(1, 3, *SIZE).contiguous()
     torch.manual_seed(seed)
-    drawn = glasses(plain, "eyes")
+    drawn = glasses(plain, "eyes_and_cheeks")
     # pens mark clear lenses, too; nothing of them hides what lies behind
     alpha = ((drawn.masks - CLEAR) / (1 - CLEAR)).clamp(0, 1)
     alpha = alpha * (alpha > LEAST)

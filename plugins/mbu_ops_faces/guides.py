@@ -49,7 +49,7 @@ GUIDES = (
             file=f"guides/glasses_{name}.png",
             package="mbu_ops_faces",
             credit="drawn by mbu-ops' own pen; CC0",
-            frame="eyes",
+            frame="eyes_and_cheeks",
         )
         for name, title in GLASSES
     ),

@@ -38,7 +38,9 @@ from ..portraits import head_on_texture
 def saved(path: Path, tells: bool = False, **info: object) -> Path:
     model = tiny_native_guided()
     config = model.config_to_dict(model.config)
-    given = WeightsInfo("native_guided", config, model.config.resolution, "faces", ("glasses",), frame="eyes")
+    given = WeightsInfo(
+        "native_guided", config, model.config.resolution, "faces", ("glasses",), frame="eyes_and_cheeks"
+    )
     presence = OwnPresence(model) if tells else None  # without, every image is edited
     save(path, model, replace(given, **info), dtype=torch.float32, presence=presence)
     return path
@@ -135,7 +137,7 @@ def test_what_no_family_can_tell_stays_a_photo(tmp_path: Path) -> None:
     assert cut_out(noise, info) is noise
     assert cut_out(bag, replace(info, family=None)) is bag
     assert cut_out(bag, replace(info, method="mbu")) is bag
-    assert cut_out(bag, replace(info, family="faces", attributes=("glasses",), frame="eyes")) is bag
+    assert cut_out(bag, replace(info, family="faces", attributes=("glasses",), frame="eyes_and_cheeks")) is bag
     assert cut_out(bag, replace(info, attributes=("handle", "strap"))) is bag
     assert cut_out(alone := cut_out(bag, info), info) is alone
     both = cut_out(torch.cat([bag, noise]), info)
@@ -147,7 +149,7 @@ def test_what_no_family_can_tell_stays_a_photo(tmp_path: Path) -> None:
 
 
 def test_a_number_is_a_picture_of_the_family(weights: Path) -> None:
-    picture = read_guide(shipped_guides(WeightsInfo("x", {}, 1, "faces", ("glasses",), frame="eyes"))[2])
+    picture = read_guide(shipped_guides(WeightsInfo("x", {}, 1, "faces", ("glasses",), frame="eyes_and_cheeks"))[2])
     numbered = mbu_ops.chain(f"add:{weights},guide=2")(IMAGE)
     given = mbu_ops.Transfer.from_pretrained(weights)(IMAGE, pixels_of(picture, True))
     assert torch.allclose(numbered, given, atol=1e-6)

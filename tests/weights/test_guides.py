@@ -10,13 +10,13 @@ from mbu_ops.errors import PluginError
 from mbu_ops.families import get_family
 from mbu_ops.weights import WeightsInfo, guide_count, pixels_of, read_guide, shipped_guides
 
-GLASSES = WeightsInfo("native_guided", {}, 224, family="faces", attributes=("glasses",), frame="eyes")
+GLASSES = WeightsInfo("native_guided", {}, 224, family="faces", attributes=("glasses",), frame="eyes_and_cheeks")
 
 
 def test_weights_take_the_guides_of_their_attribute_and_frame() -> None:
     found = shipped_guides(GLASSES)
     assert len(found) == guide_count(GLASSES) >= 12
-    assert {(guide.attribute, guide.frame) for guide in found} == {("glasses", "eyes")}
+    assert {(guide.attribute, guide.frame) for guide in found} == {("glasses", "eyes_and_cheeks")}
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_every_guide_of_the_faces_is_a_thing_alone_at_four_times_what_networks_s
         if guide.attribute == "glasses":
             picture = read_guide(guide)
             assert picture.is_cut_out
-            assert (picture.height, picture.width) == (384, 896)
+            assert (picture.height, picture.width) == (512, 896)
             pixels = pixels_of(picture, True)
             assert pixels.shape == (1, 4, 384, 896)
             assert 0.01 < float(pixels[:, 3].mean()) < 0.6
