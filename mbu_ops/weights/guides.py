@@ -26,7 +26,7 @@ def shipped_guides(info: WeightsInfo) -> tuple[GuideSpec, ...]:
         >>> from mbu_ops.testing import tiny_native_guided
         >>> model = tiny_native_guided()
         >>> config = model.config_to_dict(model.config)
-        >>> info = WeightsInfo("native_guided", config, model.config.resolution, "faces", ("glasses",), frame="eyes_and_cheeks")
+        >>> info = WeightsInfo("native_guided", config, 16, "faces", ("glasses",), frame="eyes_and_cheeks")
         >>> shipped_guides(info)[0].title
         'Black, square'
     """

@@ -43,9 +43,9 @@ def test_every_guide_of_the_faces_is_a_thing_alone_at_four_times_what_networks_s
             assert picture.is_cut_out
             assert (picture.height, picture.width) == (512, 896)
             pixels = pixels_of(picture, True)
-            assert pixels.shape == (1, 4, 384, 896)
+            assert pixels.shape == (1, 4, 512, 896)
             assert 0.01 < float(pixels[:, 3].mean()) < 0.6
-            assert pixels_of(picture, False).shape == (1, 3, 384, 896)
+            assert pixels_of(picture, False).shape == (1, 3, 512, 896)
 
 
 def test_guides_that_are_missing_are_named() -> None:
