@@ -89,6 +89,33 @@ class FrameSpec:
             height=self.height * outer.height,
         )
 
+    def covers(self, beside: FrameSpec) -> bool:
+        """Return whether it shows all of another frame; both are in the sides of the same."""
+        return all(
+            abs(ours - theirs) + their_side / 2 <= our_side / 2
+            for ours, our_side, theirs, their_side in (
+                (self.x, self.width, beside.x, beside.width),
+                (self.y, self.height, beside.y, beside.height),
+            )
+        )
+
+    def seen_from(self, beside: FrameSpec) -> FrameSpec:
+        """Return this frame in the sides of another one; both are in the sides of the same.
+
+        Example:
+            >>> eyes = FrameSpec("eyes", within="face", y=0.25, width=0.5, height=0.25)
+            >>> FrameSpec("left", within="face", x=0.375, y=0.25, width=0.25, height=0.25).seen_from(eyes)
+            FrameSpec(name='left', within='eyes', x=0.25, y=0.5, width=0.5, height=1.0, curvature=0.0)
+        """
+        return replace(
+            self,
+            within=beside.name,
+            x=0.5 + (self.x - beside.x) / beside.width,
+            y=0.5 + (self.y - beside.y) / beside.height,
+            width=self.width / beside.width,
+            height=self.height / beside.height,
+        )
+
 
 WHOLE_FRAME = FrameSpec("whole")
 """The frame of families that declare none, and of weights that belong to no family."""

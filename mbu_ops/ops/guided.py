@@ -59,7 +59,7 @@ class GuidedOp(EditOp):
         Raises:
             ConfigurationError: if there is no such guide.
         """
-        from mbu_ops.weights import pixels_of, read_guide, shipped_guides
+        from mbu_ops.weights import default_guide
 
         count = self.default_count
         if not 0 <= number < count:
@@ -68,7 +68,7 @@ class GuidedOp(EditOp):
         if self.guides is not None:
             return Bound(self, code=self.guides[number : number + 1])
         assert self.origin is not None  # noqa: S101  (what says that there are pictures)
-        picture = pixels_of(read_guide(shipped_guides(self.origin.info)[number]), self.model.info.takes_pixels)
+        picture = default_guide(self.origin.info, number, self.model.info.takes_pixels)
         return self.with_picture(picture.to(self.device))
 
     @property

@@ -259,11 +259,11 @@ def _cut(photo: Tensor, places: Sequence[FrameLike], info: WeightsInfo, noun: st
 def _laid(guide: ImageFile, info: WeightsInfo, user: str) -> Tensor:
     """Return a cut-out where the family's own guides of the weights' attribute lie in their frame."""
     from mbu_ops.functional.cut_outs import laid_like
-    from mbu_ops.weights import pixels_of, read_guide, shipped_guides
+    from mbu_ops.weights import default_guide, pixels_of, shipped_guides
 
-    for example in shipped_guides(info):
-        if (picture := read_guide(example)).is_cut_out:
-            return laid_like(pixels_of(guide, True), pixels_of(picture, True))
+    for number in range(len(shipped_guides(info))):
+        if (example := default_guide(info, number, True)).shape[1] == 4:
+            return laid_like(pixels_of(guide, True), example)
     raise FrameError(
         f"expected a photo as the guide of {user!r}, got a picture with a transparent ground, and the family "
         f"{info.family!r} has none to tell where such things lie: use a photo that shows one"

@@ -346,14 +346,14 @@ def _picture(pretrained: Pretrained, guide: Guide) -> Tensor | None:
     """Return a guide in the weights' frame, ``(1, 3 or 4, h, w)``, where they are; None for a code that they hold."""
     from mbu_ops.images import ImageFile
     from mbu_ops.ops.method import Sight
-    from mbu_ops.weights import pixels_of, read_guide, shipped_guides
+    from mbu_ops.weights import default_guide, pixels_of
 
     model: Any = pretrained.model
     as_it_is = not isinstance(guide, int | ImageFile | InFrame)
     if isinstance(guide, int):
         if pretrained.guides is not None:
             return None
-        guide = InFrame(pixels_of(read_guide(shipped_guides(pretrained.info)[guide]), model.info.takes_pixels))
+        guide = InFrame(default_guide(pretrained.info, guide, model.info.takes_pixels))
     elif isinstance(guide, ImageFile):
         guide = pixels_of(guide, model.info.takes_pixels)
     pixels = guide.pixels if isinstance(guide, InFrame) else guide

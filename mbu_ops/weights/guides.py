@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def shipped_guides(info: WeightsInfo) -> tuple[GuideSpec, ...]:
-    """Return the pictures that weights take for their default guides: those of their attribute, in their frame.
+    """Return the pictures that weights take for their default guides: those of their attribute that show their frame.
 
     Args:
         info: of weights that belong to a family and edit one attribute; others, and those whose file holds codes,
@@ -38,13 +38,41 @@ def shipped_guides(info: WeightsInfo) -> tuple[GuideSpec, ...]:
     except FamilyError:  # weights work without the plugin that they were made for
         return ()
     return tuple(
-        guide for guide in family.guides if (guide.attribute,) == info.attributes and family.frame(guide.frame) == frame
+        guide
+        for guide in family.guides
+        if (guide.attribute,) == info.attributes and family.frame(guide.frame).covers(frame)
     )
 
 
 def guide_count(info: WeightsInfo) -> int:
     """Return how many default guides weights have, in their file or beside it."""
     return info.guides or len(shipped_guides(info))
+
+
+def default_guide(info: WeightsInfo, number: int, with_alpha: bool) -> Tensor:
+    """Return a default guide's pixels in the weights' frame, ``(1, 3 or 4, h, w)`` in [0, 1].
+
+    Args:
+        info: of the weights; their guides are pictures.
+        number: which of :func:`shipped_guides`.
+        with_alpha: see :func:`pixels_of`.
+
+    Raises:
+        PluginError: if the picture is missing or no sound one.
+    """
+    from mbu_ops.functional.similarity import Rectangle, extract
+
+    guide, family = shipped_guides(info)[number], get_family(str(info.family))
+    pixels, shows, wanted = (
+        pixels_of(read_guide(guide), with_alpha),
+        family.frame(guide.frame),
+        family.frame(info.frame),
+    )
+    if shows == wanted:
+        return pixels
+    part, (height, width) = wanted.seen_from(shows), pixels.shape[-2:]
+    box = Rectangle(part.x * width, part.y * height, part.width * width, part.height * height)
+    return extract(pixels, box, (max(1, round(box.height)), max(1, round(box.width))))
 
 
 def read_guide(guide: GuideSpec) -> ImageFile:

@@ -46,6 +46,16 @@ def test_malformed_frames_are_refused(case: str) -> None:
         BAD[case]()
 
 
+def test_a_frame_seen_from_another_is_that_frame_again_inside_it() -> None:
+    face = FrameSpec("face")
+    eyes = FrameSpec("eyes", within="face", y=0.25, width=0.5, height=0.25)
+    left = FrameSpec("left", within="face", x=0.375, y=0.25, width=0.25, height=0.25)
+    assert left.seen_from(eyes).inside(eyes) == left
+    assert [eyes.covers(one) for one in (eyes, left, face)] == [True, True, False]
+    assert [face.covers(one) for one in (eyes, left, face)] == [True, True, True]
+    assert not eyes.covers(FrameSpec("low", within="face", y=0.3, width=0.25, height=0.25))
+
+
 def test_a_frame_is_found_in_sides_of_the_first() -> None:
     family = FamilySpec("pets", frames=(FACE, EYES, LEFT))
     assert family.frame() == family.frame("face") == FACE
