@@ -238,7 +238,7 @@ def _cut(photo: Tensor, places: Sequence[FrameLike], info: WeightsInfo, noun: st
             "choose another picture"
         )
     if part.rectangle.width < info.resolution / 2:
-        shown = noun if frame.is_whole else frame.name
+        shown = noun if frame.is_whole else frame.name.replace("_", " ")
         warnings.warn(
             f"the guide picture of {user!r} shows the {shown} in {part.rectangle.width:.0f} pixels, less than half of "
             f"the {info.resolution} that networks see: a larger picture gives a sharper edit",

@@ -122,6 +122,6 @@ class Transfer(GuidedOp):
         Example:
             >>> import mbu_ops
             >>> mbu_ops.Transfer.from_pretrained("faces/glasses").bind(3).picture.shape
-            torch.Size([1, 4, 384, 896])
+            torch.Size([1, 4, 512, 896])
         """
         return self.bound_to(guide, code)

@@ -66,7 +66,7 @@ def test_guides_that_show_none_or_are_small_are_warned_of(photo: Path, capsys: p
     head_on_texture(200, 180, (30, 20, 140)).save(photo.with_name("bare.png"))
     worn(photo, f"add:glasses@{photo.with_name('bare.png')}")
     said = capsys.readouterr().err
-    assert "shows the eyes in" in said
+    assert "shows the eyes and cheeks in" in said
     assert "seems to show none (presence 0.0" in said
     assert "Warning" not in said  # in a line of its own, without the code that noticed it
 
