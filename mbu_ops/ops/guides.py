@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 LOOKS_AWAY = 25.0
 """Degrees from which a guide's head hides a part of what is to be taken."""
 
+_TOLD = 256
+"""Pixels of a picture's longer side at which a family is asked: what it does may take with their square, or more."""
+
 _EDGE = 0.6
 """Standard deviation in pixels that softens the edge of what a family tells apart."""
 
@@ -172,6 +175,7 @@ def cut_out(pictures: Tensor, info: WeightsInfo) -> Tensor:
     from kornia.filters import gaussian_blur2d
 
     from mbu_ops.families.planes import derived_masks
+    from mbu_ops.functional.mask import resize
     from mbu_ops.methods import get_method
 
     if pictures.shape[1] == 4 or info.family is None or not get_method(info.method).info.takes_pixels:
@@ -181,10 +185,14 @@ def cut_out(pictures: Tensor, info: WeightsInfo) -> Tensor:
     except FamilyError:  # weights work without the plugin that they were made for
         return pictures
     shown = [one for one in family.attributes if (one.name,) == info.attributes and family.frame(info.frame).is_whole]
-    masks = derived_masks(family, shown[0], pictures) if shown else None
+    height, width = pictures.shape[-2:]
+    times = max(1.0, max(height, width) / _TOLD)
+    small = resize(pictures, (max(1, round(height / times)), max(1, round(width / times))))
+    masks = derived_masks(family, shown[0], small) if shown else None
     if masks is None or not bool(masks.any()):
         return pictures
-    alpha = gaussian_blur2d(masks.to(pictures), (3, 3), (_EDGE, _EDGE))
+    alpha = resize(gaussian_blur2d(masks.to(pictures), (3, 3), (_EDGE, _EDGE)), (height, width))
+    alpha = (0.5 + times * (alpha - 0.5)).clamp(0, 1)  # an edge as wide in pixels as that of a small picture
     told = masks.flatten(1).any(1).view(-1, 1, 1, 1)
     return torch.cat([pictures, torch.where(told, alpha, 1)], 1)
 

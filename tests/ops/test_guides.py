@@ -131,6 +131,20 @@ def test_what_a_family_can_tell_is_taken_alone(tmp_path: Path) -> None:
     assert torch.equal(add.bind(photo)(IMAGE), plain)  # a tensor is taken as it is
 
 
+def test_large_pictures_are_told_apart_small_and_cut_at_their_own_pixels() -> None:
+    info = WeightsInfo("native_guided", {}, 128, "handbags", ("handle",))
+    small, large = (
+        cut_out(pixels_of(as_image_file(a_bag().resize((128 * n, 128 * n), Image.NEAREST)), False), info)
+        for n in (1, 16)
+    )
+    assert large.shape == (1, 4, 2048, 2048)
+    back = torch.nn.functional.avg_pool2d(large[:, 3:], 16)
+    assert (back - small[:, 3:]).abs().mean() < 0.01
+    # a handle 96 pixels wide has edges of a few
+    between = ((large[:, 3:] > 0.05) & (large[:, 3:] < 0.95)).float().mean()
+    assert 0 < between < 0.1 * large[:, 3:].mean()
+
+
 def test_what_no_family_can_tell_stays_a_photo(tmp_path: Path) -> None:
     bag, noise = pixels_of(as_image_file(a_bag()), False), torch.rand(1, 3, 128, 128)
     info = WeightsInfo("native_guided", {}, 128, "handbags", ("handle",))
