@@ -19,7 +19,7 @@ from mbu_ops.ops.transfer import Transfer
 
 if TYPE_CHECKING:
     from mbu_ops.ops.method import Method
-    from mbu_ops.weights import Pretrained
+    from mbu_ops.weights import Pretrained, WeightsInfo
 
 GUIDES = 8
 """Guides to tell apart in the retrieval test."""
@@ -52,8 +52,7 @@ class EditMasks:
         if not can(weights, "transfer"):
             return cls(None, removed.mask > 0)
         chosen = _Choice.of(examples, seed).guides
-        transfer = Transfer.of(weights)
-        added = in_chunks(transfer.edit, examples.without, cut_out(examples.with_, weights.info)[chosen])
+        added = in_chunks(_adds(weights), examples.without, examples.with_[chosen])
         return cls(added.mask > 0, removed.mask > 0)
 
 
@@ -180,15 +179,15 @@ class Edits:
             return cls(None, removed, None, [], None, None, None, None, segmented, None, idle_removed)
         transfer = Transfer.of(weights)
         choice = _Choice.of(examples, seed)
-        shown, add = cut_out(with_, weights.info), transfer.edit  # as guides are taken from files
-        few = [add(without[:FEW], guide[None].expand(len(without[:FEW]), -1, -1, -1)) for guide in shown[choice.few]]
+        guides, add = with_[choice.few], _adds(weights)
+        few = [add(without[:FEW], guide[None].expand(len(without[:FEW]), -1, -1, -1)) for guide in guides]
         report()
-        added = in_chunks(add, without, shown[choice.guides])
+        added = in_chunks(add, without, with_[choice.guides])
         report()
         defaults = [in_chunks(bound.edit, without).image for bound in transfer.defaults()]
         swaps = "swap" in transfer.model.info.verbs
-        swapped = in_chunks(add, removed.image, shown[choice.swaps]).image if swaps else None
-        idle_added = in_chunks(add, with_, shown[choice.swaps]).image
+        swapped = in_chunks(add, removed.image, with_[choice.swaps]).image if swaps else None
+        idle_added = in_chunks(add, with_, with_[choice.swaps]).image
         report()
         return cls(
             added=added,
@@ -196,22 +195,35 @@ class Edits:
             swapped=swapped,
             defaults=defaults,
             guided=torch.stack([edit.image for edit in few], dim=1),
-            guide_masks=_shown(segment(with_[choice.few]).mask, shown[choice.few]),
+            guide_masks=_shown(segment(guides).mask, guides, weights.info),
             guided_masks=torch.stack([edit.mask for edit in few], dim=1),
             segmented=segmented,
-            guides=with_[choice.few],
+            guides=guides,
             idle_added=idle_added,
             idle_removed=idle_removed,
-            exact=None
-            if examples.guides is None
-            else in_chunks(add, without, cut_out(examples.guides, weights.info)).image,
+            exact=None if examples.guides is None else in_chunks(add, without, examples.guides).image,
         )
 
 
-def _shown(found: Tensor, guides: Tensor) -> Tensor:
+def _adds(weights: Pretrained) -> Callable[[Tensor, Tensor], Edit]:
+    """Return what adds the contents of guides to images, guides taken as from files: alone where a family can tell."""
+    transfer = Transfer.of(weights)
+
+    def add(images: Tensor, guides: Tensor) -> Edit:
+        alone = [cut_out(guide, weights.info) for guide in torch.split(guides, 1)]
+        if all(guide.shape[1] == 3 for guide in alone):
+            return transfer.edit(images, guides)
+        parts = [transfer.edit(image, guide) for image, guide in zip(torch.split(images, 1), alone, strict=True)]
+        return Edit(*(torch.cat(part) for part in zip(*parts, strict=True)))
+
+    return add
+
+
+def _shown(found: Tensor, guides: Tensor, info: WeightsInfo) -> Tensor:
     """Return where guides show the content: where a network finds it, and of things alone their alpha."""
-    alpha = guides[:, 3:] if guides.shape[1] == 4 else torch.ones_like(found)
-    return torch.where(alpha.amin((2, 3), keepdim=True) < 1, alpha, found)
+    alone = [cut_out(guide, info) for guide in torch.split(guides, 1)]
+    parts = zip(torch.split(found, 1), alone, strict=True)
+    return torch.cat([guide[:, 3:] if guide.shape[1] == 4 else mask for mask, guide in parts])
 
 
 def can(weights: Pretrained, verb: str) -> bool:

@@ -39,9 +39,6 @@ _LIGHT = 0.7
 _TINT = 0.08
 """The same of how far a factor may be from the mean of the three colours: more turned lips violet."""
 
-_OPAQUE = 0.999
-"""Alpha that is 1, but for rounding when it was resized."""
-
 
 class GuidedPlanes(NamedTuple):
     """What the network says of each pixel of its frame.
@@ -104,7 +101,7 @@ class GuidedPlanes(NamedTuple):
         stirred = resize(pixels.square().sum(1, keepdim=True).sqrt().clamp(max=1), (height, width))
         return Layer(
             1 - (1 - hidden) * (1 - stirred),
-            torch.zeros_like(self._lit),
+            torch.zeros_like(image),
             Moved(1 - hidden, self.flow),
             Moved(self._lit, self.guide_flow),
         )
@@ -233,15 +230,11 @@ class NativeGuided(WithRemover):
         """Return a guide's picture, how opaque it is, and where it shows the content, ``(B, 5, H, W)``.
 
         Args:
-            guide: ``(B, 3, H, W)`` RGB in [0, 1]; with a fourth channel, alpha, that is where the content is, unless
-                it is 1 all over, as of a photo.
+            guide: ``(B, 3, H, W)`` RGB in [0, 1]; with a fourth channel, alpha, that is where the content is.
         """
-        where = self.less.segment(guide[:, :3]).to(guide.dtype)
-        if guide.shape[1] == 3:
-            return torch.cat([guide, torch.ones_like(where), where], 1)
-        pixels, alpha = torch.split(guide, [3, 1], 1)
-        alone = alpha.amin((2, 3), keepdim=True) < _OPAQUE
-        return torch.cat([pixels, torch.where(alone, alpha, 1), torch.where(alone, alpha, where)], 1)
+        if guide.shape[1] == 4:
+            return torch.cat([guide, guide[:, 3:]], 1)
+        return torch.cat([guide, torch.ones_like(guide[:, :1]), self.less.segment(guide).to(guide.dtype)], 1)
 
     def transfer(self, image: Tensor, code: Tensor) -> Layer:
         """Return a guide's content as it would sit on the image; it takes pixels of the guide.

@@ -155,18 +155,18 @@ def frame_of_picture(guide: ImageFile, info: WeightsInfo, user: str, device: tor
     return in_frame(guide, info, find, family.noun, user, device)
 
 
-def cut_out(pictures: Tensor, info: WeightsInfo) -> Tensor:
-    """Return what guide pictures show alone, where the weights take pixels and their family can tell it from pictures.
+def cut_out(picture: Tensor, info: WeightsInfo) -> Tensor:
+    """Return the thing in a guide picture alone, where weights take pixels and their family can tell it from pictures.
 
     Of a bag on white it can be seen which pixels are the handle: then no network need guess, and nothing of what lies
     between comes along.
 
     Args:
-        pictures: ``(N, 3, h, w)`` RGB in [0, 1] that show the weights' frame; with alpha they are returned as they are.
+        picture: ``(1, 3, h, w)`` RGB in [0, 1] that shows the weights' frame, or with alpha.
         info: of the weights.
 
     Returns:
-        ``(N, 4, h, w)`` with alpha, 1 all over where the family cannot tell; the pictures if it can tell of none.
+        ``(1, 4, h, w)`` with alpha; the picture itself if it has one already, or the family cannot tell.
 
     Raises:
         PluginError: if the family's function fails.
@@ -178,23 +178,24 @@ def cut_out(pictures: Tensor, info: WeightsInfo) -> Tensor:
     from mbu_ops.functional.mask import resize
     from mbu_ops.methods import get_method
 
-    if pictures.shape[1] == 4 or info.family is None or not get_method(info.method).info.takes_pixels:
-        return pictures
+    if picture.shape[1] == 4 or info.family is None or not get_method(info.method).info.takes_pixels:
+        return picture
     try:
         family = get_family(info.family)
     except FamilyError:  # weights work without the plugin that they were made for
-        return pictures
-    shown = [one for one in family.attributes if (one.name,) == info.attributes and family.frame(info.frame).is_whole]
-    height, width = pictures.shape[-2:]
+        return picture
+    shown = [one for one in family.attributes if (one.name,) == info.attributes]
+    if family.masks is None or not shown or not family.frame(info.frame).is_whole:
+        return picture
+    height, width = picture.shape[-2:]
     times = max(1.0, max(height, width) / _TOLD)
-    small = resize(pictures, (max(1, round(height / times)), max(1, round(width / times))))
-    masks = derived_masks(family, shown[0], small) if shown else None
-    if masks is None or not bool(masks.any()):
-        return pictures
-    alpha = resize(gaussian_blur2d(masks.to(pictures), (3, 3), (_EDGE, _EDGE)), (height, width))
-    alpha = (0.5 + times * (alpha - 0.5)).clamp(0, 1)  # an edge as wide in pixels as that of a small picture
-    told = masks.flatten(1).any(1).view(-1, 1, 1, 1)
-    return torch.cat([pictures, torch.where(told, alpha, 1)], 1)
+    small = resize(picture, (max(1, round(height / times)), max(1, round(width / times))))
+    mask = derived_masks(family, shown[0], small)
+    if mask is None or not bool(mask.any()):
+        return picture
+    alpha = resize(gaussian_blur2d(mask.to(picture), (3, 3), (_EDGE, _EDGE)), (height, width))
+    # an edge as wide in pixels as that of a small picture
+    return torch.cat([picture, (0.5 + times * (alpha - 0.5)).clamp(0, 1)], 1)
 
 
 def encode_picture(model: Method, picture: Tensor, presence: Detector | None, user: str) -> Tensor:
